@@ -1,0 +1,89 @@
+# limn: make demo | test | all | bench | lint | fmt | asan | fuzz | parity | install | clean
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+B       ?= build
+SAN     ?=
+
+FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
+PKGS    := openblas libcjson fftw3f libutf8proc
+STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
+COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -MMD -MP
+LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
+
+SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
+ifeq ($(shell uname -m),x86_64)
+ISA     := -DLIMN_X86
+else
+SRC     := $(filter-out nn/kernels_avx%,$(SRC))
+endif
+OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/models.o
+TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.c)
+
+all: $(B)/limn
+	@ln -sf $(B)/limn limn
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	./limn "a red potion" -o limn-demo.png
+
+test: deps-test
+	@$(MAKE) --no-print-directory check
+
+check: all $(TESTS)
+	@tests/run $(TESTS)
+	@tests/cli/run $(B)/limn
+
+$(B)/limn: $(OBJ) $(B)/cmd/main.o
+	$(COMPILE) -o $@ $^ $(LIBS)
+
+$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(OBJ)
+	$(COMPILE) -o $@ $^ $(LIBS) -lcmocka
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
+
+# Only the kernels see machine flags; no errno, so that loops vectorise.
+$(B)/nn/kernels_%.o: EXTRA = -O3 -fno-math-errno -fno-trapping-math
+$(B)/nn/kernels_avx2.o: EXTRA += -mavx2 -mfma -mf16c
+$(B)/nn/kernels_avx512.o: EXTRA += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+
+# The default model, read in place from the program.
+$(B)/models.S: scripts/pack $(shell find models -type f)
+	@mkdir -p $(@D)
+	scripts/pack models > $@.tmp && mv $@.tmp $@
+
+$(B)/models.o: $(B)/models.S
+	$(CC) -c -o $@ $<
+
+asan:
+	@$(MAKE) --no-print-directory check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+lint: deps-lint
+	@scripts/lint $(CFILES)
+
+fmt:
+	clang-format -i $(CFILES)
+
+fuzz: deps-lint
+	@tests/fuzz/run
+
+bench: all
+	@bench/run
+
+parity: all
+	@bench/parity
+
+install: all
+	install -D -m 755 $(B)/limn $(DESTDIR)$(PREFIX)/bin/limn
+
+deps deps-test deps-lint:
+	@scripts/$@
+
+clean:
+	rm -rf build build-* limn
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.PHONY: all demo test check asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

@@ -1,0 +1,42 @@
+/* err.c - see err.h. Control characters from hostile input are shown as '?', so that one line stays one line. */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set(Err *e, ErrCode code, const char *fmt, va_list ap)
+{
+    char text[sizeof e->text]; /* the arguments may point into e->text */
+    vsnprintf(text, sizeof text, fmt, ap);
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
+    memcpy(e->text, text, sizeof text);
+    e->code = code;
+}
+
+int err_set(Err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    set(e, ERR_FAILED, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+int err_usage(Err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    set(e, ERR_USAGE, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+int err_in(Err *e, const char *where)
+{
+    ErrCode code = e->code;
+    err_set(e, "%s: %s", where, e->text);
+    e->code = code;
+    return -1;
+}

@@ -1,0 +1,43 @@
+/*
+ * file.h - files: mapped whole for reading, written whole or not at all.
+ */
+#ifndef LIMN_BASE_FILE_H
+#define LIMN_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Bytes that somebody else owns. */
+typedef struct {
+    const unsigned char *data;
+    size_t len;
+} Bytes;
+
+/*
+ * Maps a regular file read-only. An empty file gives len 0. Error: missing, a directory, unreadable; the text names
+ * the path. file_unmap() gives it back.
+ */
+int file_map(Bytes *out, const char *path, Err *e);
+void file_unmap(Bytes *b);
+
+/*
+ * Writes beside the target (".NAME.XXXXXX.tmp"), fsyncs, renames over it, fsyncs the folder: the target is the old file
+ * or the whole new one. On failure the temporary file is removed and the old target is untouched.
+ */
+int file_write(const char *path, Bytes data, Err *e);
+
+/* The same, but fails with *exists = true when the target is there already (link(2): no race between two programs). */
+int file_write_new(const char *path, Bytes data, bool *exists, Err *e);
+
+/* Whether a file could be written there: the folder exists and a temporary file can be made in it. */
+int file_check_writable(const char *path, Err *e);
+
+/* Removes the temporary file of a write in progress, if any; async-signal-safe, for a signal handler. */
+void file_remove_temporary(void);
+
+bool file_exists(const char *path);
+bool file_is_dir(const char *path);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * mem.h - small heap allocations. Big ones (weights, activations) go through Arena and can be refused with a word;
+ * a process that cannot get a few kilobytes ends with one line and status 1.
+ */
+#ifndef LIMN_BASE_MEM_H
+#define LIMN_BASE_MEM_H
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size);               /* zeroed; never NULL; free() it */
+void *mem_array(size_t count, size_t size); /* the same, count * size checked for overflow */
+void *mem_grow(void *old, size_t size);     /* realloc; the new part is not zeroed */
+char *mem_strdup(const char *s);
+char *mem_strndup(const char *s, size_t n);
+
+#endif

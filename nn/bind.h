@@ -1,0 +1,52 @@
+/*
+ * bind.h - from named tensors to layers: shapes checked, weights converted to f32 and repacked once.
+ *
+ * A network's bind function walks its structure with dotted names as diffusers writes them. The first missing or
+ * mis-shaped tensor stops it with what was found and what was expected; bind_finish() reports extra ones.
+ */
+#ifndef LIMN_NN_BIND_H
+#define LIMN_NN_BIND_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "nn/nn.h"
+#include "weights/weights.h"
+
+typedef struct {
+    Weights *weights;
+    char prefix[256]; /* "down_blocks.0.resnets.1." */
+    void **blocks;    /* heap memory of converted weights, released with the network */
+    size_t count;
+    size_t bytes; /* held in blocks */
+    Err *e;
+} Binder;
+
+void binder_init(Binder *b, Weights *w, Err *e);
+
+/* The converted weights, handed to the network that owns them from now on. */
+typedef struct {
+    void **blocks;
+    size_t count, bytes;
+} BoundMemory;
+BoundMemory binder_take(Binder *b);
+void bound_release(BoundMemory *m);
+/* On failure: what was converted so far is freed. */
+void binder_release(Binder *b);
+
+/* Adds a name to the prefix (printf, without the final dot); returns what bind_leave() takes to undo it. */
+size_t bind_enter(Binder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void bind_leave(Binder *b, size_t mark);
+bool bind_has(const Binder *b, const char *name); /* is there prefix + name? */
+
+/* All return 0, or -1 with b->e set. name is put after the prefix; ".weight" and ".bias" after it. */
+int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bias);
+int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k); /* with bias */
+int bind_norm(Binder *b, Norm *n, const char *name, int c, int groups, float eps);
+/* A whole tensor as f32, e.g. an embedding table. */
+int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const int64_t *shape);
+
+/* Fails when a tensor nobody took is left; ignore: NULL-terminated suffixes that may be ("position_ids"). */
+int bind_finish(Binder *b, const char *const *ignore);
+
+#endif

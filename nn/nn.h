@@ -1,0 +1,84 @@
+/*
+ * nn.h - the arithmetic of layers. Activations [n, h, w, c] in nn->arena; weights bound once (bind.h), borrowed.
+ *
+ * Nothing here can fail or allocate outside the arena. In a dry pass (arena_dry) shapes are computed and memory is
+ * counted, nothing else. The same input gives the same bits whatever the number of threads: work is divided by shape,
+ * never by thread count, and no reduction is split between threads.
+ */
+#ifndef LIMN_NN_NN_H
+#define LIMN_NN_NN_H
+
+#include <stdbool.h>
+
+#include "nn/arena.h"
+#include "nn/kernels.h"
+#include "nn/tensor.h"
+
+typedef struct {
+    Arena *arena;
+    const Kernels *k; /* kernels_select() */
+    int threads;      /* >= 1 */
+} Nn;
+
+/* y = x W^T + b */
+typedef struct {
+    const float *w; /* [out, in] */
+    const float *b; /* [out]; NULL without bias */
+    int in, out;
+} Linear;
+
+/* Cross-correlation, zero padding. */
+typedef struct {
+    const float *w; /* [out, k, k, in] (files: [out, in, k, k]) */
+    const float *b; /* [out]; NULL without bias */
+    int in, out, k; /* k 1 or 3 */
+} Conv;
+
+/* Group norm and layer norm: scale and shift a channel. */
+typedef struct {
+    const float *w, *b; /* [c] */
+    int c, groups;      /* groups 0: a layer norm */
+    float eps;
+} Norm;
+
+typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
+
+/* A block's conv or linear that some configs lack has w == NULL. */
+static inline bool conv_present(const Conv *c) { return c->w != NULL; }
+static inline bool linear_present(const Linear *l) { return l->w != NULL; }
+
+Tensor nn_linear(Nn *nn, const Linear *l, Tensor x);  /* [n, h, w, in] -> [n, h, w, out] */
+/* The same plus a residual r of the output's shape. */
+Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r);
+
+/* 'same' padding, stride 1 (k/2 zeros on each side). */
+Tensor nn_conv2d(Nn *nn, const Conv *c, Tensor x);
+/* The same plus a residual of the output's shape. */
+Tensor nn_conv2d_add(Nn *nn, const Conv *c, Tensor x, Tensor r);
+/* Stride 2, 3x3: pad_before zeros above and left (1: UNet, 0: VAE encoder), 1 below and right. Odd sizes round as torch. */
+Tensor nn_conv2d_down(Nn *nn, const Conv *c, Tensor x, int pad_before);
+/* 2x nearest upsampling to h x w (2h or 2h - 1, as the skip connection needs), then 3x3 'same'. */
+Tensor nn_conv2d_up(Nn *nn, const Conv *c, Tensor x, int h, int w);
+
+Tensor nn_group_norm(Nn *nn, const Norm *norm, Tensor x, Act act); /* act applied after it; new tensor */
+Tensor nn_layer_norm(Nn *nn, const Norm *norm, Tensor x);
+
+void nn_act(Nn *nn, Act act, Tensor x);      /* in place */
+Tensor nn_geglu(Nn *nn, Tensor x);           /* [.., 2c] -> [.., c]: first half * gelu(second half), exact erf */
+void nn_add(Nn *nn, Tensor x, Tensor y);     /* x += y, same shape */
+void nn_add_channels(Nn *nn, Tensor x, Tensor v); /* x[n, h, w, c] += v[n, c] */
+Tensor nn_concat(Nn *nn, Tensor a, Tensor b); /* along channels */
+
+/*
+ * Multi-head attention, softmax(q k^T * scale) v per head; never holds the whole score matrix.
+ * q [n, tq, heads*d], k and v [n, tk, heads*d]; causal: query i sees keys 0..i. scale 0: 1/sqrt(d). -> [n, tq, heads*d]
+ */
+Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal);
+
+/*
+ * Sinusoidal embedding of n timesteps -> [n, 1, 1, dim]. diffusers' get_timestep_embedding with max_period 10000:
+ * freq = exp(-ln(10000) i / (half - shift)); cos first when flip (flip_sin_to_cos).
+ */
+Tensor nn_timestep_embedding(Nn *nn, const float *t, int n, int dim, bool flip, float shift);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * noise.h - how a model was trained to be noisy: betas, the sigma of every timestep, what the network predicts.
+ * From diffusers' scheduler_config.json; sigma = sqrt((1 - alphas_cumprod) / alphas_cumprod), x = x0 + sigma * noise.
+ */
+#ifndef LIMN_SCHEDULER_NOISE_H
+#define LIMN_SCHEDULER_NOISE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/file.h"
+
+typedef enum { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_SQUAREDCOS } BetaSchedule;
+typedef enum { PREDICT_EPSILON, PREDICT_V, PREDICT_SAMPLE } Prediction;
+typedef enum { SPACING_LEADING, SPACING_TRAILING, SPACING_LINSPACE } Spacing;
+
+enum { NOISE_MAX_TIMESTEPS = 10000 };
+
+typedef struct {
+    int timesteps; /* num_train_timesteps */
+    BetaSchedule betas;
+    double beta_start, beta_end;
+    Prediction prediction;
+    Spacing spacing;
+    int steps_offset;
+    bool zero_terminal_snr; /* rescale_betas_zero_snr, arXiv:2305.08891 */
+    bool set_alpha_to_one;  /* DDIM's last alpha: 1, or that of timestep 0 */
+    double *alphas_cumprod; /* [timesteps] */
+    double *sigmas;         /* [timesteps], rising */
+} Noise;
+
+/* Stable Diffusion's: 1000 steps, scaled_linear 0.00085..0.012, epsilon, leading, offset 1. noise_build() comes after. */
+void noise_defaults(Noise *n);
+
+/* Reads scheduler_config.json over the defaults (diffusers' own defaults for absent keys). Any scheduler class. */
+int noise_read(Noise *n, Bytes json, Err *e);
+
+/* Computes the tables after the fields were set. Error: a field out of range. */
+int noise_build(Noise *n, Err *e);
+void noise_release(Noise *n);
+
+/* Between timesteps log sigma is interpolated (k-diffusion's DiscreteSchedule); t is clamped to the trained range. */
+double noise_sigma(const Noise *n, double t);
+double noise_timestep(const Noise *n, double sigma);
+
+#endif

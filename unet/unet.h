@@ -1,0 +1,42 @@
+/*
+ * unet.h - the denoiser network, UNet2DConditionModel of diffusers, built from its config.json.
+ * Source: Rombach et al. 2022 (arXiv:2112.10752); diffusers models/unets/unet_2d_condition.py.
+ */
+#ifndef LIMN_UNET_UNET_H
+#define LIMN_UNET_UNET_H
+
+#include "base/err.h"
+#include "nn/nn.h"
+#include "weights/config.h"
+#include "weights/weights.h"
+
+typedef struct UNet UNet;
+
+/* Reads the config, checks and binds the weights (all of them: an extra tensor is an error). */
+UNet *unet_new(Config *c, Weights *w, Err *e);
+void unet_free(UNet *u);
+
+int unet_in_channels(const UNet *u);  /* 4; 9 inpainting; 8 pix2pix */
+int unet_out_channels(const UNet *u);
+int unet_context_width(const UNet *u); /* cross_attention_dim */
+int unet_sample_size(const UNet *u);   /* the latent size it was trained at; 0 when the config is silent */
+int unet_added_width(const UNet *u);   /* XL: width of the pooled text that text_time needs; 0: none */
+int unet_added_ids(const UNet *u);     /* XL: how many time_ids; 0: none */
+int unet_cond_width(const UNet *u);    /* time_cond_proj_dim (LCM); 0: none */
+size_t unet_bytes(const UNet *u);      /* memory of converted weights */
+
+/* What a forward needs beside the latent. Pointers may be NULL where the config has no such input. */
+typedef struct {
+    Tensor context;      /* [n, tokens, 1, context_width] */
+    const float *pooled; /* [n, added_width - ids * dim]: XL's pooled text embedding */
+    const float *ids;    /* [n, added_ids]: XL's original size, crop, target size */
+    const float *cond;   /* [n, cond_width]: LCM's guidance embedding */
+} UNetInputs;
+
+/*
+ * x [n, h, w, in_channels], any h and w; t: one timestep for all samples. Returns [n, h, w, out_channels] in nn->arena;
+ * all temporaries are given back. Cannot fail.
+ */
+Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *in);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * vae.h - latents to pixels and back: AutoencoderKL of diffusers, built from its config.json.
+ * Source: Rombach et al. 2022 (arXiv:2112.10752); diffusers models/autoencoders/autoencoder_kl.py.
+ */
+#ifndef LIMN_VAE_VAE_H
+#define LIMN_VAE_VAE_H
+
+#include "base/err.h"
+#include "nn/nn.h"
+#include "weights/config.h"
+#include "weights/weights.h"
+
+typedef struct Vae Vae;
+
+Vae *vae_new(Config *c, Weights *w, Err *e);
+void vae_free(Vae *v);
+
+int vae_factor(const Vae *v);           /* pixels a latent: 8 */
+int vae_latent_channels(const Vae *v);  /* 4 */
+float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding */
+size_t vae_bytes(const Vae *v);
+
+/* z [n, h, w, latent], unscaled (already divided by scaling_factor). Returns [n, h*f, w*f, 3], -1..1 nominally, not clamped. */
+Tensor vae_decode(Nn *nn, const Vae *v, Tensor z);
+
+/*
+ * The same in overlapping tiles of tile x tile latents, blended linearly over the overlap (a quarter of a tile).
+ * Temporaries are those of one tile.
+ */
+Tensor vae_decode_tiled(Nn *nn, const Vae *v, Tensor z, int tile);
+
+/* image [n, h, w, 3], -1..1. Returns [n, h/f, w/f, 2 * latent]: mean, then logvar clamped to -30..20. */
+Tensor vae_encode(Nn *nn, const Vae *v, Tensor image);
+
+/* out = mean + exp(logvar / 2) * noise; moments from vae_encode(), noise [n, h, w, latent]. */
+void vae_sample(Tensor out, Tensor moments, const float *noise);
+
+#endif

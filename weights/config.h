@@ -1,0 +1,53 @@
+/*
+ * config.h - a component's config.json, read so that nothing in it is ignored in silence.
+ *
+ * Every getter marks its key as understood. config_finish() fails when a key that nobody asked for is left, unless its
+ * value is null, false, or the key begins with '_': an option that limn does not know might change the picture.
+ * A value of the wrong type or outside its range is remembered as the first error and reported by config_finish(), so a
+ * reader can be a plain list of calls.
+ */
+#ifndef LIMN_WEIGHTS_CONFIG_H
+#define LIMN_WEIGHTS_CONFIG_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/file.h"
+
+typedef struct Config Config;
+
+/* Parses a JSON object. name is used in messages ("unet/config.json"). */
+Config *config_parse(Bytes json, const char *name, Err *e);
+void config_free(Config *c);
+
+bool config_has(const Config *c, const char *key); /* present and not null */
+
+/* null and absent give the default. */
+int config_int(Config *c, const char *key, int dflt, int min, int max);
+double config_num(Config *c, const char *key, double dflt, double min, double max);
+bool config_bool(Config *c, const char *key, bool dflt);
+const char *config_str(Config *c, const char *key, const char *dflt); /* borrowed until config_free() */
+
+/* A list of ints, or one int that stands for all; n entries are written. count: how many the list must have. */
+void config_ints(Config *c, const char *key, int dflt, int *out, int count, int min, int max);
+/* The same for bools. */
+void config_bools(Config *c, const char *key, bool dflt, bool *out, int count);
+/* The length of a list; 0 when absent; -1 when it is not a list. Does not mark the key. */
+int config_list_len(const Config *c, const char *key);
+/* List entries as strings / numbers (NULL / 0 and a remembered error when they are something else). */
+const char *config_str_at(Config *c, const char *key, int i);
+double config_num_at(Config *c, const char *key, int i);
+
+/* Keys that may hold anything (they do not matter for inference). NULL-terminated. */
+void config_ignore(Config *c, const char *const *keys);
+
+/* A key that limn supports only with this value (or null/absent): anything else is remembered as an error naming it. */
+void config_only_str(Config *c, const char *key, const char *value);
+void config_only_num(Config *c, const char *key, double value);
+void config_only_bool(Config *c, const char *key, bool value);
+void config_only_null(Config *c, const char *key);
+
+/* The first remembered error, or the first key that nobody asked for. */
+int config_finish(Config *c, Err *e);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * weights.h - a set of named tensors, as the files hold them. Data stays in the mapped file: nothing is copied.
+ */
+#ifndef LIMN_WEIGHTS_WEIGHTS_H
+#define LIMN_WEIGHTS_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/file.h"
+
+typedef enum { DT_F32, DT_F16, DT_BF16, DT_F64, DT_I64, DT_I32, DT_I16, DT_I8, DT_U8, DT_BOOL, DT_COUNT } DType;
+
+enum { WEIGHT_MAX_DIMS = 8 };
+
+typedef struct {
+    char *name;
+    DType dtype;
+    int ndim;
+    int64_t shape[WEIGHT_MAX_DIMS];
+    const unsigned char *data; /* little-endian, row-major, perhaps unaligned; borrowed from the file */
+    size_t bytes;
+    bool used; /* set by weights_take(): what is left over is reported as extra */
+} Weight;
+
+typedef struct Weights Weights;
+
+Weights *weights_new(void);
+void weights_free(Weights *w);
+
+/* Adds a tensor (name is copied). Error: the name is there already. */
+int weights_add(Weights *w, const char *name, const Weight *t, Err *e);
+
+size_t weights_count(const Weights *w);
+Weight *weights_at(Weights *w, size_t i);               /* in the order they were added */
+Weight *weights_find(const Weights *w, const char *name); /* NULL when absent */
+
+/* weights_find() that marks the tensor as used. */
+Weight *weights_take(Weights *w, const char *name);
+
+/* Bytes of one element; the name as in safetensors ("F16"). */
+size_t dtype_size(DType t);
+const char *dtype_name(DType t);
+
+/* "[320, 4, 3, 3]" into buf; returns buf. */
+const char *weight_shape_text(const Weight *t, char *buf, size_t size);
+
+/* The number of elements (1 for ndim 0). */
+size_t weight_count(const Weight *t);
+
+/*
+ * The elements as f32 (F32, F16, BF16 and F64 are converted; integers are an error). dst holds weight_count() floats.
+ * Error: NaN or infinity found; the text names the index.
+ */
+int weight_to_f32(const Weight *t, float *dst, Err *e);
+
+#endif
