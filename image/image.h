@@ -1,0 +1,22 @@
+/*
+ * image.h - 8-bit RGB images.
+ */
+#ifndef LIMN_IMAGE_IMAGE_H
+#define LIMN_IMAGE_IMAGE_H
+
+#include <stdint.h>
+
+#include "nn/tensor.h"
+
+typedef struct {
+    int w, h;
+    uint8_t *rgb; /* [h, w, 3], heap */
+} Image;
+
+void image_init(Image *im, int w, int h); /* black */
+void image_release(Image *im);
+
+/* -1..1 [1, h, w, 3] to 0..255: x/2 + 0.5 clamped to 0..1, times 255, rounded half to even as numpy does (diffusers). */
+void image_from_tensor(Image *im, Tensor x);
+
+#endif

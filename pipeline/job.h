@@ -1,0 +1,68 @@
+/*
+ * job.h - what is asked for: one picture, or a count of them. One table of options drives the command line, --help, the
+ * fields of a batch file and the PNG's metadata.
+ */
+#ifndef LIMN_PIPELINE_JOB_H
+#define LIMN_PIPELINE_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+typedef struct {
+    char *prompt, *negative_prompt;
+    int steps;            /* 0: the model's default */
+    double cfg_scale;     /* < 0: the model's default */
+    bool has_seed;        /* else random */
+    uint64_t seed;
+    int width, height;    /* pixels; 0: the model's default */
+    char *sampler, *schedule; /* NULL: the model's default */
+    double eta;           /* < 0: the sampler's default */
+    int count;
+    int clip_skip;        /* 1: none */
+    char *rng;            /* "torch" | "philox" */
+    char *prediction;     /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
+    char *long_prompt;    /* "truncate" | "chunk" */
+    char *vae_tile;       /* "auto" | "off" | a number of pixels */
+    /* files and machine: not part of the picture's identity */
+    char *model, *vae, *tokenizer;
+    char *output, *trace, *latents;
+    int threads;          /* 0: all cores */
+    bool quiet, json;
+    int verbose;
+} Job;
+
+typedef enum { OPT_STR, OPT_INT, OPT_U64, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } OptionType;
+
+typedef struct {
+    const char *name;     /* "cfg-scale"; a batch field and metadata key with '-' as '_' */
+    char letter;          /* 's', or 0 */
+    OptionType type;
+    size_t offset;        /* in Job */
+    const char *dflt;     /* as text; NULL: from the model */
+    double min, max;      /* OPT_INT, OPT_FLOAT */
+    const char *const *choices; /* OPT_CHOICE, NULL-terminated */
+    const char *value;    /* what --help calls the value: "N", "FILE" */
+    const char *help;
+    bool picture;         /* part of the picture's identity: written into the PNG */
+} Option;
+
+extern const Option job_options[]; /* ends with name NULL */
+
+void job_init(Job *j);    /* every option at its default */
+void job_release(Job *j);
+void job_copy(Job *dst, const Job *src); /* dst uninitialised */
+
+const Option *option_find(const char *name, size_t len); /* by long name; '_' counts as '-' */
+const Option *option_letter(char c);
+
+/* Parses the whole text ("1x" is an error; NaN, infinity and out of range too) and stores it. */
+int job_set(Job *j, const Option *o, const char *text, Err *e);
+
+/* The value as text, as job_set() would take it. */
+void job_get(const Job *j, const Option *o, Str *out);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * model.h - a model's parts: found, checked, bound.
+ *
+ * A model is a diffusers folder, a single file in LDM naming (SD 1.x, 2.x), or the name of one inside the program.
+ */
+#ifndef LIMN_PIPELINE_MODEL_H
+#define LIMN_PIPELINE_MODEL_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "clip/text_encoder.h"
+#include "clip/tokenizer.h"
+#include "scheduler/noise.h"
+#include "unet/unet.h"
+#include "vae/vae.h"
+
+/* What suits the model, from limn.json in its folder; else by family. 0 / NULL: not said. */
+typedef struct {
+    int width, height, steps;
+    double cfg_scale;
+    const char *sampler, *schedule; /* names from the tables */
+} ModelDefaults;
+
+typedef struct {
+    const char *path;      /* folder, file or built-in name; NULL: the default model ($LIMN_MODEL, else "sprites") */
+    const char *vae;       /* another VAE: a folder or a file; NULL */
+    const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
+    bool no_weights;       /* describe only: parts are checked by header, nothing is bound */
+} ModelPaths;
+
+typedef struct {
+    char *name;       /* for metadata: the folder's or file's name without extension */
+    char *path;       /* as opened */
+    char sha256[65];  /* of the single file, or of the folder's unet file; "" until model_hash() */
+    const char *family; /* "SD 1.x", "SD 2.x", "SD XL", "custom" */
+    Noise noise;
+    ModelDefaults defaults;
+    Tokenizer *tokenizer;
+    TextEncoder *text;
+    UNet *unet;
+    Vae *vae;
+    void *files; /* what the parts borrow: sources, mapped files */
+} Model;
+
+/* Error: everything that is wrong with the files, with the file's and the tensor's name. */
+Model *model_open(const ModelPaths *p, Err *e);
+void model_free(Model *m);
+
+/* Computes sha256 (cached by path, size and time in $XDG_CACHE_HOME/limn/hashes.json; the cache may fail in silence). */
+int model_hash(Model *m, Err *e);
+
+/* `limn info MODEL`: text for a person, or JSON. width, height: the size to compute the memory for; 0: the model's own. */
+int model_describe(const ModelPaths *p, bool json, int width, int height, Str *out, Err *e);
+
+#endif
