@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "tests/support.h"
 #include "unet/unet.h"
 
@@ -21,7 +20,6 @@ static const double LIMIT = 3e-6;
 typedef struct {
     Fixture weights, io;
     UNet *unet;
-    Tensor all; /* the whole batch, kept through single() */
     float t;
     int first, count; /* which samples of the batch */
 } Case;

@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 """Makes the golden data: tiny random networks run by diffusers and transformers, in float32 on one CPU thread.
 
-    python3 -m venv V && V/bin/pip install -r requirements.txt && V/bin/python make.py [unet] [vae]
+    python3 -m venv V && V/bin/pip install -r requirements.txt && V/bin/python make.py [unet] [vae] [pipeline]
 
 Weights are random, well scaled, never zero, and rounded to float16, so that the files are half as large and the same
 numbers stand in both programs. The tests list the folders that are here: a new case is a new row below.
 """
+import json
 import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", HF_HUB_DISABLE_PROGRESS_BARS="1")
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from safetensors.torch import load_file, save_file
+from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler,
+                       EulerDiscreteScheduler, HeunDiscreteScheduler, LCMScheduler, StableDiffusionPipeline,
+                       UNet2DConditionModel)
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -48,7 +52,7 @@ def save_network(model, folder, rename=lambda name: name):
 
 
 def save_tensors(tensors, path, metadata=None):
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, path, metadata)
+    save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()}, path, metadata)
 
 
 # --- UNets ---------------------------------------------------------------------------------------------------------
@@ -169,7 +173,170 @@ def make_vaes():
                       "dec": model.decode(latent).sample}, HERE / "vae" / name / "io.safetensors")
 
 
-PARTS = {"unet": make_unets, "vae": make_vaes}
+# --- Pipelines -----------------------------------------------------------------------------------------------------
+
+# A tiny diffusers folder each. UNet and VAE are links to those above; the vocabulary is one for all.
+TEXT = dict(vocab_size=897, max_position_embeddings=77, num_hidden_layers=3, num_attention_heads=2, bos_token_id=895,
+            eos_token_id=896, projection_dim=8)
+
+SCHEDULER = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+                 steps_offset=1, timestep_spacing="leading", clip_sample=False, set_alpha_to_one=False)
+
+V = dict(prediction_type="v_prediction")
+TRAILING = dict(timestep_spacing="trailing", set_alpha_to_one=True)
+
+MODELS = {
+    "sd1": dict(unet="sd1", pad="<|endoftext|>", text=dict(hidden_size=8, intermediate_size=16, hidden_act="quick_gelu"),
+                scheduler=(DDIMScheduler, {})),
+    "sd2": dict(unet="sd2", pad="!", text=dict(hidden_size=12, intermediate_size=20, hidden_act="gelu"),
+                scheduler=(DDIMScheduler, V)),
+    "sd1_linspace": dict(like="sd1", scheduler=(EulerDiscreteScheduler, dict(timestep_spacing="linspace"))),
+    "sd1_trailing": dict(like="sd1", scheduler=(DDIMScheduler, TRAILING)),
+    "sd2_trailing": dict(like="sd2", scheduler=(DDIMScheduler, {**V, **TRAILING})),
+    "sd2_zero_snr": dict(like="sd2", scheduler=(EulerDiscreteScheduler, {**V, **TRAILING, "rescale_betas_zero_snr": True})),
+}
+
+SAMPLERS = {
+    "euler": EulerDiscreteScheduler,
+    "euler_ancestral": EulerAncestralDiscreteScheduler,
+    "heun": HeunDiscreteScheduler,
+    "dpmpp_2m": DPMSolverMultistepScheduler,
+    "ddim": DDIMScheduler,
+    "lcm": LCMScheduler,
+}
+
+JOB = {"prompt": "a red potion, glowing!", "negative-prompt": "a blue sword on grass", "cfg-scale": 5, "steps": 5,
+       "seed": 7, "width": 64, "height": 48, "schedule": "normal"}
+
+# name: (model, what differs from JOB). The keys are limn's options, those with _ this script's and the test's.
+CASES = {
+    "sd1_euler": ("sd1", {"sampler": "euler", "_image": True}),
+    "sd1_euler_ancestral": ("sd1", {"sampler": "euler_ancestral", "seed": 2**33 + 5}),
+    "sd1_heun": ("sd1", {"sampler": "heun", "steps": 4}),
+    "sd1_karras": ("sd1", {"sampler": "dpmpp_2m", "schedule": "karras"}),
+    "sd1_dpmpp_2m": ("sd1_trailing", {"sampler": "dpmpp_2m", "steps": 6}),
+    "sd1_ddim": ("sd1", {"sampler": "ddim"}),
+    "sd1_ddim_eta": ("sd1", {"sampler": "ddim", "eta": 0.7}),
+    "sd1_lcm": ("sd1", {"sampler": "lcm", "schedule": "lcm", "steps": 4, "cfg-scale": 1}),
+    "sd1_no_guidance": ("sd1", {"sampler": "euler", "cfg-scale": 1, "negative-prompt": "", "steps": 3}),
+    "sd1_clip_skip": ("sd1", {"sampler": "euler", "clip-skip": 2, "steps": 2, "_embeds": True}),
+    "sd1_second_of_two": ("sd1", {"sampler": "euler_ancestral", "steps": 3, "_index": 1}),
+    "sd1_linspace": ("sd1_linspace", {"sampler": "euler"}),
+    "sd2_euler": ("sd2", {"sampler": "euler"}),
+    "sd2_dpmpp_2m": ("sd2_trailing", {"sampler": "dpmpp_2m"}),
+    "sd2_ddim": ("sd2", {"sampler": "ddim", "_image": True}),
+    "sd2_ddim_trailing": ("sd2_trailing", {"sampler": "ddim"}),
+    "sd2_zero_snr": ("sd2_zero_snr", {"sampler": "euler"}),
+}
+
+
+def link(path, target):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def write_json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def make_model(name, model, seed):
+    """model_index.json and the parts' folders; those that another folder has already are links."""
+    folder = HERE / "pipeline" / name
+    cls, options = model["scheduler"]
+    cls.from_config({**SCHEDULER, **options}).save_config(folder / "scheduler")
+    write_json(folder / "model_index.json", {
+        "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.42.1", "feature_extractor": [None, None],
+        "requires_safety_checker": False, "safety_checker": [None, None], "scheduler": ["diffusers", cls.__name__],
+        "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"]})
+    if "like" in model:
+        for part in ("unet", "vae", "text_encoder", "tokenizer"):
+            link(folder / part, f"../{model['like']}/{part}")
+        return
+    link(folder / "unet", f"../../unet/{model['unet']}")
+    link(folder / "vae", "../../vae/sd")
+    text = randomise(CLIPTextModel(CLIPTextConfig(**TEXT, **model["text"])), seed)
+    text.half().save_pretrained(folder / "text_encoder")
+    for file in ("vocab.json", "merges.txt"):
+        link(folder / "tokenizer" / file, f"../../vocabulary/{file}")
+    write_json(folder / "tokenizer" / "tokenizer_config.json", {
+        "add_prefix_space": False, "bos_token": "<|startoftext|>", "do_lower_case": True, "eos_token": "<|endoftext|>",
+        "errors": "replace", "model_max_length": 77, "pad_token": model["pad"], "tokenizer_class": "CLIPTokenizer",
+        "unk_token": "<|endoftext|>"})
+
+
+def load_pipeline(folder):
+    """In float32, without a scheduler."""
+    part = lambda cls, name: cls.from_pretrained(folder / name, torch_dtype=torch.float32).eval()
+    pipe = StableDiffusionPipeline(
+        vae=part(AutoencoderKL, "vae"), text_encoder=part(CLIPTextModel, "text_encoder"),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), unet=part(UNet2DConditionModel, "unet"),
+        scheduler=None, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def sigmas_after(scheduler, steps):
+    """The sigma of the latent after every step. DDIM may leave some: its last alpha is that of timestep 0."""
+    if hasattr(scheduler, "sigmas"):
+        return scheduler.sigmas[1:]
+    alphas = scheduler.alphas_cumprod
+    if isinstance(scheduler, LCMScheduler):
+        after = [alphas[t] for t in scheduler.timesteps[1:]] + [torch.tensor(1.0)]
+    else:
+        before = [t - scheduler.config.num_train_timesteps // steps for t in scheduler.timesteps]
+        after = [alphas[t] if t >= 0 else scheduler.final_alpha_cumprod for t in before]
+    return [((1 - a) / a) ** 0.5 for a in after]
+
+
+def run_case(pipe, job):
+    """Every stage of one picture, under the names of limn's --trace; latents.K as x0 + sigma * noise."""
+    seed, steps = job["seed"] + job.get("_index", 0), job["steps"]
+    guided = job["cfg-scale"] > 1
+    skip = job["clip-skip"] - 1 if "clip-skip" in job else None
+    latents = []
+    keep = lambda pipe, i, t, values: latents.append(values["latents"].clone()) or {}
+
+    image = pipe(job["prompt"], negative_prompt=job["negative-prompt"], num_inference_steps=steps,
+                 guidance_scale=job["cfg-scale"], width=job["width"], height=job["height"], eta=job.get("eta", 0.0),
+                 clip_skip=skip, generator=generator(seed), output_type="pt", callback_on_step_end=keep).images
+
+    io = {"latents": latents[-1]}
+    if isinstance(pipe.scheduler, HeunDiscreteScheduler):
+        latents = latents[1::2] + latents[-1:]  # a step is two evaluations, the last one
+    assert len(latents) == steps
+    if isinstance(pipe.scheduler, (DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler)):
+        latents = [x * (1 + s**2) ** 0.5 for x, s in zip(latents, sigmas_after(pipe.scheduler, steps))]
+    io.update({f"latents.{i + 1}": x for i, x in enumerate(latents)})
+
+    ids = lambda text: pipe.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    io["tokens"] = torch.cat([ids(job["prompt"]), ids(job["negative-prompt"])] if guided else [ids(job["prompt"])])
+    if "_image" in job or "_embeds" in job:
+        both = pipe.encode_prompt(job["prompt"], "cpu", 1, True, job["negative-prompt"], clip_skip=skip)
+        io["prompt_embeds"], io["negative_prompt_embeds"] = both
+    if "_image" in job:
+        io["noise"] = torch.randn(io["latents"].shape, generator=generator(seed))
+        io["image"] = pipe.vae.decode(io["latents"] / pipe.vae.config.scaling_factor).sample
+        assert torch.equal((io["image"] / 2 + 0.5).clamp(0, 1), image)
+    return io
+
+
+def make_pipelines():
+    for seed, (name, model) in enumerate(MODELS.items()):
+        make_model(name, model, 500 + seed)
+    for name, (model, options) in CASES.items():
+        job = {**JOB, **options}
+        pipe = load_pipeline(HERE / "pipeline" / model)
+        config = json.loads((HERE / "pipeline" / model / "scheduler" / "scheduler_config.json").read_text())
+        pipe.scheduler = SAMPLERS[job["sampler"]].from_config(config, use_karras_sigmas=job["schedule"] == "karras")
+        io = run_case(pipe, job)
+        save_tensors(io, HERE / "pipeline" / f"{name}.safetensors",
+                     {"model": model, **{k: str(v) for k, v in job.items() if k not in ("_image", "_embeds")}})
+
+
+PARTS = {"unet": make_unets, "vae": make_vaes, "pipeline": make_pipelines}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
