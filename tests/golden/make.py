@@ -17,7 +17,7 @@ import torch
 from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler,
                        EulerDiscreteScheduler, HeunDiscreteScheduler, LCMScheduler, StableDiffusionPipeline,
                        UNet2DConditionModel)
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 HERE = Path(__file__).resolve().parent
@@ -175,7 +175,8 @@ def make_vaes():
 
 # --- Pipelines -----------------------------------------------------------------------------------------------------
 
-# A tiny diffusers folder each. UNet and VAE are links to those above; the vocabulary is one for all.
+# A tiny diffusers folder each. UNet and VAE are links to those above; the vocabulary is one for all. old_names: the text
+# encoder's names begin with "text_model.", as in all published files; transformers 5 writes them without.
 TEXT = dict(vocab_size=897, max_position_embeddings=77, num_hidden_layers=3, num_attention_heads=2, bos_token_id=895,
             eos_token_id=896, projection_dim=8)
 
@@ -186,9 +187,11 @@ V = dict(prediction_type="v_prediction")
 TRAILING = dict(timestep_spacing="trailing", set_alpha_to_one=True)
 
 MODELS = {
-    "sd1": dict(unet="sd1", pad="<|endoftext|>", text=dict(hidden_size=8, intermediate_size=16, hidden_act="quick_gelu"),
+    "sd1": dict(unet="sd1", pad="<|endoftext|>", old_names=True,
+                text=dict(hidden_size=8, intermediate_size=16, hidden_act="quick_gelu"),
                 scheduler=(DDIMScheduler, {})),
-    "sd2": dict(unet="sd2", pad="!", text=dict(hidden_size=12, intermediate_size=20, hidden_act="gelu"),
+    "sd2": dict(unet="sd2", pad="!", old_names=False,
+                text=dict(hidden_size=12, intermediate_size=20, hidden_act="gelu"),
                 scheduler=(DDIMScheduler, V)),
     "sd1_linspace": dict(like="sd1", scheduler=(EulerDiscreteScheduler, dict(timestep_spacing="linspace"))),
     "sd1_trailing": dict(like="sd1", scheduler=(DDIMScheduler, TRAILING)),
@@ -259,8 +262,11 @@ def make_model(name, model, seed):
     link(folder / "vae", "../../vae/sd")
     text = randomise(CLIPTextModel(CLIPTextConfig(**TEXT, **model["text"])), seed)
     text.half().save_pretrained(folder / "text_encoder")
+    if model["old_names"]:
+        weights = folder / "text_encoder" / "model.safetensors"
+        save_tensors({f"text_model.{k}": v for k, v in load_file(weights).items()}, weights, {"format": "pt"})
     for file in ("vocab.json", "merges.txt"):
-        link(folder / "tokenizer" / file, f"../../vocabulary/{file}")
+        link(folder / "tokenizer" / file, f"../../../vocabulary/{file}")
     write_json(folder / "tokenizer" / "tokenizer_config.json", {
         "add_prefix_space": False, "bos_token": "<|startoftext|>", "do_lower_case": True, "eos_token": "<|endoftext|>",
         "errors": "replace", "model_max_length": 77, "pad_token": model["pad"], "tokenizer_class": "CLIPTokenizer",
@@ -274,6 +280,7 @@ def load_pipeline(folder):
         vae=part(AutoencoderKL, "vae"), text_encoder=part(CLIPTextModel, "text_encoder"),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), unet=part(UNet2DConditionModel, "unet"),
         scheduler=None, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    object.__setattr__(pipe.text_encoder, "text_model", pipe.text_encoder)  # where this diffusers looks for the last norm
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
