@@ -28,7 +28,7 @@ static void case_open(Case *c, const char *dir)
     fixture_open(&c->weights, "%s/diffusion_pytorch_model.safetensors", dir);
     fixture_open(&c->io, "%s/io.safetensors", dir);
     Config *config = config_open("%s/config.json", dir);
-    c->vae = vae_new(config, c->weights.w, &e);
+    c->vae = vae_new(config, c->weights.w, true, &e);
     config_free(config);
     if (!c->vae) fail_msg("%s: %s", dir, e.text);
 }
