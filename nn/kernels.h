@@ -23,8 +23,10 @@ typedef struct {
     void (*scale)(float *y, float s, size_t n);        /* y *= s */
     void (*affine)(float *y, const float *x, const float *a, const float *b, size_t n); /* y = x a + b */
 
-    /* sum[i] += x[i], sq[i] += x[i]^2, in double */
+    /* sum[i] += x[i], sq[i] += x[i]^2, in double: the channels of one pixel */
     void (*moments)(double *sum, double *sq, const float *x, size_t n);
+    /* out[0] = sum of x, out[1] = sum of x^2, in double */
+    void (*row_moments)(double out[2], const float *x, size_t n);
 
     /*
      * One step of the online softmax over a row of scores: m the running maximum, s scaled by `scale` first.

@@ -70,8 +70,8 @@ void nn_add_channels(Nn *nn, Tensor x, Tensor v); /* x[n, h, w, c] += v[n, c] */
 Tensor nn_concat(Nn *nn, Tensor a, Tensor b); /* along channels */
 
 /*
- * Multi-head attention, softmax(q k^T * scale) v per head; never holds the whole score matrix.
- * q [n, tq, heads*d], k and v [n, tk, heads*d]; causal: query i sees keys 0..i. scale 0: 1/sqrt(d). -> [n, tq, heads*d]
+ * Multi-head attention, softmax(q k^T / sqrt d) v per head; never holds the whole score matrix.
+ * q [n, tq, heads*d], k and v [n, tk, heads*d]; causal: query i sees keys 0..i. -> [n, tq, heads*d]
  */
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal);
 

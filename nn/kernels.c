@@ -1,0 +1,42 @@
+/* kernels.c - which kernel rows there are, and which one this CPU runs. */
+#include "nn/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const Kernels kernels_portable, kernels_avx2, kernels_avx512;
+
+const Kernels *const kernels_rows[] = {
+#ifdef LIMN_X86
+    &kernels_avx512,
+    &kernels_avx2,
+#endif
+    &kernels_portable,
+    NULL,
+};
+
+bool kernels_supported(const Kernels *k)
+{
+#ifdef LIMN_X86
+    if (k == &kernels_avx512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (k == &kernels_avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return k == &kernels_portable;
+}
+
+const Kernels *kernels_select(const char **why)
+{
+    const char *mask = getenv("LIMN_CPU");
+    for (const Kernels *const *row = kernels_rows; *row; row++) {
+        if (mask && *mask && strcmp((*row)->name, mask) != 0) continue;
+        if (kernels_supported(*row)) return *row;
+        if (mask && *mask) {
+            *why = "LIMN_CPU names kernels that this CPU cannot run; try LIMN_CPU=portable";
+            return NULL;
+        }
+    }
+    *why = "LIMN_CPU names no kernels; choose portable, avx2 or avx512";
+    return NULL;
+}

@@ -1,0 +1,190 @@
+/* linear.c - linear layers, normalisation, activations, and what is done a row at a time. */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "nn/gemm.h"
+#include "nn/nn.h"
+
+enum { ROWS = 64 }; /* rows of one parallel piece of work */
+
+/* Calls body for each piece of `rows` rows; first and last are defined in it. */
+#define FOR_ROWS(nn, rows)                                                                                             \
+    _Pragma("omp parallel for schedule(static) num_threads((nn)->threads) if ((rows) > ROWS)")                          \
+    for (size_t first = 0; first < (rows); first += ROWS)                                                              \
+        for (size_t last = first + ROWS < (rows) ? first + ROWS : (rows), once = 1; once; once = 0)
+
+static void act_row(const Kernels *k, Act act, float *x, size_t n)
+{
+    switch (act) {
+    case ACT_NONE: break;
+    case ACT_SILU: k->silu(x, x, n); break;
+    case ACT_GELU: k->gelu(x, x, n); break;
+    case ACT_QUICK_GELU: k->quick_gelu(x, x, n); break;
+    }
+}
+
+Tensor nn_linear(Nn *nn, const Linear *l, Tensor x)
+{
+    assert(x.c == l->in);
+    Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, l->out);
+    if (y.data)
+        gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, NULL, tensor_rows(x), (size_t)l->out, (size_t)l->in);
+    return y;
+}
+
+Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r)
+{
+    assert(x.c == l->in && r.c == l->out && tensor_rows(x) == tensor_rows(r));
+    Tensor y = tensor_new(nn->arena, r.n, r.h, r.w, l->out);
+    if (y.data)
+        gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, r.data, tensor_rows(x), (size_t)l->out, (size_t)l->in);
+    return y;
+}
+
+/* Mean and 1/deviation of a group, turned into x a + b for each of its channels. */
+static void group_affine(const Norm *g, int first, int count, double sum, double sq, double n, float *a, float *b)
+{
+    double mean = sum / n, var = sq / n - mean * mean;
+    double inv = 1 / sqrt((var > 0 ? var : 0) + (double)g->eps);
+    for (int c = first; c < first + count; c++) {
+        a[c] = (float)(inv * (double)g->w[c]);
+        b[c] = (float)((double)g->b[c] - mean * inv * (double)g->w[c]);
+    }
+}
+
+/* The sums of a sample's channels over pieces of pixels; pieces depend on the shape alone. */
+Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
+{
+    assert(x.c == g->c && g->groups > 0 && g->c % g->groups == 0);
+    Tensor y = tensor_like(nn->arena, x);
+    size_t mark = nn->arena->used, c = (size_t)x.c, pixels = (size_t)x.h * (size_t)x.w;
+    size_t piece = 512, pieces = (pixels + piece - 1) / piece, n = (size_t)x.n;
+    double *sums = arena_alloc(nn->arena, n * pieces * 2 * c * sizeof *sums);
+    float *ab = arena_alloc(nn->arena, n * 2 * c * sizeof *ab);
+    arena_reset(nn->arena, mark);
+    if (!y.data) return y;
+
+#pragma omp parallel for schedule(static) num_threads(nn->threads) if (pixels * c > 16384)
+    for (size_t t = 0; t < n * pieces; t++) {
+        double *sum = sums + t * 2 * c, *sq = sum + c;
+        memset(sum, 0, 2 * c * sizeof *sum);
+        size_t from = t % pieces * piece, to = from + piece < pixels ? from + piece : pixels;
+        for (size_t p = from; p < to; p++) nn->k->moments(sum, sq, x.data + (t / pieces * pixels + p) * c, c);
+    }
+
+    int width = x.c / g->groups;
+    for (size_t i = 0; i < n; i++) {
+        for (int group = 0; group < g->groups; group++) {
+            double sum = 0, sq = 0;
+            for (size_t p = 0; p < pieces; p++) {
+                const double *s = sums + (i * pieces + p) * 2 * c + group * width;
+                for (int k = 0; k < width; k++) {
+                    sum += s[k];
+                    sq += s[(int)c + k];
+                }
+            }
+            group_affine(g, group * width, width, sum, sq, (double)pixels * width, ab + i * 2 * c, ab + i * 2 * c + c);
+        }
+    }
+
+    size_t rows = n * pixels;
+    FOR_ROWS(nn, rows) {
+        for (size_t r = first; r < last; r++) {
+            const float *a = ab + r / pixels * 2 * c;
+            nn->k->affine(y.data + r * c, x.data + r * c, a, a + c, c);
+        }
+        act_row(nn->k, act, y.data + first * c, (last - first) * c);
+    }
+    return y;
+}
+
+Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)
+{
+    assert(x.c == g->c);
+    Tensor y = tensor_like(nn->arena, x);
+    if (!y.data) return y;
+
+    size_t rows = tensor_rows(x), c = (size_t)x.c;
+    FOR_ROWS(nn, rows) {
+        for (size_t r = first; r < last; r++) {
+            const float *in = x.data + r * c;
+            float *out = y.data + r * c;
+            double m[2];
+            nn->k->row_moments(m, in, c);
+            double mean = m[0] / (double)c, var = m[1] / (double)c - mean * mean;
+            float inv = (float)(1 / sqrt((var > 0 ? var : 0) + (double)g->eps)), shift = (float)-mean;
+            for (size_t k = 0; k < c; k++) out[k] = (in[k] + shift) * inv;
+            nn->k->affine(out, out, g->w, g->b, c);
+        }
+    }
+    return y;
+}
+
+void nn_act(Nn *nn, Act act, Tensor x)
+{
+    if (!x.data) return;
+    size_t rows = tensor_rows(x), c = (size_t)x.c;
+    FOR_ROWS(nn, rows) act_row(nn->k, act, x.data + first * c, (last - first) * c);
+}
+
+Tensor nn_geglu(Nn *nn, Tensor x)
+{
+    Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, x.c / 2);
+    if (!y.data) return y;
+    size_t rows = tensor_rows(x), c = (size_t)y.c;
+    FOR_ROWS(nn, rows)
+        for (size_t r = first; r < last; r++) nn->k->geglu(y.data + r * c, x.data + r * 2 * c, c);
+    return y;
+}
+
+void nn_add(Nn *nn, Tensor x, Tensor y)
+{
+    assert(tensor_len(x) == tensor_len(y));
+    if (!x.data) return;
+    size_t rows = tensor_rows(x), c = (size_t)x.c;
+    FOR_ROWS(nn, rows) nn->k->add(x.data + first * c, y.data + first * c, (last - first) * c);
+}
+
+void nn_add_channels(Nn *nn, Tensor x, Tensor v)
+{
+    assert(v.c == x.c && tensor_rows(v) == (size_t)x.n);
+    if (!x.data) return;
+    size_t pixels = (size_t)x.h * (size_t)x.w, rows = tensor_rows(x), c = (size_t)x.c;
+    FOR_ROWS(nn, rows)
+        for (size_t r = first; r < last; r++) nn->k->add(x.data + r * c, v.data + r / pixels * c, c);
+}
+
+Tensor nn_concat(Nn *nn, Tensor a, Tensor b)
+{
+    assert(a.n == b.n && a.h == b.h && a.w == b.w);
+    Tensor y = tensor_new(nn->arena, a.n, a.h, a.w, a.c + b.c);
+    if (!y.data) return y;
+    size_t rows = tensor_rows(a), ac = (size_t)a.c, bc = (size_t)b.c;
+    FOR_ROWS(nn, rows) {
+        for (size_t r = first; r < last; r++) {
+            memcpy(y.data + r * (ac + bc), a.data + r * ac, ac * sizeof(float));
+            memcpy(y.data + r * (ac + bc) + ac, b.data + r * bc, bc * sizeof(float));
+        }
+    }
+    return y;
+}
+
+Tensor nn_timestep_embedding(Nn *nn, const float *t, int n, int dim, bool flip, float shift)
+{
+    Tensor y = tensor_new(nn->arena, n, 1, 1, dim);
+    if (!y.data) return y;
+    int half = dim / 2;
+    memset(y.data, 0, tensor_len(y) * sizeof(float)); /* an odd dim ends with a zero */
+    for (int i = 0; i < n; i++) {
+        float *sine = y.data + (size_t)i * (size_t)dim + (flip ? half : 0);
+        float *cosine = y.data + (size_t)i * (size_t)dim + (flip ? 0 : half);
+        for (int k = 0; k < half; k++) {
+            /* in float, as the reference does: the exponent's rounding decides the phase at t = 999 */
+            float freq = expf(-logf(10000.0f) * (float)k / ((float)half - shift));
+            sine[k] = sinf(t[i] * freq);
+            cosine[k] = cosf(t[i] * freq);
+        }
+    }
+    return y;
+}
