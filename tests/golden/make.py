@@ -339,8 +339,8 @@ def make_pipelines():
         config = json.loads((HERE / "pipeline" / model / "scheduler" / "scheduler_config.json").read_text())
         pipe.scheduler = SAMPLERS[job["sampler"]].from_config(config, use_karras_sigmas=job["schedule"] == "karras")
         io = run_case(pipe, job)
-        save_tensors(io, HERE / "pipeline" / f"{name}.safetensors",
-                     {"model": model, **{k: str(v) for k, v in job.items() if k not in ("_image", "_embeds")}})
+        lines = [f"{k}={v}" for k, v in {"_model": model, **job}.items() if k not in ("_image", "_embeds")]
+        save_tensors(io, HERE / "pipeline" / f"{name}.safetensors", {"job": "\n".join(lines)})
 
 
 PARTS = {"unet": make_unets, "vae": make_vaes, "pipeline": make_pipelines}
