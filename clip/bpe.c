@@ -1,6 +1,7 @@
 /* bpe.c - see bpe.h. Merging follows Hugging Face's tokenizers (models/bpe/word.rs, merge_all), ties included. */
 #include "clip/bpe.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,9 @@ int bpe_init(Bpe *b, const Vocab *v, Bytes merges, int unk, Err *e)
         return -1;
     }
 
+    b->id_of_rank = mem_array(b->merge_count, sizeof *b->id_of_rank);
+    for (size_t i = 0; i < b->merge_count; i++) b->id_of_rank[i] = b->merge[i].id;
+
     if (b->merge_count) qsort(b->merge, b->merge_count, sizeof *b->merge, by_pair);
     size_t kept = 0;
     for (size_t i = 0; i < b->merge_count; i++) { /* a pair given twice has its later rank */
@@ -211,6 +215,7 @@ int bpe_init(Bpe *b, const Vocab *v, Bytes merges, int unk, Err *e)
 void bpe_release(Bpe *b)
 {
     free(b->merge);
+    free(b->id_of_rank);
     free(b->first);
     *b = (Bpe){ 0 };
 }
@@ -236,7 +241,8 @@ void word_push(Word *w, unsigned char byte, size_t from, size_t to)
         w->symbol = mem_grow(w->symbol, w->symbol_cap * sizeof *w->symbol);
     }
     size_t at = w->count++;
-    w->symbol[at] = (Symbol){ byte, from, to, at ? at - 1 : BPE_NONE, at + 1 };
+    assert(at <= UINT32_MAX); /* a word of 4 GiB does not fit in memory long before */
+    w->symbol[at] = (Symbol){ byte, -1, from, to, at ? at - 1 : BPE_NONE, at + 1 };
 }
 
 void word_release(Word *w)
@@ -246,39 +252,42 @@ void word_release(Word *w)
     *w = (Word){ 0 };
 }
 
-static bool before(Candidate a, Candidate b) { return a.rank != b.rank ? a.rank < b.rank : a.at < b.at; }
-
-static void queue_push(Word *w, Candidate c)
+/* Lowest rank first, then leftmost: the order of the keys. Eight bytes a key and four children keep long words in cache. */
+static void queue_push(Word *w, uint64_t key)
 {
     if (w->queued == w->queue_cap) {
         w->queue_cap = w->queue_cap ? 2 * w->queue_cap : 64;
         w->queue = mem_grow(w->queue, w->queue_cap * sizeof *w->queue);
     }
     size_t i = w->queued++;
-    for (size_t up; i && before(c, w->queue[up = (i - 1) / 2]); i = up) w->queue[i] = w->queue[up];
-    w->queue[i] = c;
+    for (size_t up; i && key < w->queue[up = (i - 1) / 4]; i = up) w->queue[i] = w->queue[up];
+    w->queue[i] = key;
 }
 
-static Candidate queue_pop(Word *w)
+static uint64_t queue_pop(Word *w)
 {
-    Candidate top = w->queue[0], c = w->queue[--w->queued];
+    uint64_t *q = w->queue, top = q[0], key = q[--w->queued];
     size_t i = 0;
-    for (size_t down; (down = 2 * i + 1) < w->queued; i = down) {
-        if (down + 1 < w->queued && before(w->queue[down + 1], w->queue[down])) down++;
-        if (!before(w->queue[down], c)) break;
-        w->queue[i] = w->queue[down];
+    for (size_t child; (child = 4 * i + 1) < w->queued;) {
+        size_t end = child + 4 < w->queued ? child + 4 : w->queued, least = child;
+        while (++child < end)
+            if (q[child] < q[least]) least = child;
+        if (key <= q[least]) break;
+        q[i] = q[least];
+        i = least;
     }
-    w->queue[i] = c;
+    q[i] = key;
     return top;
 }
 
 /* Queues the merge of the symbol at left with the one after it, if there is one. */
 static void consider(const Bpe *b, Word *w, size_t left)
 {
-    size_t right = left == BPE_NONE ? BPE_NONE : w->symbol[left].next;
-    if (right == BPE_NONE) return;
-    const Merge *m = find_merge(b, w->symbol[left].id, w->symbol[right].id);
-    if (m) queue_push(w, (Candidate){ m->rank, m->id, left });
+    if (left == BPE_NONE) return;
+    Symbol *s = &w->symbol[left];
+    const Merge *m = s->next == BPE_NONE ? NULL : find_merge(b, s->id, w->symbol[s->next].id);
+    s->pair = m ? m->id : -1;
+    if (m) queue_push(w, (uint64_t)m->rank << 32 | left);
 }
 
 void bpe_merge(const Bpe *b, Word *w)
@@ -292,18 +301,17 @@ void bpe_merge(const Bpe *b, Word *w)
     for (size_t i = 0; i < w->count; i++) consider(b, w, i);
 
     while (w->queued) {
-        Candidate top = queue_pop(w);
-        size_t right = s[top.at].next;
-        if (s[top.at].id < 0 || right == BPE_NONE) continue;
-        const Merge *m = find_merge(b, s[top.at].id, s[right].id);
-        if (!m || m->id != top.id) continue; /* its symbols have changed since */
+        uint64_t top = queue_pop(w);
+        size_t at = top & UINT32_MAX, right = s[at].next;
+        int id = b->id_of_rank[top >> 32];
+        if (s[at].id < 0 || s[at].pair != id) continue; /* its symbols have changed since */
 
-        s[top.at].id = top.id;
-        s[top.at].to = s[right].to;
-        s[top.at].next = s[right].next;
-        if (s[right].next != BPE_NONE) s[s[right].next].prev = top.at;
+        s[at].id = id;
+        s[at].to = s[right].to;
+        s[at].next = s[right].next;
+        if (s[right].next != BPE_NONE) s[s[right].next].prev = at;
         s[right].id = -1;
-        consider(b, w, s[top.at].prev);
-        consider(b, w, top.at);
+        consider(b, w, s[at].prev);
+        consider(b, w, at);
     }
 }

@@ -6,6 +6,7 @@
 #define LIMN_CLIP_BPE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/file.h"
@@ -38,6 +39,7 @@ typedef struct {
     int byte_id[2][256]; /* the symbol of a byte, [1]: of a word's last byte ("</w>"); unk where there is none */
     Merge *merge;        /* sorted by left, right */
     size_t merge_count;
+    int *id_of_rank;
     size_t *first; /* [vocabulary + 1]: merges of a left symbol are merge[first[left]] .. merge[first[left + 1] - 1] */
 } Bpe;
 
@@ -47,23 +49,18 @@ void bpe_release(Bpe *b);
 
 /* A symbol of a word and the bytes of the text it came from. */
 typedef struct {
-    int id; /* -1: merged into the one before it */
+    int id;   /* -1: merged into the one before it */
+    int pair; /* what it and the next one would merge into; -1: nothing */
     size_t from, to;
     size_t prev, next; /* positions in the word; BPE_NONE at its ends */
 } Symbol;
 #define BPE_NONE ((size_t)-1)
 
-/* A merge that could be made, in a queue: lowest rank first, then leftmost. */
-typedef struct {
-    int rank, id;
-    size_t at;
-} Candidate;
-
 /* Working memory, reused from word to word; zero-initialise with {0}. */
 typedef struct {
     Symbol *symbol;
     size_t count, symbol_cap;
-    Candidate *queue;
+    uint64_t *queue; /* a 4-ary heap of merges that can be made: rank << 32 | position of the left symbol */
     size_t queued, queue_cap;
 } Word;
 
