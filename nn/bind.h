@@ -18,7 +18,8 @@ typedef struct {
     char prefix[256]; /* "down_blocks.0.resnets.1." */
     void **blocks;    /* heap memory of converted weights, released with the network */
     size_t count;
-    size_t bytes; /* held in blocks */
+    size_t bytes;    /* held in blocks */
+    bool check_only; /* names and shapes are checked, nothing is converted: the layer must not be used */
     Err *e;
 } Binder;
 

@@ -1,20 +1,13 @@
-/* linear.c - linear layers, normalisation, activations, and what is done a row at a time. */
+/* linear.c - linear layers, layer norm, activations, and what is done a row at a time. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "nn/gemm.h"
 #include "nn/nn.h"
+#include "nn/rows.h"
 
-enum { ROWS = 64 }; /* rows of one parallel piece of work */
-
-/* Calls body for each piece of `rows` rows; first and last are defined in it. */
-#define FOR_ROWS(nn, rows)                                                                                             \
-    _Pragma("omp parallel for schedule(static) num_threads((nn)->threads) if ((rows) > ROWS)")                          \
-    for (size_t first = 0; first < (rows); first += ROWS)                                                              \
-        for (size_t last = first + ROWS < (rows) ? first + ROWS : (rows), once = 1; once; once = 0)
-
-static void act_row(const Kernels *k, Act act, float *x, size_t n)
+void act_row(const Kernels *k, Act act, float *x, size_t n)
 {
     switch (act) {
     case ACT_NONE: break;
@@ -39,63 +32,6 @@ Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r)
     Tensor y = tensor_new(nn->arena, r.n, r.h, r.w, l->out);
     if (y.data)
         gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, r.data, tensor_rows(x), (size_t)l->out, (size_t)l->in);
-    return y;
-}
-
-/* Mean and 1/deviation of a group, turned into x a + b for each of its channels. */
-static void group_affine(const Norm *g, int first, int count, double sum, double sq, double n, float *a, float *b)
-{
-    double mean = sum / n, var = sq / n - mean * mean;
-    double inv = 1 / sqrt((var > 0 ? var : 0) + (double)g->eps);
-    for (int c = first; c < first + count; c++) {
-        a[c] = (float)(inv * (double)g->w[c]);
-        b[c] = (float)((double)g->b[c] - mean * inv * (double)g->w[c]);
-    }
-}
-
-/* The sums of a sample's channels over pieces of pixels; pieces depend on the shape alone. */
-Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
-{
-    assert(x.c == g->c && g->groups > 0 && g->c % g->groups == 0);
-    Tensor y = tensor_like(nn->arena, x);
-    size_t mark = nn->arena->used, c = (size_t)x.c, pixels = (size_t)x.h * (size_t)x.w;
-    size_t piece = 512, pieces = (pixels + piece - 1) / piece, n = (size_t)x.n;
-    double *sums = arena_alloc(nn->arena, n * pieces * 2 * c * sizeof *sums);
-    float *ab = arena_alloc(nn->arena, n * 2 * c * sizeof *ab);
-    arena_reset(nn->arena, mark);
-    if (!y.data) return y;
-
-#pragma omp parallel for schedule(static) num_threads(nn->threads) if (pixels * c > 16384)
-    for (size_t t = 0; t < n * pieces; t++) {
-        double *sum = sums + t * 2 * c, *sq = sum + c;
-        memset(sum, 0, 2 * c * sizeof *sum);
-        size_t from = t % pieces * piece, to = from + piece < pixels ? from + piece : pixels;
-        for (size_t p = from; p < to; p++) nn->k->moments(sum, sq, x.data + (t / pieces * pixels + p) * c, c);
-    }
-
-    int width = x.c / g->groups;
-    for (size_t i = 0; i < n; i++) {
-        for (int group = 0; group < g->groups; group++) {
-            double sum = 0, sq = 0;
-            for (size_t p = 0; p < pieces; p++) {
-                const double *s = sums + (i * pieces + p) * 2 * c + group * width;
-                for (int k = 0; k < width; k++) {
-                    sum += s[k];
-                    sq += s[(int)c + k];
-                }
-            }
-            group_affine(g, group * width, width, sum, sq, (double)pixels * width, ab + i * 2 * c, ab + i * 2 * c + c);
-        }
-    }
-
-    size_t rows = n * pixels;
-    FOR_ROWS(nn, rows) {
-        for (size_t r = first; r < last; r++) {
-            const float *a = ab + r / pixels * 2 * c;
-            nn->k->affine(y.data + r * c, x.data + r * c, a, a + c, c);
-        }
-        act_row(nn->k, act, y.data + first * c, (last - first) * c);
-    }
     return y;
 }
 

@@ -14,10 +14,25 @@
 #include "nn/kernels.h"
 #include "nn/tensor.h"
 
+/*
+ * The group norms of an image that is worked on in tiles: first their sums over all tiles are collected, then every tile is
+ * normalised by the whole image's. A tile is tile_h x tile_w; only its core counts, so that no pixel counts twice.
+ */
+typedef struct {
+    bool collect;               /* else: use */
+    int tile_h, tile_w;         /* at the resolution where the tiles begin */
+    int top, left, bottom, right; /* the core, in the same units; bottom and right are past its end */
+    int layer;                  /* the next group norm; the caller sets 0 before each tile */
+    int layers, groups;         /* room in sums */
+    double *sums;               /* [layers, groups, 2]: sum and sum of squares */
+    double *counts;             /* [layers]: elements of a group */
+} GroupStats;
+
 typedef struct {
     Arena *arena;
-    const Kernels *k; /* kernels_select() */
-    int threads;      /* >= 1 */
+    const Kernels *k;  /* kernels_select() */
+    int threads;       /* >= 1 */
+    GroupStats *stats; /* NULL but for tiles; then n is 1 */
 } Nn;
 
 /* y = x W^T + b */

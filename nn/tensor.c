@@ -27,6 +27,14 @@ Tensor tensor_slice(Tensor t, int first, int count)
     return s;
 }
 
+Tensor tensor_keep(Arena *a, size_t mark, Tensor t)
+{
+    arena_reset(a, mark);
+    Tensor kept = tensor_like(a, t);
+    if (kept.data) memmove(kept.data, t.data, tensor_len(t) * sizeof(float));
+    return kept;
+}
+
 void tensor_copy(Tensor dst, Tensor src)
 {
     assert(tensor_len(dst) == tensor_len(src));

@@ -25,6 +25,9 @@ Tensor tensor_view(Tensor t, int n, int h, int w, int c);
 /* Samples first .. first + count - 1. */
 Tensor tensor_slice(Tensor t, int first, int count);
 
+/* Gives back everything since mark but t, which moves down to it: how a block frees its temporaries. */
+Tensor tensor_keep(Arena *a, size_t mark, Tensor t);
+
 void tensor_copy(Tensor dst, Tensor src);
 /* NCHW <-> channels last. dst and src must not overlap. */
 void tensor_from_nchw(Tensor dst, const float *src);

@@ -12,21 +12,25 @@
 
 typedef struct Vae Vae;
 
-Vae *vae_new(Config *c, Weights *w, Err *e);
+/* Reads the config, checks all weights, binds the decoder's, and the encoder's when it is wanted (vae_encode() needs it). */
+Vae *vae_new(Config *c, Weights *w, bool encoder, Err *e);
 void vae_free(Vae *v);
 
 int vae_factor(const Vae *v);           /* pixels a latent: 8 */
 int vae_latent_channels(const Vae *v);  /* 4 */
 float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding */
-size_t vae_bytes(const Vae *v);
+float vae_shift_factor(const Vae *v);   /* 0: latent = (z - shift) * scaling */
+size_t vae_bytes(const Vae *v);         /* memory of converted weights */
 
 /* z [n, h, w, latent], unscaled (already divided by scaling_factor). Returns [n, h*f, w*f, 3], -1..1 nominally, not clamped. */
 Tensor vae_decode(Nn *nn, const Vae *v, Tensor z);
 
 /*
- * The same in overlapping tiles of tile x tile latents, blended linearly over the overlap (a quarter of a tile).
- * Temporaries are those of one tile.
+ * The same with the fine levels worked in overlapping tiles of tile x tile latents (at least VAE_MIN_TILE): memory is that of
+ * one tile, the latent-sized layers and the picture. What is not local is the whole picture's: the attention, and the group
+ * norms' statistics, which cost one more pass over the tiles. So there are no seams and no drift of colour.
  */
+enum { VAE_MIN_TILE = 24 };
 Tensor vae_decode_tiled(Nn *nn, const Vae *v, Tensor z, int tile);
 
 /* image [n, h, w, 3], -1..1. Returns [n, h/f, w/f, 2 * latent]: mean, then logvar clamped to -30..20. */

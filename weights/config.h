@@ -20,7 +20,8 @@ typedef struct Config Config;
 Config *config_parse(Bytes json, const char *name, Err *e);
 void config_free(Config *c);
 
-bool config_has(const Config *c, const char *key); /* present and not null */
+bool config_has(const Config *c, const char *key);     /* present and not null */
+bool config_is_null(const Config *c, const char *key); /* present and null */
 
 /* null and absent give the default. */
 int config_int(Config *c, const char *key, int dflt, int min, int max);

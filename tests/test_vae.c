@@ -1,0 +1,138 @@
+/*
+ * test_vae.c - the autoencoder against diffusers, both ways: every folder of tests/golden/vae, and
+ * $LIMN_GOLDEN/models/vae_*.
+ *
+ * A folder holds config.json, the weights and io.safetensors: image -> enc_mean, enc_logvar; latent -> dec.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support.h"
+#include "vae/vae.h"
+
+/* As in test_unet.c: both sides round some 50 layers differently, by about 1e-7 each. */
+static const double LIMIT = 3e-6;
+
+typedef struct {
+    Fixture weights, io;
+    Vae *vae;
+    int tile; /* 0: whole */
+} Case;
+
+static void case_open(Case *c, const char *dir)
+{
+    Err e = {0};
+    *c = (Case){0};
+    fixture_open(&c->weights, "%s/diffusion_pytorch_model.safetensors", dir);
+    fixture_open(&c->io, "%s/io.safetensors", dir);
+    Config *config = config_open("%s/config.json", dir);
+    c->vae = vae_new(config, c->weights.w, true, &e);
+    config_free(config);
+    if (!c->vae) fail_msg("%s: %s", dir, e.text);
+}
+
+static void case_close(Case *c)
+{
+    vae_free(c->vae);
+    fixture_close(&c->io);
+    fixture_close(&c->weights);
+}
+
+static Tensor decode(Nn *nn, void *ctx)
+{
+    Case *c = ctx;
+    Tensor z = fixture_nchw(&c->io, "latent", nn->arena);
+    return c->tile ? vae_decode_tiled(nn, c->vae, z, c->tile) : vae_decode(nn, c->vae, z);
+}
+
+static Tensor encode(Nn *nn, void *ctx)
+{
+    Case *c = ctx;
+    return vae_encode(nn, c->vae, fixture_nchw(&c->io, "image", nn->arena));
+}
+
+/* One half of the channels, [n, h, w, 2c] -> [n, h, w, c]. */
+static Tensor half(Arena *a, Tensor moments, int which)
+{
+    int c = moments.c / 2;
+    Tensor out = tensor_new(a, moments.n, moments.h, moments.w, c);
+    for (size_t i = 0; i < tensor_rows(moments); i++)
+        memcpy(out.data + i * (size_t)c, moments.data + i * (size_t)moments.c + which * c, (size_t)c * sizeof *out.data);
+    return out;
+}
+
+static void check_folder(const char *dir)
+{
+    Case c;
+    Arena a, rest;
+    Err e = {0};
+    case_open(&c, dir);
+
+    Tensor image = run_measured(decode, &c, 2, &a);
+    assert_error(relative_l2_nchw(image, &c.io, "dec"), LIMIT, "%s decode", dir);
+    Arena one;
+    Tensor same = run_measured(decode, &c, 1, &one);
+    assert_memory_equal(image.data, same.data, tensor_len(image) * sizeof *image.data);
+    arena_release(&one);
+    arena_release(&a);
+
+    Tensor moments = run_measured(encode, &c, 2, &a);
+    assert_int_equal(arena_init(&rest, 2 * tensor_len(moments) * sizeof(float) + 256, &e), 0);
+    assert_error(relative_l2_nchw(half(&rest, moments, 0), &c.io, "enc_mean"), LIMIT, "%s mean", dir);
+    assert_error(relative_l2_nchw(half(&rest, moments, 1), &c.io, "enc_logvar"), LIMIT, "%s logvar", dir);
+    arena_release(&rest);
+    arena_release(&a);
+    case_close(&c);
+}
+
+static int check_folders(const char *parent, const char *prefix)
+{
+    int found = 0;
+    char **names = folders_in(parent);
+    for (char **n = names; *n; n++) {
+        char dir[1024];
+        if (!str_starts(*n, prefix)) continue;
+        snprintf(dir, sizeof dir, "%s/%s", parent, *n);
+        check_folder(dir);
+        found++;
+    }
+    names_free(names);
+    return found;
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    assert_true(check_folders(GOLDEN "/vae", "") >= 4);
+}
+
+static void test_golden_outside(void **state)
+{
+    (void)state;
+    const char *dir = getenv("LIMN_GOLDEN");
+    if (!dir) skip();
+    char models[1024];
+    snprintf(models, sizeof models, "%s/models", dir);
+    assert_true(check_folders(models, "vae_") > 0);
+}
+
+/* mean + exp(logvar / 2) noise */
+static void test_sample(void **state)
+{
+    (void)state;
+    float moments[2 * 4] = {1, 2, 0, logf(4), -1, 3, logf(9), -30}; /* two pixels of mean, mean, logvar, logvar */
+    float noise[4] = {0.5f, 1, -2, 10};
+    float out[4];
+    vae_sample((Tensor){out, 1, 1, 2, 2}, (Tensor){moments, 1, 1, 2, 4}, noise);
+    const float expected[4] = {1.5f, 2 + 2 * 1.0f, -1 + 3 * -2.0f, 3};
+    assert_error(relative_l2(out, expected, 4), 1e-6, "sample");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside),
+                                       cmocka_unit_test(test_sample)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,231 @@
+/* config.c - see config.h. */
+#include "weights/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/mem.h"
+#include "weights/json.h"
+
+struct Config {
+    char *name;
+    cJSON *root;
+    bool *used; /* one a key, in the file's order */
+    bool failed;
+    Err first; /* what was wrong, when failed */
+};
+
+Config *config_parse(Bytes json, const char *name, Err *e)
+{
+    cJSON *root = json_parse(json, e);
+    if (!root) {
+        err_in(e, name);
+        return NULL;
+    }
+    Config *c = mem_alloc(sizeof *c);
+    c->name = mem_strdup(name);
+    c->root = root;
+    c->used = mem_array((size_t)cJSON_GetArraySize(root), sizeof *c->used);
+    return c;
+}
+
+void config_free(Config *c)
+{
+    if (!c) return;
+    cJSON_Delete(c->root);
+    free(c->used);
+    free(c->name);
+    free(c);
+}
+
+/* The value of a key; null counts as absent. */
+static const cJSON *look(const Config *c, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(c->root, key);
+    return cJSON_IsNull(item) ? NULL : item;
+}
+
+/* The same, and the key is understood from now on. */
+static const cJSON *take(Config *c, const char *key)
+{
+    size_t i = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, c->root)
+    {
+        if (strcmp(item->string, key) == 0) {
+            c->used[i] = true;
+            return cJSON_IsNull(item) ? NULL : item;
+        }
+        i++;
+    }
+    return NULL;
+}
+
+/* Remembers the first value that is not as it must be. */
+__attribute__((format(printf, 4, 5))) static void wrong(Config *c, const char *key, const cJSON *found,
+                                                        const char *expected, ...)
+{
+    char text[256], buf[SHOWN_MAX];
+    va_list ap;
+    if (c->failed) return;
+    va_start(ap, expected);
+    vsnprintf(text, sizeof text, expected, ap);
+    va_end(ap);
+    c->failed = true;
+    err_set(&c->first, "%s: \"%s\" is %s: expected %s", c->name, key, found ? json_shown(found, buf) : "missing", text);
+}
+
+bool config_has(const Config *c, const char *key) { return look(c, key) != NULL; }
+
+bool config_is_null(const Config *c, const char *key) { return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->root, key)); }
+
+static int as_int(Config *c, const char *key, const cJSON *item, int dflt, int min, int max)
+{
+    double v = cJSON_IsNumber(item) ? item->valuedouble : 0.5;
+    if (v >= min && v <= max && v == (int)v) return (int)v;
+    wrong(c, key, item, "a whole number from %d to %d", min, max);
+    return dflt;
+}
+
+int config_int(Config *c, const char *key, int dflt, int min, int max)
+{
+    const cJSON *item = take(c, key);
+    return item ? as_int(c, key, item, dflt, min, max) : dflt;
+}
+
+double config_num(Config *c, const char *key, double dflt, double min, double max)
+{
+    const cJSON *item = take(c, key);
+    if (!item) return dflt;
+    if (cJSON_IsNumber(item) && item->valuedouble >= min && item->valuedouble <= max) return item->valuedouble;
+    wrong(c, key, item, "a number from %g to %g", min, max);
+    return dflt;
+}
+
+bool config_bool(Config *c, const char *key, bool dflt)
+{
+    const cJSON *item = take(c, key);
+    if (!item) return dflt;
+    if (!cJSON_IsBool(item)) wrong(c, key, item, "true or false");
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : dflt;
+}
+
+const char *config_str(Config *c, const char *key, const char *dflt)
+{
+    const cJSON *item = take(c, key);
+    if (!item) return dflt;
+    if (!cJSON_IsString(item)) wrong(c, key, item, "a text");
+    return cJSON_IsString(item) ? item->valuestring : dflt;
+}
+
+/* The first of `count` values: a list's first, or the one that stands for all. NULL after a remembered error. */
+static const cJSON *first_of(Config *c, const char *key, const cJSON *item, int count)
+{
+    if (!cJSON_IsArray(item)) return item;
+    if (cJSON_GetArraySize(item) == count) return item->child;
+    wrong(c, key, item, "a list of %d, or one value for all", count);
+    return NULL;
+}
+
+void config_ints(Config *c, const char *key, int dflt, int *out, int count, int min, int max)
+{
+    const cJSON *list = take(c, key), *item = first_of(c, key, list, count);
+    for (int i = 0; i < count; i++) {
+        out[i] = item ? as_int(c, key, item, dflt, min, max) : dflt;
+        if (item && item != list) item = item->next;
+    }
+}
+
+void config_bools(Config *c, const char *key, bool dflt, bool *out, int count)
+{
+    const cJSON *list = take(c, key), *item = first_of(c, key, list, count);
+    for (int i = 0; i < count; i++) {
+        out[i] = cJSON_IsBool(item) ? cJSON_IsTrue(item) : dflt;
+        if (!item) continue;
+        if (!cJSON_IsBool(item)) wrong(c, key, item, "true or false");
+        if (item != list) item = item->next;
+    }
+}
+
+int config_list_len(const Config *c, const char *key)
+{
+    const cJSON *item = look(c, key);
+    if (!item) return 0;
+    return cJSON_IsArray(item) ? cJSON_GetArraySize(item) : -1;
+}
+
+static const cJSON *entry(Config *c, const char *key, int i)
+{
+    const cJSON *list = take(c, key);
+    return cJSON_IsArray(list) ? cJSON_GetArrayItem(list, i) : NULL;
+}
+
+const char *config_str_at(Config *c, const char *key, int i)
+{
+    const cJSON *item = entry(c, key, i);
+    if (!cJSON_IsString(item)) wrong(c, key, look(c, key), "a list with a text at place %d", i);
+    return cJSON_GetStringValue(item);
+}
+
+double config_num_at(Config *c, const char *key, int i)
+{
+    const cJSON *item = entry(c, key, i);
+    if (cJSON_IsNumber(item)) return item->valuedouble;
+    wrong(c, key, look(c, key), "a list with a number at place %d", i);
+    return 0;
+}
+
+void config_ignore(Config *c, const char *const *keys)
+{
+    while (*keys) take(c, *keys++);
+}
+
+void config_only_str(Config *c, const char *key, const char *value)
+{
+    const cJSON *item = take(c, key);
+    if (item && !(cJSON_IsString(item) && strcmp(item->valuestring, value) == 0))
+        wrong(c, key, item, "\"%s\", the only one that limn knows", value);
+}
+
+void config_only_num(Config *c, const char *key, double value)
+{
+    const cJSON *item = take(c, key);
+    if (item && !(cJSON_IsNumber(item) && item->valuedouble == value))
+        wrong(c, key, item, "%g, the only one that limn knows", value);
+}
+
+void config_only_bool(Config *c, const char *key, bool value)
+{
+    const cJSON *item = take(c, key);
+    if (item && !(cJSON_IsBool(item) && cJSON_IsTrue(item) == value))
+        wrong(c, key, item, "%s, the only one that limn knows", value ? "true" : "false");
+}
+
+void config_only_null(Config *c, const char *key)
+{
+    const cJSON *item = take(c, key);
+    if (item) wrong(c, key, item, "null: limn does not know this option");
+}
+
+int config_finish(Config *c, Err *e)
+{
+    char key[SHOWN_MAX], value[SHOWN_MAX];
+    const cJSON *item;
+    size_t i = 0;
+
+    if (c->failed) {
+        *e = c->first;
+        return -1;
+    }
+    cJSON_ArrayForEach(item, c->root)
+    {
+        if (!c->used[i++] && !cJSON_IsNull(item) && !cJSON_IsFalse(item) && item->string[0] != '_')
+            return err_set(e, "%s: limn does not know the option \"%s\": %s, which might change the picture", c->name,
+                           shown(item->string, key), json_shown(item, value));
+    }
+    return 0;
+}

@@ -1,0 +1,114 @@
+/* json.c - see json.h. */
+#include "weights/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/mem.h"
+
+/* cJSON hands out C strings: a NUL inside one would cut it short unseen. */
+static bool has_nul(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!s[i]) return true;
+        if (s[i] != '\\') continue;
+        i++; /* an escape: "\\u0000" is a backslash and five characters */
+        if (len - i >= 5 && memcmp(s + i, "u0000", 5) == 0) return true;
+    }
+    return false;
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* A key that an object in the tree has twice, or NULL. The depth is at most cJSON's nesting limit. */
+static const char *duplicate_key(const cJSON *tree)
+{
+    const char *found = NULL;
+    size_t count = 0, i = 0;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, tree)
+    {
+        count++;
+        if (item->child && (found = duplicate_key(item))) return found;
+    }
+    if (!cJSON_IsObject(tree) || count < 2) return NULL;
+
+    const char **keys = mem_array(count, sizeof *keys);
+    cJSON_ArrayForEach(item, tree) keys[i++] = item->string;
+    qsort(keys, count, sizeof *keys, by_text);
+    for (i = 1; i < count && !found; i++)
+        if (strcmp(keys[i - 1], keys[i]) == 0) found = keys[i];
+    free(keys);
+    return found;
+}
+
+struct cJSON *json_parse(Bytes text, Err *e)
+{
+    char buf[SHOWN_MAX];
+    const char *end = NULL, *duplicate;
+    /* a copy with a NUL behind it: older cJSON looks one byte past the end of some broken texts */
+    char *copy = mem_strndup((const char *)text.data, text.len);
+    cJSON *root = NULL;
+
+    if (!text.len) {
+        err_set(e, "empty: expected a JSON object");
+        goto fail;
+    }
+    if (has_nul(copy, text.len)) {
+        err_set(e, "a NUL byte in the JSON text: the file is damaged");
+        goto fail;
+    }
+    root = cJSON_ParseWithLengthOpts(copy, text.len, &end, false);
+    if (!root) {
+        err_set(e, "not valid JSON (at byte %zu of %zu)", end ? (size_t)(end - copy) : 0, text.len);
+        goto fail;
+    }
+    end += strspn(end, " \t\r\n");
+    if (end != copy + text.len) {
+        err_set(e, "text after the end of the JSON object (at byte %zu of %zu)", (size_t)(end - copy), text.len);
+        goto fail;
+    }
+    if (!cJSON_IsObject(root)) {
+        err_set(e, "JSON, but %s: expected an object {...}", cJSON_IsArray(root) ? "an array" : "a plain value");
+        goto fail;
+    }
+    if ((duplicate = duplicate_key(root))) {
+        err_set(e, "the key \"%s\" is there twice", shown(duplicate, buf));
+        goto fail;
+    }
+    free(copy);
+    return root;
+
+fail:
+    cJSON_Delete(root);
+    free(copy);
+    return NULL;
+}
+
+bool json_whole(const struct cJSON *item, uint64_t *out)
+{
+    if (!cJSON_IsNumber(item)) return false;
+    double v = item->valuedouble;
+    if (!(v >= 0 && v <= 0x1p53) || v != (double)(uint64_t)v) return false;
+    *out = (uint64_t)v;
+    return true;
+}
+
+const char *shown(const char *name, char buf[SHOWN_MAX])
+{
+    size_t len = strlen(name), n = len < SHOWN_MAX ? len : SHOWN_MAX - 4;
+    for (size_t i = 0; i < n; i++) buf[i] = name[i] < 32 || name[i] > 126 ? '?' : name[i];
+    strcpy(buf + n, n < len ? "..." : "");
+    return buf;
+}
+
+const char *json_shown(const struct cJSON *item, char buf[SHOWN_MAX])
+{
+    char *text = cJSON_PrintUnformatted(item);
+    shown(text ? text : "?", buf);
+    cJSON_free(text);
+    return buf;
+}

@@ -1,0 +1,30 @@
+/*
+ * json.h - JSON read strictly, for files that may be hostile: on top of cJSON's parser, duplicate keys, NUL in strings
+ * and text after the end are refused, so that what is read is what the file says.
+ */
+#ifndef LIMN_WEIGHTS_JSON_H
+#define LIMN_WEIGHTS_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/file.h"
+
+struct cJSON;
+
+/* The text must be one object. cJSON_Delete() frees it. Error: the byte where it stops being JSON, or what else is wrong. */
+struct cJSON *json_parse(Bytes text, Err *e);
+
+/* A whole number from 0 to 2^53, which a double holds exactly; false for anything else (1.5, -1, 1e400, "1"). */
+bool json_whole(const struct cJSON *item, uint64_t *out);
+
+enum { SHOWN_MAX = 100 };
+
+/* A name from a file for a message: at most SHOWN_MAX - 1 bytes, "..." when cut, what is not printable ASCII as '?'. */
+const char *shown(const char *name, char buf[SHOWN_MAX]);
+
+/* The same for a JSON value: its text. */
+const char *json_shown(const struct cJSON *item, char buf[SHOWN_MAX]);
+
+#endif
