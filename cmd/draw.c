@@ -67,7 +67,6 @@ static int choose_seed(Job *j, Err *e)
             return err_set(e, "no random seed from the system: %s; give one with --seed", strerror(errno));
         j->seed = seed;
         j->has_seed = true;
-        if (!j->quiet) fprintf(stderr, "seed %u\n", seed);
     }
     if (j->seed > UINT64_MAX - (uint64_t)(j->count - 1))
         return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed, j->count);
@@ -210,6 +209,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     progress_init(&r.progress, !j->quiet, j->count);
     if (output_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
+    bool tell_seed = !j->has_seed && !j->quiet;
     if (choose_seed(j, e)) return -1;
 
     /* 2. the model; 3. what the pictures share */
@@ -218,6 +218,8 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     if (!r.generator) goto done;
     OutputNames first = names_of(&r, 1);
     if (output_check_place(&first, e)) goto done;
+    progress_clear(&r.progress);
+    if (tell_seed) fprintf(stderr, "seed %llu\n", (unsigned long long)j->seed);
 
     /* 4. the pictures */
     for (int i = 1; i <= j->count; i++)

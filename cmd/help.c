@@ -7,17 +7,16 @@
 
 enum { WIDTH = 79, LEFT = 28 };
 
-/* Writes words from column `at`, wrapped at WIDTH, further lines indented by LEFT. */
-static void put_wrapped(int at, const char *text)
+/* Writes words from column LEFT, wrapped at WIDTH. */
+static void put_wrapped(const char *text)
 {
-    while (*text) {
+    for (int at = LEFT; *text;) {
         int len = (int)strcspn(text, " ");
-        if (at + len > WIDTH) {
+        if (at > LEFT && at + 1 + len > WIDTH) {
             printf("\n%*s", LEFT, "");
             at = LEFT;
         }
-        printf("%.*s%s", len, text, text[len] ? " " : "");
-        at += len + 1;
+        at += printf("%s%.*s", at > LEFT ? " " : "", len, text);
         text += len + (text[len] == ' ');
     }
     printf("\n");
@@ -37,7 +36,7 @@ static void put_option(const Option *o)
     printf("%s", str_text(&left));
     if (left.len > LEFT - 2) printf("\n%*s", LEFT, "");
     else printf("%*s", (int)(LEFT - left.len), "");
-    put_wrapped(LEFT, str_text(&right));
+    put_wrapped(str_text(&right));
     str_release(&left);
     str_release(&right);
 }

@@ -34,9 +34,10 @@ static void put_job(const Job *j, const Origin *from)
     printf("  %-16s %s\n", "model sha256", from->sha256);
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 };
-        if (!o->picture || !job_get(j, o, &value)) continue;
-        printf("  %-16s ", o->name);
-        put_text(str_text(&value), "    ");
+        if (o->picture && job_get(j, o, &value) && value.len) {
+            printf("  %-16s ", o->name);
+            put_text(str_text(&value), "    ");
+        }
         str_release(&value);
     }
 }

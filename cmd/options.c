@@ -83,7 +83,12 @@ static int parse_long(Job *j, bool *help, const Command *c, char **args, Err *e)
 /* args[0] begins with one '-': letters of flags, and perhaps one with a value at the end. */
 static int parse_letters(Job *j, bool *help, const Command *c, char **args, Err *e)
 {
-    for (const char *p = args[0] + 1; *p; p++) {
+    const char *name = args[0] + 1;
+    if (name[1] && option_find(name, strcspn(name, "="))) { /* -steps: not -s with the value "teps" */
+        err_usage(e, "%.60s: no such option; did you mean -%.60s?", args[0], args[0]);
+        return 0;
+    }
+    for (const char *p = name; *p; p++) {
         if (*p == 'h') {
             *help = true;
             continue;
@@ -91,9 +96,7 @@ static int parse_letters(Job *j, bool *help, const Command *c, char **args, Err 
         const Option *o = option_letter(*p);
         Typed typed = typed_letter(*p);
         if (!o) {
-            bool one_dash = option_find(args[0] + 1, strcspn(args[0] + 1, "=")); /* -steps */
-            if (one_dash) err_usage(e, "%.60s: no such option; did you mean -%.60s?", args[0], args[0]);
-            else err_usage(e, "%s: no such option; limn %s --help shows them", typed.text, c->name);
+            err_usage(e, "%s: no such option; limn %s --help shows them", typed.text, c->name);
             return 0;
         }
         if (o->type == OPT_FLAG) {
