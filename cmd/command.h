@@ -1,5 +1,5 @@
 /*
- * command.h - the subcommands: one row each, in main.c. A row drives dispatch, the options that are taken, and --help.
+ * command.h - the subcommands: one row each, in command.c. A row drives dispatch, the options that are taken, and --help.
  */
 #ifndef LIMN_CMD_COMMAND_H
 #define LIMN_CMD_COMMAND_H

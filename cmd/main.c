@@ -1,4 +1,4 @@
-/* main.c - limn: the table of commands, dispatch, and the one place that prints an error and exits. */
+/* main.c - limn: dispatch, and the one place that prints an error and exits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,42 +12,6 @@
 #include "cmd/interrupt.h"
 #include "cmd/options.h"
 #include "nn/kernels.h"
-
-const Command commands[] = {
-    { "generate", "PROMPT", 1, NULL, "draws pictures; prints each file's name",
-      "  limn generate \"a red potion\"\n"
-      "  limn generate \"a castle\" --count 4 --seed 7 -o 'castle-{seed}.png'\n"
-      "  limn generate \"a cat\" -n \"blurry\" -s 30 --cfg-scale 7 --sampler dpmpp_2m\n"
-      "  limn generate -m v1-5.safetensors -W 512 -H 512 \"a lighthouse\"\n"
-      "  fortune | limn generate - -o fortune.png\n"
-      "\n"
-      "With --count, x.png becomes x-1.png, x-2.png, ... unless {seed} or {index} tell\n"
-      "the pictures apart. A file that -o names is replaced.\n",
-      cmd_generate },
-    { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json", "how a PNG was made, or what a model is",
-      "  limn info limn-00001.png\n"
-      "  limn info sprites\n"
-      "  limn info v1-5.safetensors -W 768 -H 512      the memory that this size needs\n",
-      cmd_info },
-    { "again", "PNG", 1, "model vae tokenizer output threads trace json quiet verbose",
-      "draws a picture again from what is written in it",
-      "  limn again limn-00001.png                     the same bytes in a new file\n"
-      "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
-      cmd_again },
-    { "list", "[WHAT]", 1, "json", "samplers, schedules, models or options",
-      "  limn list\n"
-      "  limn list samplers\n",
-      cmd_list },
-    { "help", "[COMMAND]", 1, "", "the same as --help", "  limn help generate\n", cmd_help },
-    { .name = NULL },
-};
-
-const Command *command_find(const char *name)
-{
-    for (const Command *c = commands; c->name; c++)
-        if (strcmp(c->name, name) == 0) return c;
-    return NULL;
-}
 
 /* A closed stdin, stdout or stderr must not become the number of a file that limn opens. */
 static void hold_standard_streams(void)

@@ -27,15 +27,6 @@ static Typed typed_letter(char c)
     return t;
 }
 
-bool command_takes(const Command *c, const Option *o)
-{
-    if (!c->options) return true;
-    size_t len = strlen(o->name);
-    for (const char *at = c->options; (at = strstr(at, o->name)); at += len)
-        if ((at == c->options || at[-1] == ' ') && (at[len] == ' ' || !at[len])) return true;
-    return false;
-}
-
 static int unknown(const Command *c, const char *name, size_t len, Typed typed, Err *e)
 {
     Nearest n = nearest_to_n(name, len);
