@@ -71,11 +71,11 @@ UNETS = {
     "sd1": (dict(layers_per_block=2, block_out_channels=(4, 4, 8), attention_head_dim=4,
                  down_block_types=(DOWN_X, DOWN_X, DOWN), up_block_types=(UP, UP_X, UP_X)), (10, 14)),
     # linear projections, a number of heads for each level, attention scores in float32
-    "sd2": (dict(block_out_channels=(4, 6, 8), attention_head_dim=(1, 3, 4), use_linear_projection=True,
+    "sd2": (dict(block_out_channels=(8, 8, 8), attention_head_dim=(1, 2, 4), use_linear_projection=True,
                  upcast_attention=True, cross_attention_dim=12, down_block_types=(DOWN_X, DOWN_X, DOWN),
                  up_block_types=(UP, UP_X, UP_X)), (8, 12)),
     # a plain first level, several transformer layers a block, size and pooled text added to the time embedding
-    "sdxl": (dict(block_out_channels=(2, 4, 4), attention_head_dim=(1, 2, 4), use_linear_projection=True,
+    "sdxl": (dict(block_out_channels=(4, 8, 8), attention_head_dim=(1, 2, 4), use_linear_projection=True,
                   transformer_layers_per_block=(1, 1, 2), addition_embed_type="text_time", addition_time_embed_dim=6,
                   projection_class_embeddings_input_dim=6 * 6 + 10, down_block_types=(DOWN, DOWN_X, DOWN_X),
                   up_block_types=(UP_X, UP_X, UP)), (12, 6)),
