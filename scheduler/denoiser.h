@@ -14,8 +14,9 @@
 #include "scheduler/noise.h"
 
 /*
- * The raw network: out = F(x, t) for n samples in one batch; with guidance n is 2 * pictures, the negative half first.
- * x and out [n, h, w, c]; t one timestep for all. Error: cancelled.
+ * The raw network: out = F(x, t) for x.n samples in one batch; t is one timestep for all. x is scaled to unit variance
+ * (x / sqrt(sigma^2 + 1)). With guidance x.n is 2 * pictures: the same latents twice, the first half to be conditioned on the
+ * negative prompt, the second on the prompt. x and out [n, h, w, c], both the denoiser's. Error: cancelled.
  */
 typedef int (*NetworkFn)(void *ctx, Tensor out, Tensor x, float t, Err *e);
 
@@ -24,20 +25,22 @@ struct Denoiser {
     const Noise *noise;
     NetworkFn network;
     void *ctx;
-    float cfg_scale;     /* 1: only the positive half is computed, batch of n instead of 2n */
-    bool round_timestep; /* nearest integer, as ComfyUI and diffusers' DPM++ do; else fractional (k-diffusion, diffusers Euler) */
+    float cfg_scale;     /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
+    bool round_timestep; /* a timestep that is looked up goes to the nearest integer, as in ComfyUI; else fractional */
     Arena *arena;        /* for temporaries */
 
     /* The exact D for tests, used instead of the network when set. */
-    int (*exact)(void *ctx, Tensor x0, Tensor x, float sigma, Err *e);
+    int (*exact)(void *ctx, Tensor x0, Tensor x, double sigma, Err *e);
 
-    /* Called after every evaluation; evals counts them. */
-    int evals;
+    int evals; /* counts the calls of the network */
 };
 
+static inline bool denoiser_guided(const Denoiser *d) { return d->cfg_scale > 1; }
+
 /*
- * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Error: cancelled, or NaN / infinity in the network's output
- * (the text says at which sigma and what to try).
+ * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Guidance joins the network's raw outputs:
+ * F = F_negative + cfg_scale * (F_prompt - F_negative). Error: cancelled, or NaN / infinity in the result (the text says at
+ * which sigma).
  */
 int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e);
 

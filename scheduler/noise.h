@@ -20,22 +20,40 @@ typedef struct {
     int timesteps; /* num_train_timesteps */
     BetaSchedule betas;
     double beta_start, beta_end;
+    float *trained_betas; /* [timesteps], used instead when there; else NULL */
     Prediction prediction;
     Spacing spacing;
     int steps_offset;
     bool zero_terminal_snr; /* rescale_betas_zero_snr, arXiv:2305.08891 */
     bool set_alpha_to_one;  /* DDIM's last alpha: 1, or that of timestep 0 */
-    double *alphas_cumprod; /* [timesteps] */
+    double clip_sample;     /* ddim, heun, lcm: x0 is held in -clip .. clip; 0: it is not */
+    int lcm_steps;          /* original_inference_steps: the timesteps that an LCM was distilled on */
+    double lcm_scaling;     /* timestep_scaling of its boundary condition */
+
+    char sampler[64];     /* the scheduler's class, for sampler_find(); "" when the file names none */
+    const char *schedule; /* the row of schedules[] that the file asks for: "model", "karras", "exponential" */
+
+    double *alphas_cumprod; /* [timesteps], as torch rounds them */
     double *sigmas;         /* [timesteps], rising */
 } Noise;
 
 /* Stable Diffusion's: 1000 steps, scaled_linear 0.00085..0.012, epsilon, leading, offset 1. noise_build() comes after. */
 void noise_defaults(Noise *n);
 
-/* Reads scheduler_config.json over the defaults (diffusers' own defaults for absent keys). Any scheduler class. */
+/*
+ * Reads scheduler_config.json over the defaults: any scheduler class of diffusers; absent keys have the defaults of the
+ * class. Options that only steer a class' own solver are skipped, since limn's samplers have their own settings. Error:
+ * a class, key or value that would change the picture and is not supported (flow matching, thresholding, ...).
+ */
 int noise_read(Noise *n, Bytes json, Err *e);
 
-/* Computes the tables after the fields were set. Error: a field out of range. */
+/* "epsilon" | "v_prediction" | "sample"; Error: another word. */
+int prediction_parse(Prediction *p, const char *text, Err *e);
+
+/*
+ * Computes the tables after the fields were set, in float32 and in torch's order, so that sigmas have diffusers' digits.
+ * Error: a field out of range, betas that leave no noise.
+ */
 int noise_build(Noise *n, Err *e);
 void noise_release(Noise *n);
 

@@ -1,5 +1,6 @@
 /*
- * schedules.h - which sigmas a run of N steps visits: a table, one row a schedule.
+ * schedules.h - which sigmas a run of N steps visits: a table of rules, one row a schedule, and the timeline that a rule
+ * gives for a model and a family of samplers.
  */
 #ifndef LIMN_SCHEDULER_SCHEDULES_H
 #define LIMN_SCHEDULER_SCHEDULES_H
@@ -7,18 +8,50 @@
 #include "base/err.h"
 #include "scheduler/noise.h"
 
+/*
+ * diffusers lays out the same scheduler_config.json differently for its scheduler classes; k-diffusion, A1111 and ComfyUI
+ * do as FAMILY_SIGMA. What differs is all here and in timeline_init().
+ */
+typedef enum {
+    FAMILY_SIGMA, /* Euler, Heun, ...: fractional timesteps; noise starts at sigma, or sqrt(sigma^2 + 1) with leading spacing */
+    FAMILY_DPM,   /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
+    FAMILY_DDIM,  /* DDIM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
+    FAMILY_LCM,   /* LCM: every k-th of the timesteps that the model was distilled on */
+} Family;
+
 typedef struct {
-    const char *name; /* "karras" */
-    const char *help; /* one line: what it is, source */
-    /*
-     * sigma[steps + 1], falling, sigma[steps] = 0. t[steps]: the timestep to feed the network for each where the schedule
-     * is made of timesteps; NAN where it is to be looked up from sigma (noise_timestep).
-     */
-    int (*fill)(const Noise *n, int steps, double *sigma, double *t, Err *e);
+    int steps;     /* what was asked for, but for ddim_uniform (see there) */
+    double *sigma; /* [steps + 1], falling, the last 0 */
+    double *t;     /* [steps] the timestep that the network is told at each sigma */
+    double *to;    /* [steps] where FAMILY_DDIM's step i goes: x then counts as at sigma[i + 1]. Else sigma[i + 1]. */
+    double scale;  /* the first latent is scale * unit noise: sigma[0], or sqrt(sigma[0]^2 + 1) */
+    bool unit_variance; /* the latter: diffusers but for FAMILY_SIGMA with trailing and linspace spacing */
+    Family family;
+} Timeline;
+
+typedef struct {
+    const char *name;    /* "karras" */
+    const char *aliases; /* what other tools call it, parted by commas */
+    const char *help;    /* one line: what it is, source */
+    /* Fills tl->sigma[0 .. steps - 1], and tl->t where it is made of timesteps; t NAN is looked up from sigma. */
+    int (*fill)(const Noise *n, Timeline *tl, Err *e);
 } Schedule;
 
 extern const Schedule schedules[]; /* ends with name NULL */
 
 const Schedule *schedule_find(const char *name); /* NULL when there is none; ComfyUI, A1111 and diffusers spellings too */
+
+/*
+ * The timeline of a run; the caller's, timeline_release() gives it back. Error: fewer than 1 step, or more than the
+ * schedule has different sigmas for; zero terminal SNR with epsilon prediction where sigma would be infinite.
+ */
+int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e);
+void timeline_release(Timeline *tl);
+
+/*
+ * What diffusers shows as the latent before step i (i == steps: the result) is x times this: 1, or 1 / sqrt(sigma^2 + 1)
+ * for the families that diffusers computes in the variance-preserving scale.
+ */
+double timeline_shown(const Timeline *tl, int i);
 
 #endif

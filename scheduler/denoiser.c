@@ -1,0 +1,80 @@
+/*
+ * denoiser.c - see denoiser.h. float32 and the order of operations as in diffusers' EulerDiscreteScheduler.step().
+ */
+#include "scheduler/denoiser.h"
+
+#include <math.h>
+
+/* The network's input: x / sqrt(sigma^2 + 1), once or (guidance) twice. */
+static Tensor scaled_input(const Denoiser *d, Tensor x, double sigma)
+{
+    int halves = denoiser_guided(d) ? 2 : 1;
+    Tensor in = tensor_new(d->arena, halves * x.n, x.h, x.w, x.c);
+    if (arena_dry(d->arena)) return in;
+
+    float norm = (float)sqrt(sigma * sigma + 1);
+    size_t len = tensor_len(x);
+    for (size_t k = 0; k < len; k++) in.data[k] = x.data[k] / norm;
+    if (halves == 2) tensor_copy(tensor_slice(in, x.n, x.n), tensor_slice(in, 0, x.n));
+    return in;
+}
+
+/* F = negative + cfg_scale * (prompt - negative), into the first half. Ho and Salimans 2022, arXiv:2207.12598. */
+static void guide(const Denoiser *d, Tensor raw, size_t len)
+{
+    float *negative = raw.data, *prompt = raw.data + len;
+    for (size_t k = 0; k < len; k++) negative[k] += d->cfg_scale * (prompt[k] - negative[k]);
+}
+
+/* What the network predicts, as an estimate of x0. Salimans and Ho 2022, arXiv:2202.00512, for v. */
+static void estimate(Prediction prediction, float *x0, const float *x, const float *f, size_t len, double sigma)
+{
+    float s = (float)sigma, variance = (float)(sigma * sigma + 1), c_out = (float)(-sigma / sqrt(sigma * sigma + 1));
+    switch (prediction) {
+    case PREDICT_EPSILON:
+        for (size_t k = 0; k < len; k++) x0[k] = x[k] - s * f[k];
+        break;
+    case PREDICT_V:
+        for (size_t k = 0; k < len; k++) x0[k] = f[k] * c_out + x[k] / variance;
+        break;
+    case PREDICT_SAMPLE:
+        for (size_t k = 0; k < len; k++) x0[k] = f[k];
+        break;
+    }
+}
+
+static bool all_finite(const float *x, size_t len)
+{
+    for (size_t k = 0; k < len; k++)
+        if (!isfinite(x[k])) return false;
+    return true;
+}
+
+static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
+{
+    Tensor in = scaled_input(d, x, sigma), raw = tensor_like(d->arena, in);
+    if (d->network(d->ctx, raw, in, (float)t, e)) return -1;
+    if (arena_dry(d->arena)) return 0;
+
+    size_t len = tensor_len(x);
+    if (denoiser_guided(d)) guide(d, raw, len);
+    estimate(d->noise->prediction, x0.data, x.data, raw.data, len, sigma);
+    if (all_finite(x0.data, len)) return 0;
+    return err_set(e, "the network's output is not finite at sigma %.4g (timestep %.4g): broken weights, or a precision or "
+                      "guidance (%.4g) too coarse for them", sigma, t, (double)d->cfg_scale);
+}
+
+int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
+{
+    d->evals++;
+    if (d->exact) return arena_dry(d->arena) ? 0 : d->exact(d->ctx, x0, x, sigma, e);
+    if (isnan(t)) {
+        t = noise_timestep(d->noise, sigma);
+        if (d->round_timestep) t = rint(t);
+    }
+
+    size_t mark = d->arena->used;
+    int rc = run_network(d, x0, x, sigma, t, e);
+    arena_reset(d->arena, mark);
+    return rc;
+}
