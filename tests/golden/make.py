@@ -194,6 +194,7 @@ MODELS = {
                 text=dict(hidden_size=12, intermediate_size=20, hidden_act="gelu"),
                 scheduler=(DDIMScheduler, V)),
     "sd1_linspace": dict(like="sd1", scheduler=(EulerDiscreteScheduler, dict(timestep_spacing="linspace"))),
+    "lcm": dict(like="sd1", unet="lcm", scheduler=(LCMScheduler, {})),
     "sd1_trailing": dict(like="sd1", scheduler=(DDIMScheduler, TRAILING)),
     "sd2_trailing": dict(like="sd2", scheduler=(DDIMScheduler, {**V, **TRAILING})),
     "sd2_zero_snr": dict(like="sd2", scheduler=(EulerDiscreteScheduler, {**V, **TRAILING, "rescale_betas_zero_snr": True})),
@@ -222,6 +223,7 @@ CASES = {
     "sd1_ddim": ("sd1", {"sampler": "ddim"}),
     "sd1_ddim_eta": ("sd1", {"sampler": "ddim", "eta": 0.7}),
     "sd1_lcm": ("sd1", {"sampler": "lcm", "steps": 4, "cfg-scale": 1}),
+    "lcm": ("lcm", {"sampler": "lcm", "steps": 3, "cfg-scale": 8.5}),  # the UNet is told the scale
     "sd1_no_guidance": ("sd1", {"sampler": "euler", "cfg-scale": 1, "negative-prompt": "", "steps": 3}),
     "sd1_clip_skip": ("sd1", {"sampler": "euler", "clip-skip": 2, "steps": 2, "_text": True}),
     "sd1_second_of_two": ("sd1", {"sampler": "euler_ancestral", "steps": 3, "_index": 1}),
@@ -260,6 +262,8 @@ def make_model(name, model, seed):
     if "like" in model:
         for part in ("unet", "vae", "text_encoder", "tokenizer"):
             link(folder / part, f"../{model['like']}/{part}")
+        if "unet" in model:
+            link(folder / "unet", f"../../unet/{model['unet']}")
         return
     link(folder / "unet", f"../../unet/{model['unet']}")
     link(folder / "vae", "../../vae/sd")
@@ -302,11 +306,11 @@ def run_case(pipe, job):
     if isinstance(pipe.scheduler, HeunDiscreteScheduler):
         latents = latents[1::2] + latents[-1:]  # a step is two evaluations, the last one
     assert len(latents) == steps
-    io = {f"latents.{i + 1}": x for i, x in enumerate(latents)}
+    io = {f"latents.{i}": x for i, x in enumerate(latents)}
 
     if "_text" in job:
         ids = lambda text: pipe.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        io["tokens"] = torch.cat([ids(job["prompt"]), ids(job["negative-prompt"])])
+        io["tokens"], io["negative_tokens"] = ids(job["prompt"]), ids(job["negative-prompt"])
         both = pipe.encode_prompt(job["prompt"], "cpu", 1, True, job["negative-prompt"], clip_skip=skip)
         io["prompt_embeds"], io["negative_prompt_embeds"] = both
     if "_image" in job:
