@@ -172,7 +172,8 @@ static void check_golden_row(const cJSON *row)
     Err e = { 0 };
 
     noise_of(&r->noise, class_name, config);
-    run_init(r, s->eta);
+    const cJSON *eta = cJSON_GetObjectItem(row, "eta");
+    run_init(r, eta ? eta->valuedouble : s->eta);
     if (timeline_init(&r->tl, schedule_find(r->noise.schedule), &r->noise, s->family,
                       cJSON_GetObjectItem(row, "steps")->valueint, &e))
         fail_msg("%s: %s", name, e.text);
@@ -198,10 +199,10 @@ static void check_golden_row(const cJSON *row)
     free(r);
 }
 
-static void test_diffusers(void **state)
+/* Every row of a file, or its reason to be out of scope; the counts are given so that none slips out unseen. */
+static void check_golden_file(const char *path, int in_scope, int beyond)
 {
-    (void)state;
-    cJSON *rows = open_json(GOLDEN "/scheduler/schedulers.json");
+    cJSON *rows = open_json(path);
     const cJSON *row;
     int checked = 0, skipped = 0;
     cJSON_ArrayForEach(row, rows)
@@ -214,8 +215,15 @@ static void test_diffusers(void **state)
         checked++;
     }
     cJSON_Delete(rows);
-    assert_int_equal(checked, 49); /* so that no row slips out of scope */
-    assert_int_equal(skipped, 94);
+    assert_int_equal(checked, in_scope);
+    assert_int_equal(skipped, beyond);
+}
+
+static void test_diffusers(void **state)
+{
+    (void)state;
+    check_golden_file(GOLDEN "/scheduler/schedulers.json", 49, 94);
+    check_golden_file(GOLDEN "/scheduler/diffusers.json", 42, 0);
 }
 
 /* k-diffusion's denoiser of the reference: x / (1 + sigma^2) + 0.3 tanh(x / (1 + sigma)). */
