@@ -12,8 +12,8 @@
 #include "tests/support.h"
 #include "vae/vae.h"
 
-/* As in test_unet.c: both sides round some 50 layers differently, by about 1e-7 each. */
-static const double LIMIT = 3e-6;
+/* As in test_unet.c; 3e-7 to 2.6e-6 measured. */
+static const double LIMIT = 7e-6;
 
 typedef struct {
     Fixture weights, io;
