@@ -31,13 +31,13 @@ static void says_what_is_known(void **state)
     p.steps_done = 5;
     p.working = 2.5;
     progress_line(line, 60, &p, 5, 20);
-    assert_string_equal(line, "[=======>                        ] 5/20  8 s left  0.50 s/step");
+    assert_string_equal(line, "[=======>                      ] 5/20  8 s left  0.50 s/step");
     progress_line(line, 21, &p, 5, 20);
     assert_string_equal(line, "5/20  8 s left");
     p.pictures = 4;
     p.picture = 2;
     progress_line(line, 60, &p, 5, 20);
-    assert_string_equal(line, "2/4 [======>                    ] 5/20  28 s left  0.50 s/step");
+    assert_string_equal(line, "2/4 [======>                  ] 5/20  28 s left  0.50 s/step");
 }
 
 int main(void)
