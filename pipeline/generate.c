@@ -116,6 +116,7 @@ static int resolve(Generator *g, Job *j, Err *e)
 {
     const Model *m = g->m;
     fill_defaults(m, j);
+    if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
     if (check_side("width", j->width, vae_factor(m->vae), e) || check_side("height", j->height, vae_factor(m->vae), e)) return -1;
     g->w = j->width / vae_factor(m->vae);

@@ -139,6 +139,12 @@ static const char *json_key(const Option *o, char buf[64])
     return buf;
 }
 
+void metadata_seed(uint64_t seed, Str *out)
+{
+    const char *quote = seed <= EXACT_IN_DOUBLE ? "" : "\"";
+    str_addf(out, "%s%llu%s", quote, (unsigned long long)seed, quote);
+}
+
 void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
 {
     const char *why;
@@ -152,15 +158,13 @@ void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
     cJSON_AddStringToObject(model, "sha256", m->sha256);
 
     cJSON *options = cJSON_AddObjectToObject(root, "options");
-    Job one = *j; /* borrows j's strings */
-    one.seed = seed;
-    one.has_seed = true;
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 };
         char key[64];
-        if (!o->picture || !job_get(&one, o, &value)) continue;
-        bool number = o->type == OPT_INT || o->type == OPT_FLOAT || (o->type == OPT_SEED && seed <= EXACT_IN_DOUBLE);
-        if (number) cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
+        if (!o->picture) continue;
+        if (o->type == OPT_SEED) metadata_seed(seed, &value);
+        else if (!job_get(j, o, &value)) continue;
+        if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED) cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
         else add_string(options, json_key(o, key), str_text(&value));
         str_release(&value);
     }

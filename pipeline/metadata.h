@@ -26,9 +26,12 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out);
 
 /*
  * {"limn": version, "kernels": row, "model": {"name", "path", "sha256"}, "options": {every option marked `picture`}}.
- * Numbers are JSON numbers, but for a seed above 2^53, which is a string: many readers keep numbers as doubles.
+ * Numbers are JSON numbers, but for a seed that is too large for a reader with doubles: metadata_seed().
  */
 void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out);
+
+/* A seed as JSON: a number, or a string above 2^53. */
+void metadata_seed(uint64_t seed, Str *out);
 
 /* Back from limn's JSON: the job (count 1, its seed set, its model the recorded path). Error: not limn's, or broken. */
 int metadata_parse(const char *json, Job *j, Origin *from, Err *e);

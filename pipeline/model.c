@@ -47,35 +47,12 @@ static int bind_part(Model *m, Part *part, PartId id, Err *e)
     switch (id) {
     case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
-    case PART_VAE: bound = (m->vae = vae_new(c, part->weights, e)) != NULL; break;
+    case PART_VAE: bound = (m->vae = vae_new(c, part->weights, false, e)) != NULL; break;
     case PART_COUNT: break;
     }
     config_free(c);
     if (!bound && !str_starts(e->text, part->config_where)) err_in(e, part->where);
     return bound ? 0 : -1;
-}
-
-/* Parts that are each sound may still not belong together. */
-static int check_fit(const Model *m, const Parts *parts, Err *e)
-{
-    int width = text_encoder_width(m->text), context = unet_context_width(m->unet);
-    int vocab = text_encoder_vocab(m->text), ids = tokenizer_size(m->tokenizer);
-    int tokens = text_encoder_tokens(m->text), row = tokenizer_max(m->tokenizer);
-    int latent = vae_latent_channels(m->vae), out = unet_out_channels(m->unet);
-
-    if (width != context)
-        return err_set(e, "%s: the text encoder gives %d numbers a token, the UNet takes %d: parts of different models",
-                       parts->path, width, context);
-    if (ids > vocab)
-        return err_set(e, "%s: the tokenizer has %d ids, the text encoder knows %d: parts of different models",
-                       parts->tokenizer_where, ids, vocab);
-    if (row != tokens)
-        return err_set(e, "%s: the tokenizer gives rows of %d ids, the text encoder takes %d: parts of different models",
-                       parts->tokenizer_where, row, tokens);
-    if (out != latent)
-        return err_set(e, "%s: the UNet gives %d channels, the VAE takes %d: parts of different models", parts->path, out,
-                       latent);
-    return 0;
 }
 
 Model *model_open(const ModelPaths *p, Err *e)
@@ -93,14 +70,15 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (read_defaults(&m->defaults, parts->defaults, e)) goto fail;
     if (p->no_weights) return m;
 
-    m->tokenizer = tokenizer_new(parts->vocab, parts->merges, text_bytes(&parts->tokenizer_config), e);
+    /* parts_open() has put special_tokens_map.json over the settings already */
+    TokenizerFiles files = { .vocab = parts->vocab, .merges = parts->merges, .config = text_bytes(&parts->tokenizer_config) };
+    m->tokenizer = tokenizer_new(&files, e);
     if (!m->tokenizer) {
         err_in(e, parts->tokenizer_where);
         goto fail;
     }
     for (PartId id = 0; id < PART_COUNT; id++)
         if (bind_part(m, &parts->part[id], id, e)) goto fail;
-    if (check_fit(m, parts, e)) goto fail;
     complete_defaults(m);
     return m;
 

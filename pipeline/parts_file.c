@@ -135,14 +135,15 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
     return PREDICT_V;
 }
 
+/* As in the folders of SD 1.5 and 2.1. */
 static void describe_noise(Parts *parts, Prediction predict, bool zero_snr)
 {
     str_addf(&parts->scheduler,
-             "{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 1000, \"beta_schedule\": \"scaled_linear\", "
+             "{\"_class_name\": \"%s\", \"num_train_timesteps\": 1000, \"beta_schedule\": \"scaled_linear\", "
              "\"beta_start\": 0.00085, \"beta_end\": 0.012, \"clip_sample\": false, \"set_alpha_to_one\": false, "
              "\"steps_offset\": 1, \"timestep_spacing\": \"%s\", \"prediction_type\": \"%s\", "
              "\"rescale_betas_zero_snr\": %s}",
-             zero_snr ? "trailing" : "leading", predict == PREDICT_V ? "v_prediction" : "epsilon", zero_snr ? "true" : "false");
+             predict == PREDICT_V ? "DDIMScheduler" : "PNDMScheduler", zero_snr ? "trailing" : "leading", predict == PREDICT_V ? "v_prediction" : "epsilon", zero_snr ? "true" : "false");
     parts->scheduler_where = mem_strdup("scheduler of a single file");
 }
 

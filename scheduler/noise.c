@@ -1,6 +1,7 @@
 /*
  * noise.c - see noise.h. Source: diffusers' schedulers/scheduling_*.py; the formulas are the same in all of them.
  */
+#define _GNU_SOURCE /* memmem */
 #include "scheduler/noise.h"
 
 #include <assert.h>
@@ -121,14 +122,15 @@ static int read_words(Noise *n, Config *c, Err *e)
     return prediction_parse(&n->prediction, config_str(c, "prediction_type", "epsilon"), e);
 }
 
-static void read_trained_betas(Noise *n, Config *c)
+static int read_trained_betas(Noise *n, Config *c, Err *e)
 {
-    if (!config_has(c, "trained_betas")) return;
+    if (!config_has(c, "trained_betas")) return 0;
     int count = config_list_len(c, "trained_betas");
-    if (count < 1 || count > NOISE_MAX_TIMESTEPS) count = 1; /* config_num_at() remembers what is wrong */
-    n->timesteps = count;
+    if (count != n->timesteps)
+        return err_set(e, "trained_betas has %d values; num_train_timesteps is %d", count, n->timesteps);
     n->trained_betas = mem_array((size_t)count, sizeof *n->trained_betas);
     for (int i = 0; i < count; i++) n->trained_betas[i] = (float)config_num_at(c, "trained_betas", i);
+    return 0;
 }
 
 /* Options that would change the picture: only what limn computes. */
@@ -172,18 +174,33 @@ static int read_fields(Noise *n, Config *c, Err *e)
     bool karras = config_bool(c, "use_karras_sigmas", false), exponential = config_bool(c, "use_exponential_sigmas", false);
     if (karras && exponential) return err_set(e, "use_karras_sigmas and use_exponential_sigmas are both true");
     n->schedule = karras ? "karras" : exponential ? "exponential" : "model";
-    read_trained_betas(n, c);
+    if (read_trained_betas(n, c, e)) return -1;
     read_unsupported(c);
     config_ignore(c, solver_keys);
     return config_finish(c, e);
 }
 
+/* Python writes minus infinity (diffusers' lambda_min_clipped) as -Infinity, which is no JSON; a number too large for a double is. */
+static void spell_infinity(Str *out, Bytes json)
+{
+    static const char word[] = "-Infinity";
+    const char *at = (const char *)json.data, *end = at + json.len;
+    while (at < end) {
+        const char *hit = memmem(at, (size_t)(end - at), word, sizeof word - 1);
+        str_addn(out, at, (size_t)((hit ? hit : end) - at));
+        if (hit) str_add(out, "-1e999");
+        at = hit ? hit + sizeof word - 1 : end;
+    }
+}
+
 int noise_read(Noise *n, Bytes json, Err *e)
 {
-    Config *c = config_parse(json, "scheduler_config.json", e);
-    if (!c) return -1;
-    int rc = read_fields(n, c, e);
+    Str text = { 0 };
+    spell_infinity(&text, json);
+    Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&text), text.len }, "scheduler_config.json", e);
+    int rc = c ? read_fields(n, c, e) : -1;
     config_free(c);
+    str_release(&text);
     return rc;
 }
 
