@@ -94,7 +94,7 @@ static void draw_norm(Torch *t, const char *name, int c)
 
 static const char *under(char buf[256], const char *prefix, const char *name)
 {
-    snprintf(buf, 256, "%s%s%s", prefix, *prefix ? "." : "", name);
+    assert_in_range(snprintf(buf, 256, "%s%s%s", prefix, *prefix ? "." : "", name), 1, 255);
     return buf;
 }
 

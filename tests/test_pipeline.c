@@ -27,7 +27,7 @@ static void set_option(Job *j, const char *name, size_t len, const char *value)
 }
 
 /* Sets the job's options; those of the test go to model and index. */
-static void read_job(Fixture *f, Job *j, char model[64], uint64_t *index)
+static void read_job(Fixture *f, Job *j, char model[256], uint64_t *index)
 {
     const char *text = fixture_metadata(f, "job");
     assert_non_null(text);
@@ -36,7 +36,7 @@ static void read_job(Fixture *f, Job *j, char model[64], uint64_t *index)
         size_t key = strcspn(text, "="), len = strcspn(text, "\n");
         char value[256];
         snprintf(value, sizeof value, "%.*s", (int)(len - key - 1), text + key + 1);
-        if (str_starts(text, "_model=")) snprintf(model, 64, "%s", value);
+        if (str_starts(text, "_model=")) snprintf(model, 256, "%s", value);
         else if (str_starts(text, "_index=")) *index = strtoull(value, NULL, 10);
         else set_option(j, text, key, value);
         text += len + (text[len] == '\n');
@@ -69,7 +69,7 @@ static void check_case(const char *file)
     Fixture theirs, ours;
     Job j;
     Err e = {0};
-    char model[64] = "", path[256], trace[] = "/tmp/limn-test-XXXXXX";
+    char model[256] = "", path[512], trace[] = "/tmp/limn-test-XXXXXX";
     uint64_t index;
     fixture_open(&theirs, GOLDEN "/pipeline/%s", file);
     job_init(&j);

@@ -3,6 +3,7 @@
  * the folder models/sprites (its metadata has the prompt, seed and settings).
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
