@@ -6,7 +6,7 @@ B       ?= build
 SAN     ?=
 
 FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
-PKGS    := openblas libcjson fftw3f libutf8proc
+PKGS    := openblas libcjson fftw3f libutf8proc nettle
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
@@ -49,7 +49,7 @@ check: all $(TESTS)
 $(B)/limn: $(OBJ) $(B)/cmd/main.o
 	$(LINK) -o $@ $^ $(LIBS)
 
-$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(OBJ)
+$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/files.o $(OBJ)
 	$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
 $(B)/%.o: %.c
