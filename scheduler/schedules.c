@@ -21,7 +21,11 @@ static double sigma_linear(const Noise *n, double t)
 }
 
 /* numpy.linspace(a, b, count)[i] */
-static double linspace(double a, double b, int count, int i) { return count > 1 ? a + i * ((b - a) / (count - 1)) : a; }
+static double linspace(double a, double b, int count, int i)
+{
+    if (count == 1) return a;
+    return i + 1 == count ? b : a + i * ((b - a) / (count - 1));
+}
 
 /* Where a sigma is infinite for DDIM and LCM (a last alpha of 0). At 2^30 x0 + sigma * noise holds no trace of x0. */
 static const double INFINITE_SIGMA = 0x1p30;
@@ -221,7 +225,7 @@ int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family
 
     size_t room = (size_t)n->timesteps; /* ddim_uniform may take more than steps */
     tl->sigma = mem_array(room + 1, sizeof *tl->sigma);
-    tl->t = mem_array(room, sizeof *tl->t);
+    tl->t = mem_array(room + 1, sizeof *tl->t);
     tl->to = mem_array(room, sizeof *tl->to);
     for (size_t i = 0; i < room; i++) tl->t[i] = tl->to[i] = NAN;
     if (s->fill(n, tl, e)) goto fail;
@@ -231,7 +235,7 @@ int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family
         tl->t[i] = family == FAMILY_SIGMA ? (float)tl->t[i] : rint(tl->t[i]);
         tl->sigma[i] = (float)tl->sigma[i];
     }
-    tl->sigma[tl->steps] = 0;
+    tl->sigma[tl->steps] = tl->t[tl->steps] = 0;
     for (int i = 0; i < tl->steps; i++)
         if (isnan(tl->to[i])) tl->to[i] = tl->sigma[i + 1];
     if (check_falling(tl, s->name, e)) goto fail;

@@ -22,7 +22,7 @@ typedef enum {
 typedef struct {
     int steps;     /* what was asked for, but for ddim_uniform (see there) */
     double *sigma; /* [steps + 1], falling, the last 0 */
-    double *t;     /* [steps] the timestep that the network is told at each sigma */
+    double *t;     /* [steps + 1] the timestep that the network is told at each sigma */
     double *to;    /* [steps] where FAMILY_DDIM's step i goes: x then counts as at sigma[i + 1]. Else sigma[i + 1]. */
     double scale;  /* the first latent is scale * unit noise: sigma[0], or sqrt(sigma[0]^2 + 1) */
     bool unit_variance; /* the latter: diffusers but for FAMILY_SIGMA with trailing and linspace spacing */

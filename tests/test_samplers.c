@@ -243,7 +243,7 @@ static Timeline timeline_of(const double *sigma, int steps, Family family)
     size_t n = (size_t)steps;
     Timeline tl = { .steps = steps, .family = family };
     tl.sigma = mem_array(n + 1, sizeof *tl.sigma);
-    tl.t = mem_array(n, sizeof *tl.t);
+    tl.t = mem_array(n + 1, sizeof *tl.t);
     tl.to = mem_array(n, sizeof *tl.to);
     memcpy(tl.sigma, sigma, (n + 1) * sizeof *sigma);
     memcpy(tl.to, sigma + 1, n * sizeof *sigma);
