@@ -13,4 +13,7 @@ void *mem_grow(void *old, size_t size);     /* realloc; the new part is not zero
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
+/* Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown. */
+size_t mem_available(void);
+
 #endif

@@ -1,6 +1,6 @@
 /*
  * tokenizer.h - CLIP's byte-level BPE; ids equal transformers' CLIPTokenizer on any text.
- * Source: transformers models/clip/tokenization_clip.py (fast tokenizer: NFC, whitespace, lower-case), openai/CLIP simple_tokenizer.py.
+ * Source: transformers models/clip/tokenization_clip.py (5.x: NFC, white space, lower case), openai/CLIP simple_tokenizer.py.
  */
 #ifndef LIMN_CLIP_TOKENIZER_H
 #define LIMN_CLIP_TOKENIZER_H
@@ -13,14 +13,19 @@
 
 typedef struct Tokenizer Tokenizer;
 
-/* vocab.json, merges.txt; config: tokenizer_config.json, may be {0}. Contents are not kept. */
-Tokenizer *tokenizer_new(Bytes vocab, Bytes merges, Bytes config, Err *e);
+typedef struct {
+    Bytes vocab, merges;       /* vocab.json, merges.txt */
+    Bytes config, special_map; /* tokenizer_config.json, special_tokens_map.json; {0} where there is none */
+} TokenizerFiles;
+
+/* Contents are not kept. Error: a file is damaged, or they do not belong together; the text begins with the file's name. */
+Tokenizer *tokenizer_new(const TokenizerFiles *f, Err *e);
 void tokenizer_free(Tokenizer *t);
 
 int tokenizer_bos(const Tokenizer *t); /* <|startoftext|> */
 int tokenizer_eos(const Tokenizer *t); /* <|endoftext|> */
-int tokenizer_pad(const Tokenizer *t); /* SD 1.x: the eos; SD 2.x: "!" (id 0) */
-int tokenizer_max(const Tokenizer *t); /* model_max_length, 77 */
+int tokenizer_pad(const Tokenizer *t); /* SD 1.x: the eos; SD 2.x: "!" (id 0), which special_tokens_map.json says */
+int tokenizer_max(const Tokenizer *t); /* model_max_length; 77 where the files give none */
 int tokenizer_size(const Tokenizer *t); /* ids are below this */
 
 /* The ids of a text without bos, eos, padding; from, to: the byte range of the text each came from. */
@@ -30,13 +35,17 @@ typedef struct {
     size_t count, cap;
 } TokenList;
 
-/* Invalid UTF-8 is replaced by U+FFFD. Never fails. */
+/*
+ * Appends to out. Invalid UTF-8 is replaced by U+FFFD. Never fails; O(n log n) in the text's length. As in transformers,
+ * special tokens are found in the text: "<|endoftext|>" gives the eos, and with SD 2.x's padding each "!" gives id 0.
+ */
 void tokenizer_encode(const Tokenizer *t, const char *text, TokenList *out);
 void token_list_release(TokenList *l);
 
 /*
- * Prompt ids ready for the encoder: rows of max ids (bos, up to max - 2 ids, eos, padding). One row, or with chunk as many as
- * the text needs (A1111: chunks of 75). rows * max ints on the heap. *lost: where in the text truncation began, NULL if
+ * Prompt ids ready for the encoder: rows of max ids (bos, up to max - 2 ids, eos, padding). One row, or with chunk as many
+ * as the text needs: chunks of max - 2 ids as in A1111, where a chunk ends behind a comma if its last 20 ids have one.
+ * Padding is tokenizer_pad() in both. rows * max ints on the heap. *lost: where in the text truncation began, NULL if
  * nothing was lost.
  */
 int *tokenizer_rows(const Tokenizer *t, const char *text, bool chunk, int *rows, const char **lost);

@@ -1,16 +1,24 @@
 /*
  * png.h - PNG with text chunks. Pixels by stb_image_write / stb_image; tEXt (Latin-1) and iTXt (else, uncompressed UTF-8)
- * put in before IDAT. Source: PNG specification 1.2, 11.3.4.
+ * put in before IDAT, as PIL and A1111 do. Source: PNG specification 1.2, 4.2.3 and 5.
  */
 #ifndef LIMN_IMAGE_PNG_H
 #define LIMN_IMAGE_PNG_H
+
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "base/file.h"
 #include "image/image.h"
 
+enum {
+    PNG_MAX_SIDE = 16384,
+    PNG_MAX_PIXELS = 1 << 28, /* read or written: 805 MB of RGB */
+    PNG_MAX_TEXT = 1 << 24,   /* bytes of one text, after inflating */
+};
+
 typedef struct {
-    char *key, *text; /* UTF-8 */
+    char *key, *text; /* key: 1 to 79 bytes of Latin-1; text: UTF-8 */
 } PngText;
 
 typedef struct {
@@ -18,15 +26,21 @@ typedef struct {
     size_t count;
 } PngTexts;
 
-/* The whole file in *out (heap). The same input gives the same bytes. Error: the image is too large. */
+/* Whether a file begins as a PNG does. */
+bool png_is(Bytes file);
+
+/* The whole file in *out (heap: free((void *)out->data)). The same input gives the same bytes. Error: too large. */
 int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, Err *e);
 
-/* tEXt, iTXt and zTXt of any PNG; checksums, lengths and keys are checked. png_texts_release() frees. */
-int png_read_texts(Bytes png, PngTexts *out, Err *e);
+/*
+ * tEXt, iTXt and zTXt of any PNG, in the file's order, and its width and height (w, h may be NULL). The order and lengths
+ * of all chunks and the checksums and keys of those with text are checked. png_texts_release() frees.
+ */
+int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e);
 void png_texts_release(PngTexts *t);
 const char *png_text(const PngTexts *t, const char *key); /* NULL when absent */
 
-/* The pixels as RGB. Error: not a PNG / JPEG, broken, larger than 16384 on a side. */
+/* The pixels as RGB, without any alpha. Error: not a PNG, broken, larger than PNG_MAX_... */
 int png_decode(Bytes file, Image *out, Err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* kernels.c - which kernel rows there are, and which one this CPU runs. */
 #include "nn/kernels.h"
 
+#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ bool kernels_supported(const Kernels *k)
 const Kernels *kernels_select(const char **why)
 {
     const char *mask = getenv("LIMN_CPU");
+    openblas_set_num_threads(1); /* threads are OpenMP's, over tiles: see gemm.h */
     for (const Kernels *const *row = kernels_rows; *row; row++) {
         if (mask && *mask && strcmp((*row)->name, mask) != 0) continue;
         if (kernels_supported(*row)) return *row;

@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 typedef struct {
-    char *prompt, *negative_prompt;
+    char *prompt, *negative_prompt; /* valid UTF-8: job_set() replaces what is not */
     int steps;            /* 0: the model's default */
     double cfg_scale;     /* < 0: the model's default */
     bool has_seed;        /* else random */
@@ -27,27 +27,32 @@ typedef struct {
     char *prediction;     /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;    /* "truncate" | "chunk" */
     char *vae_tile;       /* "auto" | "off" | a number of pixels */
-    /* files and machine: not part of the picture's identity */
-    char *model, *vae, *tokenizer;
-    char *output, *trace, *latents;
+    char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
+    /* the machine's: not part of the picture's identity */
+    char *output, *trace;
     int threads;          /* 0: all cores */
-    bool quiet, json;
-    int verbose;
+    bool quiet, json, verbose;
 } Job;
 
-typedef enum { OPT_STR, OPT_INT, OPT_U64, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } OptionType;
+enum {
+    JOB_MAX_SIDE = 8192,     /* pixels */
+    JOB_MAX_TEXT = 1 << 20,  /* bytes of a prompt */
+    JOB_THREADS_A_CORE = 4,  /* more is a mistake, not a wish */
+};
+
+typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } OptionType;
 
 typedef struct {
     const char *name;     /* "cfg-scale"; a batch field and metadata key with '-' as '_' */
     char letter;          /* 's', or 0 */
     OptionType type;
     size_t offset;        /* in Job */
-    const char *dflt;     /* as text; NULL: from the model */
+    const char *dflt;     /* as text; NULL: open, from the model */
     double min, max;      /* OPT_INT, OPT_FLOAT */
-    const char *const *choices; /* OPT_CHOICE, NULL-terminated */
-    const char *value;    /* what --help calls the value: "N", "FILE" */
+    const char *value;    /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox" */
     const char *help;
     bool picture;         /* part of the picture's identity: written into the PNG */
+    int (*check)(const char *text, Err *e); /* what the type alone cannot tell; may be NULL */
 } Option;
 
 extern const Option job_options[]; /* ends with name NULL */
@@ -59,10 +64,13 @@ void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 const Option *option_find(const char *name, size_t len); /* by long name; '_' counts as '-' */
 const Option *option_letter(char c);
 
-/* Parses the whole text ("1x" is an error; NaN, infinity and out of range too) and stores it. */
+/*
+ * Parses the whole text ("1x" is an error; NaN, infinity and out of range too) and stores it. A flag takes "true" or
+ * "false". The error tells what was found and what is expected; the caller puts the option's name before it (err_in).
+ */
 int job_set(Job *j, const Option *o, const char *text, Err *e);
 
-/* The value as text, as job_set() would take it. */
-void job_get(const Job *j, const Option *o, Str *out);
+/* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
+bool job_get(const Job *j, const Option *o, Str *out);
 
 #endif

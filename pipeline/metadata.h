@@ -9,11 +9,31 @@
 #include "pipeline/job.h"
 #include "pipeline/model.h"
 
-/* One picture: seed is that of this picture. */
+#define METADATA_KEY "limn"             /* the PNG texts' keys */
+#define METADATA_A1111_KEY "parameters"
+
+/* What the same bytes need beside the job's options. */
+typedef struct {
+    char version[32], kernels[32]; /* of limn; the kernel row */
+    char model[256], sha256[65];   /* the model's name and hash */
+} Origin;
+
+/*
+ * One picture: seed is that of this picture. The job's open fields were filled by generator_new(), the model's hash by
+ * model_hash().
+ */
 void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out);
+
+/*
+ * {"limn": version, "kernels": row, "model": {"name", "path", "sha256"}, "options": {every option marked `picture`}}.
+ * Numbers are JSON numbers, but for a seed that is too large for a reader with doubles: metadata_seed().
+ */
 void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out);
 
-/* Back from limn's JSON: the job (count 1, its seed set), the model's hash (65 bytes). Error: not limn's, or broken. */
-int metadata_parse(const char *json, Job *j, char *sha256, Err *e);
+/* A seed as JSON: a number, or a string above 2^53. */
+void metadata_seed(uint64_t seed, Str *out);
+
+/* Back from limn's JSON: the job (count 1, its seed set, its model the recorded path). Error: not limn's, or broken. */
+int metadata_parse(const char *json, Job *j, Origin *from, Err *e);
 
 #endif

@@ -35,13 +35,14 @@ typedef struct {
     char *path;       /* as opened */
     char sha256[65];  /* of the single file, or of the folder's unet file; "" until model_hash() */
     const char *family; /* "SD 1.x", "SD 2.x", "SD XL", "custom" */
+    const char *note; /* what had to be guessed, one line to tell the user; NULL */
     Noise noise;
     ModelDefaults defaults;
     Tokenizer *tokenizer;
     TextEncoder *text;
     UNet *unet;
     Vae *vae;
-    void *files; /* what the parts borrow: sources, mapped files */
+    struct Parts *files; /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;
 
 /* Error: everything that is wrong with the files, with the file's and the tensor's name. */

@@ -13,9 +13,9 @@
 
 /*
  * Relative L2 to diffusers in float32. Both sides round 50 to 200 layers differently (sums in another order, another
- * exp), each by about 1e-7; a wrong constant anywhere (tanh in GELU, an eps) shows as 1e-5 and more.
+ * exp), each by about 1e-7: 5e-7 to 3e-6 measured. A wrong constant anywhere (tanh in GELU, an eps) shows as 1e-5 and more.
  */
-static const double LIMIT = 3e-6;
+static const double LIMIT = 7e-6;
 
 typedef struct {
     Fixture weights, io;

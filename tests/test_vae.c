@@ -12,8 +12,8 @@
 #include "tests/support.h"
 #include "vae/vae.h"
 
-/* As in test_unet.c: both sides round some 50 layers differently, by about 1e-7 each. */
-static const double LIMIT = 3e-6;
+/* As in test_unet.c; 3e-7 to 2.6e-6 measured. */
+static const double LIMIT = 7e-6;
 
 typedef struct {
     Fixture weights, io;
@@ -28,7 +28,7 @@ static void case_open(Case *c, const char *dir)
     fixture_open(&c->weights, "%s/diffusion_pytorch_model.safetensors", dir);
     fixture_open(&c->io, "%s/io.safetensors", dir);
     Config *config = config_open("%s/config.json", dir);
-    c->vae = vae_new(config, c->weights.w, &e);
+    c->vae = vae_new(config, c->weights.w, true, &e);
     config_free(config);
     if (!c->vae) fail_msg("%s: %s", dir, e.text);
 }

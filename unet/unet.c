@@ -83,6 +83,7 @@ static void refuse_other_options(Config *c)
                                              "time_embedding_act_fn", "timestep_post_act", "cross_attention_norm" };
     for (size_t i = 0; i < sizeof null_only / sizeof *null_only; i++) config_only_null(c, null_only[i]);
     static const char *const harmless[] = { "dropout", "upcast_attention", /* everything is f32 here */
+                                            "use_linear_projection",       /* the same product as a 1x1 convolution */
                                             "mid_block_only_cross_attention", "addition_embed_type_num_heads", NULL };
     config_ignore(c, harmless);
 }

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "weights/json.h"
 
 struct Config {
@@ -80,6 +81,8 @@ __attribute__((format(printf, 4, 5))) static void wrong(Config *c, const char *k
 }
 
 bool config_has(const Config *c, const char *key) { return look(c, key) != NULL; }
+
+bool config_is_null(const Config *c, const char *key) { return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->root, key)); }
 
 static int as_int(Config *c, const char *key, const cJSON *item, int dflt, int min, int max)
 {
@@ -175,6 +178,22 @@ double config_num_at(Config *c, const char *key, int i)
     if (cJSON_IsNumber(item)) return item->valuedouble;
     wrong(c, key, look(c, key), "a list with a number at place %d", i);
     return 0;
+}
+
+Config *config_object(Config *c, const char *key)
+{
+    const cJSON *item = take(c, key);
+    if (item && !cJSON_IsObject(item)) wrong(c, key, item, "an object");
+    if (!cJSON_IsObject(item)) return NULL;
+
+    Config *child = mem_alloc(sizeof *child);
+    Str name = { 0 };
+    str_addf(&name, "%s: %s", c->name, key);
+    child->name = mem_strdup(name.s);
+    child->root = cJSON_Duplicate(item, true);
+    child->used = mem_array((size_t)cJSON_GetArraySize(child->root), sizeof *child->used);
+    str_release(&name);
+    return child;
 }
 
 void config_ignore(Config *c, const char *const *keys)

@@ -39,6 +39,9 @@ int config_list_len(const Config *c, const char *key);
 const char *config_str_at(Config *c, const char *key, int i);
 double config_num_at(Config *c, const char *key, int i);
 
+/* An object inside the config, to be read and finished like a config of its own; config_free() it. NULL when absent. */
+Config *config_object(Config *c, const char *key);
+
 /* Keys that may hold anything (they do not matter for inference). NULL-terminated. */
 void config_ignore(Config *c, const char *const *keys);
 

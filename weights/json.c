@@ -20,6 +20,19 @@ static bool has_nul(const char *s, size_t len)
     return false;
 }
 
+/*
+ * Python writes an infinite number as a bare Infinity, and diffusers' scheduler configs hold some. 1e999 means the same to
+ * the parser, in as many bytes.
+ */
+static void rewrite_infinity(char *s)
+{
+    for (bool quoted = false; *s; s++) {
+        if (*s == '"') quoted = !quoted;
+        else if (*s == '\\' && s[1]) s++;
+        else if (!quoted && *s == 'I' && strncmp(s, "Infinity", 8) == 0) memcpy(s, "1e999   ", 8);
+    }
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* A key that an object in the tree has twice, or NULL. The depth is at most cJSON's nesting limit. */
@@ -61,6 +74,7 @@ struct cJSON *json_parse(Bytes text, Err *e)
         err_set(e, "a NUL byte in the JSON text: the file is damaged");
         goto fail;
     }
+    rewrite_infinity(copy);
     root = cJSON_ParseWithLengthOpts(copy, text.len, &end, false);
     if (!root) {
         err_set(e, "not valid JSON (at byte %zu of %zu)", end ? (size_t)(end - copy) : 0, text.len);

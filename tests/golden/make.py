@@ -71,11 +71,11 @@ UNETS = {
     "sd1": (dict(layers_per_block=2, block_out_channels=(4, 4, 8), attention_head_dim=4,
                  down_block_types=(DOWN_X, DOWN_X, DOWN), up_block_types=(UP, UP_X, UP_X)), (10, 14)),
     # linear projections, a number of heads for each level, attention scores in float32
-    "sd2": (dict(block_out_channels=(4, 6, 8), attention_head_dim=(1, 3, 4), use_linear_projection=True,
+    "sd2": (dict(block_out_channels=(8, 8, 8), attention_head_dim=(1, 2, 4), use_linear_projection=True,
                  upcast_attention=True, cross_attention_dim=12, down_block_types=(DOWN_X, DOWN_X, DOWN),
                  up_block_types=(UP, UP_X, UP_X)), (8, 12)),
     # a plain first level, several transformer layers a block, size and pooled text added to the time embedding
-    "sdxl": (dict(block_out_channels=(2, 4, 4), attention_head_dim=(1, 2, 4), use_linear_projection=True,
+    "sdxl": (dict(block_out_channels=(4, 8, 8), attention_head_dim=(1, 2, 4), use_linear_projection=True,
                   transformer_layers_per_block=(1, 1, 2), addition_embed_type="text_time", addition_time_embed_dim=6,
                   projection_class_embeddings_input_dim=6 * 6 + 10, down_block_types=(DOWN, DOWN_X, DOWN_X),
                   up_block_types=(UP_X, UP_X, UP)), (12, 6)),
@@ -194,6 +194,7 @@ MODELS = {
                 text=dict(hidden_size=12, intermediate_size=20, hidden_act="gelu"),
                 scheduler=(DDIMScheduler, V)),
     "sd1_linspace": dict(like="sd1", scheduler=(EulerDiscreteScheduler, dict(timestep_spacing="linspace"))),
+    "lcm": dict(like="sd1", unet="lcm", scheduler=(LCMScheduler, {})),
     "sd1_trailing": dict(like="sd1", scheduler=(DDIMScheduler, TRAILING)),
     "sd2_trailing": dict(like="sd2", scheduler=(DDIMScheduler, {**V, **TRAILING})),
     "sd2_zero_snr": dict(like="sd2", scheduler=(EulerDiscreteScheduler, {**V, **TRAILING, "rescale_betas_zero_snr": True})),
@@ -209,27 +210,31 @@ SAMPLERS = {
 }
 
 JOB = {"prompt": "a red potion, glowing!", "negative-prompt": "a blue sword on grass", "cfg-scale": 5, "steps": 5,
-       "seed": 7, "width": 64, "height": 48, "schedule": "normal"}
+       "seed": 7, "width": 64, "height": 48, "schedule": "model"}
 
 # name: (model, what differs from JOB). The keys are limn's options, those with _ this script's and the test's.
 CASES = {
-    "sd1_euler": ("sd1", {"sampler": "euler", "_image": True}),
+    "sd1_euler": ("sd1", {"sampler": "euler", "_text": True, "_image": True}),
     "sd1_euler_ancestral": ("sd1", {"sampler": "euler_ancestral", "seed": 2**33 + 5}),
     "sd1_heun": ("sd1", {"sampler": "heun", "steps": 4}),
     "sd1_karras": ("sd1", {"sampler": "dpmpp_2m", "schedule": "karras"}),
-    "sd1_dpmpp_2m": ("sd1_trailing", {"sampler": "dpmpp_2m", "steps": 6}),
+    "sd1_dpmpp_2m": ("sd1", {"sampler": "dpmpp_2m", "steps": 6}),
+    "sd1_trailing": ("sd1_trailing", {"sampler": "heun", "steps": 2}),
     "sd1_ddim": ("sd1", {"sampler": "ddim"}),
     "sd1_ddim_eta": ("sd1", {"sampler": "ddim", "eta": 0.7}),
-    "sd1_lcm": ("sd1", {"sampler": "lcm", "schedule": "lcm", "steps": 4, "cfg-scale": 1}),
+    "sd1_lcm": ("sd1", {"sampler": "lcm", "steps": 4, "cfg-scale": 1}),
+    "lcm": ("lcm", {"sampler": "lcm", "steps": 3, "cfg-scale": 8.5}),  # the UNet is told the scale
     "sd1_no_guidance": ("sd1", {"sampler": "euler", "cfg-scale": 1, "negative-prompt": "", "steps": 3}),
-    "sd1_clip_skip": ("sd1", {"sampler": "euler", "clip-skip": 2, "steps": 2, "_embeds": True}),
+    "sd1_clip_skip": ("sd1", {"sampler": "euler", "clip-skip": 2, "steps": 2, "_text": True}),
     "sd1_second_of_two": ("sd1", {"sampler": "euler_ancestral", "steps": 3, "_index": 1}),
     "sd1_linspace": ("sd1_linspace", {"sampler": "euler"}),
     "sd2_euler": ("sd2", {"sampler": "euler"}),
     "sd2_dpmpp_2m": ("sd2_trailing", {"sampler": "dpmpp_2m"}),
-    "sd2_ddim": ("sd2", {"sampler": "ddim", "_image": True}),
+    "sd2_ddim": ("sd2", {"sampler": "ddim", "_text": True, "_image": True}),
     "sd2_ddim_trailing": ("sd2_trailing", {"sampler": "ddim"}),
-    "sd2_zero_snr": ("sd2_zero_snr", {"sampler": "euler"}),
+    "sd2_zero_snr": ("sd2_zero_snr", {"sampler": "ddim"}),
+    "sd2_zero_snr_euler": ("sd2_zero_snr", {"sampler": "euler"}),
+    "sd2_uneven": ("sd2", {"sampler": "ddim", "steps": 6}),  # 6 does not divide 1000
 }
 
 
@@ -257,6 +262,8 @@ def make_model(name, model, seed):
     if "like" in model:
         for part in ("unet", "vae", "text_encoder", "tokenizer"):
             link(folder / part, f"../{model['like']}/{part}")
+        if "unet" in model:
+            link(folder / "unet", f"../../unet/{model['unet']}")
         return
     link(folder / "unet", f"../../unet/{model['unet']}")
     link(folder / "vae", "../../vae/sd")
@@ -285,23 +292,9 @@ def load_pipeline(folder):
     return pipe
 
 
-def sigmas_after(scheduler, steps):
-    """The sigma of the latent after every step. DDIM may leave some: its last alpha is that of timestep 0."""
-    if hasattr(scheduler, "sigmas"):
-        return scheduler.sigmas[1:]
-    alphas = scheduler.alphas_cumprod
-    if isinstance(scheduler, LCMScheduler):
-        after = [alphas[t] for t in scheduler.timesteps[1:]] + [torch.tensor(1.0)]
-    else:
-        before = [t - scheduler.config.num_train_timesteps // steps for t in scheduler.timesteps]
-        after = [alphas[t] if t >= 0 else scheduler.final_alpha_cumprod for t in before]
-    return [((1 - a) / a) ** 0.5 for a in after]
-
-
 def run_case(pipe, job):
-    """Every stage of one picture, under the names of limn's --trace; latents.K as x0 + sigma * noise."""
+    """Every stage of one picture, under the names of limn's --trace; latents.K as the scheduler holds them after step K."""
     seed, steps = job["seed"] + job.get("_index", 0), job["steps"]
-    guided = job["cfg-scale"] > 1
     skip = job["clip-skip"] - 1 if "clip-skip" in job else None
     latents = []
     keep = lambda pipe, i, t, values: latents.append(values["latents"].clone()) or {}
@@ -310,22 +303,19 @@ def run_case(pipe, job):
                  guidance_scale=job["cfg-scale"], width=job["width"], height=job["height"], eta=job.get("eta", 0.0),
                  clip_skip=skip, generator=generator(seed), output_type="pt", callback_on_step_end=keep).images
 
-    io = {"latents": latents[-1]}
     if isinstance(pipe.scheduler, HeunDiscreteScheduler):
         latents = latents[1::2] + latents[-1:]  # a step is two evaluations, the last one
     assert len(latents) == steps
-    if isinstance(pipe.scheduler, (DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler)):
-        latents = [x * (1 + s**2) ** 0.5 for x, s in zip(latents, sigmas_after(pipe.scheduler, steps))]
-    io.update({f"latents.{i + 1}": x for i, x in enumerate(latents)})
+    io = {f"latents.{i}": x for i, x in enumerate(latents)}
 
-    ids = lambda text: pipe.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
-    io["tokens"] = torch.cat([ids(job["prompt"]), ids(job["negative-prompt"])] if guided else [ids(job["prompt"])])
-    if "_image" in job or "_embeds" in job:
+    if "_text" in job:
+        ids = lambda text: pipe.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        io["tokens"], io["negative_tokens"] = ids(job["prompt"]), ids(job["negative-prompt"])
         both = pipe.encode_prompt(job["prompt"], "cpu", 1, True, job["negative-prompt"], clip_skip=skip)
         io["prompt_embeds"], io["negative_prompt_embeds"] = both
     if "_image" in job:
-        io["noise"] = torch.randn(io["latents"].shape, generator=generator(seed))
-        io["image"] = pipe.vae.decode(io["latents"] / pipe.vae.config.scaling_factor).sample
+        io["noise"] = torch.randn(latents[-1].shape, generator=generator(seed))
+        io["image"] = pipe.vae.decode(latents[-1] / pipe.vae.config.scaling_factor).sample
         assert torch.equal((io["image"] / 2 + 0.5).clamp(0, 1), image)
     return io
 
@@ -339,7 +329,7 @@ def make_pipelines():
         config = json.loads((HERE / "pipeline" / model / "scheduler" / "scheduler_config.json").read_text())
         pipe.scheduler = SAMPLERS[job["sampler"]].from_config(config, use_karras_sigmas=job["schedule"] == "karras")
         io = run_case(pipe, job)
-        lines = [f"{k}={v}" for k, v in {"_model": model, **job}.items() if k not in ("_image", "_embeds")]
+        lines = [f"{k}={v}" for k, v in {"_model": model, **job}.items() if k not in ("_text", "_image")]
         save_tensors(io, HERE / "pipeline" / f"{name}.safetensors", {"job": "\n".join(lines)})
 
 

@@ -1,0 +1,282 @@
+/*
+ * text_encoder.c - see text_encoder.h.
+ *
+ *   ids ─ token + position embedding ─▶ x ─ layers: x += attention(norm(x)), x += mlp(norm(x)) ─▶ x ─ final norm ─▶ out
+ *                                                                                                └ at the eos ─ projection ─▶ pooled
+ *
+ * Easy to get wrong: attention is causal, padding included (no mask for it); the final norm is applied to an earlier
+ * layer's output too; eos_token_id 2 in a config means the place of the largest id, as transformers kept it.
+ */
+#include "clip/text_encoder.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "nn/bind.h"
+
+enum { LEGACY_EOS = 2, MAX_WIDTH = 16384, MAX_LAYERS = 128 };
+
+typedef struct {
+    int vocab, tokens, width, inner, layers, heads, projection, eos;
+    float eps;
+    Act act;
+    bool projected; /* a CLIPTextModelWithProjection */
+} Shape;
+
+typedef struct {
+    Norm norm1, norm2;
+    Linear q, k, v, out; /* width -> width */
+    Linear fc1, fc2;     /* width -> inner -> width */
+} Layer;
+
+struct TextEncoder {
+    Shape s;
+    const float *token_embedding;    /* [vocab, width] */
+    const float *position_embedding; /* [tokens, width] */
+    Layer *layers;
+    Norm final_norm;
+    Linear projection; /* width -> projection, without bias; absent in a plain CLIPTextModel */
+    BoundMemory memory;
+};
+
+/* ---- config -------------------------------------------------------------------------------------------------------- */
+
+/* What any transformers config may carry, training and text generation for the most part. */
+static const char *const harmless[] = {
+    "architectures", "attention_dropout", "dropout", "dtype", "torch_dtype", "transformers_version", "tokenizer_class",
+    "initializer_factor", "initializer_range", "gradient_checkpointing", "return_dict", "output_attentions",
+    "output_hidden_states", "torchscript", "use_bfloat16", "tf_legacy_loss", "pruned_heads", "tie_word_embeddings",
+    "tie_encoder_decoder", "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size",
+    "chunk_size_feed_forward", "finetuning_task", "id2label", "label2id", "num_labels", "problem_type", "prefix",
+    "task_specific_params", "bos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "bad_words_ids",
+    "begin_suppress_tokens", "suppress_tokens", "forced_bos_token_id", "forced_eos_token_id", "max_length", "min_length",
+    "length_penalty", "repetition_penalty", "diversity_penalty", "exponential_decay_length_penalty", "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size", "num_beams", "num_beam_groups", "num_return_sequences", "output_scores",
+    "return_dict_in_generate", "remove_invalid_values", "do_sample", "early_stopping", "temperature", "top_k", "top_p",
+    "typical_p", "use_cache", NULL,
+};
+
+static bool one_of(const char *s, const char *const *names)
+{
+    while (*names && strcmp(s, *names) != 0) names++;
+    return *names != NULL;
+}
+
+static bool says_projection(Config *c)
+{
+    int count = config_list_len(c, "architectures");
+    for (int i = 0; i < count; i++) {
+        const char *name = config_str_at(c, "architectures", i);
+        if (name && strcmp(name, "CLIPTextModelWithProjection") == 0) return true;
+    }
+    return false;
+}
+
+static int shape_read(Shape *s, Config *c, Err *e)
+{
+    static const char *const types[] = { "clip_text_model", "clip", NULL };
+    const char *type = config_str(c, "model_type", types[0]), *act = config_str(c, "hidden_act", "quick_gelu");
+
+    *s = (Shape){ .projected = says_projection(c) };
+    s->vocab = config_int(c, "vocab_size", 49408, 1, 1 << 24);
+    s->tokens = config_int(c, "max_position_embeddings", 77, 3, 65536);
+    s->width = config_int(c, "hidden_size", 512, 1, MAX_WIDTH);
+    s->inner = config_int(c, "intermediate_size", 2048, 1, 8 * MAX_WIDTH);
+    s->layers = config_int(c, "num_hidden_layers", 12, 1, MAX_LAYERS);
+    s->heads = config_int(c, "num_attention_heads", 8, 1, MAX_WIDTH);
+    s->projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
+    s->eos = config_int(c, "eos_token_id", 49407, 0, 1 << 24);
+    s->eps = (float)config_num(c, "layer_norm_eps", 1e-5, 0, 1);
+    config_ignore(c, harmless);
+    if (config_finish(c, e)) return -1;
+
+    if (!one_of(type, types)) return err_set(e, "model_type is \"%s\"; limn's text encoder is CLIP's, \"clip_text_model\"", type);
+    if (strcmp(act, "quick_gelu") == 0)
+        s->act = ACT_QUICK_GELU;
+    else if (strcmp(act, "gelu") == 0)
+        s->act = ACT_GELU;
+    else
+        return err_set(e, "hidden_act \"%s\" is not supported (supported: quick_gelu, gelu)", act);
+    if (s->width % s->heads)
+        return err_set(e, "hidden_size %d cannot be divided into num_attention_heads %d", s->width, s->heads);
+    return 0;
+}
+
+/* The text half of a whole CLIP's config; projection_dim stands outside of it. */
+static int shape_read_nested(Shape *s, Config *c, Err *e)
+{
+    static const char *const other_half[] = { "model_type", "text_config", "text_config_dict", "vision_config",
+                                              "vision_config_dict", "logit_scale_init_value", NULL };
+    Config *text = config_object(c, config_has(c, "text_config_dict") ? "text_config_dict" : "text_config");
+    int projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
+
+    config_ignore(c, other_half);
+    config_ignore(c, harmless);
+    int failed = config_finish(c, e) || (text && shape_read(s, text, e));
+    config_free(text);
+    s->projection = projection;
+    return failed ? -1 : 0;
+}
+
+/* ---- binding ------------------------------------------------------------------------------------------------------- */
+
+static int bind_layer(Binder *b, const Shape *s, Layer *l, int i)
+{
+    int w = s->width;
+    size_t mark = bind_enter(b, "encoder.layers.%d", i);
+    int failed = bind_norm(b, &l->norm1, "layer_norm1", w, 0, s->eps) || bind_norm(b, &l->norm2, "layer_norm2", w, 0, s->eps) ||
+                 bind_linear(b, &l->q, "self_attn.q_proj", w, w, true) || bind_linear(b, &l->k, "self_attn.k_proj", w, w, true) ||
+                 bind_linear(b, &l->v, "self_attn.v_proj", w, w, true) ||
+                 bind_linear(b, &l->out, "self_attn.out_proj", w, w, true) ||
+                 bind_linear(b, &l->fc1, "mlp.fc1", w, s->inner, true) || bind_linear(b, &l->fc2, "mlp.fc2", s->inner, w, true);
+    bind_leave(b, mark);
+    return failed;
+}
+
+/* Everything but the projection: "text_model.*", or without the prefix as transformers 5 saves a CLIPTextModel. */
+static int bind_text_model(Binder *b, TextEncoder *t)
+{
+    const Shape *s = &t->s;
+    bool bare = bind_has(b, "embeddings.token_embedding.weight");
+    size_t mark = bare ? 0 : bind_enter(b, "text_model");
+
+    if (bind_tensor(b, &t->token_embedding, "embeddings.token_embedding.weight", 2, (int64_t[]){ s->vocab, s->width }) ||
+        bind_tensor(b, &t->position_embedding, "embeddings.position_embedding.weight", 2, (int64_t[]){ s->tokens, s->width }))
+        return -1;
+    for (int i = 0; i < s->layers; i++)
+        if (bind_layer(b, s, &t->layers[i], i)) return -1;
+    if (bind_norm(b, &t->final_norm, "final_layer_norm", s->width, 0, s->eps)) return -1;
+    bind_leave(b, mark);
+    return 0;
+}
+
+static int text_encoder_bind(Binder *b, TextEncoder *t)
+{
+    /* a whole CLIP's file has the picture half beside ours */
+    static const char *const other_half[] = { "vision_model.", "visual_projection.", "logit_scale", NULL };
+    for (size_t i = 0; i < weights_count(b->weights); i++) {
+        Weight *w = weights_at(b->weights, i);
+        for (const char *const *p = other_half; *p; p++)
+            if (strncmp(w->name, *p, strlen(*p)) == 0) w->used = true;
+    }
+
+    t->layers = mem_array((size_t)t->s.layers, sizeof *t->layers);
+    if (bind_text_model(b, t)) return -1;
+    if (t->s.projected || bind_has(b, "text_projection.weight")) {
+        if (bind_linear(b, &t->projection, "text_projection", t->s.width, t->s.projection, false)) return -1;
+    } else {
+        t->s.projection = t->s.width;
+    }
+    static const char *const constants[] = { "embeddings.position_ids", NULL };
+    return bind_finish(b, constants);
+}
+
+TextEncoder *text_encoder_new(Config *c, Weights *w, Err *e)
+{
+    TextEncoder *t = mem_alloc(sizeof *t);
+    bool nested = config_has(c, "text_config") || config_has(c, "text_config_dict");
+    Binder b;
+
+    binder_init(&b, w, e);
+    int failed = (nested ? shape_read_nested(&t->s, c, e) : shape_read(&t->s, c, e)) || text_encoder_bind(&b, t);
+    t->memory = binder_take(&b);
+    if (!failed) return t;
+    text_encoder_free(t);
+    return NULL;
+}
+
+void text_encoder_free(TextEncoder *t)
+{
+    if (!t) return;
+    bound_release(&t->memory);
+    free(t->layers);
+    free(t);
+}
+
+int text_encoder_width(const TextEncoder *t) { return t->s.width; }
+int text_encoder_tokens(const TextEncoder *t) { return t->s.tokens; }
+int text_encoder_vocab(const TextEncoder *t) { return t->s.vocab; }
+int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
+int text_encoder_projection(const TextEncoder *t) { return t->s.projection; }
+size_t text_encoder_bytes(const TextEncoder *t) { return t->memory.bytes; }
+
+/* ---- forward ------------------------------------------------------------------------------------------------------- */
+
+/* [n, tokens, 1, width] = token_embedding[id] + position_embedding[place] */
+static Tensor embed(Nn *nn, const TextEncoder *t, const int *ids, int n)
+{
+    Tensor x = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.width);
+    if (!x.data) return x;
+
+    size_t width = (size_t)t->s.width, tokens = (size_t)t->s.tokens;
+    for (size_t i = 0; i < tensor_rows(x); i++) {
+        assert(ids[i] >= 0 && ids[i] < t->s.vocab);
+        const float *token = t->token_embedding + (size_t)ids[i] * width;
+        memcpy(x.data + i * width, t->position_embedding + i % tokens * width, width * sizeof *x.data);
+        nn->k->add(x.data + i * width, token, width);
+    }
+    return x;
+}
+
+/* x [n, tokens, 1, width], in place. */
+static void layer_forward(Nn *nn, const Shape *s, const Layer *l, Tensor x)
+{
+    size_t mark = nn->arena->used;
+    Tensor h = nn_layer_norm(nn, &l->norm1, x);
+    h = nn_attention(nn, nn_linear(nn, &l->q, h), nn_linear(nn, &l->k, h), nn_linear(nn, &l->v, h), s->heads, true);
+    nn_add(nn, x, nn_linear(nn, &l->out, h));
+    arena_reset(nn->arena, mark);
+
+    h = nn_linear(nn, &l->fc1, nn_layer_norm(nn, &l->norm2, x));
+    nn_act(nn, s->act, h);
+    nn_add(nn, x, nn_linear(nn, &l->fc2, h));
+    arena_reset(nn->arena, mark);
+}
+
+/* Where in a row the pooled output is taken; place 0 when there is no eos, as transformers' argmax gives. */
+static int pooled_place(const Shape *s, const int *row)
+{
+    int place = 0;
+    for (int i = 0; i < s->tokens; i++) {
+        if (s->eos != LEGACY_EOS && row[i] == s->eos) return i;
+        if (s->eos == LEGACY_EOS && row[i] > row[place]) place = i;
+    }
+    return place;
+}
+
+/* x [n, tokens, 1, width], the last layer's output -> pooled [n, 1, 1, projection] */
+static void pool(Nn *nn, const TextEncoder *t, const int *ids, Tensor x, Tensor pooled)
+{
+    Tensor at = tensor_new(nn->arena, x.n, 1, 1, x.c);
+    size_t tokens = (size_t)t->s.tokens, width = (size_t)t->s.width;
+
+    for (size_t i = 0; at.data && i < (size_t)x.n; i++) {
+        size_t row = i * tokens + (size_t)pooled_place(&t->s, ids + i * tokens);
+        memcpy(at.data + i * width, x.data + row * width, width * sizeof *x.data);
+    }
+    at = nn_layer_norm(nn, &t->final_norm, at);
+    tensor_copy(pooled, linear_present(&t->projection) ? nn_linear(nn, &t->projection, at) : at);
+}
+
+Tensor text_encoder_forward(Nn *nn, const TextEncoder *t, const int *ids, int n, int skip, bool normed, Tensor *pooled)
+{
+    int last = t->s.layers - skip; /* the layer whose output is asked for */
+    assert(skip >= 1 && last >= 0);
+
+    Tensor out = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.width);
+    if (pooled) *pooled = tensor_new(nn->arena, n, 1, 1, t->s.projection);
+    size_t mark = nn->arena->used;
+    Tensor x = embed(nn, t, ids, n);
+    size_t layers_mark = nn->arena->used;
+
+    for (int i = 0; i < t->s.layers && (i <= last || pooled); i++) {
+        layer_forward(nn, &t->s, &t->layers[i], x);
+        if (i == last) tensor_copy(out, normed ? nn_layer_norm(nn, &t->final_norm, x) : x);
+        arena_reset(nn->arena, layers_mark);
+    }
+    if (pooled) pool(nn, t, ids, x, *pooled);
+    arena_reset(nn->arena, mark);
+    return out;
+}

@@ -1,0 +1,35 @@
+/* again.c - limn again: a picture drawn again from what is written in it, byte for byte. */
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "cmd/command.h"
+#include "cmd/draw.h"
+#include "cmd/options.h"
+#include "image/png.h"
+#include "pipeline/metadata.h"
+
+/* The job and its origin out of a PNG. */
+static int read_job(const char *path, Job *j, Origin *from, Err *e)
+{
+    Bytes file;
+    PngTexts texts = { 0 };
+    if (file_map(&file, path, e)) return -1;
+    int failed = png_read_texts(file, &texts, NULL, NULL, e);
+    const char *json = png_text(&texts, METADATA_KEY);
+    if (!failed) failed = json ? metadata_parse(json, j, from, e)
+                               : err_set(e, "limn did not make it: it has no text \"" METADATA_KEY "\"");
+    png_texts_release(&texts);
+    file_unmap(&file);
+    return failed ? err_in(e, path) : 0;
+}
+
+int cmd_again(const Args *a, Err *e)
+{
+    if (!a->count) return err_usage(e, "a picture is expected: limn again x.png");
+    Job j;
+    Origin from;
+    if (read_job(a->words[0], &j, &from, e)) return -1;
+    int failed = args_apply(a, command_find("again"), &j, e) || draw(&j, &from, a->job.model != NULL, e);
+    job_release(&j);
+    return failed ? -1 : 0;
+}

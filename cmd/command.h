@@ -1,0 +1,44 @@
+/*
+ * command.h - the subcommands: one row each, in command.c. A row drives dispatch, the options that are taken, and --help.
+ */
+#ifndef LIMN_CMD_COMMAND_H
+#define LIMN_CMD_COMMAND_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "pipeline/job.h"
+
+typedef struct Command Command;
+
+/* A command line, parsed. */
+typedef struct {
+    Job job;
+    char **words; /* what is not an option, borrowed from argv */
+    int count;
+    bool help; /* -h, --help */
+    char **argv; /* what was parsed, so that `again` can lay it over a picture's own options */
+} Args;
+
+struct Command {
+    const char *name;
+    const char *words;   /* as --help shows them: "PROMPT" */
+    int max_words;
+    const char *options; /* names of the options it takes, between spaces; NULL: all */
+    const char *help;    /* one line */
+    const char *about;   /* a few lines for its own --help, examples first */
+    int (*run)(const Args *a, Err *e);
+};
+
+extern const Command commands[]; /* ends with name NULL */
+
+const Command *command_find(const char *name);
+bool command_takes(const Command *c, const Option *o);
+
+int cmd_generate(const Args *a, Err *e);
+int cmd_info(const Args *a, Err *e);
+int cmd_again(const Args *a, Err *e);
+int cmd_list(const Args *a, Err *e);
+int cmd_help(const Args *a, Err *e);
+
+#endif

@@ -1,0 +1,238 @@
+/* draw.c - see draw.h. */
+#include "cmd/draw.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "base/utf8.h"
+#include "base/version.h"
+#include "cmd/interrupt.h"
+#include "cmd/output.h"
+#include "cmd/progress.h"
+#include "image/png.h"
+#include "nn/kernels.h"
+#include "pipeline/generate.h"
+
+typedef struct {
+    Job *job;
+    Model *model;
+    Generator *generator;
+    Progress progress;
+} Run;
+
+void warn_user(const char *fmt, ...)
+{
+    Err line; /* for what err_set() does to control characters */
+    char text[sizeof line.text];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    err_set(&line, "%s", text);
+    fprintf(stderr, "limn: warning: %s\n", line.text);
+}
+
+/* ---- Watch ---- */
+
+static void on_warning(void *ctx, const char *text)
+{
+    Run *r = ctx;
+    if (r->job->quiet) return;
+    progress_clear(&r->progress);
+    warn_user("%s", text);
+}
+
+static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
+
+static bool on_ask_cancelled(void *ctx)
+{
+    (void)ctx;
+    return interrupted();
+}
+
+/* ---- before the run ---- */
+
+/* 32 bits: torch users type such seeds, and every JSON reader keeps them exactly. */
+static int choose_seed(Job *j, Err *e)
+{
+    if (!j->has_seed) {
+        uint32_t seed;
+        if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+            return err_set(e, "no random seed from the system: %s; give one with --seed", strerror(errno));
+        j->seed = seed;
+        j->has_seed = true;
+    }
+    if (j->seed > UINT64_MAX - (uint64_t)(j->count - 1))
+        return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed, j->count);
+    return 0;
+}
+
+/* What keeps the bytes from being the same. */
+static int compare_origin(const Run *r, const Origin *from, bool any_model, Err *e)
+{
+    const Model *m = r->model;
+    const char *why;
+    const Kernels *k = kernels_select(&why);
+    if (strcmp(m->sha256, from->sha256)) {
+        if (!any_model)
+            return err_set(e, "%s: SHA-256 %.10s..., but the picture was made with %s, %.10s...; name that one with -m, or "
+                              "this one if it shall be another picture",
+                           r->job->model, m->sha256, from->model, from->sha256);
+        if (!r->job->quiet)
+            warn_user("another model: %s, %.10s...; the picture was made with %s, %.10s...", m->name, m->sha256,
+                      from->model, from->sha256);
+    }
+    if (r->job->quiet) return 0;
+    if (strcmp(from->version, LIMN_VERSION))
+        warn_user("the picture was made by limn %s, this is " LIMN_VERSION ": the bytes may differ", from->version);
+    if (k && strcmp(from->kernels, k->name))
+        warn_user("the picture was made with the kernels %s, these are %s: the last bits may differ (LIMN_CPU=%s)",
+                  from->kernels, k->name, from->kernels);
+    return 0;
+}
+
+static int load(Run *r, const Origin *from, bool any_model, Err *e)
+{
+    Job *j = r->job;
+    progress_say(&r->progress, "loading the model");
+    ModelPaths paths = { .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer };
+    r->model = model_open(&paths, e);
+    if (!r->model || model_hash(r->model, e)) return -1;
+    if (from && compare_origin(r, from, any_model, e)) return -1;
+    return interrupt_check(e);
+}
+
+/* ---- each picture ---- */
+
+static OutputNames names_of(const Run *r, int index)
+{
+    return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index };
+}
+
+static int encode(const Run *r, const Image *image, uint64_t seed, Bytes *png, Err *e)
+{
+    Str a1111 = { 0 }, json = { 0 };
+    metadata_a1111(r->job, r->model, seed, &a1111);
+    metadata_json(r->job, r->model, seed, &json);
+    PngText texts[] = { { METADATA_A1111_KEY, a1111.s }, { METADATA_KEY, json.s } };
+    int failed = png_encode(image, texts, 2, png, e);
+    str_release(&a1111);
+    str_release(&json);
+    return failed;
+}
+
+/* One line on stdout. */
+static int report(const Run *r, const OutputNames *n, const char *path, double seconds, Err *e)
+{
+    if (r->job->json) {
+        Str settings = { 0 }, valid = { 0 }, seed = { 0 };
+        char took[32];
+        snprintf(took, sizeof took, "%.3f", seconds);
+        metadata_seed(n->seed, &seed);
+        metadata_json(r->job, r->model, n->seed, &settings);
+        utf8_add(&valid, path, strlen(path));
+        cJSON *line = cJSON_CreateObject();
+        cJSON_AddStringToObject(line, "path", str_text(&valid));
+        cJSON_AddNumberToObject(line, "index", n->index);
+        cJSON_AddRawToObject(line, "seed", str_text(&seed));
+        cJSON_AddRawToObject(line, "seconds", took);
+        cJSON_AddRawToObject(line, "settings", str_text(&settings));
+        char *text = cJSON_PrintUnformatted(line);
+        puts(text);
+        cJSON_free(text);
+        cJSON_Delete(line);
+        str_release(&settings);
+        str_release(&valid);
+        str_release(&seed);
+    } else {
+        puts(path);
+    }
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    int why = errno;
+    clearerr(stdout);
+    return err_set(e, "%s is written, but its name cannot be printed on stdout: %s", path, strerror(why));
+}
+
+static int draw_one(Run *r, int index, Err *e)
+{
+    OutputNames names = names_of(r, index);
+    Image image = { 0 };
+    Bytes png = { 0 };
+    Str path = { 0 };
+    double start = progress_now();
+
+    progress_picture(&r->progress, index);
+    int failed = generator_run(r->generator, names.seed, &image, e);
+    if (!failed) failed = encode(r, &image, names.seed, &png, e) || output_write(&names, png, &path, e);
+    progress_clear(&r->progress);
+    if (!failed) failed = report(r, &names, str_text(&path), progress_now() - start, e);
+    image_release(&image);
+    free((void *)(size_t)png.data);
+    str_release(&path);
+    return failed ? -1 : 0;
+}
+
+/* ---- -v ---- */
+
+static void tell(const Run *r, double seconds)
+{
+    const char *why;
+    const Kernels *k = kernels_select(&why);
+    const Timing *t = generator_timing(r->generator);
+    const Job *j = r->job;
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    fprintf(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
+    fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
+            j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
+    fprintf(stderr, "kernels  %s\n", k ? k->name : "?");
+    fprintf(stderr, "time     %.2f s: text %.2f, sampling %.2f (%d evaluations), decoding %.2f\n", seconds, t->text,
+            t->sample, t->evals, t->decode);
+    fprintf(stderr, "memory   %.0f MB at most, %.0f of it for activations\n", (double)use.ru_maxrss / 1024,
+            (double)t->memory / 1048576);
+}
+
+int draw(Job *j, const Origin *from, bool any_model, Err *e)
+{
+    Run r = { .job = j };
+    Watch watch = { &r, on_warning, on_step, on_ask_cancelled };
+    double start = progress_now();
+    int failed = -1;
+
+    const char *why = NULL;
+
+    /* 1. everything that can be refused before the model is read */
+    if (!kernels_select(&why)) return err_usage(e, "%s", why);
+    progress_init(&r.progress, !j->quiet, j->count);
+    if (output_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
+    if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
+    bool tell_seed = !j->has_seed && !j->quiet;
+    if (choose_seed(j, e)) return -1;
+
+    /* 2. the model; 3. what the pictures share */
+    if (load(&r, from, any_model, e)) goto done;
+    r.generator = generator_new(r.model, j, &watch, e);
+    if (!r.generator) goto done;
+    OutputNames first = names_of(&r, 1);
+    if (output_check_place(&first, e)) goto done;
+    progress_clear(&r.progress);
+    if (tell_seed) fprintf(stderr, "seed %llu\n", (unsigned long long)j->seed);
+
+    /* 4. the pictures */
+    for (int i = 1; i <= j->count; i++)
+        if (interrupt_check(e) || draw_one(&r, i, e)) goto done;
+    if (j->verbose && !j->quiet) tell(&r, progress_now() - start);
+    failed = 0;
+
+done:
+    progress_clear(&r.progress);
+    generator_free(r.generator);
+    model_free(r.model);
+    return failed;
+}

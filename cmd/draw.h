@@ -1,0 +1,20 @@
+/*
+ * draw.h - what `limn generate` and `limn again` share: a job from its checks to its files and words.
+ */
+#ifndef LIMN_CMD_DRAW_H
+#define LIMN_CMD_DRAW_H
+
+#include "base/err.h"
+#include "pipeline/job.h"
+#include "pipeline/metadata.h"
+
+/*
+ * Draws j->count pictures and prints where they are. from: what made the picture that is drawn again, to tell what
+ * differs now; NULL: a new picture. Another model than from's is an error, unless any_model.
+ */
+int draw(Job *j, const Origin *from, bool any_model, Err *e);
+
+/* "limn: warning: ..." on stderr. */
+void warn_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,10 @@
+/* help.h - --help, on stdout. */
+#ifndef LIMN_CMD_HELP_H
+#define LIMN_CMD_HELP_H
+
+#include "cmd/command.h"
+
+void help_top(void);
+void help_command(const Command *c);
+
+#endif

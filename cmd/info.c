@@ -1,0 +1,122 @@
+/* info.c - limn info: how a PNG was made, or what a model is. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "cmd/command.h"
+#include "image/png.h"
+#include "pipeline/metadata.h"
+#include "pipeline/model.h"
+
+/* A stranger's text: control characters, which could drive the terminal, become '?'; lines are indented. */
+static void put_text(const char *text, const char *indent)
+{
+    Str s = { 0 };
+    while (*text) {
+        uint32_t code;
+        size_t took = utf8_next(text, strlen(text), &code, NULL);
+        bool control = (code < 32 && code != '\n' && code != '\t') || (code >= 127 && code < 160);
+        utf8_put(&s, control ? '?' : code);
+        if (code == '\n') str_add(&s, indent);
+        text += took;
+    }
+    printf("%s\n", str_text(&s));
+    str_release(&s);
+}
+
+static void put_job(const Job *j, const Origin *from)
+{
+    printf("  %-16s limn %s, kernels %s\n", "made by", from->version, from->kernels);
+    printf("  %-16s ", "model");
+    put_text(from->model, "    ");
+    printf("  %-16s %s\n", "model sha256", from->sha256);
+    for (const Option *o = job_options; o->name; o++) {
+        Str value = { 0 };
+        if (o->picture && job_get(j, o, &value) && value.len) {
+            printf("  %-16s ", o->name);
+            put_text(str_text(&value), "    ");
+        }
+        str_release(&value);
+    }
+}
+
+static void describe_text(const char *path, const PngTexts *texts, int w, int h)
+{
+    Job j;
+    Origin from;
+    Err e;
+    const char *json = png_text(texts, METADATA_KEY);
+    bool ours = json && metadata_parse(json, &j, &from, &e) == 0;
+
+    put_text(path, "");
+    printf("  %-16s %dx%d PNG\n", "size", w, h);
+    if (ours) put_job(&j, &from);
+    if (ours) job_release(&j);
+    if (!texts->count) printf("  %-16s nothing is written in it\n", "made by");
+    for (size_t i = 0; i < texts->count; i++) {
+        const PngText *t = &texts->items[i];
+        /* the job above says it all */
+        if (ours && (strcmp(t->key, METADATA_KEY) == 0 || strcmp(t->key, METADATA_A1111_KEY) == 0)) continue;
+        printf("\n");
+        put_text(t->key, "");
+        printf("  ");
+        put_text(t->text, "  ");
+    }
+}
+
+static void describe_json(const char *path, const PngTexts *texts, int w, int h)
+{
+    Str valid = { 0 };
+    utf8_add(&valid, path, strlen(path));
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "path", str_text(&valid));
+    cJSON_AddNumberToObject(root, "width", w);
+    cJSON_AddNumberToObject(root, "height", h);
+    const char *ours = png_text(texts, METADATA_KEY);
+    cJSON *settings = ours ? cJSON_Parse(ours) : NULL;
+    if (settings) cJSON_AddItemToObject(root, "settings", settings);
+    cJSON *all = cJSON_AddObjectToObject(root, "texts");
+    for (size_t i = 0; i < texts->count; i++)
+        if (!cJSON_GetObjectItemCaseSensitive(all, texts->items[i].key))
+            cJSON_AddStringToObject(all, texts->items[i].key, texts->items[i].text);
+    char *text = cJSON_PrintUnformatted(root);
+    puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+    str_release(&valid);
+}
+
+static int describe_png(const char *path, Bytes file, bool json, Err *e)
+{
+    PngTexts texts;
+    int w, h;
+    if (png_read_texts(file, &texts, &w, &h, e)) return err_in(e, path);
+    (json ? describe_json : describe_text)(path, &texts, w, h);
+    png_texts_release(&texts);
+    return 0;
+}
+
+static int describe_model(const char *path, const Job *j, Err *e)
+{
+    ModelPaths paths = { .path = path, .vae = j->vae, .tokenizer = j->tokenizer, .no_weights = true };
+    Str text = { 0 };
+    int failed = model_describe(&paths, j->json, j->width, j->height, &text, e);
+    if (!failed) fputs(str_text(&text), stdout);
+    str_release(&text);
+    return failed;
+}
+
+int cmd_info(const Args *a, Err *e)
+{
+    const char *path = a->count ? a->words[0] : a->job.model;
+    if (!path) return err_usage(e, "a PNG or a model is expected: limn info x.png, limn info sprites");
+    if (file_is_dir(path) || !file_exists(path)) return describe_model(path, &a->job, e);
+
+    Bytes file;
+    if (file_map(&file, path, e)) return -1;
+    int failed = png_is(file) ? describe_png(path, file, a->job.json, e) : describe_model(path, &a->job, e);
+    file_unmap(&file);
+    return failed;
+}

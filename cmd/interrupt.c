@@ -1,0 +1,43 @@
+/* interrupt.c - see interrupt.h. */
+#include "cmd/interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+/* The one variable that a signal handler can reach; written only there. */
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    if (signalled) {
+        file_remove_temporary();
+        _exit(ERR_INTERRUPTED);
+    }
+    signalled = 1;
+}
+
+void interrupt_install(void)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction act = { .sa_handler = on_signal }, old; /* no SA_RESTART: a read of the prompt ends too */
+    sigemptyset(&act.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaction(signals[i], NULL, &old);
+        if (old.sa_handler != SIG_IGN) sigaction(signals[i], &act, NULL); /* under nohup it stays ignored */
+    }
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+}
+
+bool interrupted(void) { return signalled; }
+
+int interrupt_check(Err *e)
+{
+    if (!signalled) return 0;
+    err_set(e, "interrupted");
+    e->code = ERR_INTERRUPTED;
+    return -1;
+}

@@ -1,0 +1,18 @@
+/*
+ * interrupt.h - Ctrl-C: the first SIGINT, SIGTERM or SIGHUP asks the run to stop at the next safe place; the second ends
+ * the program at once, without a half-written file.
+ */
+#ifndef LIMN_CMD_INTERRUPT_H
+#define LIMN_CMD_INTERRUPT_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+void interrupt_install(void);
+bool interrupted(void);
+
+/* 0, or -1 with code ERR_INTERRUPTED. */
+int interrupt_check(Err *e);
+
+#endif

@@ -1,0 +1,189 @@
+/* output.c - see output.h. */
+#include "cmd/output.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+enum { LONGEST_NAME = 60 }; /* bytes of a {name} put into a file name */
+
+static const char fresh_prefix[] = "limn-", suffix[] = ".png";
+
+/* "": the current folder, a fresh number; "x/" a folder; else a file or template. */
+static const char *place(const Job *j) { return j->output ? j->output : ""; }
+
+static bool is_folder(const char *where) { return !*where || str_ends(where, "/") || file_is_dir(where); }
+
+/* Letters, digits and what is harmless; anything else becomes one '-'. Never "", never begins with '.'. */
+static void add_safe(Str *out, const char *text)
+{
+    Str s = { 0 };
+    while (*text) {
+        uint32_t code;
+        bool valid;
+        size_t took = utf8_next(text, strlen(text), &code, &valid);
+        if (s.len + took > LONGEST_NAME) break;
+        bool plain = code < 128 && (isalnum((int)code) || (s.len && strchr("._+", (int)code)));
+        if (valid && (plain || code >= 0xA0)) str_addn(&s, text, took);
+        else if (s.len && s.s[s.len - 1] != '-') str_add(&s, "-");
+        text += took;
+    }
+    while (s.len && s.s[s.len - 1] == '-') s.s[--s.len] = 0;
+    str_add(out, s.len ? s.s : "untitled");
+    str_release(&s);
+}
+
+/* One {name}; false: there is none such. n NULL: only the question. */
+static bool add_name(Str *out, const char *name, size_t len, const OutputNames *n)
+{
+    bool index = len == 5 && memcmp(name, "index", len) == 0, model = len == 5 && memcmp(name, "model", len) == 0;
+    const Option *o = option_find(name, len);
+    if (!index && !model && (!o || !o->picture || o->type == OPT_PATH)) return false;
+    if (!n) return true;
+
+    Str value = { 0 };
+    if (index) str_addf(&value, "%d", n->index);
+    else if (model) str_add(&value, n->model ? n->model : "");
+    else if (o->type == OPT_SEED) str_addf(&value, "%llu", (unsigned long long)n->seed);
+    else job_get(n->job, o, &value);
+    add_safe(out, str_text(&value));
+    str_release(&value);
+    return true;
+}
+
+/*
+ * The template with its names put in; "{{" and "}}" are a brace. n NULL: only checked. *many: it differs from picture to
+ * picture of a count.
+ */
+static int expand(const char *template, const OutputNames *n, Str *out, bool *many, Err *e)
+{
+    *many = false;
+    for (const char *p = template; *p;) {
+        if ((*p == '{' || *p == '}') && p[1] == *p) {
+            str_addn(out, p, 1);
+            p += 2;
+            continue;
+        }
+        if (*p != '{') {
+            str_addn(out, p++, 1);
+            continue;
+        }
+        const char *name = ++p, *end = strchr(p, '}');
+        if (!end) return err_usage(e, "--output: \"%.200s\" has a { without a }; {{ stands for a brace", template);
+        size_t len = (size_t)(end - name);
+        if (!add_name(out, name, len, n))
+            return err_usage(e, "--output: {%.*s} is unknown; there are {index}, {model}, {seed}, {prompt}, {steps}, "
+                                "{sampler}, {width}, {height}, {cfg-scale} and the picture's other options",
+                             len < 40 ? (int)len : 40, name);
+        *many = *many || (len == 5 && memcmp(name, "index", len) == 0) || (len == 4 && memcmp(name, "seed", len) == 0);
+        p = end + 1;
+    }
+    return 0;
+}
+
+/* A name that is the same for all pictures of a count gets a number: "x.png" -> "x-01.png". */
+static void add_number(Str *path, int index, int count)
+{
+    char last[32], number[32];
+    int digits = snprintf(last, sizeof last, "%d", count);
+    snprintf(number, sizeof number, "-%0*d%s", digits, index, suffix);
+    path->len -= strlen(suffix);
+    path->s[path->len] = 0;
+    str_add(path, number);
+}
+
+static int named_path(const OutputNames *n, Str *path, Err *e)
+{
+    bool many;
+    if (expand(place(n->job), n, path, &many, e)) return -1;
+    if (n->job->count > 1 && !many) add_number(path, n->index, n->job->count);
+    return 0;
+}
+
+static void add_folder(Str *path, const char *where)
+{
+    str_add(path, where);
+    if (*where && !str_ends(where, "/")) str_add(path, "/");
+}
+
+/* One more than the largest number there is. */
+static unsigned long fresh_number(const char *where)
+{
+    unsigned long largest = 0;
+    DIR *d = opendir(*where ? where : ".");
+    for (struct dirent *f; d && (f = readdir(d));) {
+        if (!str_starts(f->d_name, fresh_prefix) || !str_ends(f->d_name, suffix)) continue;
+        const char *digits = f->d_name + strlen(fresh_prefix);
+        size_t len = strspn(digits, "0123456789");
+        if (!len || len > 9 || strcmp(digits + len, suffix)) continue;
+        unsigned long v = strtoul(digits, NULL, 10);
+        if (v > largest) largest = v;
+    }
+    if (d) closedir(d);
+    return largest + 1;
+}
+
+static void fresh_path(Str *path, const char *where, unsigned long number)
+{
+    str_clear(path);
+    add_folder(path, where);
+    str_addf(path, "%s%05lu%s", fresh_prefix, number, suffix);
+}
+
+int output_check(const Job *j, Err *e)
+{
+    const char *where = place(j);
+    Str path = { 0 };
+    int failed;
+    if (is_folder(where)) {
+        fresh_path(&path, where, 1);
+        failed = *where && !file_is_dir(where)
+                     ? err_set(e, "--output: there is no folder \"%.400s\"; make it first (mkdir -p)", where)
+                     : 0;
+        /* a name that is free, not one that is there */
+        if (!failed) fresh_path(&path, where, fresh_number(where));
+        if (!failed) failed = file_check_writable(str_text(&path), e);
+    } else {
+        bool many;
+        const char *slash = strrchr(where, '/');
+        size_t len = strlen(where);
+        bool png = len > strlen(suffix) && str_ends(where, suffix);
+        failed = expand(where, NULL, &path, &many, e);
+        if (!failed && !png)
+            failed = err_usage(e, "--output: \"%.400s\" is neither a folder that exists nor a name that ends in %s",
+                               where, suffix);
+        bool hidden = slash && memchr(where, '{', (size_t)(slash - where)); /* the folder depends on a {name} */
+        if (!failed && !hidden) failed = file_check_writable(where, e);
+    }
+    str_release(&path);
+    return failed;
+}
+
+int output_check_place(const OutputNames *n, Err *e)
+{
+    if (is_folder(place(n->job))) return 0; /* output_check() did */
+    Str path = { 0 };
+    int failed = named_path(n, &path, e) || file_check_writable(str_text(&path), e);
+    str_release(&path);
+    return failed ? -1 : 0;
+}
+
+int output_write(const OutputNames *n, Bytes png, Str *path, Err *e)
+{
+    const char *where = place(n->job);
+    str_clear(path);
+    if (!is_folder(where)) {
+        if (named_path(n, path, e)) return -1;
+        return file_write(str_text(path), png, e);
+    }
+    bool exists = true;
+    for (unsigned long number = fresh_number(where); exists; number++) {
+        fresh_path(path, where, number);
+        if (file_write_new(str_text(path), png, &exists, e) && !exists) return -1;
+    }
+    return 0;
+}

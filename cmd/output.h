@@ -1,0 +1,32 @@
+/*
+ * output.h - where a picture goes: limn-00001.png with a fresh number in a folder, a file name, or a template.
+ */
+#ifndef LIMN_CMD_OUTPUT_H
+#define LIMN_CMD_OUTPUT_H
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "pipeline/job.h"
+
+/* What a template's {names} stand for; {prompt}, {steps}, ... are the job's options. */
+typedef struct {
+    const Job *job;
+    const char *model; /* its name; NULL while it is not loaded */
+    uint64_t seed;
+    int index;         /* 1 .. count */
+} OutputNames;
+
+/*
+ * Before the model is loaded: --output makes sense, and its folder can be written where no {name} hides it. Errors of
+ * use have ERR_USAGE.
+ */
+int output_check(const Job *j, Err *e);
+
+/* Before the run: the first picture's place can be written. */
+int output_check_place(const OutputNames *n, Err *e);
+
+/* Writes the picture, whole or not at all; *path is where it went. */
+int output_write(const OutputNames *n, Bytes png, Str *path, Err *e);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * progress.h - one line on the terminal that is drawn over itself: picture, bar, step, seconds a step, time left. Nothing
+ * where stderr is no terminal.
+ */
+#ifndef LIMN_CMD_PROGRESS_H
+#define LIMN_CMD_PROGRESS_H
+
+#include <stdbool.h>
+
+typedef struct {
+    bool shown;              /* stderr is a terminal and words are wanted */
+    int picture, pictures;   /* 1 .. pictures */
+    int steps_done;          /* of all pictures */
+    int last;                /* steps done of this picture */
+    double started, working; /* when the last step began; seconds in steps so far */
+} Progress;
+
+void progress_init(Progress *p, bool wanted, int pictures);
+
+/* "loading sprites", in place of the bar. */
+void progress_say(Progress *p, const char *what);
+
+void progress_picture(Progress *p, int picture);
+void progress_step(Progress *p, int done, int steps); /* done == 0: the first begins */
+
+/* Leaves an empty line, so that something else can be written. */
+void progress_clear(Progress *p);
+
+/* Seconds of a clock that never jumps. */
+double progress_now(void);
+
+/* The bar's line for a terminal of so many columns; buf holds at least columns + 1 bytes. */
+void progress_line(char *buf, int columns, const Progress *p, int done, int steps);
+
+#endif

@@ -1,0 +1,293 @@
+/* png.c - see png.h. The chunk walk is ours, bounded by the file; compression and filters are stb's. */
+#include "image/png.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+
+/* PNG alone: the other decoders of stb_image are not hardened enough for files from strangers. */
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#define STBI_MAX_DIMENSIONS PNG_MAX_SIDE
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb/stb_image.h>
+
+/* Its compression level and filter stay at stb's defaults (8, the best of five a row): the bytes depend on them. */
+#define STBI_WRITE_NO_STDIO
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#include <stb/stb_image_write.h>
+
+enum {
+    SIGNATURE = 8,
+    CHUNK = 12,              /* length, type, checksum */
+    HEADER = 13,             /* IHDR's data */
+    MAX_KEY = 79,
+    INFLATE_MOST = 1032,     /* DEFLATE's largest ratio */
+};
+
+static const unsigned char signature[SIGNATURE] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n' };
+
+bool png_is(Bytes file) { return file.len >= SIGNATURE && memcmp(file.data, signature, SIGNATURE) == 0; }
+
+/* ---- writing ---- */
+
+static uint32_t crc32(const unsigned char *p, size_t n)
+{
+    uint32_t crc = 0xFFFFFFFFU;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320U : 0);
+    }
+    return ~crc;
+}
+
+static void add_u32(Str *out, uint32_t v)
+{
+    char b[4] = { (char)(v >> 24), (char)(v >> 16 & 255), (char)(v >> 8 & 255), (char)(v & 255) };
+    str_addn(out, b, 4);
+}
+
+static uint32_t get_u32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* The text in Latin-1; false when it has other characters. */
+static bool to_latin1(const char *text, Str *out)
+{
+    size_t left = strlen(text);
+    while (left) {
+        uint32_t code;
+        size_t took = utf8_next(text, left, &code, NULL);
+        if (code > 0xFF) return false;
+        char c = (char)code;
+        str_addn(out, &c, 1);
+        text += took;
+        left -= took;
+    }
+    return true;
+}
+
+static int add_text(Str *out, const PngText *t, Err *e)
+{
+    size_t text_len = strlen(t->text);
+    if (text_len > PNG_MAX_TEXT)
+        return err_set(e, "PNG text \"%s\" of %zu bytes, at most %d are allowed", t->key, text_len, PNG_MAX_TEXT);
+
+    Str data = { 0 }, latin1 = { 0 };
+    str_addn(&data, t->key, strlen(t->key) + 1);
+    bool plain = to_latin1(t->text, &latin1);
+    if (plain) {
+        str_addn(&data, str_text(&latin1), latin1.len);
+    } else {
+        str_addn(&data, "\0\0\0\0", 4); /* not compressed, method 0, no language, no translated key */
+        utf8_add(&data, t->text, text_len);
+    }
+    size_t start = out->len;
+    add_u32(out, (uint32_t)data.len);
+    str_add(out, plain ? "tEXt" : "iTXt");
+    str_addn(out, data.s, data.len);
+    add_u32(out, crc32((const unsigned char *)out->s + start + 4, data.len + 4));
+    str_release(&data);
+    str_release(&latin1);
+    return 0;
+}
+
+static bool too_large(int w, int h)
+{
+    return w > PNG_MAX_SIDE || h > PNG_MAX_SIDE || (int64_t)w * h > PNG_MAX_PIXELS;
+}
+
+int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, Err *e)
+{
+    *out = (Bytes){ 0 };
+    if (too_large(im->w, im->h)) return err_set(e, "an image of %dx%d is too large for a PNG here", im->w, im->h);
+
+    Str chunks = { 0 };
+    unsigned char *plain = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (add_text(&chunks, &texts[i], e)) goto fail;
+
+    int len;
+    plain = stbi_write_png_to_mem(im->rgb, im->w * 3, im->w, im->h, 3, &len);
+    if (!plain) {
+        err_set(e, "not enough memory to compress an image of %dx%d", im->w, im->h);
+        goto fail;
+    }
+    size_t head = SIGNATURE + CHUNK + HEADER;
+    unsigned char *file = mem_alloc((size_t)len + chunks.len);
+    memcpy(file, plain, head);
+    if (chunks.len) memcpy(file + head, chunks.s, chunks.len);
+    memcpy(file + head + chunks.len, plain + head, (size_t)len - head);
+    *out = (Bytes){ file, (size_t)len + chunks.len };
+    free(plain);
+    str_release(&chunks);
+    return 0;
+
+fail:
+    str_release(&chunks);
+    return -1;
+}
+
+/* ---- reading ---- */
+
+static void add_latin1(Str *out, const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) utf8_put(out, p[i]);
+}
+
+/* A zlib stream into *out. Memory is bounded by what n bytes can hold, and by PNG_MAX_TEXT. */
+static int inflate(const unsigned char *p, size_t n, Str *out, Err *e)
+{
+    size_t most = n < PNG_MAX_TEXT / INFLATE_MOST ? n * INFLATE_MOST : PNG_MAX_TEXT;
+    char *buf = mem_alloc(most + 1);
+    int len = n > INT_MAX ? -1 : stbi_zlib_decode_buffer(buf, (int)most, (const char *)p, (int)n);
+    if (len >= 0) str_addn(out, buf, (size_t)len);
+    free(buf);
+    return len >= 0 ? 0 : err_set(e, "its compression is broken, or it is longer than %d bytes", PNG_MAX_TEXT);
+}
+
+/* The text of a chunk whose key ended at p - 1. */
+static int text_of(const char *type, const unsigned char *p, size_t n, Str *out, Err *e)
+{
+    if (memcmp(type, "tEXt", 4) == 0) {
+        add_latin1(out, p, n);
+        return 0;
+    }
+    bool international = memcmp(type, "iTXt", 4) == 0;
+    if (n < (international ? 2U : 1U) || p[international]) return err_set(e, "an unknown compression method");
+    bool compressed = !international || p[0];
+    p += 1 + international;
+    n -= 1U + international;
+    for (int skip = 0; international && skip < 2; skip++) { /* the language, the translated key */
+        const unsigned char *end = memchr(p, 0, n);
+        if (!end) return err_set(e, "it ends before its text");
+        n -= (size_t)(end + 1 - p);
+        p = end + 1;
+    }
+
+    Str raw = { 0 };
+    if (compressed) {
+        if (inflate(p, n, &raw, e)) return -1;
+        p = (const unsigned char *)str_text(&raw);
+        n = raw.len;
+    }
+    if (international) utf8_add(out, (const char *)p, n);
+    else add_latin1(out, p, n);
+    str_release(&raw);
+    return 0;
+}
+
+static bool key_is_good(const unsigned char *key, size_t len)
+{
+    if (len < 1 || len > MAX_KEY || key[0] == ' ' || key[len - 1] == ' ') return false;
+    for (size_t i = 0; i < len; i++)
+        if (key[i] < 32 || (key[i] > 126 && key[i] < 161)) return false;
+    return true;
+}
+
+static int read_text(PngTexts *out, const char *type, const unsigned char *p, size_t n, Err *e)
+{
+    if (crc32(p - 4, n + 4) != get_u32(p + n)) return err_set(e, "its checksum is wrong");
+    const unsigned char *end = memchr(p, 0, n < MAX_KEY + 1 ? n : MAX_KEY + 1);
+    if (!end || !key_is_good(p, (size_t)(end - p))) return err_set(e, "its key is not 1 to %d Latin-1 letters", MAX_KEY);
+
+    Str text = { 0 }, key = { 0 };
+    if (text_of(type, end + 1, n - (size_t)(end + 1 - p), &text, e)) {
+        str_release(&text);
+        return -1;
+    }
+    for (size_t i = 0; i < text.len; i++)
+        if (!text.s[i]) text.s[i] = ' '; /* the specification forbids NUL; what follows it is still shown */
+    add_latin1(&key, p, (size_t)(end - p));
+    out->items = mem_grow(out->items, (out->count + 1) * sizeof *out->items);
+    out->items[out->count++] = (PngText){ key.s, text.s ? text.s : mem_strdup("") };
+    return 0;
+}
+
+int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e)
+{
+    *out = (PngTexts){ 0 };
+    if (!png_is(png)) return err_set(e, "not a PNG: it does not begin as one");
+
+    for (size_t at = SIGNATURE;;) {
+        if (png.len - at < CHUNK) {
+            err_set(e, "the PNG ends at byte %zu without its last chunk: truncated", png.len);
+            goto fail;
+        }
+        const unsigned char *p = png.data + at;
+        size_t n = get_u32(p);
+        char type[5] = { (char)p[4], (char)p[5], (char)p[6], (char)p[7], 0 };
+        if (n > png.len - at - CHUNK) {
+            err_set(e, "PNG chunk \"%s\" at byte %zu says %zu bytes, %zu are left: truncated or broken", type, at, n,
+                    png.len - at - CHUNK);
+            goto fail;
+        }
+        p += 8;
+        bool first = at == SIGNATURE;
+        if (first != (memcmp(type, "IHDR", 4) == 0) || (first && n != HEADER)) {
+            err_set(e, "PNG chunk \"%s\" of %zu bytes at byte %zu, where %s expected", type, n, at,
+                    first ? "IHDR of 13 bytes is" : "a second IHDR is not");
+            goto fail;
+        }
+        if (first && (get_u32(p) > INT_MAX || get_u32(p + 4) > INT_MAX)) {
+            err_set(e, "a PNG of %ux%u pixels cannot be", get_u32(p), get_u32(p + 4));
+            goto fail;
+        }
+        if (first && w) *w = (int)get_u32(p);
+        if (first && h) *h = (int)get_u32(p + 4);
+        if (memcmp(type, "IEND", 4) == 0) return 0;
+        bool has_text = memcmp(type, "tEXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0 || memcmp(type, "zTXt", 4) == 0;
+        if (has_text && read_text(out, type, p, n, e)) {
+            char where[64];
+            snprintf(where, sizeof where, "PNG chunk \"%s\" at byte %zu", type, at);
+            err_in(e, where);
+            goto fail;
+        }
+        at += CHUNK + n;
+    }
+
+fail:
+    png_texts_release(out);
+    return -1;
+}
+
+void png_texts_release(PngTexts *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        free(t->items[i].key);
+        free(t->items[i].text);
+    }
+    free(t->items);
+    *t = (PngTexts){ 0 };
+}
+
+const char *png_text(const PngTexts *t, const char *key)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->items[i].key, key) == 0) return t->items[i].text;
+    return NULL;
+}
+
+int png_decode(Bytes file, Image *out, Err *e)
+{
+    *out = (Image){ 0 };
+    int w, h, channels;
+    if (!png_is(file)) return err_set(e, "not a PNG: it does not begin as one");
+    if (file.len > INT_MAX) return err_set(e, "a PNG of %zu bytes is too large to read", file.len);
+    if (!stbi_info_from_memory(file.data, (int)file.len, &w, &h, &channels))
+        return err_set(e, "broken PNG: %s", stbi_failure_reason());
+    if (too_large(w, h))
+        return err_set(e, "a PNG of %dx%d is too large: at most %d on a side, %d pixels", w, h, PNG_MAX_SIDE,
+                       PNG_MAX_PIXELS);
+    uint8_t *rgb = stbi_load_from_memory(file.data, (int)file.len, &w, &h, &channels, 3);
+    if (!rgb) return err_set(e, "broken PNG: %s", stbi_failure_reason());
+    *out = (Image){ .w = w, .h = h, .rgb = rgb };
+    return 0;
+}

@@ -1,0 +1,234 @@
+/*
+ * metadata.c - see metadata.h. The A1111 text follows modules/processing.py, create_infotext(): keys in its order, joined
+ * by ", ", a value with ',', ':' or a newline quoted as JSON, the whole stripped.
+ */
+#include "pipeline/metadata.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "base/version.h"
+#include "nn/kernels.h"
+#include "scheduler/samplers.h"
+
+#define EXACT_IN_DOUBLE (1ULL << 53)
+
+/* Text of an option; "" when it is open. */
+static void add_option(const Job *j, const char *name, Str *out) { job_get(j, option_find(name, strlen(name)), out); }
+
+/* A file's name without its folders and the last extension. */
+static void add_stem(Str *out, const char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') len--;
+    size_t start = len;
+    while (start && path[start - 1] != '/') start--;
+    size_t end = len;
+    for (size_t i = len; i > start + 1; i--) {
+        if (path[i - 1] != '.') continue;
+        end = i - 1;
+        break;
+    }
+    utf8_add(out, path + start, end - start);
+}
+
+/* ---- A1111 ---- */
+
+static void add_pair(Str *out, const char *key, const char *value)
+{
+    if (!*value) return;
+    str_addf(out, "%s%s: ", out->len && out->s[out->len - 1] != '\n' ? ", " : "", key);
+    if (!strpbrk(value, ",:\n")) {
+        str_add(out, value);
+        return;
+    }
+    cJSON *quoted = cJSON_CreateString(value);
+    char *text = cJSON_PrintUnformatted(quoted);
+    str_add(out, text);
+    cJSON_free(text);
+    cJSON_Delete(quoted);
+}
+
+static void add_pair_option(Str *out, const char *key, const Job *j, const char *option)
+{
+    Str value = { 0 };
+    add_option(j, option, &value);
+    add_pair(out, key, str_text(&value));
+    str_release(&value);
+}
+
+/* A1111's labels of schedules (modules/sd_schedulers.py). */
+static const char *schedule_label(const char *name)
+{
+    static const struct {
+        const char *name, *label;
+    } labels[] = {
+        { "karras", "Karras" },   { "exponential", "Exponential" }, { "sgm_uniform", "SGM Uniform" },
+        { "simple", "Simple" },   { "normal", "Normal" },           { "ddim_uniform", "DDIM" },
+        { "beta", "Beta" },       { "kl_optimal", "KL Optimal" },   { "polyexponential", "Polyexponential" },
+        { "model", "Automatic" },
+    };
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        if (strcmp(labels[i].name, name) == 0) return labels[i].label;
+    return name;
+}
+
+/* Python's str.strip(), of ASCII white space. */
+static void add_stripped(Str *out, const char *s, size_t len)
+{
+    static const char space[] = " \t\n\r\v\f";
+    while (len && memchr(space, s[len - 1], sizeof space - 1)) len--;
+    while (len && memchr(space, *s, sizeof space - 1)) s++, len--;
+    str_addn(out, s, len);
+}
+
+void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
+{
+    Str text = { 0 }, value = { 0 };
+    str_addf(&text, "%s\n", j->prompt);
+    if (*j->negative_prompt) str_addf(&text, "Negative prompt: %s\n", j->negative_prompt);
+
+    const Sampler *sampler = j->sampler ? sampler_find(j->sampler) : NULL;
+    add_pair_option(&text, "Steps", j, "steps");
+    add_pair(&text, "Sampler", sampler ? sampler->a1111 : "");
+    add_pair(&text, "Schedule type", j->schedule ? schedule_label(j->schedule) : "");
+    add_pair_option(&text, "CFG scale", j, "cfg-scale");
+    str_addf(&value, "%llu", (unsigned long long)seed);
+    add_pair(&text, "Seed", str_text(&value));
+    str_clear(&value);
+    str_addf(&value, "%dx%d", j->width, j->height);
+    add_pair(&text, "Size", str_text(&value));
+    str_clear(&value);
+    str_addn(&value, m->sha256, strnlen(m->sha256, 10));
+    add_pair(&text, "Model hash", str_text(&value));
+    str_clear(&value);
+    utf8_add(&value, m->name, strlen(m->name));
+    add_pair(&text, "Model", str_text(&value));
+    str_clear(&value);
+    if (j->vae) add_stem(&value, j->vae);
+    add_pair(&text, "VAE", str_text(&value));
+    if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
+    add_pair(&text, "RNG", strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
+    if (sampler && j->eta >= 0 && j->eta != sampler->eta) add_pair_option(&text, "Eta", j, "eta");
+    add_pair(&text, "Version", "limn " LIMN_VERSION);
+
+    add_stripped(out, str_text(&text), text.len);
+    str_release(&text);
+    str_release(&value);
+}
+
+/* ---- limn's JSON ---- */
+
+static void add_string(cJSON *to, const char *key, const char *value)
+{
+    Str valid = { 0 };
+    utf8_add(&valid, value, strlen(value));
+    cJSON_AddStringToObject(to, key, str_text(&valid));
+    str_release(&valid);
+}
+
+/* "cfg-scale" -> "cfg_scale" */
+static const char *json_key(const Option *o, char buf[64])
+{
+    snprintf(buf, 64, "%s", o->name);
+    for (char *p = buf; *p; p++)
+        if (*p == '-') *p = '_';
+    return buf;
+}
+
+void metadata_seed(uint64_t seed, Str *out)
+{
+    const char *quote = seed <= EXACT_IN_DOUBLE ? "" : "\"";
+    str_addf(out, "%s%llu%s", quote, (unsigned long long)seed, quote);
+}
+
+void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
+{
+    const char *why;
+    const Kernels *kernels = kernels_select(&why);
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "limn", LIMN_VERSION);
+    cJSON_AddStringToObject(root, "kernels", kernels ? kernels->name : "");
+    cJSON *model = cJSON_AddObjectToObject(root, "model");
+    add_string(model, "name", m->name);
+    add_string(model, "path", j->model ? j->model : m->path);
+    cJSON_AddStringToObject(model, "sha256", m->sha256);
+
+    cJSON *options = cJSON_AddObjectToObject(root, "options");
+    for (const Option *o = job_options; o->name; o++) {
+        Str value = { 0 };
+        char key[64];
+        if (!o->picture) continue;
+        if (o->type == OPT_SEED) metadata_seed(seed, &value);
+        else if (!job_get(j, o, &value)) continue;
+        if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED) cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
+        else add_string(options, json_key(o, key), str_text(&value));
+        str_release(&value);
+    }
+    char *text = cJSON_PrintUnformatted(root);
+    str_add(out, text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+/* A string member into a buffer; false when it is absent, no string or too long. */
+static bool get_string(const cJSON *from, const char *key, char *buf, size_t size)
+{
+    const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(from, key));
+    if (!s || strlen(s) >= size) return false;
+    memcpy(buf, s, strlen(s) + 1);
+    return true;
+}
+
+static int set_option(Job *j, const cJSON *item, Err *e)
+{
+    const Option *o = option_find(item->string, strlen(item->string));
+    if (!o || !o->picture) return err_set(e, "option \"%.60s\" is not known here: a newer limn made it", item->string);
+
+    char number[32];
+    const char *text = cJSON_GetStringValue(item);
+    if (cJSON_IsNumber(item)) {
+        snprintf(number, sizeof number, "%.17g", item->valuedouble);
+        text = number;
+    }
+    if (!text) return err_set(e, "option \"%.60s\" is neither text nor a number", item->string);
+    if (job_set(j, o, text, e) == 0) return 0;
+    e->code = ERR_FAILED; /* the file's fault, not the user's */
+    return err_in(e, o->name);
+}
+
+static int parse(const cJSON *root, Job *j, Origin *from, Err *e)
+{
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model");
+    const cJSON *options = cJSON_GetObjectItemCaseSensitive(root, "options");
+    const char *path = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(model, "path"));
+    if (!get_string(root, "limn", from->version, sizeof from->version) ||
+        !get_string(root, "kernels", from->kernels, sizeof from->kernels) ||
+        !get_string(model, "name", from->model, sizeof from->model) ||
+        !get_string(model, "sha256", from->sha256, sizeof from->sha256) || !path || !*path || !cJSON_IsObject(options))
+        return err_set(e, "limn's JSON lacks limn, kernels, model or options");
+
+    const cJSON *item;
+    cJSON_ArrayForEach(item, options)
+        if (set_option(j, item, e)) return -1;
+    if (!j->has_seed) return err_set(e, "limn's JSON has no seed");
+    j->count = 1;
+    free(j->model);
+    j->model = mem_strdup(path);
+    return 0;
+}
+
+int metadata_parse(const char *json, Job *j, Origin *from, Err *e)
+{
+    *from = (Origin){ 0 };
+    job_init(j);
+    cJSON *root = cJSON_Parse(json);
+    int failed = root ? parse(root, j, from, e) : err_set(e, "limn's text is not JSON");
+    cJSON_Delete(root);
+    if (failed) job_release(j);
+    return failed;
+}

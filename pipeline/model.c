@@ -1,0 +1,103 @@
+/* model.c - see model.h. */
+#include "pipeline/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pipeline/parts.h"
+
+static Bytes text_bytes(const Str *s) { return (Bytes){ (const unsigned char *)str_text(s), s->len }; }
+
+/* limn.json beside model_index.json: what suits the model. */
+static int read_defaults(ModelDefaults *d, Config *c, Err *e)
+{
+    if (!c) return 0;
+    d->width = config_int(c, "width", 0, 1, 1 << 16);
+    d->height = config_int(c, "height", 0, 1, 1 << 16);
+    d->steps = config_int(c, "steps", 0, 1, 10000);
+    d->cfg_scale = config_num(c, "cfg_scale", 0, 0, 100);
+    d->sampler = config_str(c, "sampler", NULL);
+    d->schedule = config_str(c, "schedule", NULL);
+    return config_finish(c, e);
+}
+
+/* What limn.json left open and the networks tell. */
+static void complete_defaults(Model *m)
+{
+    int side = unet_sample_size(m->unet) * vae_factor(m->vae);
+    if (!m->defaults.width) m->defaults.width = side;
+    if (!m->defaults.height) m->defaults.height = side;
+}
+
+static int read_noise(Model *m, const Parts *parts, Err *e)
+{
+    noise_defaults(&m->noise);
+    if (noise_read(&m->noise, text_bytes(&parts->scheduler), e) || noise_build(&m->noise, e))
+        return err_in(e, parts->scheduler_where);
+    return 0;
+}
+
+/* The three networks have the same life: config and weights in, errors named by file. */
+static int bind_part(Model *m, Part *part, PartId id, Err *e)
+{
+    Config *c = config_parse(text_bytes(&part->config), part->config_where, e);
+    if (!c) return -1;
+    bool bound = false;
+    switch (id) {
+    case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
+    case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
+    case PART_VAE: bound = (m->vae = vae_new(c, part->weights, false, e)) != NULL; break;
+    case PART_COUNT: break;
+    }
+    config_free(c);
+    if (!bound && !str_starts(e->text, part->config_where)) err_in(e, part->where);
+    return bound ? 0 : -1;
+}
+
+Model *model_open(const ModelPaths *p, Err *e)
+{
+    Model *m = mem_alloc(sizeof *m);
+    Parts *parts = mem_alloc(sizeof *parts);
+
+    m->files = parts;
+    if (parts_open(parts, p, e)) goto fail;
+    m->name = mem_strdup(parts->name);
+    m->path = mem_strdup(parts->path);
+    m->family = parts->family;
+    m->note = parts->note;
+    if (read_noise(m, parts, e)) goto fail;
+    if (read_defaults(&m->defaults, parts->defaults, e)) goto fail;
+    if (p->no_weights) return m;
+
+    /* parts_open() has put special_tokens_map.json over the settings already */
+    TokenizerFiles files = { .vocab = parts->vocab, .merges = parts->merges, .config = text_bytes(&parts->tokenizer_config) };
+    m->tokenizer = tokenizer_new(&files, e);
+    if (!m->tokenizer) {
+        err_in(e, parts->tokenizer_where);
+        goto fail;
+    }
+    for (PartId id = 0; id < PART_COUNT; id++)
+        if (bind_part(m, &parts->part[id], id, e)) goto fail;
+    complete_defaults(m);
+    return m;
+
+fail:
+    model_free(m);
+    return NULL;
+}
+
+void model_free(Model *m)
+{
+    if (!m) return;
+    text_encoder_free(m->text);
+    unet_free(m->unet);
+    vae_free(m->vae);
+    tokenizer_free(m->tokenizer);
+    noise_release(&m->noise);
+    parts_release(m->files);
+    free(m->files);
+    free(m->name);
+    free(m->path);
+    free(m);
+}

@@ -1,0 +1,160 @@
+/* parts.c - see parts.h. */
+#include "pipeline/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/mem.h"
+#include "pipeline/parts_internal.h"
+#include "weights/json.h"
+
+const char *const part_names[PART_COUNT] = { "text_encoder", "unet", "vae" };
+
+Source *parts_keep(Parts *parts, Source *s)
+{
+    for (int i = 0; i < PARTS_SOURCES; i++) {
+        if (parts->sources[i]) continue;
+        parts->sources[i] = s;
+        return s;
+    }
+    abort(); /* a model has at most a folder, a VAE and a tokenizer */
+}
+
+/*
+ * The settings of a tokenizer: those of special_tokens_map.json over those of tokenizer_config.json, as transformers
+ * reads them. SD 2.x's padding with "!" stands only in the first.
+ */
+static int merge_settings(Str *out, Bytes config, Bytes map, Err *e)
+{
+    cJSON *settings = json_parse(config, e), *special = NULL;
+    if (!settings) return err_in(e, "tokenizer_config.json");
+    if (!(special = json_parse(map, e))) {
+        cJSON_Delete(settings);
+        return err_in(e, "special_tokens_map.json");
+    }
+    while (special->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(special, special->child);
+        cJSON_DeleteItemFromObjectCaseSensitive(settings, item->string);
+        cJSON_AddItemToObject(settings, item->string, item);
+    }
+    char *text = cJSON_PrintUnformatted(settings);
+    str_add(out, text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(special);
+    cJSON_Delete(settings);
+    return 0;
+}
+
+/* A file of a tokenizer's folder; absent and optional gives {0}. */
+static int get_in(Source *s, const char *folder, const char *name, bool optional, Bytes *out, Err *e)
+{
+    Str file = { 0 };
+    str_addf(&file, "%s%s", folder, name);
+    *out = (Bytes){ 0 };
+    int failed = optional && !source_has(s, file.s) ? 0 : source_get(s, file.s, out, e);
+    str_release(&file);
+    return failed;
+}
+
+int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e)
+{
+    Bytes config, map;
+    Str where = { 0 };
+
+    if (get_in(s, folder, "vocab.json", false, &parts->vocab, e) || get_in(s, folder, "merges.txt", false, &parts->merges, e) ||
+        get_in(s, folder, "tokenizer_config.json", true, &config, e) ||
+        get_in(s, folder, "special_tokens_map.json", true, &map, e))
+        return -1;
+    str_addf(&where, "%s%s%.*s", source_name(s), *folder ? "/" : "", (int)strcspn(folder, "/"), folder);
+    parts->tokenizer_where = where.s;
+    if (parts->tokenizer_config.len) return 0; /* a single file's text encoder tells its own settings */
+    if (!map.len) {
+        str_addn(&parts->tokenizer_config, (const char *)config.data, config.len);
+        return 0;
+    }
+    if (!config.len) config = (Bytes){ (const unsigned char *)"{}", 2 };
+    return merge_settings(&parts->tokenizer_config, config, map, e) ? err_in(e, parts->tokenizer_where) : 0;
+}
+
+/* "models/sd15.safetensors" -> "sd15"; "models/sprites/" -> "sprites" */
+static char *short_name(const char *path)
+{
+    size_t end = strlen(path), begin;
+    while (end > 1 && path[end - 1] == '/') end--;
+    for (begin = end; begin && path[begin - 1] != '/'; begin--) continue;
+    char *name = mem_strndup(path + begin, end - begin);
+    if (str_ends(name, ".safetensors")) name[strlen(name) - strlen(".safetensors")] = 0;
+    return name;
+}
+
+static bool is_builtin(const char *name)
+{
+    for (const char *const *n = source_builtin_names(); *n; n++)
+        if (strcmp(*n, name) == 0) return true;
+    return false;
+}
+
+/* What the UNet is made for tells the family. */
+static const char *family_of(const Parts *parts, Err *e)
+{
+    const Part *unet = &parts->part[PART_UNET];
+    Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&unet->config), unet->config.len }, unet->config_where, e);
+    if (!c) return NULL;
+    int context = config_list_len(c, "cross_attention_dim") ? 0 : config_int(c, "cross_attention_dim", 1280, 1, 1 << 20);
+    bool real = config_list_len(c, "block_out_channels") > 0 && config_num_at(c, "block_out_channels", 0) == 320;
+    config_free(c);
+    if (!real) return "custom";
+    return context == 768 ? "SD 1.x" : context == 1024 ? "SD 2.x" : context == 2048 ? "SD XL" : "custom";
+}
+
+int parts_open(Parts *parts, const ModelPaths *p, Err *e)
+{
+    *parts = (Parts){ 0 };
+    const char *path = p->path ? p->path : getenv("LIMN_MODEL");
+    if (!path || !*path) path = "sprites";
+
+    parts->path = mem_strdup(path);
+    parts->name = short_name(path);
+    if (is_builtin(path) || (!file_exists(path) && !strchr(path, '/'))) {
+        Source *s = source_open_builtin(path, e);
+        if (!s || parts_open_folder(parts, parts_keep(parts, s), p, e)) return -1;
+    } else if (file_is_dir(path)) {
+        Source *s = source_open(path, e);
+        if (!s || parts_open_folder(parts, parts_keep(parts, s), p, e)) return -1;
+    } else if (parts_open_file(parts, path, p, e)) {
+        return -1;
+    }
+    if (p->vae && parts_open_vae(parts, p->vae, e)) return -1;
+    if (p->tokenizer) {
+        Source *s = source_open(p->tokenizer, e);
+        if (!s || parts_read_tokenizer(parts, parts_keep(parts, s), "", e)) return err_in(e, "--tokenizer");
+    }
+    if (!parts->family) parts->family = family_of(parts, e);
+    return parts->family ? 0 : -1;
+}
+
+void parts_release(Parts *parts)
+{
+    for (int i = 0; i < PART_COUNT; i++) {
+        Part *p = &parts->part[i];
+        free(p->where);
+        free(p->config_where);
+        str_release(&p->config);
+        weights_free(p->weights);
+    }
+    free(parts->path);
+    free(parts->name);
+    free(parts->note);
+    free(parts->scheduler_where);
+    free(parts->tokenizer_where);
+    free(parts->hashed_path);
+    str_release(&parts->scheduler);
+    str_release(&parts->tokenizer_config);
+    config_free(parts->defaults);
+    for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);
+    file_unmap(&parts->file);
+    file_unmap(&parts->vae_file);
+    *parts = (Parts){ 0 };
+}

@@ -1,0 +1,50 @@
+/*
+ * parts.h - a model's files: found, read and named as diffusers names them; nothing is bound yet. `limn info` stops here.
+ */
+#ifndef LIMN_PIPELINE_PARTS_H
+#define LIMN_PIPELINE_PARTS_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "pipeline/model.h"
+#include "weights/config.h"
+#include "weights/source.h"
+#include "weights/weights.h"
+
+typedef enum { PART_TEXT, PART_UNET, PART_VAE, PART_COUNT } PartId;
+
+/* One network: what it is built from. */
+typedef struct {
+    char *where;        /* the file of the weights, for messages */
+    char *config_where; /* that of the config */
+    Str config;         /* JSON */
+    Weights *weights;
+} Part;
+
+enum { PARTS_SOURCES = 4 };
+
+typedef struct Parts {
+    char *path, *name; /* as in Model */
+    const char *family;
+    char *note;      /* what was guessed, for a person; NULL */
+    Part part[PART_COUNT];
+    Str scheduler;          /* scheduler_config.json */
+    char *scheduler_where;
+    Bytes vocab, merges;    /* of the tokenizer */
+    Str tokenizer_config;   /* JSON; may be empty */
+    char *tokenizer_where;  /* its folder; NULL: none was found, which only no_weights allows */
+    Config *defaults;       /* limn.json; NULL */
+    char *hashed_path;      /* the file that stands for the model in its SHA-256; NULL: built in */
+    Bytes hashed;           /* its bytes */
+    Source *sources[PARTS_SOURCES]; /* what all of this is read from */
+    Bytes file;             /* a single file, mapped */
+    Bytes vae_file;         /* the same of --vae */
+} Parts;
+
+/* Error: whatever is wrong with the files. parts_release() also then. */
+int parts_open(Parts *parts, const ModelPaths *p, Err *e);
+void parts_release(Parts *parts);
+
+extern const char *const part_names[PART_COUNT]; /* "text_encoder", "unet", "vae" */
+
+#endif

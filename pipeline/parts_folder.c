@@ -1,0 +1,158 @@
+/* parts_folder.c - a model as a diffusers folder: model_index.json and a folder a component. */
+#include "pipeline/parts_internal.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "weights/component.h"
+#include "weights/names.h"
+
+/* Pipelines whose parts limn can run. */
+static const char *const pipelines[] = {
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionInstructPix2PixPipeline",
+    "LatentConsistencyModelPipeline",
+    NULL,
+};
+
+/* Components and the classes that limn has for them; NULL: any class will do. */
+static const struct {
+    const char *name;
+    const char *classes[3];
+} components[] = {
+    { "text_encoder", { "CLIPTextModel", "CLIPTextModelWithProjection", NULL } },
+    { "unet", { "UNet2DConditionModel", NULL } },
+    { "vae", { "AutoencoderKL", NULL } },
+    { "tokenizer", { "CLIPTokenizer", "CLIPTokenizerFast", NULL } },
+    { "scheduler", { NULL } },
+    { NULL, { NULL } },
+};
+
+/* A pipeline's class tells the user more than the first component that limn cannot run. */
+static int check_pipeline(Config *index, const Source *s, Err *e)
+{
+    const char *class = config_str(index, "_class_name", "none");
+    for (const char *const *p = pipelines; *p; p++)
+        if (strcmp(class, *p) == 0) return 0;
+    if (str_starts(class, "StableDiffusionXL"))
+        return err_set(e, "%s: a %s: limn does not run Stable Diffusion XL's two text encoders yet; use SD 1.x or 2.x",
+                       source_name(s), class);
+    return err_set(e, "%s: a %.60s, which limn cannot run: expected a StableDiffusionPipeline (SD 1.x or 2.x)",
+                   source_name(s), class);
+}
+
+static int check_class(Config *index, const Source *s, const char *name, const char *const *classes, Err *e)
+{
+    const char *class = config_list_len(index, name) == 2 ? config_str_at(index, name, 1) : NULL;
+    if (!class)
+        return err_set(e, "%s: model_index.json names no \"%s\": the model is not complete", source_name(s), name);
+    bool known = !classes[0];
+    for (; *classes && !known; classes++) known = strcmp(class, *classes) == 0;
+    if (!known) return err_set(e, "%s: the %s is a %.60s, which limn cannot run", source_name(s), name, class);
+    return 0;
+}
+
+static int check_index(Source *s, bool own_vae, bool own_tokenizer, Err *e)
+{
+    static const char *const extra[] = { "text_encoder_2", "text_encoder_3", "transformer", "prior", "motion_adapter",
+                                         "controlnet", NULL };
+    Bytes text;
+    int failed = -1;
+
+    if (!source_has(s, "model_index.json"))
+        return err_set(e, "%s: no model_index.json in it: not a diffusers folder%s", source_name(s),
+                       source_has(s, "config.json") ? ", only one part of one: give the folder above" : "");
+    if (source_get(s, "model_index.json", &text, e)) return -1;
+    Config *index = config_parse(text, "model_index.json", e);
+    if (!index) return err_in(e, source_name(s));
+
+    if (check_pipeline(index, s, e)) goto done;
+    for (int i = 0; components[i].name; i++) {
+        bool replaced = (own_vae && strcmp(components[i].name, "vae") == 0) ||
+                        (own_tokenizer && strcmp(components[i].name, "tokenizer") == 0);
+        if (!replaced && check_class(index, s, components[i].name, components[i].classes, e)) goto done;
+    }
+    for (const char *const *x = extra; *x; x++) {
+        if (config_list_len(index, *x) != 2 || !config_str_at(index, *x, 1)) continue;
+        err_set(e, "%s: has a \"%s\", which limn cannot run: expected SD 1.x or 2.x", source_name(s), *x);
+        goto done;
+    }
+    failed = 0;
+
+done:
+    config_free(index);
+    return failed;
+}
+
+static char *file_in(const Source *s, const char *file)
+{
+    Str path = { 0 };
+    str_addf(&path, "%s/%s", source_name(s), file);
+    return path.s;
+}
+
+int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e)
+{
+    Bytes bytes;
+    *where = file_in(s, file);
+    if (source_get(s, file, &bytes, e)) return -1;
+    str_addn(out, (const char *)bytes.data, bytes.len);
+    return 0;
+}
+
+int parts_rename(Part *part, PartId id, Err *e)
+{
+    Weights *renamed = part->weights;
+    if (id == PART_TEXT) renamed = names_convert(part->weights, "", NAMES_CLIP_TEXT, (NameShape){ 0 }, e);
+    if (id == PART_VAE) renamed = names_convert(part->weights, "", NAMES_DIFFUSERS_VAE, (NameShape){ 0 }, e);
+    if (!renamed) return err_in(e, part->where);
+    if (renamed != part->weights) weights_free(part->weights);
+    part->weights = renamed;
+    return 0;
+}
+
+int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id, Err *e)
+{
+    Part *part = &parts->part[id];
+    Str file = { 0 }, config = { 0 };
+    int failed = -1;
+
+    str_addf(&config, "%s%sconfig.json", folder, *folder ? "/" : "");
+    if (parts_read_text(s, config.s, &part->config, &part->config_where, e)) goto done;
+    if (component_find(s, folder, &file, e)) goto done;
+    part->where = file_in(s, file.s);
+    part->weights = weights_new();
+    if (component_read(s, file.s, part->weights, e)) {
+        err_in(e, source_name(s));
+        goto done;
+    }
+    if (id == PART_UNET) {
+        if (source_get(s, file.s, &parts->hashed, e)) goto done;
+        if (!str_starts(part->where, "built-in ")) parts->hashed_path = mem_strdup(part->where);
+    }
+    failed = parts_rename(part, id, e);
+
+done:
+    str_release(&file);
+    str_release(&config);
+    return failed;
+}
+
+int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
+{
+    Bytes text;
+    if (check_index(s, p->vae != NULL, p->tokenizer != NULL, e)) return -1;
+    for (PartId id = 0; id < PART_COUNT; id++) {
+        if (id == PART_VAE && p->vae) continue;
+        if (parts_read_component(parts, s, part_names[id], id, e)) return -1;
+    }
+    if (parts_read_text(s, "scheduler/scheduler_config.json", &parts->scheduler, &parts->scheduler_where, e)) return -1;
+    if (source_has(s, "limn.json")) {
+        if (source_get(s, "limn.json", &text, e)) return -1;
+        parts->defaults = config_parse(text, "limn.json", e);
+        if (!parts->defaults) return err_in(e, source_name(s));
+    }
+    return p->tokenizer ? 0 : parts_read_tokenizer(parts, s, "tokenizer/", e);
+}

@@ -1,0 +1,30 @@
+/*
+ * trace.h - every number on the way from prompt to picture, for checking against a reference: one safetensors file.
+ *
+ * tokens [rows, 77] (I64), prompt_embeds [1, tokens, width], negative_* the same; noise [1, c, h, w] (unit variance),
+ * latents.K [1, c, h, w] after step K (0-based, in the scale that diffusers shows), sigmas [steps + 1], timesteps [steps],
+ * latents [1, c, h, w] the last one, image [1, 3, H, W] (-1..1, not clamped). F32, NCHW.
+ */
+#ifndef LIMN_PIPELINE_TRACE_H
+#define LIMN_PIPELINE_TRACE_H
+
+#include "base/err.h"
+#include "nn/tensor.h"
+#include "weights/safetensors.h"
+
+typedef struct {
+    TensorOut *items; /* names and data on the heap */
+    size_t count;
+} Trace;
+
+void trace_ids(Trace *t, const char *name, const int *ids, int rows, int columns);
+void trace_numbers(Trace *t, const char *name, const double *v, int count);
+/* An embedding [1, tokens, width]. */
+void trace_tokens(Trace *t, const char *name, Tensor x);
+/* A latent or image, times scale, as NCHW; index >= 0 is put after the name ("latents.3"). */
+void trace_image(Trace *t, const char *name, int index, Tensor x, double scale);
+
+int trace_write(const Trace *t, const char *path, Err *e);
+void trace_clear(Trace *t);
+
+#endif

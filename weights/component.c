@@ -1,0 +1,138 @@
+/* component.c - see component.h. Names as diffusers and transformers write them (variants, sharded checkpoints). */
+#include "weights/component.h"
+
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "weights/json.h"
+#include "weights/safetensors.h"
+
+/* In the order of preference; %s is "diffusion_pytorch_model" or "model". */
+static const char *const places[] = {
+    "%s.safetensors",
+    "%s.safetensors.index.json",
+    "%s.fp16.safetensors",
+    "%s.safetensors.index.fp16.json",
+    "%s.fp16.safetensors.index.json",
+    "%s.bf16.safetensors",
+    "%s.safetensors.index.bf16.json",
+    "%s.bf16.safetensors.index.json",
+};
+static const char *const stems[] = { "diffusion_pytorch_model", "model" };
+
+static const char *const pickles[] = { "diffusion_pytorch_model.bin",      "pytorch_model.bin",
+                                       "diffusion_pytorch_model.fp16.bin", "pytorch_model.fp16.bin",
+                                       "pytorch_model.bin.index.json",     "diffusion_pytorch_model.bin.index.json" };
+
+enum { STEMS = sizeof stems / sizeof *stems, PLACES = sizeof places / sizeof *places, PICKLES = sizeof pickles / sizeof *pickles };
+
+static void join(Str *out, const char *folder)
+{
+    str_clear(out);
+    str_addf(out, "%s%s", folder, *folder ? "/" : "");
+}
+
+int component_find(const Source *s, const char *folder, Str *out, Err *e)
+{
+    for (int p = 0; p < PLACES; p++) {
+        for (int i = 0; i < STEMS; i++) {
+            const char *mark = strchr(places[p], 's') + 1; /* behind "%s" */
+            join(out, folder);
+            str_addf(out, "%s%s", stems[i], mark);
+            if (source_has(s, out->s)) return 0;
+        }
+    }
+    for (int i = 0; i < PICKLES; i++) {
+        join(out, folder);
+        str_add(out, pickles[i]);
+        if (source_has(s, out->s))
+            return err_set(e,
+                           "%s/%s: a PyTorch pickle, which can hold a program, so limn does not read it, and there is no "
+                           "safetensors file beside it. Convert the model once: python3 -c \"from diffusers import "
+                           "DiffusionPipeline as P; P.from_pretrained('%s').save_pretrained('OUT')\"",
+                           source_name(s), out->s, source_name(s));
+    }
+    join(out, folder);
+    return err_set(e, "%s/%s: no weights there: expected %s.safetensors or %s.safetensors (or .fp16, or an index of shards)",
+                   source_name(s), out->s, stems[0], stems[1]);
+}
+
+/* A shard's name may not lead out of the folder of its index. */
+static bool plain_name(const char *name)
+{
+    return *name && *name != '.' && !strchr(name, '/') && !strchr(name, '\\') && str_ends(name, ".safetensors");
+}
+
+/* Reads one shard and checks that it holds what the index promises. */
+static int read_shard(Source *s, const char *path, const char *shard, const cJSON *map, Weights *w, Err *e)
+{
+    char name[SHOWN_MAX];
+    Bytes file;
+    const cJSON *item;
+    if (source_get(s, path, &file, e)) return -1;
+    if (safetensors_read(w, file, e)) return err_in(e, path);
+    cJSON_ArrayForEach(item, map)
+    {
+        if (strcmp(cJSON_GetStringValue(item), shard)) continue;
+        const Weight *t = weights_find(w, item->string);
+        if (!t || t->data < file.data || t->data > file.data + file.len)
+            return err_set(e, "%s: the tensor \"%s\" is missing, which the index says is here", path,
+                           shown(item->string, name));
+    }
+    return 0;
+}
+
+static int read_index(Source *s, const char *file, Weights *w, Err *e)
+{
+    char name[SHOWN_MAX];
+    Bytes text;
+    Str path = { 0 }, seen = { 0 };
+    int failed = -1;
+    const cJSON *item, *map;
+    cJSON *root = NULL;
+
+    if (source_get(s, file, &text, e)) return -1;
+    root = json_parse(text, e);
+    if (!root) return err_in(e, file);
+    map = cJSON_GetObjectItemCaseSensitive(root, "weight_map");
+    if (!cJSON_IsObject(map)) {
+        err_set(e, "%s: no \"weight_map\" object: not an index of shards", file);
+        goto done;
+    }
+    cJSON_ArrayForEach(item, map)
+    {
+        const char *shard = cJSON_GetStringValue(item);
+        if (!shard || !plain_name(shard)) {
+            err_set(e, "%s: %s is not the name of a .safetensors file beside it", file, json_shown(item, name));
+            goto done;
+        }
+    }
+    cJSON_ArrayForEach(item, map)
+    {
+        /* "/a.safetensors/b.safetensors/": no name has a slash */
+        const char *shard = cJSON_GetStringValue(item), *slash = strrchr(file, '/');
+        str_clear(&path);
+        str_addf(&path, "/%s/", shard);
+        if (strstr(str_text(&seen), path.s)) continue;
+        str_add(&seen, path.s);
+        str_clear(&path);
+        str_addf(&path, "%.*s%s", slash ? (int)(slash - file) + 1 : 0, file, shard);
+        if (read_shard(s, path.s, shard, map, w, e)) goto done;
+    }
+    failed = 0;
+
+done:
+    cJSON_Delete(root);
+    str_release(&path);
+    str_release(&seen);
+    return failed;
+}
+
+int component_read(Source *s, const char *file, Weights *w, Err *e)
+{
+    Bytes bytes;
+    if (str_ends(file, ".json")) return read_index(s, file, w, e);
+    if (source_get(s, file, &bytes, e)) return -1;
+    return safetensors_read(w, bytes, e) ? err_in(e, file) : 0;
+}

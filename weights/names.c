@@ -1,0 +1,290 @@
+/*
+ * names.c - see names.h.
+ *
+ * A pattern is matched against the whole name behind the prefix: '#' stands for a number, a final '*' for any rest. In
+ * the replacement %b is the block, %l the layer in it, which the numbers give as `how` says, and '*' is the rest, whose
+ * beginning may be renamed by a second table.
+ */
+#include "weights/names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "weights/json.h"
+
+/* The end of a name inside a block: "in_layers.0" -> "norm1". */
+typedef struct {
+    const char *from, *to;
+} Leaf;
+
+typedef enum {
+    NUM_SAME,  /* block and layer as they stand */
+    NUM_DOWN,  /* UNet's input_blocks.n, n >= 1: each level has its layers and a downsampler */
+    NUM_UP,    /* UNet's output_blocks.n: each level has its layers and one more */
+    NUM_RAISE, /* VAE's up.n: counted from the largest resolution, diffusers counts from the smallest */
+    NUM_TEXT,  /* a text block, dropped when it is not needed */
+} Numbering;
+
+typedef enum {
+    KEEP,
+    DROP,    /* known, and not needed to draw */
+    FLATTEN, /* a 1x1 convolution [c, c, 1, 1] that diffusers has as a linear layer [c, c] */
+    SPLIT,   /* query, key and value in one tensor; the replacement has %q where "q", "k", "v" go */
+} Action;
+
+typedef struct {
+    const char *from, *to;
+    Numbering how;
+    const Leaf *leaves;
+    Action action;
+} NameRule;
+
+static const Leaf unet_resnet[] = {
+    { "in_layers.0.", "norm1." },  { "in_layers.2.", "conv1." },  { "emb_layers.1.", "time_emb_proj." },
+    { "out_layers.0.", "norm2." }, { "out_layers.3.", "conv2." }, { "skip_connection.", "conv_shortcut." },
+    { NULL, NULL },
+};
+
+static const NameRule ldm_unet[] = {
+    { "time_embed.0.*", "time_embedding.linear_1.*", NUM_SAME, NULL, KEEP },
+    { "time_embed.2.*", "time_embedding.linear_2.*", NUM_SAME, NULL, KEEP },
+    { "input_blocks.0.0.*", "conv_in.*", NUM_SAME, NULL, KEEP },
+    { "input_blocks.#.0.op.*", "down_blocks.%b.downsamplers.0.conv.*", NUM_DOWN, NULL, KEEP },
+    { "input_blocks.#.0.*", "down_blocks.%b.resnets.%l.*", NUM_DOWN, unet_resnet, KEEP },
+    { "input_blocks.#.1.*", "down_blocks.%b.attentions.%l.*", NUM_DOWN, NULL, KEEP },
+    { "middle_block.0.*", "mid_block.resnets.0.*", NUM_SAME, unet_resnet, KEEP },
+    { "middle_block.1.*", "mid_block.attentions.0.*", NUM_SAME, NULL, KEEP },
+    { "middle_block.2.*", "mid_block.resnets.1.*", NUM_SAME, unet_resnet, KEEP },
+    { "output_blocks.#.0.*", "up_blocks.%b.resnets.%l.*", NUM_UP, unet_resnet, KEEP },
+    { "output_blocks.#.1.conv.*", "up_blocks.%b.upsamplers.0.conv.*", NUM_UP, NULL, KEEP },
+    { "output_blocks.#.2.conv.*", "up_blocks.%b.upsamplers.0.conv.*", NUM_UP, NULL, KEEP },
+    { "output_blocks.#.1.*", "up_blocks.%b.attentions.%l.*", NUM_UP, NULL, KEEP },
+    { "out.0.*", "conv_norm_out.*", NUM_SAME, NULL, KEEP },
+    { "out.2.*", "conv_out.*", NUM_SAME, NULL, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const Leaf vae_resnet[] = { { "nin_shortcut.", "conv_shortcut." }, { NULL, NULL } };
+static const Leaf vae_attention[] = {
+    { "norm.", "group_norm." }, { "q.", "to_q." }, { "k.", "to_k." }, { "v.", "to_v." },
+    { "proj_out.", "to_out.0." }, { NULL, NULL },
+};
+
+static const NameRule ldm_vae[] = {
+    { "encoder.conv_in.*", "encoder.conv_in.*", NUM_SAME, NULL, KEEP },
+    { "encoder.down.#.block.#.*", "encoder.down_blocks.%b.resnets.%l.*", NUM_SAME, vae_resnet, KEEP },
+    { "encoder.down.#.downsample.conv.*", "encoder.down_blocks.%b.downsamplers.0.conv.*", NUM_SAME, NULL, KEEP },
+    { "encoder.mid.block_1.*", "encoder.mid_block.resnets.0.*", NUM_SAME, NULL, KEEP },
+    { "encoder.mid.attn_1.*", "encoder.mid_block.attentions.0.*", NUM_SAME, vae_attention, FLATTEN },
+    { "encoder.mid.block_2.*", "encoder.mid_block.resnets.1.*", NUM_SAME, NULL, KEEP },
+    { "encoder.norm_out.*", "encoder.conv_norm_out.*", NUM_SAME, NULL, KEEP },
+    { "encoder.conv_out.*", "encoder.conv_out.*", NUM_SAME, NULL, KEEP },
+    { "quant_conv.*", "quant_conv.*", NUM_SAME, NULL, KEEP },
+    { "post_quant_conv.*", "post_quant_conv.*", NUM_SAME, NULL, KEEP },
+    { "decoder.conv_in.*", "decoder.conv_in.*", NUM_SAME, NULL, KEEP },
+    { "decoder.mid.block_1.*", "decoder.mid_block.resnets.0.*", NUM_SAME, NULL, KEEP },
+    { "decoder.mid.attn_1.*", "decoder.mid_block.attentions.0.*", NUM_SAME, vae_attention, FLATTEN },
+    { "decoder.mid.block_2.*", "decoder.mid_block.resnets.1.*", NUM_SAME, NULL, KEEP },
+    { "decoder.up.#.block.#.*", "decoder.up_blocks.%b.resnets.%l.*", NUM_RAISE, vae_resnet, KEEP },
+    { "decoder.up.#.upsample.conv.*", "decoder.up_blocks.%b.upsamplers.0.conv.*", NUM_RAISE, NULL, KEEP },
+    { "decoder.norm_out.*", "decoder.conv_norm_out.*", NUM_SAME, NULL, KEEP },
+    { "decoder.conv_out.*", "decoder.conv_out.*", NUM_SAME, NULL, KEEP },
+    { "loss.*", NULL, NUM_SAME, NULL, DROP },      /* the discriminator of a VAE's training */
+    { "model_ema.*", NULL, NUM_SAME, NULL, DROP }, /* averages kept by its training */
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const Leaf old_attention[] = {
+    { "query.", "to_q." }, { "key.", "to_k." }, { "value.", "to_v." }, { "proj_attn.", "to_out.0." }, { NULL, NULL },
+};
+
+static const NameRule diffusers_vae[] = {
+    { "encoder.mid_block.attentions.#.*", "encoder.mid_block.attentions.%b.*", NUM_SAME, old_attention, FLATTEN },
+    { "decoder.mid_block.attentions.#.*", "decoder.mid_block.attentions.%b.*", NUM_SAME, old_attention, FLATTEN },
+    { "*", "*", NUM_SAME, NULL, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const Leaf openclip_block[] = {
+    { "ln_1.", "layer_norm1." },          { "ln_2.", "layer_norm2." },     { "mlp.c_fc.", "mlp.fc1." },
+    { "mlp.c_proj.", "mlp.fc2." },        { "attn.out_proj.", "self_attn.out_proj." },
+    { NULL, NULL },
+};
+
+static const NameRule openclip_text[] = {
+    { "token_embedding.weight", "text_model.embeddings.token_embedding.weight", NUM_SAME, NULL, KEEP },
+    { "positional_embedding", "text_model.embeddings.position_embedding.weight", NUM_SAME, NULL, KEEP },
+    { "transformer.resblocks.#.attn.in_proj_weight", "text_model.encoder.layers.%b.self_attn.%q_proj.weight", NUM_TEXT,
+      NULL, SPLIT },
+    { "transformer.resblocks.#.attn.in_proj_bias", "text_model.encoder.layers.%b.self_attn.%q_proj.bias", NUM_TEXT,
+      NULL, SPLIT },
+    { "transformer.resblocks.#.*", "text_model.encoder.layers.%b.*", NUM_TEXT, openclip_block, KEEP },
+    { "ln_final.*", "text_model.final_layer_norm.*", NUM_SAME, NULL, KEEP },
+    { "text_projection", NULL, NUM_SAME, NULL, DROP }, /* SD 2.x takes the hidden states */
+    { "logit_scale", NULL, NUM_SAME, NULL, DROP },
+    { "attn_mask", NULL, NUM_SAME, NULL, DROP }, /* the causal mask, stored as a buffer */
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const NameRule clip_text[] = {
+    { "text_model.embeddings.position_ids", NULL, NUM_SAME, NULL, DROP }, /* 0, 1, 2, ... */
+    { "text_model.*", "text_model.*", NUM_SAME, NULL, KEEP },
+    { "embeddings.position_ids", NULL, NUM_SAME, NULL, DROP },
+    { "embeddings.*", "text_model.embeddings.*", NUM_SAME, NULL, KEEP }, /* as transformers 5.6 and later save it */
+    { "encoder.*", "text_model.encoder.*", NUM_SAME, NULL, KEEP },
+    { "final_layer_norm.*", "text_model.final_layer_norm.*", NUM_SAME, NULL, KEEP },
+    { "text_projection.*", "text_projection.*", NUM_SAME, NULL, KEEP },
+    { "logit_scale", NULL, NUM_SAME, NULL, DROP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const NameRule *const tables[NAMES_COUNT] = {
+    [NAMES_LDM_UNET] = ldm_unet,
+    [NAMES_LDM_VAE] = ldm_vae,
+    [NAMES_OPENCLIP_TEXT] = openclip_text,
+    [NAMES_CLIP_TEXT] = clip_text,
+    [NAMES_DIFFUSERS_VAE] = diffusers_vae,
+};
+
+/* What a pattern found in a name. */
+typedef struct {
+    int numbers[2];
+    const char *rest; /* "" without a '*' */
+} Match;
+
+static bool match(const char *pattern, const char *name, Match *m)
+{
+    int count = 0;
+    *m = (Match){ .rest = "" };
+    for (; *pattern; pattern++) {
+        if (*pattern == '*') {
+            m->rest = name;
+            return true;
+        }
+        if (*pattern != '#') {
+            if (*name++ != *pattern) return false;
+            continue;
+        }
+        size_t digits = strspn(name, "0123456789");
+        if (!digits || digits > 4) return false;
+        m->numbers[count++] = atoi(name);
+        name += digits;
+    }
+    return !*name;
+}
+
+/* From the file's numbers to diffusers' block and layer; false when there is no such block. */
+static bool renumber(Numbering how, NameShape s, Match *m)
+{
+    int n = m->numbers[0];
+    switch (how) {
+    case NUM_SAME: return true;
+    case NUM_DOWN: n--; /* block 0 is conv_in */ break;
+    case NUM_UP: break;
+    case NUM_RAISE: m->numbers[0] = s.levels - 1 - n; return n < s.levels;
+    case NUM_TEXT: return true;
+    }
+    if (n < 0) return false;
+    m->numbers[0] = n / (s.layers + 1);
+    m->numbers[1] = n % (s.layers + 1);
+    return m->numbers[0] < s.levels;
+}
+
+static void write_name(Str *out, const NameRule *r, const Match *m, char projection)
+{
+    str_clear(out);
+    for (const char *p = r->to; *p; p++) {
+        if (*p == '%') {
+            p++;
+            if (*p == 'q') str_addn(out, &projection, 1);
+            else str_addf(out, "%d", m->numbers[*p == 'l']);
+        } else if (*p == '*') {
+            const char *rest = m->rest;
+            for (const Leaf *l = r->leaves; l && l->from; l++) {
+                if (!str_starts(rest, l->from)) continue;
+                str_add(out, l->to);
+                rest += strlen(l->from);
+                break;
+            }
+            str_add(out, rest);
+        } else {
+            str_addn(out, p, 1);
+        }
+    }
+}
+
+/* A third of a tensor along its first dimension. */
+static int add_third(Weights *out, const char *name, const Weight *t, int third, Err *e)
+{
+    Weight part = *t;
+    if (!t->ndim || t->shape[0] % 3) {
+        char shape[SHOWN_MAX];
+        return err_set(e, "shape %s: the first dimension should be 3 times the width (query, key, value)",
+                       weight_shape_text(t, shape, sizeof shape));
+    }
+    part.shape[0] /= 3;
+    part.bytes /= 3;
+    part.data += (size_t)third * part.bytes;
+    return weights_add(out, name, &part, e);
+}
+
+static int add_converted(Weights *out, const NameRule *r, const Match *m, const Weight *t, Err *e)
+{
+    Str name = { 0 };
+    Weight view = *t;
+    int failed = 0;
+
+    view.used = false;
+    if (r->action == FLATTEN)
+        while (view.ndim > 2 && view.shape[view.ndim - 1] == 1) view.ndim--;
+    if (r->action == SPLIT) {
+        for (int i = 0; i < 3 && !failed; i++) {
+            write_name(&name, r, m, "qkv"[i]);
+            failed = add_third(out, name.s, &view, i, e);
+        }
+    } else {
+        write_name(&name, r, m, 0);
+        failed = weights_add(out, name.s, &view, e);
+    }
+    str_release(&name);
+    return failed;
+}
+
+/* The first rule that fits; NULL when none does. */
+static const NameRule *find_rule(const NameRule *rules, const char *name, NameShape shape, Match *m)
+{
+    for (const NameRule *r = rules; r->from; r++)
+        if (match(r->from, name, m)) return renumber(r->how, shape, m) ? r : NULL;
+    return NULL;
+}
+
+Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameShape shape, Err *e)
+{
+    char buf[SHOWN_MAX];
+    Weights *out = weights_new();
+    size_t len = strlen(prefix);
+
+    for (size_t i = 0; i < weights_count(all); i++) {
+        Match m;
+        Weight *t = weights_at(all, i);
+        if (strncmp(t->name, prefix, len)) continue;
+        const NameRule *r = find_rule(tables[table], t->name + len, shape, &m);
+        if (!r) {
+            err_set(e, "limn does not know the tensor \"%s\"", shown(t->name, buf));
+            goto fail;
+        }
+        t->used = true;
+        if (r->action == DROP || (r->how == NUM_TEXT && m.numbers[0] >= shape.text_layers)) continue;
+        if (add_converted(out, r, &m, t, e)) {
+            err_in(e, shown(t->name, buf));
+            goto fail;
+        }
+    }
+    return out;
+
+fail:
+    weights_free(out);
+    return NULL;
+}
