@@ -70,9 +70,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (read_defaults(&m->defaults, parts->defaults, e)) goto fail;
     if (p->no_weights) return m;
 
-    /* parts_open() has put special_tokens_map.json over the settings already */
-    TokenizerFiles files = { .vocab = parts->vocab, .merges = parts->merges, .config = text_bytes(&parts->tokenizer_config) };
-    m->tokenizer = tokenizer_new(&files, e);
+    m->tokenizer = tokenizer_new(&parts->tokenizer, e);
     if (!m->tokenizer) {
         err_in(e, parts->tokenizer_where);
         goto fail;
