@@ -205,7 +205,10 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     double start = progress_now();
     int failed = -1;
 
+    const char *why = NULL;
+
     /* 1. everything that can be refused before the model is read */
+    if (!kernels_select(&why)) return err_usage(e, "%s", why);
     progress_init(&r.progress, !j->quiet, j->count);
     if (output_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);

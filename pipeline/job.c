@@ -154,6 +154,7 @@ static bool parse_double(const char *s, double *out)
 static bool is_choice(const char *choices, const char *text)
 {
     size_t len = strlen(text);
+    if (strchr(text, '|')) return false;
     for (const char *c = choices; len && (c = strstr(c, text)); c++)
         if ((c == choices || c[-1] == '|') && (c[len] == '|' || !c[len])) return true;
     return false;
@@ -231,7 +232,7 @@ int job_set(Job *j, const Option *o, const char *text, Err *e)
 static void add_double(Str *out, double v)
 {
     char buf[32];
-    for (int digits = 1; digits <= 17; digits++) {
+    for (int digits = 6; digits <= 17; digits++) { /* %g leaves out zeros at the end: 6 serve the shorter ones too */
         snprintf(buf, sizeof buf, "%.*g", digits, v);
         if (strtod(buf, NULL) == v) break;
     }

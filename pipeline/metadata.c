@@ -70,6 +70,7 @@ static const char *schedule_label(const char *name)
         { "karras", "Karras" },   { "exponential", "Exponential" }, { "sgm_uniform", "SGM Uniform" },
         { "simple", "Simple" },   { "normal", "Normal" },           { "ddim_uniform", "DDIM" },
         { "beta", "Beta" },       { "kl_optimal", "KL Optimal" },   { "polyexponential", "Polyexponential" },
+        { "model", "Automatic" },
     };
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
         if (strcmp(labels[i].name, name) == 0) return labels[i].label;

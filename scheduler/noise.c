@@ -284,11 +284,12 @@ int noise_build(Noise *n, Err *e)
     free(n->sigmas);
     n->alphas_cumprod = mem_array(count, sizeof *n->alphas_cumprod);
     n->sigmas = mem_array(count, sizeof *n->sigmas);
-    bool rising = true;
+    bool rising = true; /* but for the stand-in of zero_terminal_snr, which may lie below the sigma before it */
     for (size_t i = 0; i < count; i++) {
         n->alphas_cumprod[i] = cumprod[i];
         n->sigmas[i] = sqrtf((1 - cumprod[i]) / cumprod[i]);
-        rising = rising && isfinite(n->sigmas[i]) && n->sigmas[i] > (i ? n->sigmas[i - 1] : 0);
+        rising = rising && isfinite(n->sigmas[i]) &&
+                 (n->sigmas[i] > (i ? n->sigmas[i - 1] : 0) || (n->zero_terminal_snr && i + 1 == count));
     }
     free(betas);
     free(cumprod);

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "scheduler/names.h"
 
@@ -18,7 +19,10 @@ static size_t len(Tensor x) { return x.data ? tensor_len(x) : 0; }
 /* x0 = D(x; sigma_i). */
 static int denoised(const Sampling *s, Tensor x0, Tensor x, int i, Err *e)
 {
-    return denoise(s->d, x0, x, s->tl->sigma[i], s->tl->t[i], e);
+    if (denoise(s->d, x0, x, s->tl->sigma[i], s->tl->t[i], e) == 0) return 0;
+    char where[64];
+    snprintf(where, sizeof where, "step %d of %d", i + 1, s->tl->steps);
+    return e->code == ERR_INTERRUPTED ? -1 : err_in(e, where);
 }
 
 static int step_done(const Sampling *s, int i, Tensor x0, Err *e)
