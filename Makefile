@@ -52,6 +52,15 @@ $(B)/limn: $(OBJ) $(B)/cmd/main.o
 $(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/files.o $(OBJ)
 	$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
+# The seeds of every fuzz target run in one test: there each target's entry has its file's name.
+FUZZ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/test_corpus: $(FUZZ)
+$(FUZZ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*)
+
+# For tests/fuzz/run.
+$(B)/objects.a: $(OBJ)
+	$(AR) rcs $@ $^
+
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
