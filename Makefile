@@ -6,10 +6,19 @@ B       ?= build
 SAN     ?=
 
 FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
-PKGS    := openblas libcjson fftw3f libutf8proc
+PKGS    := openblas libcjson fftw3f libutf8proc nettle
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
+
+# With gcc the program carries its libraries where static ones are installed, so that one file is all of limn.
+ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version)),)
+archives = $(foreach l,$(1),$(if $(findstring /,$(shell $(CC) -print-file-name=lib$(l).a)),-l:lib$(l).a,-l$(l)))
+LINK     = $(CC) $(CFLAGS)
+LIBS     = $(call archives,openblas cjson fftw3f utf8proc nettle gomp) -lpthread -ldl -lm
+else
+LINK     = $(COMPILE)
+endif
 
 SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
 ifeq ($(shell uname -m),x86_64)
@@ -20,6 +29,8 @@ endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/models.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.c)
+
+export OMP_WAIT_POLICY ?= passive # tests and benches share the machine
 
 all: $(B)/limn
 	@ln -sf $(B)/limn limn
@@ -36,10 +47,10 @@ check: all $(TESTS)
 	@tests/cli/run $(B)/limn
 
 $(B)/limn: $(OBJ) $(B)/cmd/main.o
-	$(COMPILE) -o $@ $^ $(LIBS)
+	$(LINK) -o $@ $^ $(LIBS)
 
-$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(OBJ)
-	$(COMPILE) -o $@ $^ $(LIBS) -lcmocka
+$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/files.o $(OBJ)
+	$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

@@ -218,6 +218,8 @@ static void encode_stretches(Encoder *en, const Char *c, size_t count, bool norm
                              void (*stretch)(Encoder *en, const Char *c, size_t count))
 {
     size_t start = 0;
+
+    if (!count) return;
     for (size_t i = 0; i < count;) {
         const AddedToken *a = added_tokens_match(&en->t->added, normalized, c + i, count - i);
         if (!a) {
@@ -235,8 +237,6 @@ static void encode_stretches(Encoder *en, const Char *c, size_t count, bool norm
 static void encode_raw(Encoder *en, const Char *c, size_t count)
 {
     Chars n = { 0 };
-
-    if (!count) return;
     for (size_t i = 0; i < count; i++) chars_push(&n, c[i]);
     chars_normalize(&n);
     encode_stretches(en, n.at, n.count, true, encode_words);

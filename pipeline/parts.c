@@ -4,11 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
-#include "weights/json.h"
 
 const char *const part_names[PART_COUNT] = { "text_encoder", "unet", "vae" };
 
@@ -20,31 +17,6 @@ Source *parts_keep(Parts *parts, Source *s)
         return s;
     }
     abort(); /* a model has at most a folder, a VAE and a tokenizer */
-}
-
-/*
- * The settings of a tokenizer: those of special_tokens_map.json over those of tokenizer_config.json, as transformers
- * reads them. SD 2.x's padding with "!" stands only in the first.
- */
-static int merge_settings(Str *out, Bytes config, Bytes map, Err *e)
-{
-    cJSON *settings = json_parse(config, e), *special = NULL;
-    if (!settings) return err_in(e, "tokenizer_config.json");
-    if (!(special = json_parse(map, e))) {
-        cJSON_Delete(settings);
-        return err_in(e, "special_tokens_map.json");
-    }
-    while (special->child) {
-        cJSON *item = cJSON_DetachItemViaPointer(special, special->child);
-        cJSON_DeleteItemFromObjectCaseSensitive(settings, item->string);
-        cJSON_AddItemToObject(settings, item->string, item);
-    }
-    char *text = cJSON_PrintUnformatted(settings);
-    str_add(out, text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(special);
-    cJSON_Delete(settings);
-    return 0;
 }
 
 /* A file of a tokenizer's folder; absent and optional gives {0}. */
@@ -60,22 +32,19 @@ static int get_in(Source *s, const char *folder, const char *name, bool optional
 
 int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e)
 {
-    Bytes config, map;
     Str where = { 0 };
+    TokenizerFiles *t = &parts->tokenizer;
+    if (get_in(s, folder, "vocab.json", false, &t->vocab, e) || get_in(s, folder, "merges.txt", false, &t->merges, e)) return -1;
 
-    if (get_in(s, folder, "vocab.json", false, &parts->vocab, e) || get_in(s, folder, "merges.txt", false, &parts->merges, e) ||
-        get_in(s, folder, "tokenizer_config.json", true, &config, e) ||
-        get_in(s, folder, "special_tokens_map.json", true, &map, e))
+    /* the text encoder of a single file tells its settings itself, wherever the vocabulary is from */
+    Str *own = &parts->tokenizer_settings;
+    if (own->len) t->config = (Bytes){ (const unsigned char *)own->s, own->len };
+    else if (get_in(s, folder, "tokenizer_config.json", true, &t->config, e) ||
+             get_in(s, folder, "special_tokens_map.json", true, &t->special_map, e))
         return -1;
     str_addf(&where, "%s%s%.*s", source_name(s), *folder ? "/" : "", (int)strcspn(folder, "/"), folder);
     parts->tokenizer_where = where.s;
-    if (parts->tokenizer_config.len) return 0; /* a single file's text encoder tells its own settings */
-    if (!map.len) {
-        str_addn(&parts->tokenizer_config, (const char *)config.data, config.len);
-        return 0;
-    }
-    if (!config.len) config = (Bytes){ (const unsigned char *)"{}", 2 };
-    return merge_settings(&parts->tokenizer_config, config, map, e) ? err_in(e, parts->tokenizer_where) : 0;
+    return 0;
 }
 
 /* "models/sd15.safetensors" -> "sd15"; "models/sprites/" -> "sprites" */
@@ -102,7 +71,7 @@ static const char *family_of(const Parts *parts, Err *e)
     const Part *unet = &parts->part[PART_UNET];
     Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&unet->config), unet->config.len }, unet->config_where, e);
     if (!c) return NULL;
-    int context = config_list_len(c, "cross_attention_dim") ? 0 : config_int(c, "cross_attention_dim", 1280, 1, 1 << 20);
+    int context = config_list_len(c, "cross_attention_dim") > 0 ? 0 : config_int(c, "cross_attention_dim", 1280, 1, 1 << 20);
     bool real = config_list_len(c, "block_out_channels") > 0 && config_num_at(c, "block_out_channels", 0) == 320;
     config_free(c);
     if (!real) return "custom";
@@ -151,7 +120,7 @@ void parts_release(Parts *parts)
     free(parts->tokenizer_where);
     free(parts->hashed_path);
     str_release(&parts->scheduler);
-    str_release(&parts->tokenizer_config);
+    str_release(&parts->tokenizer_settings);
     config_free(parts->defaults);
     for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);
     file_unmap(&parts->file);

@@ -30,9 +30,9 @@ typedef struct Parts {
     Part part[PART_COUNT];
     Str scheduler;          /* scheduler_config.json */
     char *scheduler_where;
-    Bytes vocab, merges;    /* of the tokenizer */
-    Str tokenizer_config;   /* JSON; may be empty */
-    char *tokenizer_where;  /* its folder; NULL: none was found, which only no_weights allows */
+    TokenizerFiles tokenizer;
+    Str tokenizer_settings; /* a single file's in place of tokenizer_config.json */
+    char *tokenizer_where;   /* its folder; NULL: none was found, which only no_weights allows */
     Config *defaults;       /* limn.json; NULL */
     char *hashed_path;      /* the file that stands for the model in its SHA-256; NULL: built in */
     Bytes hashed;           /* its bytes */

@@ -24,7 +24,7 @@ int parts_rename(Part *part, PartId id, Err *e);
 /* A file's text; *where becomes its path, on the heap. */
 int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e);
 
-/* vocab.json, merges.txt and, where none are set yet, the settings beside them; folder ends with '/' or is "". */
+/* vocab.json, merges.txt and the settings beside them; folder ends with '/' or is "". */
 int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e);
 
 /* The parts keep a source until parts_release(). */

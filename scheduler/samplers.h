@@ -17,7 +17,7 @@
 typedef struct {
     Denoiser *d;
     Tensor x;           /* [n, h, w, c]: in tl->scale * unit noise, out the clean latent */
-    const Timeline *tl; /* made for the sampler's family */
+    const Timeline *tl; /* made for the sampler's family: diffusers' picture */
     Rng *rng;           /* [n] a generator for each picture; see fresh_noise() */
     double eta;         /* ddim, ancestral: share of fresh noise, 0 .. 1 */
     Arena *arena;
@@ -27,10 +27,10 @@ typedef struct {
 } Sampling;
 
 typedef struct {
-    const char *name;     /* "dpmpp_2m" */
-    const char *help;     /* one line */
-    const char *a1111;    /* its name in A1111's `parameters`: "DPM++ 2M" */
-    const char *aliases;  /* what other tools call it, parted by commas */
+    const char *name;    /* "dpmpp_2m" */
+    const char *help;    /* one line */
+    const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M" */
+    const char *aliases; /* what other tools call it, parted by commas */
     int (*run)(const Sampling *s, Err *e);
     Family family;        /* how diffusers lays out its timesteps */
     int order;            /* of convergence on an ODE, with eta 0 */
@@ -42,7 +42,8 @@ typedef struct {
 
 extern const Sampler samplers[]; /* ends with name NULL */
 
-const Sampler *sampler_find(const char *name); /* NULL when there is none; knows A1111's, k-diffusion's and diffusers' names */
+const Sampler *
+sampler_find(const char *name); /* NULL when there is none; knows A1111's, k-diffusion's and diffusers' names */
 
 /*
  * s->run() with its temporaries given back. In a dry arena it only walks through the allocations of a run, with the network.

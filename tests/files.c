@@ -47,7 +47,7 @@ char *path_in(const char *dir, const char *name)
 void put_file(const char *dir, const char *name, Bytes bytes)
 {
     char *path = path_in(dir, name);
-    for (char *slash = path + strlen(dir) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = 0;
         mkdir(path, 0777);
     }

@@ -1,0 +1,483 @@
+/*
+ * test_parts.c - what is found in folders and single files, before anything is bound. Single files of the real sizes are
+ * sparse: their tensors are zeros that take no room, and nobody reads them.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "pipeline/parts.h"
+#include "tests/files.h"
+#include "tests/support.h"
+#include "weights/kind.h"
+
+/* ---- single files ---- */
+
+/* One line of tests/golden/ldm: see ldm.py. */
+typedef struct {
+    char name[160], shape[32], part[16], diffusers[160], new_shape[32];
+    size_t row;
+} Line;
+
+static bool next_line(FILE *f, Line *l)
+{
+    return fscanf(f, "%159s %31s %15s %159s %31s %zu", l->name, l->shape, l->part, l->diffusers, l->new_shape, &l->row) == 6;
+}
+
+/* "3072x1024" -> "3072,1024"; the number of elements to *count */
+static void dims(const char *shape, Str *out, size_t *count)
+{
+    char *end;
+    *count = 1;
+    str_clear(out);
+    if (strcmp(shape, "scalar") == 0) return;
+    for (const char *p = shape;; p = end + 1) {
+        unsigned long n = strtoul(p, &end, 10);
+        *count *= n;
+        str_addf(out, "%s%lu", p == shape ? "" : ",", n);
+        if (*end != 'x') return;
+    }
+}
+
+/* Where each tensor of a file begins, by name. */
+typedef struct {
+    Str header;
+    size_t bytes;
+} Layout;
+
+static void add_tensor(Layout *l, const char *name, const char *shape)
+{
+    Str list = { 0 };
+    size_t count;
+    dims(shape, &list, &count);
+    str_addf(&l->header, "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", l->header.len > 1 ? "," : "",
+             name, str_text(&list), l->bytes, l->bytes + 2 * count);
+    l->bytes += 2 * count;
+    str_release(&list);
+}
+
+/* Finishes the header and makes the sparse file. */
+static char *put_sparse(const char *dir, const char *name, Layout *l)
+{
+    char *path = path_in(dir, name);
+    FILE *f = fopen(path, "wb");
+    str_add(&l->header, "}");
+    uint64_t len = l->header.len;
+    assert_int_equal(fwrite(&len, 8, 1, f) + fwrite(l->header.s, 1, len, f), 1 + len);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(truncate(path, (off_t)(8 + len + l->bytes)), 0);
+    str_release(&l->header);
+    l->bytes = 0;
+    return path;
+}
+
+/* A file with the tensors of a golden list, but for those whose name begins with `without`, and `extra` (shape "1"). */
+static char *put_checkpoint(const char *dir, const char *name, const char *list, const char *without, const char *extra)
+{
+    char golden[256], last[160] = "";
+    Line l;
+    Layout layout = { 0 };
+    snprintf(golden, sizeof golden, GOLDEN "/ldm/%s.tsv", list);
+    FILE *f = fopen(golden, "r");
+    assert_non_null(f);
+    str_add(&layout.header, "{");
+    while (next_line(f, &l)) {
+        if (strcmp(last, l.name) == 0) continue; /* the thirds of one tensor */
+        strcpy(last, l.name);
+        if (!without || !str_starts(l.name, without)) add_tensor(&layout, l.name, l.shape);
+    }
+    if (extra) add_tensor(&layout, extra, "1");
+    fclose(f);
+    return put_sparse(dir, name, &layout);
+}
+
+static PartId part_id(const char *name)
+{
+    PartId id = 0;
+    while (strcmp(part_names[id], name)) id++;
+    return id;
+}
+
+/* Every tensor is where diffusers' converter puts it, looks at the right bytes, and nothing else is there. */
+static void check_names(const Parts *parts, const char *list)
+{
+    char golden[256], buf[64], last[160] = "";
+    Line l;
+    Str want = { 0 };
+    size_t offset = 0, next = 0, count, source_count, seen[PART_COUNT] = { 0 };
+    const unsigned char *data = parts->file.data + 8;
+    uint64_t header;
+    memcpy(&header, parts->file.data, 8);
+    data += header;
+
+    snprintf(golden, sizeof golden, GOLDEN "/ldm/%s.tsv", list);
+    FILE *f = fopen(golden, "r");
+    while (next_line(f, &l)) {
+        if (strcmp(last, l.name)) {
+            dims(l.shape, &want, &source_count);
+            offset = next;
+            next += 2 * source_count;
+            strcpy(last, l.name);
+        }
+        if (l.part[0] == '-') continue;
+        PartId id = part_id(l.part);
+        const Weight *t = weights_find(parts->part[id].weights, l.diffusers);
+        if (!t) fail_msg("%s: %s is missing", l.part, l.diffusers);
+        dims(l.new_shape, &want, &count);
+        weight_shape_text(t, buf, sizeof buf);
+        size_t at = 0;
+        for (char *p = buf; *p; p++) /* "[2, 3]" -> "2,3" */
+            if (!strchr("[] ", *p)) buf[at++] = *p;
+        buf[at] = 0;
+        if (strcmp(buf, str_text(&want))) fail_msg("%s is %s, expected %s", l.diffusers, buf, str_text(&want));
+        assert_int_equal(t->bytes, 2 * count);
+        size_t rows = t->ndim ? (size_t)t->shape[0] : 1;
+        assert_ptr_equal(t->data, data + offset + 2 * l.row * (count / rows));
+        seen[id]++;
+    }
+    fclose(f);
+    str_release(&want);
+    for (PartId id = 0; id < PART_COUNT; id++) assert_int_equal(seen[id], weights_count(parts->part[id].weights));
+}
+
+static void put_vocabulary(const char *dir)
+{
+    put_text(dir, "vocab.json", "{}");
+    put_text(dir, "merges.txt", "#version: 0.2\n");
+    put_text(dir, "tokenizer_config.json", "{\"pad_token\": \"other\"}");
+}
+
+static void assert_has(const Str *text, const char *part)
+{
+    if (!strstr(str_text(text), part)) fail_msg("%s lacks %s", str_text(text), part);
+}
+
+static void sd15_file(void **state)
+{
+    Err e = { 0 };
+    Parts parts;
+    char *path = put_checkpoint(*state, "sd15.safetensors", "sd15", NULL, NULL);
+    put_vocabulary(*state);
+    if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
+    check_names(&parts, "sd15");
+    assert_string_equal(parts.family, "SD 1.x");
+    assert_string_equal(parts.name, "sd15");
+    assert_null(parts.note);
+    const Str *unet = &parts.part[PART_UNET].config, *vae = &parts.part[PART_VAE].config;
+    assert_has(unet, "\"block_out_channels\": [320, 640, 1280, 1280]");
+    assert_has(unet, "\"attention_head_dim\": [8, 8, 8, 8]");
+    assert_has(unet, "\"cross_attention_dim\": 768");
+    assert_has(unet, "\"layers_per_block\": 2");
+    assert_has(unet, "\"use_linear_projection\": false");
+    assert_has(unet, "\"sample_size\": 64");
+    assert_has(unet, "[\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"]");
+    assert_has(unet, "[\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]");
+    assert_has(vae, "\"block_out_channels\": [128, 256, 512, 512]");
+    assert_has(vae, "\"layers_per_block\": 2");
+    assert_has(vae, "\"latent_channels\": 4");
+    assert_has(&parts.part[PART_TEXT].config, "\"num_hidden_layers\": 12");
+    assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"quick_gelu\"");
+    assert_has(&parts.scheduler, "\"prediction_type\": \"epsilon\"");
+    assert_has(&parts.tokenizer_settings, "\"pad_token\": \"<|endoftext|>\"");
+    assert_string_equal((const char *)parts.tokenizer.config.data, parts.tokenizer_settings.s);
+    parts_release(&parts);
+    free(path);
+}
+
+static void sd21_file(void **state)
+{
+    Err e = { 0 };
+    Parts parts;
+    char *path = put_checkpoint(*state, "v2-1_768-ema-pruned.safetensors", "sd21", NULL, NULL);
+    put_vocabulary(*state);
+    if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
+    check_names(&parts, "sd21");
+    assert_string_equal(parts.family, "SD 2.x");
+    const Str *unet = &parts.part[PART_UNET].config;
+    assert_has(unet, "\"attention_head_dim\": [5, 10, 20, 20]");
+    assert_has(unet, "\"use_linear_projection\": true");
+    assert_has(unet, "\"cross_attention_dim\": 1024");
+    assert_has(unet, "\"sample_size\": 96");
+    assert_has(&parts.part[PART_TEXT].config, "\"num_hidden_layers\": 23");
+    assert_has(&parts.part[PART_TEXT].config, "\"num_attention_heads\": 16");
+    assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"gelu\"");
+    assert_has(&parts.scheduler, "\"prediction_type\": \"v_prediction\"");
+    assert_has(&parts.tokenizer_settings, "\"pad_token\": \"!\"");
+    assert_null(parts.note);
+    parts_release(&parts);
+    free(path);
+}
+
+/* Names and marks in a file tell what it predicts. */
+static void predictions(void **state)
+{
+    static const struct {
+        const char *name, *list, *extra, *predicts, *size;
+        bool noted;
+    } rows[] = {
+        { "v2-1_512-ema-pruned.safetensors", "sd21", NULL, "epsilon", "64", false },
+        { "512-base-ema.safetensors", "sd21", NULL, "epsilon", "64", false },
+        { "merge.safetensors", "sd21", NULL, "v_prediction", "96", true },
+        { "my-768.safetensors", "sd15", NULL, "epsilon", "64", false },
+        { "my-vpred.safetensors", "sd15", NULL, "v_prediction", "64", false },
+        { "marked.safetensors", "sd15", "v_pred", "v_prediction", "64", false },
+        { "512-base-marked.safetensors", "sd21", "v_pred", "v_prediction", "96", false },
+    };
+    put_vocabulary(*state);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        Parts parts;
+        char *path = put_checkpoint(*state, rows[i].name, rows[i].list, NULL, rows[i].extra), want[64];
+        if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s: %s", rows[i].name, e.text);
+        snprintf(want, sizeof want, "\"prediction_type\": \"%s\"", rows[i].predicts);
+        assert_has(&parts.scheduler, want);
+        snprintf(want, sizeof want, "\"sample_size\": %s,", rows[i].size);
+        assert_has(&parts.part[PART_UNET].config, want);
+        assert_int_equal(parts.note != NULL, rows[i].noted);
+        parts_release(&parts);
+        unlink(path);
+        free(path);
+    }
+}
+
+/* What is missing or too much in a checkpoint is named. */
+static void incomplete_files(void **state)
+{
+    static const struct {
+        const char *list, *without, *extra, *said;
+    } rows[] = {
+        { "sd15", "first_stage_model.", NULL, "give one with --vae" },
+        { "sd15", "cond_stage_model.", NULL, "no text encoder" },
+        { "sd15", "model.diffusion_model.", NULL, "this is a VAE alone" },
+        { "sd15", "model.diffusion_model.input_blocks.5.", NULL, "do not divide evenly" },
+        { "sd15", NULL, "model.diffusion_model.input_blocks.1.2.weight", "input_blocks.1.2.weight" },
+        { "sd15", NULL, "model.diffusion_model.input_blocks.99.0.op.weight", "input_blocks.99" },
+        { "sd15", NULL, "something.else", "\"something.else\" of shape [1]" },
+        { "sd15", NULL, "control_model.a", "a ControlNet" },
+        { "sd15", NULL, "conditioner.embedders.1.model.ln_final.weight", "Stable Diffusion XL" },
+        { "sd21", NULL, "cond_stage_model.model.transformer.other", "transformer.other" },
+    };
+    put_vocabulary(*state);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        Parts parts;
+        char *path = put_checkpoint(*state, "broken.safetensors", rows[i].list, rows[i].without, rows[i].extra);
+        int failed = parts_open(&parts, &(ModelPaths){ .path = path }, &e);
+        assert_said(failed, &e, path);
+        assert_said(failed, &e, rows[i].said);
+        parts_release(&parts);
+        unlink(path);
+        free(path);
+    }
+}
+
+/* in_proj that cannot be three matrices. */
+static void uneven_projection(void **state)
+{
+    Err e = { 0 };
+    Parts parts;
+    Layout l = { 0 };
+    str_add(&l.header, "{");
+    add_tensor(&l, "model.diffusion_model.input_blocks.0.0.weight", "4x4x3x3");
+    add_tensor(&l, "model.diffusion_model.input_blocks.1.0.in_layers.2.weight", "4x4x3x3");
+    add_tensor(&l, "cond_stage_model.model.transformer.resblocks.0.ln_1.weight", "4");
+    add_tensor(&l, "cond_stage_model.model.transformer.resblocks.1.ln_1.weight", "4");
+    add_tensor(&l, "cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight", "10x4");
+    char *path = put_sparse(*state, "uneven.safetensors", &l);
+    int failed = parts_open(&parts, &(ModelPaths){ .path = path }, &e);
+    assert_said(failed, &e, "in_proj_weight: shape [10, 4]");
+    parts_release(&parts);
+    free(path);
+}
+
+/* ---- the tokenizer and the VAE of single files ---- */
+
+static void tokenizer_places(void **state)
+{
+    Err e = { 0 };
+    Parts parts;
+    char *dir = path_in(*state, "alone"), *data = path_in(*state, "data"), *clip = path_in(*state, "data/limn/clip");
+    put_text(dir, "x", "");
+    setenv("XDG_DATA_HOME", data, 1);
+    char *path = put_checkpoint(dir, "sd15.safetensors", "sd15", NULL, NULL);
+
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = path }, &e), &e, "data/limn/clip/ or beside");
+    parts_release(&parts);
+    assert_int_equal(parts_open(&parts, &(ModelPaths){ .path = path, .no_weights = true }, &e), 0);
+    assert_null(parts.tokenizer_where);
+    parts_release(&parts);
+
+    static const char *const later_first[] = { "data/limn/clip", "alone/tokenizer", "alone" };
+    for (int i = 0; i < 3; i++) {
+        char *place = path_in(*state, later_first[i]);
+        put_vocabulary(place);
+        if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
+        assert_string_equal(parts.tokenizer_where, place);
+        parts_release(&parts);
+        free(place);
+    }
+    if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = clip }, &e)) fail_msg("%s", e.text);
+    assert_string_equal(parts.tokenizer_where, clip);
+    parts_release(&parts);
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e), &e, "--tokenizer: ");
+    parts_release(&parts);
+    free(path), free(dir), free(data), free(clip);
+}
+
+static void other_vae(void **state)
+{
+    static const char *const files[] = { "vae-ldm.safetensors", "vae-bare.safetensors" };
+    Err e = { 0 };
+    Parts parts;
+    put_vocabulary(*state);
+    char *model = put_checkpoint(*state, "no-vae.safetensors", "sd15", "first_stage_model.", NULL);
+    for (int i = 0; i < 2; i++) { /* LDM's names with their prefix and without */
+        Line l;
+        Layout layout = { 0 };
+        FILE *f = fopen(GOLDEN "/ldm/sd15.tsv", "r");
+        str_add(&layout.header, "{");
+        while (next_line(f, &l))
+            if (str_starts(l.name, "first_stage_model.")) add_tensor(&layout, l.name + (i ? strlen("first_stage_model.") : 0), l.shape);
+        fclose(f);
+        char *vae = put_sparse(*state, files[i], &layout);
+        if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = vae }, &e)) fail_msg("%s", e.text);
+        assert_int_equal(weights_count(parts.part[PART_VAE].weights), 248);
+        assert_string_equal(parts.part[PART_VAE].where, vae);
+        assert_has(&parts.part[PART_VAE].config, "[128, 256, 512, 512]");
+        parts_release(&parts);
+        assert_said(parts_open(&parts, &(ModelPaths){ .path = vae }, &e), &e, "give it as --vae");
+        parts_release(&parts);
+        free(vae);
+    }
+    /* a file and a folder in diffusers' naming: the built-in model's */
+    static const char *const same[] = { "models/sprites/vae", "models/sprites", "models/sprites/vae/diffusion_pytorch_model.safetensors" };
+    for (int i = 0; i < 3; i++) {
+        if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = same[i] }, &e)) fail_msg("%s", e.text);
+        assert_non_null(weights_find(parts.part[PART_VAE].weights, "decoder.mid_block.attentions.0.to_q.weight"));
+        assert_has(&parts.part[PART_VAE].config, "\"latent_channels\": 5");
+        parts_release(&parts);
+    }
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = model, .vae = "none" }, &e), &e, "--vae: none: No such file");
+    parts_release(&parts);
+    free(model);
+}
+
+/* ---- folders ---- */
+
+static void builtin_model(void **state)
+{
+    (void)state;
+    Err e = { 0 };
+    Parts parts;
+    unsetenv("LIMN_MODEL");
+    if (parts_open(&parts, &(ModelPaths){ 0 }, &e)) fail_msg("%s", e.text);
+    assert_string_equal(parts.name, "sprites");
+    assert_string_equal(parts.family, "custom");
+    assert_null(parts.hashed_path);
+    for (PartId id = 0; id < PART_COUNT; id++) assert_true(weights_count(parts.part[id].weights) > 10);
+    assert_true(parts.tokenizer.vocab.len && parts.tokenizer.merges.len && parts.tokenizer.special_map.len);
+    parts_release(&parts);
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = "nothing" }, &e), &e, "built in: sprites");
+    parts_release(&parts);
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = "./nothing" }, &e), &e, "./nothing: No such file");
+    parts_release(&parts);
+    setenv("LIMN_MODEL", "elsewhere", 1);
+    assert_said(parts_open(&parts, &(ModelPaths){ 0 }, &e), &e, "elsewhere");
+    parts_release(&parts);
+    unsetenv("LIMN_MODEL");
+}
+
+#define COMPONENTS                                                                                                                 \
+    "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"                    \
+    "\"scheduler\":[\"diffusers\",\"DDIMScheduler\"],\"unet\":[\"diffusers\",\"UNet2DConditionModel\"]"
+#define SD "{\"_class_name\":\"StableDiffusionPipeline\","
+
+static void folders(void **state)
+{
+    static const struct {
+        const char *index, *said;
+    } rows[] = {
+        { "[]", "an array" },
+        { "{\"_class_name\":\"FluxPipeline\"}", "a FluxPipeline, which limn cannot run" },
+        { "{\"_class_name\":\"StableDiffusionXLPipeline\"}", "XL" },
+        { SD COMPONENTS "}", "names no \"vae\"" },
+        { SD COMPONENTS ",\"vae\":[null,null]}", "names no \"vae\"" },
+        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderTiny\"]}", "the vae is a AutoencoderTiny" },
+        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"text_encoder_2\":[\"transformers\",\"T5\"]}", "text_encoder_2" },
+        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"]}", "text_encoder/config.json: No such file" },
+    };
+    Err e = { 0 };
+    Parts parts;
+    char *dir = path_in(*state, "model");
+    put_text(dir, "config.json", "{}");
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "give the folder above");
+    parts_release(&parts);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        put_text(dir, "model_index.json", rows[i].index);
+        int failed = parts_open(&parts, &(ModelPaths){ .path = dir }, &e);
+        assert_said(failed, &e, dir);
+        assert_said(failed, &e, rows[i].said);
+        parts_release(&parts);
+    }
+    put_text(dir, "text_encoder/config.json", "{}");
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "text_encoder/: no weights there");
+    parts_release(&parts);
+    put_text(dir, "text_encoder/model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "text_encoder/model.safetensors: a Git LFS pointer");
+    parts_release(&parts);
+    free(dir);
+}
+
+static void same_as_folder(void **state)
+{
+    (void)state;
+    Err e = { 0 };
+    Parts parts;
+    if (parts_open(&parts, &(ModelPaths){ .path = "models/sprites/" }, &e)) fail_msg("%s", e.text);
+    assert_string_equal(parts.name, "sprites");
+    assert_string_equal(parts.hashed_path, "models/sprites/unet/diffusion_pytorch_model.safetensors");
+    assert_string_equal(parts.tokenizer_where, "models/sprites/tokenizer");
+    assert_non_null(parts.defaults);
+    parts_release(&parts);
+}
+
+/* ---- kinds ---- */
+
+static void kinds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *what;
+    } rows[] = {
+        { "lora_unet_down_blocks_0_attentions_0_proj_in.alpha", "LoRA" },
+        { "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight", "LoRA" },
+        { "model.diffusion_model.double_blocks.0.img_attn.qkv.weight", "Flux" },
+        { "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", "Diffusion 3" },
+        { "down_blocks.0.resnets.0.conv1.weight", "UNet alone" },
+        { "text_model.encoder.layers.0.mlp.fc1.weight", "text encoder alone" },
+        { "decoder.up.0.block.0.conv1.weight", "VAE alone" },
+        { "h.0.attn.c_attn.weight", "none of the kinds" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        Weights *w = weights_new();
+        Weight t = { 0 };
+        assert_int_equal(weights_add(w, rows[i].name, &t, &e), 0);
+        assert_non_null(strstr(kind_of(w)->what, rows[i].what));
+        weights_free(w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sd15_file),        cmocka_unit_test(sd21_file),         cmocka_unit_test(predictions),
+        cmocka_unit_test(incomplete_files), cmocka_unit_test(uneven_projection), cmocka_unit_test(tokenizer_places),
+        cmocka_unit_test(other_vae),        cmocka_unit_test(builtin_model),     cmocka_unit_test(folders),
+        cmocka_unit_test(same_as_folder),   cmocka_unit_test(kinds),
+    };
+    return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+}
