@@ -13,10 +13,7 @@
 #include "scheduler/names.h"
 
 /* Elements to compute: none in a dry pass. */
-static size_t len(Tensor x)
-{
-    return x.data ? tensor_len(x) : 0;
-}
+static size_t len(Tensor x) { return x.data ? tensor_len(x) : 0; }
 
 /* x0 = D(x; sigma_i). */
 static int denoised(const Sampling *s, Tensor x0, Tensor x, int i, Err *e)
@@ -191,18 +188,18 @@ static int lcm(const Sampling *s, Err *e)
 
 const Sampler samplers[] = {
     { "euler", "one evaluation a step, first order; Karras et al. 2022", "Euler",
-      "sample_euler, k_euler, EulerDiscreteScheduler", euler, FAMILY_SIGMA, 1, 0, false, "model", 1 },
+      "sample_euler, k_euler, euler_k, EulerDiscreteScheduler", euler, FAMILY_SIGMA, 1, 0, false, 1 },
     { "euler_ancestral", "Euler with fresh noise each step; Crowson", "Euler a",
-      "euler_a, sample_euler_ancestral, k_euler_a, EulerAncestralDiscreteScheduler", euler_ancestral, FAMILY_SIGMA, 1,
-      1, true, "model", 1 },
+      "sample_euler_ancestral, k_euler_a, EulerAncestralDiscreteScheduler", euler_ancestral, FAMILY_SIGMA, 1, 1, true,
+      1 },
     { "heun", "two evaluations a step, second order; Karras et al. 2022", "Heun",
-      "sample_heun, heun_k, HeunDiscreteScheduler", heun, FAMILY_SIGMA, 2, 0, false, "model", 2 },
+      "sample_heun, k_heun, heun_k, HeunDiscreteScheduler", heun, FAMILY_SIGMA, 2, 0, false, 2 },
     { "dpmpp_2m", "DPM-Solver++(2M), multistep, second order; Lu et al. 2022", "DPM++ 2M",
-      "sample_dpmpp_2m, dpmpp_2m_k, DPMSolverMultistepScheduler", dpmpp_2m, FAMILY_DPM, 2, 0, false, "karras", 1 },
+      "sample_dpmpp_2m, k_dpmpp_2m, dpmpp_2m_k, DPMSolverMultistepScheduler", dpmpp_2m, FAMILY_DPM, 2, 0, false, 1 },
     { "ddim", "deterministic, or with eta as random as DDPM; Song et al. 2020", "DDIM", "DDIMScheduler", ddim,
-      FAMILY_DDIM, 1, 0, true, "model", 1 },
+      FAMILY_DDIM, 1, 0, true, 1 },
     { "lcm", "for latent consistency models: 1 to 8 steps, fresh noise between; Luo et al. 2023", "LCM",
-      "sample_lcm, LCMScheduler", lcm, FAMILY_LCM, 0, 1, false, "model", 1 },
+      "sample_lcm, LCMScheduler", lcm, FAMILY_LCM, 0, 1, false, 1 },
     { 0 },
 };
 

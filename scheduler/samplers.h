@@ -32,12 +32,11 @@ typedef struct {
     const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M" */
     const char *aliases; /* what other tools call it, parted by commas */
     int (*run)(const Sampling *s, Err *e);
-    Family family;        /* how diffusers lays out its timesteps */
-    int order;            /* of convergence on an ODE, with eta 0 */
-    double eta;           /* the default eta; > 0: it draws fresh noise */
-    bool takes_eta;       /* eta is the user's to choose */
-    const char *schedule; /* the schedule that A1111 takes for "Automatic" */
-    int evals_per_step;   /* 2: the last step takes 1 (2N - 1) */
+    Family family;      /* how diffusers lays out its timesteps */
+    int order;          /* of convergence on an ODE, with eta 0 */
+    double eta;         /* the default eta; > 0: it draws fresh noise */
+    bool takes_eta;     /* eta is the user's to choose */
+    int evals_per_step; /* 2: the last step takes 1 (2N - 1) */
 } Sampler;
 
 extern const Sampler samplers[]; /* ends with name NULL */

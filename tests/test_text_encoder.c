@@ -23,8 +23,8 @@ typedef struct {
 
 static void case_open(Case *c, const char *dir)
 {
-    Err e = {0};
-    *c = (Case){.skip = 1, .normed = true};
+    Err e = { 0 };
+    *c = (Case){ .skip = 1, .normed = true };
     fixture_open(&c->weights, "%s/model.safetensors", dir);
     fixture_open(&c->io, "%s/io.safetensors", dir);
     Config *config = config_open("%s/config.json", dir);
@@ -119,19 +119,19 @@ static void test_shape(void **state)
 /* Weights of big-g; its config with `from` replaced by `to`. */
 static void refused(const char *from, const char *to, const char *expected)
 {
-    Err e = {0};
+    Err e = { 0 };
     Fixture weights;
     Bytes json;
     assert_int_equal(file_map(&json, ENCODERS "/big-g/config.json", &e), 0);
     char *text = strndup((const char *)json.data, json.len), *at = strstr(text, from);
     assert_non_null(at);
-    Str changed = {0};
+    Str changed = { 0 };
     str_addn(&changed, text, (size_t)(at - text));
     str_add(&changed, to);
     str_add(&changed, at + strlen(from));
 
     fixture_open(&weights, ENCODERS "/big-g/model.safetensors");
-    Config *config = config_parse((Bytes){(const unsigned char *)changed.s, changed.len}, "config.json", &e);
+    Config *config = config_parse((Bytes){ (const unsigned char *)changed.s, changed.len }, "config.json", &e);
     assert_non_null(config);
     TextEncoder *t = text_encoder_new(config, weights.w, &e);
     if (t) fail_msg("%s was accepted", to);
@@ -166,7 +166,7 @@ static void test_refused(void **state)
 static void test_missing_projection(void **state)
 {
     (void)state;
-    Err e = {0};
+    Err e = { 0 };
     Fixture weights;
     fixture_open(&weights, ENCODERS "/vit-h/model.safetensors");
     Config *config = config_open(ENCODERS "/big-g/config.json");
@@ -178,7 +178,7 @@ static void test_missing_projection(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_shape),
-                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_missing_projection)};
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden), cmocka_unit_test(test_shape),
+                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_missing_projection) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

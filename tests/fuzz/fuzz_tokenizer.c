@@ -17,8 +17,10 @@ static const char merges[] = "#version: 0.2\na b\nab c</w>\nb c\n! !\n\xC3\x83 \
 /* Every byte's symbol, alone and at the end of a word; what the merges make; the special tokens. */
 static Tokenizer *byte_tokenizer(void)
 {
-    static const char *const rest[] = {"ab", "abc</w>", "bc", "!!", "\xC3\x83\xC2\xA9</w>", "<|startoftext|>", "<|endoftext|>"};
-    Str v = {0};
+    static const char *const rest[] = {
+        "ab", "abc</w>", "bc", "!!", "\xC3\x83\xC2\xA9</w>", "<|startoftext|>", "<|endoftext|>"
+    };
+    Str v = { 0 };
     Err e;
     int id = 0, spare = 256;
 
@@ -29,8 +31,8 @@ static Tokenizer *byte_tokenizer(void)
     }
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) str_addf(&v, ", \"%s\": %d", rest[i], id++);
     str_add(&v, "}");
-    TokenizerFiles f = {.vocab = {(const unsigned char *)v.s, v.len},
-                        .merges = {(const unsigned char *)merges, sizeof merges - 1}};
+    TokenizerFiles f = { .vocab = { (const unsigned char *)v.s, v.len },
+                         .merges = { (const unsigned char *)merges, sizeof merges - 1 } };
     Tokenizer *t = tokenizer_new(&f, &e);
     assert(t);
     str_release(&v);
@@ -54,7 +56,7 @@ static void check_rows(const Tokenizer *t, const char *text, size_t count)
 
 static void check(const Tokenizer *t, const char *text)
 {
-    TokenList l = {0};
+    TokenList l = { 0 };
     tokenizer_encode(t, text, &l);
     for (size_t i = 0; i < l.count; i++) {
         assert(l.id[i] >= 0 && l.id[i] < tokenizer_size(t));
@@ -67,22 +69,20 @@ static void check(const Tokenizer *t, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static Tokenizer *bytes;
-    Bytes part[5] = {{data, 0}};
+    Bytes part[5] = { { data, 0 } };
     size_t parts = 1;
 
     if (!bytes) bytes = byte_tokenizer();
     for (size_t i = 0; i < size; i++) {
-        if (data[i] || parts == 5)
-            part[parts - 1].len++;
-        else
-            part[parts++] = (Bytes){data + i + 1, 0};
+        if (data[i] || parts == 5) part[parts - 1].len++;
+        else part[parts++] = (Bytes){ data + i + 1, 0 };
     }
     char *text = mem_strndup((const char *)part[0].data, part[0].len);
     if (parts < 3) {
         check(bytes, text);
     } else {
-        Err e = {.text = ""};
-        TokenizerFiles f = {part[1], part[2], part[3], part[4]};
+        Err e = { .text = "" };
+        TokenizerFiles f = { part[1], part[2], part[3], part[4] };
         Tokenizer *t = tokenizer_new(&f, &e);
         assert(t || e.text[0]);
         if (t) check(t, text);
