@@ -1,12 +1,16 @@
-# limn: make demo | test | all | bench | lint | fmt | asan | fuzz | parity | install | clean
+# limn: make demo | test | all | bench | lint | fmt | asan | fuzz | parity | install | clean        (V=1 shows commands)
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 B       ?= build
 SAN     ?=
+V       ?= 0
+Q       := $(if $(filter 0,$(V)),@)
+MAKEFLAGS += --no-print-directory
+export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
 FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
-PKGS    := openblas libcjson fftw3f libutf8proc
+PKGS    := openblas libcjson fftw3f libutf8proc nettle
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
@@ -19,31 +23,51 @@ SRC     := $(filter-out nn/kernels_avx%,$(SRC))
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/models.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.c)
+
+# With gcc the program carries its libraries where static ones are installed: one file is all of limn.
+ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas cjson fftw3f utf8proc nettle gomp,$(call archive,$(l))) -lpthread -ldl -lm
+else
+CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
+endif
 
 all: $(B)/limn
 	@ln -sf $(B)/limn limn
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) all
 	./limn "a red potion" -o limn-demo.png
 
 test: deps-test
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) check
 
 check: all $(TESTS)
 	@tests/run $(TESTS)
 	@tests/cli/run $(B)/limn
 
-$(B)/limn: $(OBJ) $(B)/cmd/main.o
-	$(COMPILE) -o $@ $^ $(LIBS)
+$(B)/limn: $(B)/cmd/main.o $(B)/liblimn.a
+	@echo "LINK $@"
+	$(Q)$(CARRY)
 
-$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/tests/support.o $(OBJ)
-	$(COMPILE) -o $@ $^ $(LIBS) -lcmocka
+$(B)/liblimn.a: $(OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
+	@echo "LINK $@"
+	$(Q)$(COMPILE) -o $@ $^ $(LIBS) -lcmocka
+
+$(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
+	@echo "LINK $@"
+	$(Q)$(COMPILE) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
+	@echo "CC   $<"
+	$(Q)$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
 
 # Only the kernels see machine flags; no errno, so that loops vectorise.
 $(B)/nn/kernels_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
@@ -53,13 +77,13 @@ $(B)/nn/kernels_avx512.o: EXTRA += -mavx512f -mavx512bw -mavx512dq -mavx512vl -m
 # The default model, read in place from the program.
 $(B)/models.S: scripts/pack $(shell find models -type f)
 	@mkdir -p $(@D)
-	scripts/pack models > $@.tmp && mv $@.tmp $@
+	$(Q)scripts/pack models > $@.tmp && mv $@.tmp $@
 
 $(B)/models.o: $(B)/models.S
-	$(CC) -c -o $@ $<
+	$(Q)$(CC) -c -o $@ $<
 
 asan:
-	@$(MAKE) --no-print-directory check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+	@$(MAKE) check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 lint: deps-lint
 	@scripts/lint $(CFILES)
@@ -70,8 +94,8 @@ fmt:
 fuzz: deps-lint
 	@tests/fuzz/run
 
-bench: all
-	@bench/run
+bench: all $(B)/bench/layers
+	@bench/run $(B)
 
 parity: all
 	@bench/parity
@@ -86,4 +110,5 @@ clean:
 	rm -rf build build-* limn
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+.SECONDARY:
 .PHONY: all demo test check asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

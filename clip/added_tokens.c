@@ -27,13 +27,19 @@ enum { BOS, EOS, UNK, SEP, PAD, CLS, MASK, ROLES };
 static const struct {
     const char *key, *dflt;
 } roles[ROLES] = {
-    [BOS] = { "bos_token", "<|startoftext|>" }, [EOS] = { "eos_token", "<|endoftext|>" },
-    [UNK] = { "unk_token", "<|endoftext|>" },   [SEP] = { "sep_token", NULL },
-    [PAD] = { "pad_token", "<|endoftext|>" },   [CLS] = { "cls_token", NULL },
+    [BOS] = { "bos_token", "<|startoftext|>" },
+    [EOS] = { "eos_token", "<|endoftext|>" },
+    [UNK] = { "unk_token", "<|endoftext|>" },
+    [SEP] = { "sep_token", NULL },
+    [PAD] = { "pad_token", "<|endoftext|>" },
+    [CLS] = { "cls_token", NULL },
     [MASK] = { "mask_token", NULL },
 };
 
-static bool present(const cJSON *item) { return item && !cJSON_IsNull(item); }
+static bool present(const cJSON *item)
+{
+    return item && !cJSON_IsNull(item);
+}
 
 /* "<|endoftext|>" or {"content": "<|endoftext|>", "normalized": true, ...}. */
 static int read_entry(Entry *out, const cJSON *item, bool normalized_by_default, Err *e)
@@ -48,7 +54,8 @@ static int read_entry(Entry *out, const cJSON *item, bool normalized_by_default,
     if (!cJSON_IsString(content))
         return err_set(e, "a token must be a string or an object with \"content\", found %s", json_shown(item, buf));
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "single_word")))
-        return err_set(e, "token \"%s\" is \"single_word\", which limn does not support", shown(content->valuestring, buf));
+        return err_set(e, "token \"%s\" is \"single_word\", which limn does not support",
+                       shown(content->valuestring, buf));
 
     const cJSON *n = cJSON_GetObjectItemCaseSensitive(item, "normalized");
     bool normalized = present(n) ? cJSON_IsTrue(n) : normalized_by_default;
@@ -112,8 +119,8 @@ static int add_decoder(AddedTokens *a, const Vocab *v, const cJSON *decoder, Err
         if (read_entry(&entry, next, true, e)) return err_in(e, "added_tokens_decoder");
         AddedToken *t = add(a, v, entry);
         if (t->id != id)
-            return err_set(e, "added_tokens_decoder gives \"%s\" the id %ld, by vocab.json it is %d", shown(entry.content, buf), id,
-                           t->id);
+            return err_set(e, "added_tokens_decoder gives \"%s\" the id %ld, by vocab.json it is %d",
+                           shown(entry.content, buf), id, t->id);
         t->given = ~0U; /* this way of looking for it stands */
         done = id;
     }

@@ -40,8 +40,8 @@ static int read_tokens(Vocab *v, const cJSON *json, Err *e)
     for (const cJSON *t = json->child; t; t = t->next) {
         uint64_t id;
         if (!json_whole(t, &id) || id >= count)
-            return err_set(e, "token \"%s\" has the id %s; %zu tokens must have the ids 0 to %zu", shown(t->string, name),
-                           json_shown(t, value), count, count - 1);
+            return err_set(e, "token \"%s\" has the id %s; %zu tokens must have the ids 0 to %zu",
+                           shown(t->string, name), json_shown(t, value), count, count - 1);
         size_t len = strlen(t->string) + 1;
         memcpy(text, t->string, len);
         *out++ = (VocabToken){ text, (int)id };
@@ -133,7 +133,8 @@ static int parse_merge(Merge *m, const Vocab *v, char *line, Str *joined, Err *e
     m->right = vocab_find(v, right);
     m->id = vocab_find(v, joined->s);
     const char *missing = m->left < 0 ? left : m->right < 0 ? right : m->id < 0 ? joined->s : NULL;
-    if (missing) return err_set(e, "\"%s\" is not in vocab.json: the two files do not belong together", shown(missing, buf));
+    if (missing)
+        return err_set(e, "\"%s\" is not in vocab.json: the two files do not belong together", shown(missing, buf));
     return 0;
 }
 
@@ -167,12 +168,9 @@ static int read_merges(Bpe *b, const Vocab *v, Bytes file, Err *e)
             b->merge = mem_grow(b->merge, cap * sizeof *b->merge);
         }
         Merge *m = &b->merge[b->merge_count];
-        if (memchr(line.s, 0, len))
-            failed = err_set(e, "a NUL byte: not a text file");
-        else if (b->merge_count >= INT_MAX)
-            failed = err_set(e, "too many merges");
-        else
-            failed = parse_merge(m, v, line.s, &joined, e);
+        if (memchr(line.s, 0, len)) failed = err_set(e, "a NUL byte: not a text file");
+        else if (b->merge_count >= INT_MAX) failed = err_set(e, "too many merges");
+        else failed = parse_merge(m, v, line.s, &joined, e);
         if (failed) {
             char where[32];
             snprintf(where, sizeof where, "line %zu", number);
@@ -201,7 +199,8 @@ int bpe_init(Bpe *b, const Vocab *v, Bytes merges, int unk, Err *e)
     if (b->merge_count) qsort(b->merge, b->merge_count, sizeof *b->merge, by_pair);
     size_t kept = 0;
     for (size_t i = 0; i < b->merge_count; i++) { /* a pair given twice has its later rank */
-        bool again = kept && b->merge[kept - 1].left == b->merge[i].left && b->merge[kept - 1].right == b->merge[i].right;
+        bool again =
+            kept && b->merge[kept - 1].left == b->merge[i].left && b->merge[kept - 1].right == b->merge[i].right;
         b->merge[again ? kept - 1 : kept++] = b->merge[i];
     }
     b->merge_count = kept;
@@ -226,10 +225,8 @@ static const Merge *find_merge(const Bpe *b, int left, int right)
     while (low < high) {
         size_t mid = (low + high) / 2;
         if (b->merge[mid].right == right) return &b->merge[mid];
-        if (b->merge[mid].right < right)
-            low = mid + 1;
-        else
-            high = mid;
+        if (b->merge[mid].right < right) low = mid + 1;
+        else high = mid;
     }
     return NULL;
 }

@@ -1,8 +1,8 @@
 /*
  * text_encoder.c - see text_encoder.h.
  *
- *   ids ─ token + position embedding ─▶ x ─ layers: x += attention(norm(x)), x += mlp(norm(x)) ─▶ x ─ final norm ─▶ out
- *                                                                                                └ at the eos ─ projection ─▶ pooled
+ *   ids ─ token + position embedding ─▶ x
+ *   x ─ layers: x += attention(norm1(x)), x += mlp(norm2(x)) ─▶ x ─ final norm ─▶ out; its eos, projected ─▶ pooled
  *
  * Easy to get wrong: attention is causal, padding included (no mask for it); the final norm is applied to an earlier
  * layer's output too; eos_token_id 2 in a config means the place of the largest id, as transformers kept it.
@@ -43,20 +43,24 @@ struct TextEncoder {
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
 
-/* What any transformers config may carry, training and text generation for the most part. */
-static const char *const harmless[] = {
-    "architectures", "attention_dropout", "dropout", "dtype", "torch_dtype", "transformers_version", "tokenizer_class",
-    "initializer_factor", "initializer_range", "gradient_checkpointing", "return_dict", "output_attentions",
-    "output_hidden_states", "torchscript", "use_bfloat16", "tf_legacy_loss", "pruned_heads", "tie_word_embeddings",
-    "tie_encoder_decoder", "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size",
-    "chunk_size_feed_forward", "finetuning_task", "id2label", "label2id", "num_labels", "problem_type", "prefix",
-    "task_specific_params", "bos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "bad_words_ids",
-    "begin_suppress_tokens", "suppress_tokens", "forced_bos_token_id", "forced_eos_token_id", "max_length", "min_length",
-    "length_penalty", "repetition_penalty", "diversity_penalty", "exponential_decay_length_penalty", "no_repeat_ngram_size",
-    "encoder_no_repeat_ngram_size", "num_beams", "num_beam_groups", "num_return_sequences", "output_scores",
-    "return_dict_in_generate", "remove_invalid_values", "do_sample", "early_stopping", "temperature", "top_k", "top_p",
-    "typical_p", "use_cache", NULL,
+/* clang-format off */
+static const char *const harmless[] = { /* what any transformers config may carry */
+    "architectures", "dtype", "torch_dtype", "transformers_version", "tokenizer_class", "use_bfloat16", "torchscript",
+    "return_dict", "output_attentions", "output_hidden_states", "tie_word_embeddings", "pruned_heads", "prefix",
+    /* training */
+    "attention_dropout", "dropout", "initializer_factor", "initializer_range", "gradient_checkpointing",
+    "chunk_size_feed_forward", "finetuning_task", "task_specific_params", "problem_type", "id2label", "label2id",
+    "num_labels", "tf_legacy_loss",
+    /* text generation, which no text encoder does */
+    "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size", "tie_encoder_decoder",
+    "bos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "forced_bos_token_id",
+    "forced_eos_token_id", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "max_length", "min_length",
+    "length_penalty", "repetition_penalty", "diversity_penalty", "exponential_decay_length_penalty",
+    "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "num_beams", "num_beam_groups", "num_return_sequences",
+    "output_scores", "return_dict_in_generate", "remove_invalid_values", "do_sample", "early_stopping", "temperature",
+    "top_k", "top_p", "typical_p", "use_cache", NULL,
 };
+/* clang-format on */
 
 static bool one_of(const char *s, const char *const *names)
 {
@@ -92,13 +96,11 @@ static int shape_read(Shape *s, Config *c, Err *e)
     config_ignore(c, harmless);
     if (config_finish(c, e)) return -1;
 
-    if (!one_of(type, types)) return err_set(e, "model_type is \"%s\"; limn's text encoder is CLIP's, \"clip_text_model\"", type);
-    if (strcmp(act, "quick_gelu") == 0)
-        s->act = ACT_QUICK_GELU;
-    else if (strcmp(act, "gelu") == 0)
-        s->act = ACT_GELU;
-    else
-        return err_set(e, "hidden_act \"%s\" is not supported (supported: quick_gelu, gelu)", act);
+    if (!one_of(type, types))
+        return err_set(e, "model_type is \"%s\"; limn's text encoder is CLIP's, \"clip_text_model\"", type);
+    if (strcmp(act, "quick_gelu") == 0) s->act = ACT_QUICK_GELU;
+    else if (strcmp(act, "gelu") == 0) s->act = ACT_GELU;
+    else return err_set(e, "hidden_act \"%s\" is not supported (supported: quick_gelu, gelu)", act);
     if (s->width % s->heads)
         return err_set(e, "hidden_size %d cannot be divided into num_attention_heads %d", s->width, s->heads);
     return 0;
@@ -107,8 +109,13 @@ static int shape_read(Shape *s, Config *c, Err *e)
 /* The text half of a whole CLIP's config; projection_dim stands outside of it. */
 static int shape_read_nested(Shape *s, Config *c, Err *e)
 {
-    static const char *const other_half[] = { "model_type", "text_config", "text_config_dict", "vision_config",
-                                              "vision_config_dict", "logit_scale_init_value", NULL };
+    static const char *const other_half[] = { "model_type",
+                                              "text_config",
+                                              "text_config_dict",
+                                              "vision_config",
+                                              "vision_config_dict",
+                                              "logit_scale_init_value",
+                                              NULL };
     Config *text = config_object(c, config_has(c, "text_config_dict") ? "text_config_dict" : "text_config");
     int projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
 
@@ -126,11 +133,13 @@ static int bind_layer(Binder *b, const Shape *s, Layer *l, int i)
 {
     int w = s->width;
     size_t mark = bind_enter(b, "encoder.layers.%d", i);
-    int failed = bind_norm(b, &l->norm1, "layer_norm1", w, 0, s->eps) || bind_norm(b, &l->norm2, "layer_norm2", w, 0, s->eps) ||
-                 bind_linear(b, &l->q, "self_attn.q_proj", w, w, true) || bind_linear(b, &l->k, "self_attn.k_proj", w, w, true) ||
-                 bind_linear(b, &l->v, "self_attn.v_proj", w, w, true) ||
-                 bind_linear(b, &l->out, "self_attn.out_proj", w, w, true) ||
-                 bind_linear(b, &l->fc1, "mlp.fc1", w, s->inner, true) || bind_linear(b, &l->fc2, "mlp.fc2", s->inner, w, true);
+    int failed =
+        bind_norm(b, &l->norm1, "layer_norm1", w, 0, s->eps) || bind_norm(b, &l->norm2, "layer_norm2", w, 0, s->eps) ||
+        bind_linear(b, &l->q, "self_attn.q_proj", w, w, true) ||
+        bind_linear(b, &l->k, "self_attn.k_proj", w, w, true) ||
+        bind_linear(b, &l->v, "self_attn.v_proj", w, w, true) ||
+        bind_linear(b, &l->out, "self_attn.out_proj", w, w, true) ||
+        bind_linear(b, &l->fc1, "mlp.fc1", w, s->inner, true) || bind_linear(b, &l->fc2, "mlp.fc2", s->inner, w, true);
     bind_leave(b, mark);
     return failed;
 }
@@ -142,8 +151,10 @@ static int bind_text_model(Binder *b, TextEncoder *t)
     bool bare = bind_has(b, "embeddings.token_embedding.weight");
     size_t mark = bare ? 0 : bind_enter(b, "text_model");
 
-    if (bind_tensor(b, &t->token_embedding, "embeddings.token_embedding.weight", 2, (int64_t[]){ s->vocab, s->width }) ||
-        bind_tensor(b, &t->position_embedding, "embeddings.position_embedding.weight", 2, (int64_t[]){ s->tokens, s->width }))
+    if (bind_tensor(b, &t->token_embedding, "embeddings.token_embedding.weight", 2,
+                    (int64_t[]){ s->vocab, s->width }) ||
+        bind_tensor(b, &t->position_embedding, "embeddings.position_embedding.weight", 2,
+                    (int64_t[]){ s->tokens, s->width }))
         return -1;
     for (int i = 0; i < s->layers; i++)
         if (bind_layer(b, s, &t->layers[i], i)) return -1;
@@ -195,12 +206,30 @@ void text_encoder_free(TextEncoder *t)
     free(t);
 }
 
-int text_encoder_width(const TextEncoder *t) { return t->s.width; }
-int text_encoder_tokens(const TextEncoder *t) { return t->s.tokens; }
-int text_encoder_vocab(const TextEncoder *t) { return t->s.vocab; }
-int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
-int text_encoder_projection(const TextEncoder *t) { return t->s.projection; }
-size_t text_encoder_bytes(const TextEncoder *t) { return t->memory.bytes; }
+int text_encoder_width(const TextEncoder *t)
+{
+    return t->s.width;
+}
+int text_encoder_tokens(const TextEncoder *t)
+{
+    return t->s.tokens;
+}
+int text_encoder_vocab(const TextEncoder *t)
+{
+    return t->s.vocab;
+}
+int text_encoder_layers(const TextEncoder *t)
+{
+    return t->s.layers;
+}
+int text_encoder_projection(const TextEncoder *t)
+{
+    return t->s.projection;
+}
+size_t text_encoder_bytes(const TextEncoder *t)
+{
+    return t->memory.bytes;
+}
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
 

@@ -38,7 +38,8 @@ struct Tokenizer {
 /* What transformers reads from tokenizer_config.json and what changes the ids. */
 static int read_config(Tokenizer *t, Bytes file, Err *e)
 {
-    static const char *const classes[] = { "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend" };
+    static const char *const classes[] = { "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast",
+                                           "TokenizersBackend" };
     char buf[SHOWN_MAX];
 
     t->max = DEFAULT_MAX;
@@ -49,8 +50,7 @@ static int read_config(Tokenizer *t, Bytes file, Err *e)
     const cJSON *max = cJSON_GetObjectItemCaseSensitive(config, "model_max_length");
     if (max && !cJSON_IsNull(max)) {
         uint64_t n;
-        if (cJSON_IsNumber(max) && max->valuedouble > LARGEST_MAX)
-            n = DEFAULT_MAX;
+        if (cJSON_IsNumber(max) && max->valuedouble > LARGEST_MAX) n = DEFAULT_MAX;
         else if (!json_whole(max, &n) || n < 3) {
             err_set(e, "model_max_length is %s; it must be a whole number of at least 3", json_shown(max, buf));
             goto fail;
@@ -60,7 +60,8 @@ static int read_config(Tokenizer *t, Bytes file, Err *e)
 
     const cJSON *class = cJSON_GetObjectItemCaseSensitive(config, "tokenizer_class");
     bool known = !cJSON_IsString(class);
-    for (size_t i = 0; i < sizeof classes / sizeof *classes && !known; i++) known = !strcmp(class->valuestring, classes[i]);
+    for (size_t i = 0; i < sizeof classes / sizeof *classes && !known; i++)
+        known = !strcmp(class->valuestring, classes[i]);
     if (!known) {
         err_set(e, "tokenizer_class is %s; limn reads CLIPTokenizer", json_shown(class, buf));
         goto fail;
@@ -112,11 +113,26 @@ void tokenizer_free(Tokenizer *t)
     free(t);
 }
 
-int tokenizer_bos(const Tokenizer *t) { return t->added.bos; }
-int tokenizer_eos(const Tokenizer *t) { return t->added.eos; }
-int tokenizer_pad(const Tokenizer *t) { return t->added.pad; }
-int tokenizer_max(const Tokenizer *t) { return t->max; }
-int tokenizer_size(const Tokenizer *t) { return t->added.size; }
+int tokenizer_bos(const Tokenizer *t)
+{
+    return t->added.bos;
+}
+int tokenizer_eos(const Tokenizer *t)
+{
+    return t->added.eos;
+}
+int tokenizer_pad(const Tokenizer *t)
+{
+    return t->added.pad;
+}
+int tokenizer_max(const Tokenizer *t)
+{
+    return t->max;
+}
+int tokenizer_size(const Tokenizer *t)
+{
+    return t->added.size;
+}
 
 static void push_token(TokenList *l, int id, size_t from, size_t to)
 {
@@ -169,7 +185,10 @@ static bool begins_with(const Char *c, size_t count, const char *ascii)
     return !ascii[i];
 }
 
-static bool is_mark(uint32_t cp) { return !unicode_space(cp) && !unicode_letter(cp) && !unicode_number(cp); }
+static bool is_mark(uint32_t cp)
+{
+    return !unicode_space(cp) && !unicode_letter(cp) && !unicode_number(cp);
+}
 
 /* The length of the word that begins at c, which is no space: 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+ */
 static size_t word_length(const Char *c, size_t count)
@@ -218,6 +237,8 @@ static void encode_stretches(Encoder *en, const Char *c, size_t count, bool norm
                              void (*stretch)(Encoder *en, const Char *c, size_t count))
 {
     size_t start = 0;
+
+    if (!count) return;
     for (size_t i = 0; i < count;) {
         const AddedToken *a = added_tokens_match(&en->t->added, normalized, c + i, count - i);
         if (!a) {
@@ -235,8 +256,6 @@ static void encode_stretches(Encoder *en, const Char *c, size_t count, bool norm
 static void encode_raw(Encoder *en, const Char *c, size_t count)
 {
     Chars n = { 0 };
-
-    if (!count) return;
     for (size_t i = 0; i < count; i++) chars_push(&n, c[i]);
     chars_normalize(&n);
     encode_stretches(en, n.at, n.count, true, encode_words);

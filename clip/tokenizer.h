@@ -22,10 +22,10 @@ typedef struct {
 Tokenizer *tokenizer_new(const TokenizerFiles *f, Err *e);
 void tokenizer_free(Tokenizer *t);
 
-int tokenizer_bos(const Tokenizer *t); /* <|startoftext|> */
-int tokenizer_eos(const Tokenizer *t); /* <|endoftext|> */
-int tokenizer_pad(const Tokenizer *t); /* SD 1.x: the eos; SD 2.x: "!" (id 0), which special_tokens_map.json says */
-int tokenizer_max(const Tokenizer *t); /* model_max_length; 77 where the files give none */
+int tokenizer_bos(const Tokenizer *t);  /* <|startoftext|> */
+int tokenizer_eos(const Tokenizer *t);  /* <|endoftext|> */
+int tokenizer_pad(const Tokenizer *t);  /* SD 1.x: the eos; SD 2.x: "!" (id 0), which special_tokens_map.json says */
+int tokenizer_max(const Tokenizer *t);  /* model_max_length; 77 where the files give none */
 int tokenizer_size(const Tokenizer *t); /* ids are below this */
 
 /* The ids of a text without bos, eos, padding; from, to: the byte range of the text each came from. */

@@ -17,10 +17,8 @@ static bool in_ranges(const Range *r, size_t count, uint32_t cp)
     size_t low = 0, high = count;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (cp > r[mid].last)
-            low = mid + 1;
-        else
-            high = mid;
+        if (cp > r[mid].last) low = mid + 1;
+        else high = mid;
     }
     return low < count && cp >= r[low].first;
 }
@@ -57,9 +55,9 @@ static const struct {
     Range upper;
     uint32_t lower;
 } newer_case[] = {
-    { { 0x1C89, 0x1C89 }, 0x1C8A },     { { 0xA7CB, 0xA7CB }, 0x0264 }, { { 0xA7CC, 0xA7CC }, 0xA7CD },
-    { { 0xA7CE, 0xA7CE }, 0xA7CF },     { { 0xA7D2, 0xA7D2 }, 0xA7D3 }, { { 0xA7D4, 0xA7D4 }, 0xA7D5 },
-    { { 0xA7DA, 0xA7DA }, 0xA7DB },     { { 0xA7DC, 0xA7DC }, 0x019B }, { { 0x10D50, 0x10D65 }, 0x10D70 },
+    { { 0x1C89, 0x1C89 }, 0x1C8A },    { { 0xA7CB, 0xA7CB }, 0x0264 }, { { 0xA7CC, 0xA7CC }, 0xA7CD },
+    { { 0xA7CE, 0xA7CE }, 0xA7CF },    { { 0xA7D2, 0xA7D2 }, 0xA7D3 }, { { 0xA7D4, 0xA7D4 }, 0xA7D5 },
+    { { 0xA7DA, 0xA7DA }, 0xA7DB },    { { 0xA7DC, 0xA7DC }, 0x019B }, { { 0x10D50, 0x10D65 }, 0x10D70 },
     { { 0x16EA0, 0x16EB8 }, 0x16EBB },
 };
 
@@ -68,7 +66,10 @@ static const Range spaces[] = {
     { 0x2000, 0x200A }, { 0x2028, 0x2029 }, { 0x202F, 0x202F }, { 0x205F, 0x205F }, { 0x3000, 0x3000 },
 };
 
-bool unicode_space(uint32_t cp) { return IN_RANGES(spaces, cp); }
+bool unicode_space(uint32_t cp)
+{
+    return IN_RANGES(spaces, cp);
+}
 
 bool unicode_letter(uint32_t cp)
 {
@@ -177,8 +178,7 @@ static void sort_by_class(Char *c, Char *spare, size_t n)
     sort_by_class(c, spare, half);
     sort_by_class(c + half, spare, n - half);
     memcpy(spare, c, half * sizeof *c);
-    for (size_t a = 0, b = half, k = 0; a < half; k++)
-        c[k] = b < n && c[b].ccc < spare[a].ccc ? c[b++] : spare[a++];
+    for (size_t a = 0, b = half, k = 0; a < half; k++) c[k] = b < n && c[b].ccc < spare[a].ccc ? c[b++] : spare[a++];
 }
 
 /* The primary composite of two code points, 0 when there is none. */
@@ -208,8 +208,8 @@ static void nfc(Chars *c)
     for (size_t i = 0; i < d.count; i++) {
         Char ch = d.at[i];
         if (starter != SIZE_MAX) {
-            Char  *s = &c->at[starter];
-            bool  blocked = c->count - 1 > starter && c->at[c->count - 1].ccc >= ch.ccc;
+            Char *s = &c->at[starter];
+            bool blocked = c->count - 1 > starter && c->at[c->count - 1].ccc >= ch.ccc;
             uint32_t cp = blocked ? 0 : compose(s->cp, ch.cp);
             if (cp) {
                 s->cp = cp;

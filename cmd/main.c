@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,12 @@
 #include "cmd/interrupt.h"
 #include "cmd/options.h"
 #include "nn/kernels.h"
+
+/*
+ * libgomp's waiting threads spin by default: beside another busy program a picture then takes ten times as long. It reads
+ * this before main() begins, so it is set before libgomp's own constructor (which has no priority) where limn carries it.
+ */
+__attribute__((constructor(101))) static void let_waiting_threads_sleep(void) { setenv("GOMP_SPINCOUNT", "1000", 0); }
 
 /* A closed stdin, stdout or stderr must not become the number of a file that limn opens. */
 static void hold_standard_streams(void)

@@ -127,13 +127,24 @@ static size_t convert(const Kernels *k, float *dst, const Weight *t, size_t from
     return n;
 }
 
+/* Where a tensor's values are not wanted. */
+static const float unused[1];
+
+/* Whether they are; in a set that is only described, what they would take is counted. */
+static bool wanted(Binder *b, size_t floats)
+{
+    if (b->check_only) return false;
+    if (weights_dry(b->weights)) b->bytes += floats * sizeof(float);
+    return !weights_dry(b->weights);
+}
+
 /* All of a tensor as f32, on every core; a file's aligned f32 is used where it lies. NULL with b->e set on failure. */
 static const float *as_f32(Binder *b, const Weight *t)
 {
-    static const float unused[1];
-    if (b->check_only) return unused;
     const Kernels *k = kernels_select(&(const char *){ NULL });
     size_t n = weight_count(t), piece = 1 << 16, bad = n;
+    bool in_place = t->dtype == DT_F32 && (size_t)t->data % sizeof(float) == 0;
+    if (!wanted(b, in_place ? 0 : n)) return unused;
     if (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16) {
         float *dst = new_block(b, n);
         if (dst && weight_to_f32(t, dst, b->e)) {
@@ -142,7 +153,6 @@ static const float *as_f32(Binder *b, const Weight *t)
         }
         return dst;
     }
-    bool in_place = t->dtype == DT_F32 && (size_t)t->data % sizeof(float) == 0;
     float *dst = in_place ? NULL : new_block(b, n);
     if (!in_place && !dst) return NULL;
 
@@ -185,6 +195,7 @@ int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bi
 static const float *repacked(Binder *b, const Weight *t, size_t out, size_t in, size_t kk)
 {
     const Kernels *k = kernels_select(&(const char *){ NULL });
+    if (!wanted(b, out * in * kk)) return unused;
     float *dst = new_block(b, out * in * kk);
     if (!dst) return NULL;
     if (dtype_size(t->dtype) > 4 || (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16)) {
@@ -216,7 +227,7 @@ int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k)
     *c = (Conv){ .in = in, .out = out, .k = k };
     const Weight *t = take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k });
     if (!t) return -1;
-    c->w = k == 1 || b->check_only ? as_f32(b, t) : repacked(b, t, (size_t)out, (size_t)in, (size_t)(k * k));
+    c->w = k == 1 ? as_f32(b, t) : repacked(b, t, (size_t)out, (size_t)in, (size_t)(k * k));
     return c->w ? bind_vector(b, &c->b, name, ".bias", out) : -1;
 }
 

@@ -78,7 +78,7 @@ static void fill_defaults(const Model *m, Job *j)
     }
     if (!j->schedule) set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
     const Sampler *s = sampler_find(j->sampler);
-    if (j->eta < 0) j->eta = s ? s->eta : 0;
+    if (j->eta < 0 && s && s->takes_eta) j->eta = s->eta;
 }
 
 static int check_side(const char *name, int side, int factor, Err *e)
@@ -128,7 +128,8 @@ static int resolve(Generator *g, Job *j, Err *e)
     const Schedule *schedule = schedule_find(j->schedule);
     if (!schedule) return err_usage(e, "schedule %s: there is none of that name (see: limn list schedules)", j->schedule);
     set_text(&j->schedule, schedule->name);
-    g->eta = j->eta;
+    if (j->eta >= 0 && !g->sampler->takes_eta) return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, g->sampler->name);
+    g->eta = j->eta >= 0 ? j->eta : g->sampler->eta;
 
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;

@@ -39,11 +39,12 @@ static int read_noise(Model *m, const Parts *parts, Err *e)
 }
 
 /* The three networks have the same life: config and weights in, errors named by file. */
-static int bind_part(Model *m, Part *part, PartId id, Err *e)
+static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
 {
     Config *c = config_parse(text_bytes(&part->config), part->config_where, e);
     if (!c) return -1;
     bool bound = false;
+    if (dry) weights_set_dry(part->weights);
     switch (id) {
     case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
@@ -68,15 +69,12 @@ Model *model_open(const ModelPaths *p, Err *e)
     m->note = parts->note;
     if (read_noise(m, parts, e)) goto fail;
     if (read_defaults(&m->defaults, parts->defaults, e)) goto fail;
-    if (p->no_weights) return m;
-
-    m->tokenizer = tokenizer_new(&parts->tokenizer, e);
-    if (!m->tokenizer) {
+    if (parts->tokenizer_where && !(m->tokenizer = tokenizer_new(&parts->tokenizer, e))) {
         err_in(e, parts->tokenizer_where);
         goto fail;
     }
     for (PartId id = 0; id < PART_COUNT; id++)
-        if (bind_part(m, &parts->part[id], id, e)) goto fail;
+        if (bind_part(m, &parts->part[id], id, p->no_weights, e)) goto fail;
     complete_defaults(m);
     return m;
 

@@ -27,7 +27,7 @@ typedef struct {
     const char *path;      /* folder, file or built-in name; NULL: the default model ($LIMN_MODEL, else "sprites") */
     const char *vae;       /* another VAE: a folder or a file; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
-    bool no_weights;       /* describe only: parts are checked by header, nothing is bound */
+    bool no_weights;       /* describe only: names and shapes are checked, no value is read; the model must not be run */
 } ModelPaths;
 
 typedef struct {
@@ -38,7 +38,7 @@ typedef struct {
     const char *note; /* what had to be guessed, one line to tell the user; NULL */
     Noise noise;
     ModelDefaults defaults;
-    Tokenizer *tokenizer;
+    Tokenizer *tokenizer; /* NULL only when a single file has none and no_weights was asked for */
     TextEncoder *text;
     UNet *unet;
     Vae *vae;

@@ -19,34 +19,6 @@ Source *parts_keep(Parts *parts, Source *s)
     abort(); /* a model has at most a folder, a VAE and a tokenizer */
 }
 
-/* A file of a tokenizer's folder; absent and optional gives {0}. */
-static int get_in(Source *s, const char *folder, const char *name, bool optional, Bytes *out, Err *e)
-{
-    Str file = { 0 };
-    str_addf(&file, "%s%s", folder, name);
-    *out = (Bytes){ 0 };
-    int failed = optional && !source_has(s, file.s) ? 0 : source_get(s, file.s, out, e);
-    str_release(&file);
-    return failed;
-}
-
-int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e)
-{
-    Str where = { 0 };
-    TokenizerFiles *t = &parts->tokenizer;
-    if (get_in(s, folder, "vocab.json", false, &t->vocab, e) || get_in(s, folder, "merges.txt", false, &t->merges, e)) return -1;
-
-    /* the text encoder of a single file tells its settings itself, wherever the vocabulary is from */
-    Str *own = &parts->tokenizer_settings;
-    if (own->len) t->config = (Bytes){ (const unsigned char *)own->s, own->len };
-    else if (get_in(s, folder, "tokenizer_config.json", true, &t->config, e) ||
-             get_in(s, folder, "special_tokens_map.json", true, &t->special_map, e))
-        return -1;
-    str_addf(&where, "%s%s%.*s", source_name(s), *folder ? "/" : "", (int)strcspn(folder, "/"), folder);
-    parts->tokenizer_where = where.s;
-    return 0;
-}
-
 /* "models/sd15.safetensors" -> "sd15"; "models/sprites/" -> "sprites" */
 static char *short_name(const char *path)
 {
@@ -121,6 +93,8 @@ void parts_release(Parts *parts)
     free(parts->hashed_path);
     str_release(&parts->scheduler);
     str_release(&parts->tokenizer_settings);
+    str_release(&parts->vocab);
+    str_release(&parts->merges);
     config_free(parts->defaults);
     for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);
     file_unmap(&parts->file);

@@ -31,6 +31,7 @@ typedef struct Parts {
     Str scheduler;          /* scheduler_config.json */
     char *scheduler_where;
     TokenizerFiles tokenizer;
+    Str vocab, merges;      /* the same out of a tokenizer.json */
     Str tokenizer_settings; /* a single file's in place of tokenizer_config.json */
     char *tokenizer_where;   /* its folder; NULL: none was found, which only no_weights allows */
     Config *defaults;       /* limn.json; NULL */

@@ -174,39 +174,6 @@ static int split_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err
     return shapes_unet(unet->weights, context == 1024 && predict == PREDICT_V ? 96 : 64, &unet->config, e);
 }
 
-/* Where CLIP's vocabulary may be: beside the file, then where the user keeps it for all files. */
-static int find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
-{
-    const char *slash = strrchr(path, '/'), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    Str places[3] = { { 0 }, { 0 }, { 0 } };
-    int failed = -1;
-
-    if (slash) str_addn(&places[0], path, (size_t)(slash - path) + 1);
-    else str_add(&places[0], "./");
-    str_addf(&places[1], "%stokenizer/", places[0].s);
-    if (data && *data) str_addf(&places[2], "%s/limn/clip/", data);
-    else str_addf(&places[2], "%s/.local/share/limn/clip/", home ? home : "");
-
-    for (int i = 0; i < 3; i++) {
-        Str vocab = { 0 };
-        str_addf(&vocab, "%svocab.json", places[i].s);
-        bool there = file_exists(vocab.s);
-        str_release(&vocab);
-        if (!there) continue;
-        Source *s = source_open(places[i].s, e);
-        failed = s ? parts_read_tokenizer(parts, parts_keep(parts, s), "", e) : -1;
-        goto done;
-    }
-    failed = optional ? 0
-                      : err_set(e, "%s: a single file brings no tokenizer. Put vocab.json and merges.txt of CLIP (from the "
-                                   "tokenizer/ folder of any Stable Diffusion model in diffusers layout) into %s or beside "
-                                   "the model, or give their folder with --tokenizer", path, places[2].s);
-
-done:
-    for (int i = 0; i < 3; i++) str_release(&places[i]);
-    return failed;
-}
-
 int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
 {
     Weights *all = weights_new();
@@ -232,7 +199,7 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
         err_in(e, path);
         goto done;
     }
-    failed = p->tokenizer ? 0 : find_tokenizer(parts, path, p->no_weights, e);
+    failed = p->tokenizer ? 0 : parts_find_tokenizer(parts, path, p->no_weights, e);
 
 done:
     weights_free(all);

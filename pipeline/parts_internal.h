@@ -24,8 +24,11 @@ int parts_rename(Part *part, PartId id, Err *e);
 /* A file's text; *where becomes its path, on the heap. */
 int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e);
 
-/* vocab.json, merges.txt and the settings beside them; folder ends with '/' or is "". */
+/* vocab.json and merges.txt, or tokenizer.json, and the settings beside them; folder ends with '/' or is "". */
 int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e);
+
+/* CLIP's vocabulary for a single file: beside it, or where the user keeps it. optional: its absence is no error. */
+int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e);
 
 /* The parts keep a source until parts_release(). */
 Source *parts_keep(Parts *parts, Source *s);

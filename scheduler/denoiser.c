@@ -60,8 +60,11 @@ static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t,
     if (denoiser_guided(d)) guide(d, raw, len);
     estimate(d->noise->prediction, x0.data, x.data, raw.data, len, sigma);
     if (all_finite(x0.data, len)) return 0;
-    return err_set(e, "the network's output is not finite at sigma %.4g (timestep %.4g): broken weights, or a precision or "
-                      "guidance (%.4g) too coarse for them", sigma, t, (double)d->cfg_scale);
+    return err_set(
+        e,
+        "the network's output is not finite at sigma %.4g (timestep %.4g): broken weights, or a precision or "
+        "guidance (%.4g) too coarse for them",
+        sigma, t, (double)d->cfg_scale);
 }
 
 int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)

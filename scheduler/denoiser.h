@@ -25,7 +25,7 @@ struct Denoiser {
     const Noise *noise;
     NetworkFn network;
     void *ctx;
-    float cfg_scale;     /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
+    float cfg_scale; /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
     bool round_timestep; /* a timestep that is looked up goes to the nearest integer, as in ComfyUI; else fractional */
     Arena *arena;        /* for temporaries */
 
@@ -35,7 +35,10 @@ struct Denoiser {
     int evals; /* counts the calls of the network */
 };
 
-static inline bool denoiser_guided(const Denoiser *d) { return d->cfg_scale > 1; }
+static inline bool denoiser_guided(const Denoiser *d)
+{
+    return d->cfg_scale > 1;
+}
 
 /*
  * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Guidance joins the network's raw outputs:

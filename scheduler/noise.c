@@ -44,9 +44,10 @@ static const struct {
 
 /* Keys of the classes' own solvers: another sampler may be chosen, and each sampler of limn fixes them. */
 static const char *const solver_keys[] = {
-    "algorithm_type", "solver_order", "solver_type", "solver_p", "lower_order_final", "euler_at_final", "predict_x0",
-    "disable_corrector", "skip_prk_steps", "dynamic_thresholding_ratio", "sample_max_value", "noise_sampler_seed",
-    "predictor_order", "corrector_order", "tau_func", "use_corrector", "time_shift_type", "flow_shift", "sigma_data", NULL,
+    "algorithm_type",   "solver_order",       "solver_type",       "solver_p",        "lower_order_final",
+    "euler_at_final",   "predict_x0",         "disable_corrector", "skip_prk_steps",  "dynamic_thresholding_ratio",
+    "sample_max_value", "noise_sampler_seed", "predictor_order",   "corrector_order", "tau_func",
+    "use_corrector",    "time_shift_type",    "flow_shift",        "sigma_data",      NULL,
 };
 
 void noise_defaults(Noise *n)
@@ -80,8 +81,10 @@ static int set_class(Noise *n, const char *name, Err *e)
         n->steps_offset = 0;
         return 0;
     }
-    return err_set(e, "_class_name is %s, which limn does not know; a scheduler of Stable Diffusion such as DDIMScheduler "
-                      "or EulerDiscreteScheduler was expected", name);
+    return err_set(e,
+                   "_class_name is %s, which limn does not know; a scheduler of Stable Diffusion such as DDIMScheduler "
+                   "or EulerDiscreteScheduler was expected",
+                   name);
 }
 
 /* The place of text in a list of words. Error: none of them, the words are named. */
@@ -117,7 +120,8 @@ static int read_words(Noise *n, Config *c, Err *e)
     int i;
     if (word_index(&i, "beta_schedule", config_str(c, "beta_schedule", betas[n->betas]), betas, e)) return -1;
     n->betas = (BetaSchedule)i;
-    if (word_index(&i, "timestep_spacing", config_str(c, "timestep_spacing", spacings[n->spacing]), spacings, e)) return -1;
+    if (word_index(&i, "timestep_spacing", config_str(c, "timestep_spacing", spacings[n->spacing]), spacings, e))
+        return -1;
     n->spacing = (Spacing)i;
     return prediction_parse(&n->prediction, config_str(c, "prediction_type", "epsilon"), e);
 }
@@ -136,8 +140,8 @@ static int read_trained_betas(Noise *n, Config *c, Err *e)
 /* Options that would change the picture: only what limn computes. */
 static void read_unsupported(Config *c)
 {
-    static const char *const off[] = { "thresholding", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas",
-                                       "use_dynamic_shifting", NULL };
+    static const char *const off[] = { "thresholding",    "use_beta_sigmas",      "use_lu_lambdas",
+                                       "use_flow_sigmas", "use_dynamic_shifting", NULL };
     for (int i = 0; off[i]; i++) config_only_bool(c, off[i], false);
     config_only_str(c, "final_sigmas_type", "zero");
     config_only_str(c, "interpolation_type", "linear");
@@ -152,7 +156,9 @@ static void read_unsupported(Config *c)
 static int read_variance(Config *c, Err *e)
 {
     const char *type = config_str(c, "variance_type", "fixed_small");
-    return str_starts(type, "learned") ? err_set(e, "variance_type is \"%s\": networks that predict it are not supported", type) : 0;
+    return str_starts(type, "learned")
+               ? err_set(e, "variance_type is \"%s\": networks that predict it are not supported", type)
+               : 0;
 }
 
 static int read_fields(Noise *n, Config *c, Err *e)
@@ -171,7 +177,8 @@ static int read_fields(Noise *n, Config *c, Err *e)
     n->clip_sample = config_bool(c, "clip_sample", n->clip_sample > 0) ? range : 0;
     n->lcm_steps = config_int(c, "original_inference_steps", n->lcm_steps, 1, NOISE_MAX_TIMESTEPS);
     n->lcm_scaling = config_num(c, "timestep_scaling", n->lcm_scaling, 1e-6, 1e6);
-    bool karras = config_bool(c, "use_karras_sigmas", false), exponential = config_bool(c, "use_exponential_sigmas", false);
+    bool karras = config_bool(c, "use_karras_sigmas", false),
+         exponential = config_bool(c, "use_exponential_sigmas", false);
     if (karras && exponential) return err_set(e, "use_karras_sigmas and use_exponential_sigmas are both true");
     n->schedule = karras ? "karras" : exponential ? "exponential" : "model";
     if (read_trained_betas(n, c, e)) return -1;
@@ -228,7 +235,8 @@ static float beta(const Noise *n, int i)
         return root * root;
     }
     case BETA_SQUAREDCOS:
-        return (float)fmin(1 - cosine_alpha_bar((i + 1.0) / n->timesteps) / cosine_alpha_bar((double)i / n->timesteps), 0.999);
+        return (float)fmin(1 - cosine_alpha_bar((i + 1.0) / n->timesteps) / cosine_alpha_bar((double)i / n->timesteps),
+                           0.999);
     }
     return 0;
 }
@@ -263,8 +271,8 @@ static int check_fields(const Noise *n, Err *e)
         return err_set(e, "num_train_timesteps is %d; 2 to %d are possible", n->timesteps, NOISE_MAX_TIMESTEPS);
     if (!n->trained_betas && n->betas != BETA_SQUAREDCOS &&
         !(n->beta_start > 0 && n->beta_end >= n->beta_start && n->beta_end < 1))
-        return err_set(e, "beta_start is %g and beta_end %g; 0 < beta_start <= beta_end < 1 was expected", n->beta_start,
-                       n->beta_end);
+        return err_set(e, "beta_start is %g and beta_end %g; 0 < beta_start <= beta_end < 1 was expected",
+                       n->beta_start, n->beta_end);
     for (int i = 0; n->trained_betas && i < n->timesteps; i++)
         if (!(n->trained_betas[i] > 0 && n->trained_betas[i] < 1))
             return err_set(e, "trained_betas[%d] is %g; 0 < beta < 1 was expected", i, (double)n->trained_betas[i]);
@@ -325,10 +333,8 @@ double noise_timestep(const Noise *n, double sigma)
     int low = 0, high = last; /* sigmas[low] <= sigma < sigmas[high] */
     while (high - low > 1) {
         int middle = (low + high) / 2;
-        if (n->sigmas[middle] <= sigma)
-            low = middle;
-        else
-            high = middle;
+        if (n->sigmas[middle] <= sigma) low = middle;
+        else high = middle;
     }
     return low + log(sigma / n->sigmas[low]) / log(n->sigmas[high] / n->sigmas[low]);
 }

@@ -43,7 +43,8 @@ void noise_defaults(Noise *n);
 /*
  * Reads scheduler_config.json over the defaults: any scheduler class of diffusers; absent keys have the defaults of the
  * class. Options that only steer a class' own solver are skipped, since limn's samplers have their own settings. Error:
- * a class, key or value that would change the picture and is not supported (flow matching, thresholding, ...).
+ * a class, key or value that would change the picture and is not supported (flow matching, thresholding, ...);
+ * noise_release() is due all the same.
  */
 int noise_read(Noise *n, Bytes json, Err *e);
 

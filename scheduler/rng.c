@@ -19,8 +19,7 @@ enum { MT_N = 624, MT_M = 397 };
 static void mt_seed(Rng *r, uint32_t seed)
 {
     r->state[0] = seed;
-    for (uint32_t j = 1; j < MT_N; j++)
-        r->state[j] = 1812433253u * (r->state[j - 1] ^ (r->state[j - 1] >> 30)) + j;
+    for (uint32_t j = 1; j < MT_N; j++) r->state[j] = 1812433253u * (r->state[j - 1] ^ (r->state[j - 1] >> 30)) + j;
     r->next = MT_N;
 }
 
@@ -44,7 +43,10 @@ static uint32_t mt_next(Rng *r)
     return y ^ (y >> 18);
 }
 
-static float uniform(Rng *r) { return (float)(mt_next(r) & 0xffffff) * 0x1p-24f; }
+static float uniform(Rng *r)
+{
+    return (float)(mt_next(r) & 0xffffff) * 0x1p-24f;
+}
 
 static double uniform_double(Rng *r)
 {
@@ -55,8 +57,9 @@ static double uniform_double(Rng *r)
 /* ln x for a normal x > 0: Cephes' logf. */
 static float cephes_log(float x)
 {
-    static const float p[] = { 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
-                               -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f };
+    static const float p[] = { 7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                               -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                               2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f };
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     float e = (float)((int)(bits >> 23) - 127) + 1;
@@ -79,7 +82,7 @@ static float cephes_log(float x)
 /* sin x and cos x for x >= 0: Cephes' sinf and cosf over a shared reduction to [-pi/4, pi/4]. */
 static void cephes_sincos(float x, float *sine, float *cosine)
 {
-    int   octant = ((int)(x * 1.27323954473516f) + 1) & ~1;
+    int octant = ((int)(x * 1.27323954473516f) + 1) & ~1;
     float j = (float)octant;
     x = fmaf(j, -0.78515625f, x);
     x = fmaf(j, -2.4187564849853515625e-4f, x);
@@ -95,8 +98,7 @@ static void cephes_sincos(float x, float *sine, float *cosine)
     *sine = swapped ? c : s;
     *cosine = swapped ? s : c;
     if (octant & 4) *sine = -*sine;
-    if ((octant - 2) & 4) return;
-    *cosine = -*cosine;
+    if (!((octant - 2) & 4)) *cosine = -*cosine;
 }
 
 /* Box and Muller over 16 uniforms: 8 pairs (d[j], d[j + 8]). */
@@ -158,8 +160,8 @@ static void philox(uint32_t counter[4], uint32_t key0, uint32_t key1)
 static void philox_randn(Rng *r, float *out, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        uint64_t thread = i;
-        uint32_t c[4] = { (uint32_t)r->offset, (uint32_t)(r->offset >> 32), (uint32_t)thread, (uint32_t)(thread >> 32) };
+        uint32_t c[4] = { (uint32_t)r->offset, (uint32_t)(r->offset >> 32), (uint32_t)i,
+                          (uint32_t)((uint64_t)i >> 32) };
         philox(c, (uint32_t)r->seed, (uint32_t)(r->seed >> 32));
         double u = c[0] * 0x1p-32 + 0x1p-33, v = (c[1] * 0x1p-32 + 0x1p-33) * TWO_PI;
         out[i] = (float)(sqrt(-2 * log(u)) * sin(v));
@@ -175,10 +177,8 @@ void rng_init(Rng *r, RngKind kind, uint64_t seed)
 
 void rng_randn(Rng *r, float *out, size_t n)
 {
-    if (r->kind == RNG_PHILOX)
-        philox_randn(r, out, n);
-    else
-        torch_randn(r, out, n);
+    if (r->kind == RNG_PHILOX) philox_randn(r, out, n);
+    else torch_randn(r, out, n);
 }
 
 void rng_rand(Rng *r, float *out, size_t n)

@@ -25,12 +25,13 @@ typedef struct {
 void rng_init(Rng *r, RngKind kind, uint64_t seed);
 
 /*
- * torch.randn(n, generator=r), float32, in the order of the tensor's memory (NCHW for a latent). n is one draw: torch's
- * rule depends on it (n < 16 and n % 16), so draw a whole latent at once.
+ * torch.randn(n, generator=r), float32, in the order of the tensor's memory (NCHW for a latent); the bits are those of torch 2
+ * on x86-64. n is one draw: torch's rule depends on it (n < 16 and n % 16), so draw a whole latent at once. RNG_PHILOX: one
+ * element a thread, as A1111's "NV"; a card draws so while it has as many threads as there are elements.
  */
 void rng_randn(Rng *r, float *out, size_t n);
 
-/* torch.rand(n). */
+/* torch.rand(n); RNG_TORCH only. */
 void rng_rand(Rng *r, float *out, size_t n);
 
 #endif

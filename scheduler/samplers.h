@@ -17,7 +17,7 @@
 typedef struct {
     Denoiser *d;
     Tensor x;           /* [n, h, w, c]: in tl->scale * unit noise, out the clean latent */
-    const Timeline *tl; /* made for the sampler's family */
+    const Timeline *tl; /* made for the sampler's family: diffusers' picture */
     Rng *rng;           /* [n] a generator for each picture; see fresh_noise() */
     double eta;         /* ddim, ancestral: share of fresh noise, 0 .. 1 */
     Arena *arena;
@@ -27,22 +27,22 @@ typedef struct {
 } Sampling;
 
 typedef struct {
-    const char *name;     /* "dpmpp_2m" */
-    const char *help;     /* one line */
-    const char *a1111;    /* its name in A1111's `parameters`: "DPM++ 2M" */
-    const char *aliases;  /* what other tools call it, parted by commas */
+    const char *name;    /* "dpmpp_2m" */
+    const char *help;    /* one line */
+    const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M" */
+    const char *aliases; /* what other tools call it, parted by commas */
     int (*run)(const Sampling *s, Err *e);
-    Family family;        /* how diffusers lays out its timesteps */
-    int order;            /* of convergence on an ODE, with eta 0 */
-    double eta;           /* the default eta; > 0: it draws fresh noise */
-    bool takes_eta;       /* eta is the user's to choose */
-    const char *schedule; /* the schedule that A1111 takes for "Automatic" */
-    int evals_per_step;   /* 2: the last step takes 1 (2N - 1) */
+    Family family;      /* how diffusers lays out its timesteps */
+    int order;          /* of convergence on an ODE, with eta 0 */
+    double eta;         /* the default eta; > 0: it draws fresh noise */
+    bool takes_eta;     /* eta is the user's to choose */
+    int evals_per_step; /* 2: the last step takes 1 (2N - 1) */
 } Sampler;
 
 extern const Sampler samplers[]; /* ends with name NULL */
 
-const Sampler *sampler_find(const char *name); /* NULL when there is none; knows A1111's, k-diffusion's and diffusers' names */
+const Sampler *
+sampler_find(const char *name); /* NULL when there is none; knows A1111's, k-diffusion's and diffusers' names */
 
 /*
  * s->run() with its temporaries given back. In a dry arena it only walks through the allocations of a run, with the network.

@@ -21,7 +21,11 @@ static double sigma_linear(const Noise *n, double t)
 }
 
 /* numpy.linspace(a, b, count)[i] */
-static double linspace(double a, double b, int count, int i) { return count > 1 ? a + i * ((b - a) / (count - 1)) : a; }
+static double linspace(double a, double b, int count, int i)
+{
+    if (count == 1) return a;
+    return i + 1 == count ? b : a + i * ((b - a) / (count - 1));
+}
 
 /* Where a sigma is infinite for DDIM and LCM (a last alpha of 0). At 2^30 x0 + sigma * noise holds no trace of x0. */
 static const double INFINITE_SIGMA = 0x1p30;
@@ -32,8 +36,11 @@ static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e
     int last = n->timesteps - 1, stride = n->timesteps / tl->steps;
     for (int i = 0; i < tl->steps; i++) {
         if (tl->t[i] < 0 || tl->t[i] > last)
-            return err_usage(e, "%d steps: %s spacing (steps_offset %d) asks for timestep %g, the model has 0 to %d; take fewer "
-                                "steps", tl->steps, what, n->steps_offset, tl->t[i], last);
+            return err_usage(
+                e,
+                "%d steps: %s spacing (steps_offset %d) asks for timestep %g, the model has 0 to %d; take fewer "
+                "steps",
+                tl->steps, what, n->steps_offset, tl->t[i], last);
         tl->sigma[i] = sigma_linear(n, tl->t[i]);
         if (tl->family != FAMILY_DDIM) continue;
         double t = tl->t[i] - stride;
@@ -41,7 +48,8 @@ static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e
     }
     bool infinite = n->zero_terminal_snr && tl->t[0] == last && (tl->family == FAMILY_DDIM || tl->family == FAMILY_LCM);
     if (infinite && n->prediction == PREDICT_EPSILON)
-        return err_set(e, "zero terminal SNR needs a network that predicts v or the sample: from pure noise epsilon says nothing");
+        return err_set(
+            e, "zero terminal SNR needs a network that predicts v or the sample: from pure noise epsilon says nothing");
     if (infinite) tl->sigma[0] = INFINITE_SIGMA;
     return 0;
 }
@@ -80,8 +88,9 @@ static int lcm_timesteps(const Noise *n, Timeline *tl, Err *e)
 {
     int stride = n->timesteps / n->lcm_steps;
     if (tl->steps > n->lcm_steps || stride < 1)
-        return err_usage(e, "%d steps: the model was distilled on %d (original_inference_steps) of %d timesteps; take 1 to %d",
-                         tl->steps, n->lcm_steps, n->timesteps, n->lcm_steps < n->timesteps ? n->lcm_steps : n->timesteps);
+        return err_usage(
+            e, "%d steps: the model was distilled on %d (original_inference_steps) of %d timesteps; take 1 to %d",
+            tl->steps, n->lcm_steps, n->timesteps, n->lcm_steps < n->timesteps ? n->lcm_steps : n->timesteps);
     for (int i = 0; i < tl->steps; i++) {
         int index = (int)floor(i * ((double)n->lcm_steps / tl->steps));
         tl->t[i] = (n->lcm_steps - index) * stride - 1;
@@ -184,12 +193,12 @@ static int ddim_uniform(const Noise *n, Timeline *tl, Err *e)
 }
 
 const Schedule schedules[] = {
-    { "model", "default, automatic", "the model's own timestep_spacing, as diffusers lays it out for the sampler", model },
+    { "model", "default", "the model's own timestep_spacing, as diffusers lays it out for the sampler", model },
     { "karras", "use_karras_sigmas", "dense at low noise, rho 7; Karras et al. 2022", karras },
     { "exponential", "use_exponential_sigmas", "evenly in log sigma; k-diffusion", exponential },
-    { "normal", "uniform, Normal", "evenly in t, both ends; k-diffusion, ComfyUI, A1111's Uniform", normal },
-    { "sgm_uniform", "SGM Uniform", "evenly in t without the last; generative-models, ComfyUI, A1111", sgm_uniform },
-    { "simple", "Simple", "every (timesteps / N)-th sigma from the top; ComfyUI, A1111", simple },
+    { "normal", "uniform", "evenly in t, both ends; k-diffusion, ComfyUI, A1111's Uniform", normal },
+    { "sgm_uniform", "", "evenly in t without the last; generative-models, ComfyUI, A1111", sgm_uniform },
+    { "simple", "", "every (timesteps / N)-th sigma from the top; ComfyUI, A1111", simple },
     { "ddim_uniform", "DDIM", "every (timesteps / N)-th sigma from the bottom; ComfyUI, A1111's DDIM", ddim_uniform },
     { "leading", "", "diffusers' spacing of SD 1.x and 2.x, whatever the model's", leading },
     { "trailing", "", "diffusers' spacing of Turbo, Lightning, zero-SNR models, whatever the model's", trailing },
@@ -208,8 +217,8 @@ static int check_falling(const Timeline *tl, const char *schedule, Err *e)
 {
     for (int i = 0; i < tl->steps; i++)
         if (!(tl->sigma[i] > tl->sigma[i + 1]))
-            return err_usage(e, "%d steps are more than the schedule %s has sigmas for: step %d would go from %g to %g", tl->steps,
-                             schedule, i + 1, tl->sigma[i], tl->sigma[i + 1]);
+            return err_usage(e, "%d steps are more than the schedule %s has sigmas for: step %d would go from %g to %g",
+                             tl->steps, schedule, i + 1, tl->sigma[i], tl->sigma[i + 1]);
     return 0;
 }
 
@@ -217,11 +226,12 @@ int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family
 {
     *tl = (Timeline){ .steps = steps, .family = family, .unit_variance = family != FAMILY_SIGMA };
     if (steps < 1 || steps > n->timesteps)
-        return err_usage(e, "%d steps: 1 to %d are possible, the timesteps that the model was trained on", steps, n->timesteps);
+        return err_usage(e, "%d steps: 1 to %d are possible, the timesteps that the model was trained on", steps,
+                         n->timesteps);
 
     size_t room = (size_t)n->timesteps; /* ddim_uniform may take more than steps */
     tl->sigma = mem_array(room + 1, sizeof *tl->sigma);
-    tl->t = mem_array(room, sizeof *tl->t);
+    tl->t = mem_array(room + 1, sizeof *tl->t);
     tl->to = mem_array(room, sizeof *tl->to);
     for (size_t i = 0; i < room; i++) tl->t[i] = tl->to[i] = NAN;
     if (s->fill(n, tl, e)) goto fail;
@@ -231,7 +241,7 @@ int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family
         tl->t[i] = family == FAMILY_SIGMA ? (float)tl->t[i] : rint(tl->t[i]);
         tl->sigma[i] = (float)tl->sigma[i];
     }
-    tl->sigma[tl->steps] = 0;
+    tl->sigma[tl->steps] = tl->t[tl->steps] = 0;
     for (int i = 0; i < tl->steps; i++)
         if (isnan(tl->to[i])) tl->to[i] = tl->sigma[i + 1];
     if (check_falling(tl, s->name, e)) goto fail;

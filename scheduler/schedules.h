@@ -14,15 +14,15 @@
  */
 typedef enum {
     FAMILY_SIGMA, /* Euler, Heun, ...: fractional timesteps; noise starts at sigma, or sqrt(sigma^2 + 1) with leading spacing */
-    FAMILY_DPM,   /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
-    FAMILY_DDIM,  /* DDIM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
-    FAMILY_LCM,   /* LCM: every k-th of the timesteps that the model was distilled on */
+    FAMILY_DPM,  /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
+    FAMILY_DDIM, /* DDIM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
+    FAMILY_LCM,  /* LCM: every k-th of the timesteps that the model was distilled on */
 } Family;
 
 typedef struct {
     int steps;     /* what was asked for, but for ddim_uniform (see there) */
     double *sigma; /* [steps + 1], falling, the last 0 */
-    double *t;     /* [steps] the timestep that the network is told at each sigma */
+    double *t;     /* [steps + 1] the timestep that the network is told at each sigma */
     double *to;    /* [steps] where FAMILY_DDIM's step i goes: x then counts as at sigma[i + 1]. Else sigma[i + 1]. */
     double scale;  /* the first latent is scale * unit noise: sigma[0], or sqrt(sigma[0]^2 + 1) */
     bool unit_variance; /* the latter: diffusers but for FAMILY_SIGMA with trailing and linspace spacing */
@@ -39,7 +39,8 @@ typedef struct {
 
 extern const Schedule schedules[]; /* ends with name NULL */
 
-const Schedule *schedule_find(const char *name); /* NULL when there is none; ComfyUI, A1111 and diffusers spellings too */
+const Schedule *
+schedule_find(const char *name); /* NULL when there is none; ComfyUI, A1111 and diffusers spellings too */
 
 /*
  * The timeline of a run; the caller's, timeline_release() gives it back. Error: fewer than 1 step, or more than the

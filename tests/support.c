@@ -26,8 +26,8 @@ void fixture_open(Fixture *f, const char *fmt, ...)
     format_path(path, fmt, ap);
     va_end(ap);
 
-    Err e = {0};
-    *f = (Fixture){.w = weights_new()};
+    Err e = { 0 };
+    *f = (Fixture){ .w = weights_new() };
     if (file_map(&f->file, path, &e) || safetensors_read(f->w, f->file, &e)) fail_msg("%s: %s", path, e.text);
 }
 
@@ -37,7 +37,7 @@ void fixture_close(Fixture *f)
     free(f->floats);
     weights_free(f->w);
     file_unmap(&f->file);
-    *f = (Fixture){0};
+    *f = (Fixture){ 0 };
 }
 
 /* Memory that lives as long as the fixture. */
@@ -47,7 +47,10 @@ static void *fixture_keep(Fixture *f, void *block)
     return f->floats[f->count++] = block;
 }
 
-bool fixture_has(const Fixture *f, const char *name) { return weights_find(f->w, name) != NULL; }
+bool fixture_has(const Fixture *f, const char *name)
+{
+    return weights_find(f->w, name) != NULL;
+}
 
 static const Weight *fixture_find(const Fixture *f, const char *name)
 {
@@ -72,7 +75,7 @@ const float *fixture_f32(Fixture *f, const char *name, size_t *len)
     const Weight *t = fixture_find(f, name);
     size_t n = weight_count(t);
     float *x = fixture_keep(f, mem_array(n, sizeof *x));
-    Err e = {0};
+    Err e = { 0 };
     if (weight_to_f32(t, x, &e)) fail_msg("%s: %s", name, e.text);
     if (len) *len = n;
     return x;
@@ -126,15 +129,18 @@ Config *config_open(const char *fmt, ...)
     format_path(path, fmt, ap);
     va_end(ap);
 
-    Err e = {0};
-    Bytes file = {0};
+    Err e = { 0 };
+    Bytes file = { 0 };
     Config *c = file_map(&file, path, &e) ? NULL : config_parse(file, path, &e);
     file_unmap(&file);
     if (!c) fail_msg("%s: %s", path, e.text);
     return c;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* Entries of dir that end in suffix, or with suffix NULL those that are folders. */
 static char **list(const char *dir, const char *suffix)
@@ -156,8 +162,14 @@ static char **list(const char *dir, const char *suffix)
     return names;
 }
 
-char **folders_in(const char *dir) { return list(dir, NULL); }
-char **files_in(const char *dir, const char *suffix) { return list(dir, suffix); }
+char **folders_in(const char *dir)
+{
+    return list(dir, NULL);
+}
+char **files_in(const char *dir, const char *suffix)
+{
+    return list(dir, suffix);
+}
 
 void names_free(char **names)
 {
@@ -215,7 +227,7 @@ void assert_error(double error, double limit, const char *fmt, ...)
 Tensor run_measured(ForwardFn f, void *ctx, int threads, Arena *a)
 {
     const char *why = NULL;
-    Nn nn = {.arena = a, .k = kernels_select(&why), .threads = threads};
+    Nn nn = { .arena = a, .k = kernels_select(&why), .threads = threads };
     if (!nn.k) fail_msg("%s", why);
 
     arena_init_dry(a);
@@ -223,7 +235,7 @@ Tensor run_measured(ForwardFn f, void *ctx, int threads, Arena *a)
     size_t need = a->peak;
     arena_release(a);
 
-    Err e = {0};
+    Err e = { 0 };
     if (arena_init(a, need, &e)) fail_msg("%s", e.text);
     Tensor out = f(&nn, ctx);
     assert_int_equal(a->peak, need); /* the dry pass walked the same way */

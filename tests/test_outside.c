@@ -33,15 +33,18 @@ typedef struct {
     Nn nn;
 } Torch;
 
-static void torch_seed(Torch *t, uint64_t seed) { rng_init(&t->rng, RNG_TORCH, seed); }
+static void torch_seed(Torch *t, uint64_t seed)
+{
+    rng_init(&t->rng, RNG_TORCH, seed);
+}
 
 static void torch_init(Torch *t)
 {
-    *t = (Torch){.w = weights_new()};
+    *t = (Torch){ .w = weights_new() };
     torch_seed(t, 0);
     if (arena_init(&t->arena, (size_t)512 << 20, &t->e)) fail_msg("%s", t->e.text);
     const char *why = NULL;
-    t->nn = (Nn){.arena = &t->arena, .k = kernels_select(&why), .threads = 2};
+    t->nn = (Nn){ .arena = &t->arena, .k = kernels_select(&why), .threads = 2 };
     binder_init(&t->b, t->w, &t->e);
 }
 
@@ -60,7 +63,7 @@ static void add(Torch *t, const char *name, const char *part, double bound, floa
 {
     char full[256];
     snprintf(full, sizeof full, "%s.%s", name, part);
-    Weight w = {.name = full, .dtype = DT_F32, .ndim = ndim};
+    Weight w = { .name = full, .dtype = DT_F32, .ndim = ndim };
     memcpy(w.shape, shape, (size_t)ndim * sizeof *shape);
     size_t n = weight_count(&w);
     float *x = mem_array(n, sizeof *x);
@@ -76,20 +79,20 @@ static void add(Torch *t, const char *name, const char *part, double bound, floa
 static void draw_conv(Torch *t, const char *name, int in, int out, int k)
 {
     double bound = 1 / sqrt((double)(in * k * k));
-    add(t, name, "weight", bound, 0, 4, (int64_t[]){out, in, k, k});
-    add(t, name, "bias", bound, 0, 1, (int64_t[]){out});
+    add(t, name, "weight", bound, 0, 4, (int64_t[]){ out, in, k, k });
+    add(t, name, "bias", bound, 0, 1, (int64_t[]){ out });
 }
 
 static void draw_linear(Torch *t, const char *name, int in, int out, bool bias)
 {
-    add(t, name, "weight", 1 / sqrt((double)in), 0, 2, (int64_t[]){out, in});
-    if (bias) add(t, name, "bias", 1 / sqrt((double)in), 0, 1, (int64_t[]){out});
+    add(t, name, "weight", 1 / sqrt((double)in), 0, 2, (int64_t[]){ out, in });
+    if (bias) add(t, name, "bias", 1 / sqrt((double)in), 0, 1, (int64_t[]){ out });
 }
 
 static void draw_norm(Torch *t, const char *name, int c)
 {
-    add(t, name, "weight", 0, 1, 1, (int64_t[]){c});
-    add(t, name, "bias", 0, 0, 1, (int64_t[]){c});
+    add(t, name, "weight", 0, 1, 1, (int64_t[]){ c });
+    add(t, name, "bias", 0, 0, 1, (int64_t[]){ c });
 }
 
 static const char *under(char buf[256], const char *prefix, const char *name)
@@ -130,9 +133,10 @@ static void draw_transformer(Torch *t, const char *prefix, int c, int context, b
     draw_norm(t, under(n, block, "norm2"), c);
     if (second) draw_attention(t, under(n, block, "attn2"), c, context, false);
     else {
-        static const char *const names[] = {"attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"};
-        for (int i = 0; i < 4; i++) add(t, under(n, block, names[i]), "weight", 0, 0, 2, (int64_t[]){c, i % 3 ? context : c});
-        add(t, under(n, block, "attn2.to_out.0"), "bias", 0, 0, 1, (int64_t[]){c});
+        static const char *const names[] = { "attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0" };
+        for (int i = 0; i < 4; i++)
+            add(t, under(n, block, names[i]), "weight", 0, 0, 2, (int64_t[]){ c, i % 3 ? context : c });
+        add(t, under(n, block, "attn2.to_out.0"), "bias", 0, 0, 1, (int64_t[]){ c });
     }
     draw_norm(t, under(n, block, "norm3"), c);
     draw_linear(t, under(n, block, "ff.net.0.proj"), c, 8 * c, true);
@@ -185,7 +189,7 @@ static Conv conv(Torch *t, const char *name, int in, int out)
 static Transformer transformer(Torch *t, const char *prefix, int c, int context, int heads)
 {
     Transformer x;
-    TransformerShape s = {.channels = c, .heads = heads, .layers = 1, .context = context, .groups = GROUPS};
+    TransformerShape s = { .channels = c, .heads = heads, .layers = 1, .context = context, .groups = GROUPS };
     size_t mark = *prefix ? bind_enter(&t->b, "%s", prefix) : strlen(t->b.prefix);
     must(t, transformer_bind(&t->b, &x, &s));
     bind_leave(&t->b, mark);
@@ -288,7 +292,7 @@ static Tensor down_encoder_block(Torch *t)
     draw_conv(t, "downsamplers.0.conv", 32, 32, 3);
     ResBlock r = resnet(t, "resnets.0", 32, 32, 0);
     Conv c = conv(t, "downsamplers.0.conv", 32, 32);
-    return nn_conv2d_down(&t->nn, &c, resblock_forward(&t->nn, &r, x, (Tensor){0}), 1);
+    return nn_conv2d_down(&t->nn, &c, resblock_forward(&t->nn, &r, x, (Tensor){ 0 }), 1);
 }
 
 static Tensor up_decoder_block(Torch *t)
@@ -298,7 +302,7 @@ static Tensor up_decoder_block(Torch *t)
     draw_conv(t, "upsamplers.0.conv", 32, 32, 3);
     ResBlock r = resnet(t, "resnets.0", 32, 32, 0);
     Conv c = conv(t, "upsamplers.0.conv", 32, 32);
-    return nn_conv2d_up(&t->nn, &c, resblock_forward(&t->nn, &r, x, (Tensor){0}), 64, 64);
+    return nn_conv2d_up(&t->nn, &c, resblock_forward(&t->nn, &r, x, (Tensor){ 0 }), 64, 64);
 }
 
 /* Attention as the VAE has it, with a head a channel. */
@@ -333,30 +337,66 @@ static const struct {
     float expected[9];
     double atol; /* theirs */
 } cases[] = {
-    { "test_upsample_with_conv", upsample_with_conv, { 1, 32, 64, 64 },
-      { 0.7145f, 1.3773f, 0.3492f, 0.8448f, 1.0839f, -0.3341f, 0.5956f, 0.1250f, -0.4841f }, 1e-3 },
-    { "test_upsample_with_conv_out_dim", upsample_with_conv_out_dim, { 1, 64, 64, 64 },
-      { 0.2703f, 0.1656f, -0.2538f, -0.0553f, -0.2984f, 0.1044f, 0.1155f, 0.2579f, 0.7755f }, 1e-3 },
-    { "test_downsample_with_conv", downsample_with_conv, { 1, 32, 32, 32 },
-      { 0.9267f, 0.5878f, 0.3337f, 1.2321f, -0.1191f, -0.3984f, -0.7532f, -0.0715f, -0.3913f }, 1e-3 },
-    { "test_downsample_with_conv_out_dim", downsample_with_conv_out_dim, { 1, 16, 32, 32 },
-      { -0.6586f, 0.5985f, 0.0721f, 0.1256f, -0.1492f, 0.4436f, -0.2544f, 0.5021f, 1.1522f }, 1e-3 },
-    { "test_resnet_default", resnet_default, { 1, 32, 64, 64 },
-      { -1.9010f, -0.2974f, -0.8245f, -1.3533f, 0.8742f, -0.9645f, -2.0584f, 1.3387f, -0.4746f }, 1e-3 },
-    { "test_spatial_transformer_default", transformer_default, { 1, 32, 64, 64 },
-      { -1.9455f, -0.0066f, -1.3933f, -1.5878f, 0.5325f, -0.6486f, -1.8648f, 0.7515f, -0.9689f }, 1e-3 },
-    { "test_spatial_transformer_cross_attention_dim", transformer_cross_attention_dim, { 1, 64, 64, 64 },
-      { 0.0143f, -0.6909f, -2.1547f, -1.8893f, 1.4097f, 0.1359f, -0.2521f, -1.3359f, 0.2598f }, 1e-3 },
-    { "DownBlock2DTests", down_block, { 4, 32, 16, 16 },
-      { -0.0232f, -0.9869f, 0.8054f, -0.0637f, -0.1688f, -1.4264f, 0.4470f, -1.3394f, 0.0904f }, 5e-3 },
-    { "UpBlock2DTests", up_block, { 4, 32, 64, 64 },
-      { -0.2041f, -0.4165f, -0.3022f, 0.0041f, -0.6628f, -0.7053f, 0.1928f, -0.0325f, 0.0523f }, 5e-3 },
-    { "DownEncoderBlock2DTests", down_encoder_block, { 4, 32, 16, 16 },
-      { 1.1102f, 0.5302f, 0.4872f, -0.0023f, -0.8042f, 0.0483f, -0.3489f, -0.5632f, 0.7626f }, 5e-3 },
-    { "UpDecoderBlock2DTests", up_decoder_block, { 4, 32, 64, 64 },
-      { 0.4404f, 0.1998f, -0.9886f, -0.3320f, -0.3128f, -0.7034f, -0.6955f, -0.2338f, -0.3137f }, 5e-3 },
-    { "UNetMidBlock2DTests", mid_block, { 4, 32, 32, 32 },
-      { -0.1062f, 1.7248f, 0.3494f, 1.4569f, -0.0910f, -1.2421f, -0.9984f, 0.6736f, 1.0028f }, 5e-3 },
+    { "test_upsample_with_conv",
+      upsample_with_conv,
+      { 1, 32, 64, 64 },
+      { 0.7145f, 1.3773f, 0.3492f, 0.8448f, 1.0839f, -0.3341f, 0.5956f, 0.1250f, -0.4841f },
+      1e-3 },
+    { "test_upsample_with_conv_out_dim",
+      upsample_with_conv_out_dim,
+      { 1, 64, 64, 64 },
+      { 0.2703f, 0.1656f, -0.2538f, -0.0553f, -0.2984f, 0.1044f, 0.1155f, 0.2579f, 0.7755f },
+      1e-3 },
+    { "test_downsample_with_conv",
+      downsample_with_conv,
+      { 1, 32, 32, 32 },
+      { 0.9267f, 0.5878f, 0.3337f, 1.2321f, -0.1191f, -0.3984f, -0.7532f, -0.0715f, -0.3913f },
+      1e-3 },
+    { "test_downsample_with_conv_out_dim",
+      downsample_with_conv_out_dim,
+      { 1, 16, 32, 32 },
+      { -0.6586f, 0.5985f, 0.0721f, 0.1256f, -0.1492f, 0.4436f, -0.2544f, 0.5021f, 1.1522f },
+      1e-3 },
+    { "test_resnet_default",
+      resnet_default,
+      { 1, 32, 64, 64 },
+      { -1.9010f, -0.2974f, -0.8245f, -1.3533f, 0.8742f, -0.9645f, -2.0584f, 1.3387f, -0.4746f },
+      1e-3 },
+    { "test_spatial_transformer_default",
+      transformer_default,
+      { 1, 32, 64, 64 },
+      { -1.9455f, -0.0066f, -1.3933f, -1.5878f, 0.5325f, -0.6486f, -1.8648f, 0.7515f, -0.9689f },
+      1e-3 },
+    { "test_spatial_transformer_cross_attention_dim",
+      transformer_cross_attention_dim,
+      { 1, 64, 64, 64 },
+      { 0.0143f, -0.6909f, -2.1547f, -1.8893f, 1.4097f, 0.1359f, -0.2521f, -1.3359f, 0.2598f },
+      1e-3 },
+    { "DownBlock2DTests",
+      down_block,
+      { 4, 32, 16, 16 },
+      { -0.0232f, -0.9869f, 0.8054f, -0.0637f, -0.1688f, -1.4264f, 0.4470f, -1.3394f, 0.0904f },
+      5e-3 },
+    { "UpBlock2DTests",
+      up_block,
+      { 4, 32, 64, 64 },
+      { -0.2041f, -0.4165f, -0.3022f, 0.0041f, -0.6628f, -0.7053f, 0.1928f, -0.0325f, 0.0523f },
+      5e-3 },
+    { "DownEncoderBlock2DTests",
+      down_encoder_block,
+      { 4, 32, 16, 16 },
+      { 1.1102f, 0.5302f, 0.4872f, -0.0023f, -0.8042f, 0.0483f, -0.3489f, -0.5632f, 0.7626f },
+      5e-3 },
+    { "UpDecoderBlock2DTests",
+      up_decoder_block,
+      { 4, 32, 64, 64 },
+      { 0.4404f, 0.1998f, -0.9886f, -0.3320f, -0.3128f, -0.7034f, -0.6955f, -0.2338f, -0.3137f },
+      5e-3 },
+    { "UNetMidBlock2DTests",
+      mid_block,
+      { 4, 32, 32, 32 },
+      { -0.1062f, 1.7248f, 0.3494f, 1.4569f, -0.0910f, -1.2421f, -0.9984f, 0.6736f, 1.0028f },
+      5e-3 },
 };
 
 /* The largest difference from out[0, -1, -3:, -3:]. */
@@ -415,6 +455,6 @@ static void test_timestep_embedding(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blocks), cmocka_unit_test(test_timestep_embedding)};
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_blocks), cmocka_unit_test(test_timestep_embedding) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

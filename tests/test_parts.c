@@ -322,7 +322,25 @@ static void tokenizer_places(void **state)
     if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = clip }, &e)) fail_msg("%s", e.text);
     assert_string_equal(parts.tokenizer_where, clip);
     parts_release(&parts);
-    assert_said(parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e), &e, "--tokenizer: ");
+    static const struct {
+        const char *json, *said;
+    } broken[] = {
+        { "{\"model\": {\"vocab\": {}}}", "no \"vocab\" and" },
+        { "{\"model\": {\"vocab\": {}, \"merges\": [[\"a\"]]}}", "the merge [\"a\"]" },
+        { "{\"model\": {\"vocab\": {}, \"merges\": [\"a\\nb\"]}}", "the merge" },
+        { "nothing", "tokenizer.json: not valid" },
+    };
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e), &e, "data: no vocab.json");
+    parts_release(&parts);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        put_text(data, "tokenizer.json", broken[i].json);
+        assert_said(parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e), &e, broken[i].said);
+        parts_release(&parts);
+    }
+    put_text(data, "tokenizer.json", "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [[\"a\", \"b</w>\"], \"c d\"]}}");
+    if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e)) fail_msg("%s", e.text);
+    assert_string_equal((const char *)parts.tokenizer.vocab.data, "{\"a\":0}");
+    assert_string_equal((const char *)parts.tokenizer.merges.data, "#version: 0.2\na b</w>\nc d\n");
     parts_release(&parts);
     free(path), free(dir), free(data), free(clip);
 }

@@ -31,7 +31,10 @@ static int close_golden(void **state)
     return 0;
 }
 
-static double number(const cJSON *object, const char *key) { return cJSON_GetObjectItem(object, key)->valuedouble; }
+static double number(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItem(object, key)->valuedouble;
+}
 
 static Rng seeded(RngKind kind, const cJSON *row)
 {
@@ -199,8 +202,8 @@ static void test_moments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_torch_randn),   cmocka_unit_test(test_bits),        cmocka_unit_test(test_torch_rand),
-        cmocka_unit_test(test_philox_randn),  cmocka_unit_test(test_cached_normal), cmocka_unit_test(test_long_seeds),
+        cmocka_unit_test(test_torch_randn),  cmocka_unit_test(test_bits),          cmocka_unit_test(test_torch_rand),
+        cmocka_unit_test(test_philox_randn), cmocka_unit_test(test_cached_normal), cmocka_unit_test(test_long_seeds),
         cmocka_unit_test(test_moments),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);

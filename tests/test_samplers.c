@@ -41,7 +41,8 @@ static void noise_of(Noise *n, const char *class_name, const char *config)
     Err e = { 0 };
     str_addf(&json, "{\"_class_name\":\"%s\"%s%s", class_name, strlen(config) > 2 ? "," : "", config + 1);
     noise_defaults(n);
-    if (noise_read(n, (Bytes){ (const unsigned char *)json.s, json.len }, &e) || noise_build(n, &e)) fail_msg("%s", e.text);
+    if (noise_read(n, (Bytes){ (const unsigned char *)json.s, json.len }, &e) || noise_build(n, &e))
+        fail_msg("%s", e.text);
     str_release(&json);
 }
 
@@ -121,8 +122,14 @@ static void run_release(Run *r)
 static void run_sampler(Run *r, const Sampler *s)
 {
     Err e = { 0 };
-    Sampling sampling = { .d = &r->d, .x = r->x, .tl = &r->tl, .rng = &r->rng, .eta = r->eta, .arena = &r->arena,
-                          .after_step = record, .ctx = r };
+    Sampling sampling = { .d = &r->d,
+                          .x = r->x,
+                          .tl = &r->tl,
+                          .rng = &r->rng,
+                          .eta = r->eta,
+                          .arena = &r->arena,
+                          .after_step = record,
+                          .ctx = r };
     if (sampler_run(s, &sampling, &e)) fail_msg("%s: %s", s->name, e.text);
 }
 
@@ -152,13 +159,15 @@ static void check_timeline(const Run *r, const Sampler *s, const cJSON *row)
     const char *name = cJSON_GetObjectItem(row, "name")->valuestring;
     const cJSON *t = cJSON_GetObjectItem(row, "timesteps"), *sigma = cJSON_GetObjectItem(row, "sigmas");
     double first = cJSON_GetObjectItem(row, "init_noise_sigma")->valuedouble;
-    double digits = r->noise.zero_terminal_snr ? 5e-6 : 2e-7; /* torch's square root there is MKL's, an ulp off in places */
+    double digits =
+        r->noise.zero_terminal_snr ? 5e-6 : 2e-7; /* torch's square root there is MKL's, an ulp off in places */
 
     assert_int_equal(cJSON_GetArraySize(t), r->tl.steps * s->evals_per_step - (s->evals_per_step - 1));
     assert_error(relative(r->tl.scale * timeline_shown(&r->tl, 0), first), digits, "%s: initial scale", name);
     for (int i = 0; i < r->tl.steps; i++) {
         assert_error(fabs(r->tl.t[i] - number_at(t, listed(s, i))), 1e-4, "%s: timestep %d", name, i);
-        if (cJSON_IsArray(sigma)) assert_error(relative(r->tl.sigma[i], number_at(sigma, listed(s, i))), digits, "%s: sigma %d", name, i);
+        if (cJSON_IsArray(sigma))
+            assert_error(relative(r->tl.sigma[i], number_at(sigma, listed(s, i))), digits, "%s: sigma %d", name, i);
     }
 }
 
@@ -181,11 +190,13 @@ static void check_golden_row(const cJSON *row)
 
     r->x = dummy_latent(&r->arena, r->tl.scale, 0);
     run_sampler(r, s);
-    const cJSON *sums = cJSON_GetObjectItem(row, "per_step_sum_abssum"), *first = cJSON_GetObjectItem(row, "final_first16");
+    const cJSON *sums = cJSON_GetObjectItem(row, "per_step_sum_abssum"),
+                *first = cJSON_GetObjectItem(row, "final_first16");
     double size = 0;
     for (int i = 0; i < r->tl.steps; i++) {
         bool last = i + 1 == r->tl.steps;
-        const cJSON *pair = cJSON_GetArrayItem(sums, last ? cJSON_GetArraySize(sums) - 1 : (i + 1) * s->evals_per_step - 1);
+        const cJSON *pair =
+            cJSON_GetArrayItem(sums, last ? cJSON_GetArraySize(sums) - 1 : (i + 1) * s->evals_per_step - 1);
         size = number_at(pair, 1);
         assert_error(fabs(r->sums[i][0] - number_at(pair, 0)) / size, 1e-5, "%s: sum after step %d", name, i);
         assert_error(relative(r->sums[i][1], size), 1e-5, "%s: magnitudes after step %d", name, i);
@@ -232,8 +243,7 @@ static int kdiffusion_denoiser(void *ctx, Tensor x0, Tensor x, double sigma, Err
     (void)ctx;
     (void)e;
     float s = (float)sigma;
-    for (size_t k = 0; k < tensor_len(x); k++)
-        x0.data[k] = x.data[k] / (1 + s * s) + 0.3f * tanhf(x.data[k] / (1 + s));
+    for (size_t k = 0; k < tensor_len(x); k++) x0.data[k] = x.data[k] / (1 + s * s) + 0.3f * tanhf(x.data[k] / (1 + s));
     return 0;
 }
 
@@ -243,7 +253,7 @@ static Timeline timeline_of(const double *sigma, int steps, Family family)
     size_t n = (size_t)steps;
     Timeline tl = { .steps = steps, .family = family };
     tl.sigma = mem_array(n + 1, sizeof *tl.sigma);
-    tl.t = mem_array(n, sizeof *tl.t);
+    tl.t = mem_array(n + 1, sizeof *tl.t);
     tl.to = mem_array(n, sizeof *tl.to);
     memcpy(tl.sigma, sigma, (n + 1) * sizeof *sigma);
     memcpy(tl.to, sigma + 1, n * sizeof *sigma);
@@ -274,13 +284,14 @@ static void check_kdiffusion_row(const cJSON *row, const cJSON *karras, double e
                          (r->sums[i - 1][1] / timeline_shown(&r->tl, i)),
                      1e-5, "%s, %d steps: sum before step %d", name, steps, i);
     double size = cJSON_GetObjectItem(row, "final_abssum")->valuedouble;
-    assert_error(fabs(r->sums[steps - 1][0] - cJSON_GetObjectItem(row, "final_sum")->valuedouble) / size, 1e-5, "%s: sum", name);
+    assert_error(fabs(r->sums[steps - 1][0] - cJSON_GetObjectItem(row, "final_sum")->valuedouble) / size, 1e-5,
+                 "%s: sum", name);
     assert_error(relative(r->sums[steps - 1][1], size), 1e-5, "%s: magnitudes", name);
     float nchw[256];
     tensor_to_nchw(nchw, r->x);
     for (int i = 0; i < 16; i++)
-        assert_error(fabs((double)nchw[i] - number_at(cJSON_GetObjectItem(row, "final_first16"), i)) / (size / 256), 1e-5,
-                     "%s: value %d", name, i);
+        assert_error(fabs((double)nchw[i] - number_at(cJSON_GetObjectItem(row, "final_first16"), i)) / (size / 256),
+                     1e-5, "%s: value %d", name, i);
     assert_int_equal(r->d.evals, cJSON_GetObjectItem(row, "nfe")->valueint);
     assert_int_equal(r->d.evals, steps * s->evals_per_step - (s->evals_per_step - 1));
     run_release(r);
@@ -300,7 +311,8 @@ static void test_kdiffusion(void **state)
         if (!s || cJSON_HasObjectItem(kw, "s_churn")) continue; /* Euler with churn is not limn's euler */
         char key[32];
         snprintf(key, sizeof key, "karras_%d", cJSON_GetObjectItem(row, "steps")->valueint);
-        check_kdiffusion_row(row, cJSON_GetObjectItem(cJSON_GetObjectItem(golden, "schedules"), key), eta ? eta->valuedouble : s->eta);
+        check_kdiffusion_row(row, cJSON_GetObjectItem(cJSON_GetObjectItem(golden, "schedules"), key),
+                             eta ? eta->valuedouble : s->eta);
         checked++;
     }
     cJSON_Delete(golden);
@@ -319,8 +331,8 @@ typedef struct {
 
 #define LINEAR(T) "{\"num_train_timesteps\":" #T ",\"beta_start\":0.0001,\"beta_end\":0.02,\"beta_schedule\":\"linear\""
 #define LINEAR_01 "{\"beta_start\":0.01,\"beta_end\":0.02,\"beta_schedule\":\"linear\",\"clip_sample\":true"
-#define V ",\"prediction_type\":\"v_prediction\""
-#define KARRAS ",\"use_karras_sigmas\":true"
+#define V         ",\"prediction_type\":\"v_prediction\""
+#define KARRAS    ",\"use_karras_sigmas\":true"
 
 static const OutsideRow outside[] = {
     { "ddim", "DDIMScheduler", LINEAR(1000) "}", 10, 0, 172.0067, 0.223967 },
@@ -357,8 +369,9 @@ static int rescaling_denoiser(void *ctx, Tensor x0, Tensor x, double sigma, Err 
     for (size_t k = 0; k < tensor_len(x); k++) x.data[k] /= norm;
     if (dummy_network(ctx, x0, x, (float)r->tl.t[i], e)) return -1;
     for (size_t k = 0; k < tensor_len(x); k++)
-        x0.data[k] = r->noise.prediction == PREDICT_EPSILON ? x.data[k] - (float)sigma * x0.data[k]
-                                                            : x0.data[k] * (float)-sigma / norm + x.data[k] / (norm * norm);
+        x0.data[k] = r->noise.prediction == PREDICT_EPSILON
+                         ? x.data[k] - (float)sigma * x0.data[k]
+                         : x0.data[k] * (float)-sigma / norm + x.data[k] / (norm * norm);
     return 0;
 }
 
@@ -373,11 +386,13 @@ static void check_outside_row(const OutsideRow *row)
     run_init(r, s->eta);
     r->d.ctx = r;
     if (s->family == FAMILY_SIGMA) r->d.exact = rescaling_denoiser;
-    if (timeline_init(&r->tl, schedule_find(r->noise.schedule), &r->noise, s->family, row->steps, &e)) fail_msg("%s", e.text);
+    if (timeline_init(&r->tl, schedule_find(r->noise.schedule), &r->noise, s->family, row->steps, &e))
+        fail_msg("%s", e.text);
 
     Timeline whole = r->tl;
     bool karras = strcmp(r->noise.schedule, "karras") == 0;
-    if (s->family == FAMILY_DPM && !karras) whole.sigma[row->steps] = r->noise.sigmas[0]; /* final_sigmas_type sigma_min */
+    if (s->family == FAMILY_DPM && !karras)
+        whole.sigma[row->steps] = r->noise.sigmas[0]; /* final_sigmas_type sigma_min */
     r->tl.sigma += row->start;
     r->tl.t += row->start;
     r->tl.to += row->start;
@@ -385,14 +400,14 @@ static void check_outside_row(const OutsideRow *row)
     if (s->family == FAMILY_DPM && !karras) r->tl.to[r->tl.steps - 1] = r->noise.sigmas[0];
 
     /* add_noise(): sample + sigma * noise, where the sample has the scheduler's first scale already but for DDIM and DPM */
-    if (row->start == 0)
-        r->x = dummy_latent(&r->arena, r->tl.scale, 0);
-    else
-        r->x = dummy_latent(&r->arena, s->family == FAMILY_SIGMA ? whole.scale : 1, r->tl.sigma[0]);
+    if (row->start == 0) r->x = dummy_latent(&r->arena, r->tl.scale, 0);
+    else r->x = dummy_latent(&r->arena, s->family == FAMILY_SIGMA ? whole.scale : 1, r->tl.sigma[0]);
     run_sampler(r, s);
 
     double magnitudes = r->sums[r->tl.steps - 1][1];
-    if (row->sum > 0) assert_error(fabs(magnitudes - row->sum), row->sum > 1000 ? 1e-6 * row->sum : 1e-2, "%s %s: sum", s->name, config);
+    if (row->sum > 0)
+        assert_error(fabs(magnitudes - row->sum), row->sum > 1000 ? 1e-6 * row->sum : 1e-2, "%s %s: sum", s->name,
+                     config);
     assert_error(fabs(magnitudes / LATENT - row->mean), 1e-3, "%s %s: mean", s->name, config);
     r->tl = whole;
     run_release(r);
@@ -419,7 +434,8 @@ static double final_error(const Sampler *s, int steps)
 {
     enum { MOST = 64 };
     double sigma[MOST + 1];
-    for (int i = 0; i <= steps; i++) sigma[i] = pow(pow(10, 1 / 7.0) + i * (pow(0.1, 1 / 7.0) - pow(10, 1 / 7.0)) / steps, 7);
+    for (int i = 0; i <= steps; i++)
+        sigma[i] = pow(pow(10, 1 / 7.0) + i * (pow(0.1, 1 / 7.0) - pow(10, 1 / 7.0)) / steps, 7);
 
     Run *r = mem_alloc(sizeof *r);
     run_init(r, 0);
@@ -616,7 +632,12 @@ static void test_stops(void **state)
         assert_int_equal(noise_build(&r->noise, &e), 0);
         assert_int_equal(timeline_init(&r->tl, schedule_find("model"), &r->noise, s->family, 10, &e), 0);
         r->x = dummy_latent(&r->arena, r->tl.scale, 0);
-        Sampling sampling = { .d = &r->d, .x = r->x, .tl = &r->tl, .rng = &r->rng, .eta = r->eta, .arena = &r->arena,
+        Sampling sampling = { .d = &r->d,
+                              .x = r->x,
+                              .tl = &r->tl,
+                              .rng = &r->rng,
+                              .eta = r->eta,
+                              .arena = &r->arena,
                               .after_step = stop_after_two };
         size_t used = r->arena.used;
         assert_int_equal(sampler_run(s, &sampling, &e), -1);
@@ -632,9 +653,9 @@ static void test_names(void **state)
 {
     (void)state;
     static const char *const same[][2] = {
-        { "DPM++ 2M", "dpmpp_2m" },        { "dpm++_2m", "dpmpp_2m" },    { "DPMSolverMultistepScheduler", "dpmpp_2m" },
-        { "euler a", "euler_ancestral" },  { "Euler", "euler" },          { "k_euler_a", "euler_ancestral" },
-        { "sample_heun", "heun" },         { "DDIM", "ddim" },            { "LCMScheduler", "lcm" },
+        { "DPM++ 2M", "dpmpp_2m" },       { "dpm++_2m", "dpmpp_2m" }, { "DPMSolverMultistepScheduler", "dpmpp_2m" },
+        { "euler a", "euler_ancestral" }, { "Euler", "euler" },       { "k_euler_a", "euler_ancestral" },
+        { "sample_heun", "heun" },        { "DDIM", "ddim" },         { "LCMScheduler", "lcm" },
         { "Euler-A", "euler_ancestral" },
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
@@ -649,7 +670,6 @@ static void test_names(void **state)
     for (const Sampler *s = samplers; s->name; s++) { /* no name or alias is taken twice, and each finds its row */
         assert_ptr_equal(sampler_find(s->name), s);
         assert_ptr_equal(sampler_find(s->a1111), s);
-        assert_non_null(schedule_find(s->schedule));
         Str alias = { 0 };
         for (const char *at = s->aliases; *at;) {
             size_t n = strcspn(at, ",");

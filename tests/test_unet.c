@@ -26,8 +26,8 @@ typedef struct {
 
 static void case_open(Case *c, const char *dir)
 {
-    Err e = {0};
-    *c = (Case){0};
+    Err e = { 0 };
+    *c = (Case){ 0 };
     fixture_open(&c->weights, "%s/diffusion_pytorch_model.safetensors", dir);
     fixture_open(&c->io, "%s/io.safetensors", dir);
     Config *config = config_open("%s/config.json", dir);
@@ -57,10 +57,10 @@ static Tensor forward(Nn *nn, void *ctx)
     Case *c = ctx;
     Tensor x = fixture_nchw(&c->io, "sample", nn->arena);
     Tensor context = fixture_tokens(&c->io, "encoder_hidden_states", nn->arena);
-    UNetInputs in = {.context = tensor_slice(context, c->first, c->count),
-                     .pooled = rows(c, "text_embeds"),
-                     .ids = rows(c, "time_ids"),
-                     .cond = rows(c, "timestep_cond")};
+    UNetInputs in = { .context = tensor_slice(context, c->first, c->count),
+                      .pooled = rows(c, "text_embeds"),
+                      .ids = rows(c, "time_ids"),
+                      .cond = rows(c, "timestep_cond") };
     size_t before = nn->arena->used;
     Tensor y = unet_forward(nn, c->unet, tensor_slice(x, c->first, c->count), c->t, &in);
     size_t kept = tensor_len(y) * sizeof *y.data;
@@ -145,6 +145,6 @@ static void test_golden_outside(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside)};
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,8 +23,8 @@ typedef struct {
 
 static void case_open(Case *c, const char *dir)
 {
-    Err e = {0};
-    *c = (Case){0};
+    Err e = { 0 };
+    *c = (Case){ 0 };
     fixture_open(&c->weights, "%s/diffusion_pytorch_model.safetensors", dir);
     fixture_open(&c->io, "%s/io.safetensors", dir);
     Config *config = config_open("%s/config.json", dir);
@@ -59,7 +59,8 @@ static Tensor half(Arena *a, Tensor moments, int which)
     int c = moments.c / 2;
     Tensor out = tensor_new(a, moments.n, moments.h, moments.w, c);
     for (size_t i = 0; i < tensor_rows(moments); i++)
-        memcpy(out.data + i * (size_t)c, moments.data + i * (size_t)moments.c + which * c, (size_t)c * sizeof *out.data);
+        memcpy(out.data + i * (size_t)c, moments.data + i * (size_t)moments.c + which * c,
+               (size_t)c * sizeof *out.data);
     return out;
 }
 
@@ -67,7 +68,7 @@ static void check_folder(const char *dir)
 {
     Case c;
     Arena a, rest;
-    Err e = {0};
+    Err e = { 0 };
     case_open(&c, dir);
 
     Tensor image = run_measured(decode, &c, 2, &a);
@@ -122,17 +123,17 @@ static void test_golden_outside(void **state)
 static void test_sample(void **state)
 {
     (void)state;
-    float moments[2 * 4] = {1, 2, 0, logf(4), -1, 3, logf(9), -30}; /* two pixels of mean, mean, logvar, logvar */
-    float noise[4] = {0.5f, 1, -2, 10};
+    float moments[2 * 4] = { 1, 2, 0, logf(4), -1, 3, logf(9), -30 }; /* two pixels of mean, mean, logvar, logvar */
+    float noise[4] = { 0.5f, 1, -2, 10 };
     float out[4];
-    vae_sample((Tensor){out, 1, 1, 2, 2}, (Tensor){moments, 1, 1, 2, 4}, noise);
-    const float expected[4] = {1.5f, 2 + 2 * 1.0f, -1 + 3 * -2.0f, 3};
+    vae_sample((Tensor){ out, 1, 1, 2, 2 }, (Tensor){ moments, 1, 1, 2, 4 }, noise);
+    const float expected[4] = { 1.5f, 2 + 2 * 1.0f, -1 + 3 * -2.0f, 3 };
     assert_error(relative_l2(out, expected, 4), 1e-6, "sample");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside),
-                                       cmocka_unit_test(test_sample)};
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside),
+                                        cmocka_unit_test(test_sample) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ struct Weights {
     Weight **items; /* in the order they were added */
     size_t count, cap;
     void *tree; /* the same, by name */
+    bool dry;
 };
 
 static int by_name(const void *a, const void *b) { return strcmp(((const Weight *)a)->name, ((const Weight *)b)->name); }
@@ -47,6 +48,9 @@ void weights_free(Weights *w)
     free(w->items);
     free(w);
 }
+
+void weights_set_dry(Weights *w) { w->dry = true; }
+bool weights_dry(const Weights *w) { return w->dry; }
 
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e)
 {

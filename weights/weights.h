@@ -30,6 +30,10 @@ typedef struct Weights Weights;
 Weights *weights_new(void);
 void weights_free(Weights *w);
 
+/* A dry set is only described: binding checks names and shapes and counts bytes, nobody reads the data. */
+void weights_set_dry(Weights *w);
+bool weights_dry(const Weights *w);
+
 /* Adds a tensor (name is copied). Error: the name is there already. */
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e);
 

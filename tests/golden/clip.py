@@ -207,6 +207,7 @@ def ids_for(config):
 def make_encoder(name, seed, model, config, prefix, dtype, text_model, projection=None):
     folder = HERE / "encoders" / name
     folder.mkdir(parents=True, exist_ok=True)
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     tensors = {prefix + k: v.to(dtype).clone().contiguous() for k, v in model.state_dict().items()}
     save_file({k: v for k, v in tensors.items() if "position_ids" not in k}, folder / "model.safetensors")

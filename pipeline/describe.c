@@ -1,0 +1,207 @@
+/* describe.c - `limn info MODEL`: what a model is, from the headers of its files; no weight is read but for the hash. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "pipeline/generate.h"
+#include "pipeline/parts.h"
+#include "weights/kind.h"
+#include "weights/safetensors.h"
+
+/* What a set of tensors holds. */
+typedef struct {
+    size_t tensors, parameters, bytes;
+    bool types[DT_COUNT];
+} Sum;
+
+static Sum sum_of(Weights *w)
+{
+    Sum s = { .tensors = weights_count(w) };
+    for (size_t i = 0; i < s.tensors; i++) {
+        const Weight *t = weights_at(w, i);
+        s.parameters += weight_count(t);
+        s.bytes += t->bytes;
+        s.types[t->dtype] = true;
+    }
+    return s;
+}
+
+static const char *types_text(const Sum *s, Str *out)
+{
+    str_clear(out);
+    for (DType t = 0; t < DT_COUNT; t++)
+        if (s->types[t]) str_addf(out, "%s%s", out->len ? ", " : "", dtype_name(t));
+    return str_text(out);
+}
+
+static void add_sum(cJSON *to, const Sum *s)
+{
+    cJSON *types = cJSON_AddArrayToObject(to, "dtypes");
+    for (DType t = 0; t < DT_COUNT; t++)
+        if (s->types[t]) cJSON_AddItemToArray(types, cJSON_CreateString(dtype_name(t)));
+    cJSON_AddNumberToObject(to, "tensors", (double)s->tensors);
+    cJSON_AddNumberToObject(to, "parameters", (double)s->parameters);
+    cJSON_AddNumberToObject(to, "bytes", (double)s->bytes);
+}
+
+static void print_json(cJSON *root, Str *out)
+{
+    char *text = cJSON_Print(root);
+    str_addf(out, "%s\n", text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+/* ---- a file that is no model of its own: a VAE, a LoRA ---- */
+
+static int describe_weights(const char *path, Weights *w, bool json, Str *out)
+{
+    Sum s = sum_of(w);
+    const Kind *kind = kind_of(w);
+    if (json) {
+        cJSON *root = cJSON_CreateObject();
+        cJSON_AddStringToObject(root, "path", path);
+        cJSON_AddStringToObject(root, "kind", kind->what);
+        add_sum(root, &s);
+        print_json(root, out);
+        return 0;
+    }
+    Str types = { 0 };
+    str_addf(out, "%s: %s\n  %-14s %zu (%s)\n  %-14s %.2f M\n  %-14s %s\n", path, kind->what, "tensors", s.tensors,
+             types_text(&s, &types), "parameters", (double)s.parameters * 1e-6, "to use it", kind->advice);
+    str_release(&types);
+    return 0;
+}
+
+/* *done: the file was no model and is described. */
+static int describe_file(const char *path, bool json, Str *out, bool *done, Err *e)
+{
+    Bytes file;
+    Weights *w = weights_new();
+    int failed = -1;
+    if (file_map(&file, path, e)) goto done;
+    if (safetensors_read(w, file, e)) {
+        err_in(e, path);
+        goto done;
+    }
+    *done = kind_of(w)->id != KIND_CHECKPOINT;
+    failed = *done ? describe_weights(path, w, json, out) : 0;
+
+done:
+    file_unmap(&file);
+    weights_free(w);
+    return failed;
+}
+
+/* ---- a model ---- */
+
+/* Beside the model itself. */
+typedef struct {
+    int width, height;
+    size_t weights, memory; /* bytes; memory 0: cannot be said */
+} Needs;
+
+static Needs needs_of(const Model *m, int width, int height)
+{
+    Needs n = { .weights = text_encoder_bytes(m->text) + unet_bytes(m->unet) + vae_bytes(m->vae) };
+    Job j;
+    n.width = width ? width : m->defaults.width;
+    n.height = height ? height : m->defaults.height;
+    job_init(&j);
+    j.width = n.width;
+    j.height = n.height;
+    if (m->tokenizer) n.memory = generator_memory(m, &j);
+    job_release(&j);
+    return n;
+}
+
+static const char *prediction_name(Prediction p)
+{
+    static const char *const names[] = { "epsilon", "v_prediction", "sample" };
+    return names[p];
+}
+
+/* What the UNet takes beside noise, seen from its channels. */
+static const char *task_of(const Model *m)
+{
+    int latent = vae_latent_channels(m->vae), extra = unet_in_channels(m->unet) - latent;
+    return extra == 0 ? "text to picture" : extra == latent + 1 ? "inpainting" : extra == latent ? "editing by instruction (pix2pix)"
+                                                                             : "needs more than a text";
+}
+
+static void describe_json(const Model *m, const Needs *n, Str *out)
+{
+    cJSON *root = cJSON_CreateObject(), *parts, *defaults;
+    cJSON_AddStringToObject(root, "path", m->path);
+    cJSON_AddStringToObject(root, "name", m->name);
+    cJSON_AddStringToObject(root, "family", m->family);
+    cJSON_AddStringToObject(root, "task", task_of(m));
+    cJSON_AddStringToObject(root, "prediction", prediction_name(m->noise.prediction));
+    cJSON_AddStringToObject(root, "sha256", m->sha256);
+    parts = cJSON_AddObjectToObject(root, "parts");
+    for (PartId id = 0; id < PART_COUNT; id++) {
+        const Part *p = &m->files->part[id];
+        cJSON *part = cJSON_AddObjectToObject(parts, part_names[id]);
+        Sum s = sum_of(p->weights);
+        cJSON_AddStringToObject(part, "file", p->where);
+        add_sum(part, &s);
+    }
+    if (m->files->tokenizer_where) cJSON_AddStringToObject(root, "tokenizer", m->files->tokenizer_where);
+    defaults = cJSON_AddObjectToObject(root, "defaults");
+    cJSON_AddNumberToObject(defaults, "width", m->defaults.width);
+    cJSON_AddNumberToObject(defaults, "height", m->defaults.height);
+    if (m->defaults.steps) cJSON_AddNumberToObject(defaults, "steps", m->defaults.steps);
+    if (m->defaults.cfg_scale > 0) cJSON_AddNumberToObject(defaults, "cfg_scale", m->defaults.cfg_scale);
+    if (m->defaults.sampler) cJSON_AddStringToObject(defaults, "sampler", m->defaults.sampler);
+    if (m->defaults.schedule) cJSON_AddStringToObject(defaults, "schedule", m->defaults.schedule);
+    cJSON_AddNumberToObject(root, "width", n->width);
+    cJSON_AddNumberToObject(root, "height", n->height);
+    cJSON_AddNumberToObject(root, "weights_bytes", (double)n->weights);
+    if (n->memory) cJSON_AddNumberToObject(root, "memory_bytes", (double)n->memory);
+    if (m->note) cJSON_AddStringToObject(root, "note", m->note);
+    print_json(root, out);
+}
+
+static void describe_text(const Model *m, const Needs *n, Str *out)
+{
+    Str types = { 0 };
+    str_addf(out, "%s: %s, %s\n", m->path, m->family, task_of(m));
+    for (PartId id = 0; id < PART_COUNT; id++) {
+        const Part *p = &m->files->part[id];
+        Sum s = sum_of(p->weights);
+        str_addf(out, "  %-14s %.1f M parameters, %s, %zu tensors, %s\n", part_names[id], (double)s.parameters * 1e-6,
+                 types_text(&s, &types), s.tensors, p->where);
+    }
+    str_addf(out, "  %-14s %s\n", "tokenizer", m->files->tokenizer_where ? m->files->tokenizer_where : "none found (--tokenizer)");
+    str_addf(out, "  %-14s %s\n", "prediction", prediction_name(m->noise.prediction));
+    str_addf(out, "  %-14s %d x %d\n", "own size", m->defaults.width, m->defaults.height);
+    if (n->memory)
+        str_addf(out, "  %-14s %.2f GB at %d x %d, %.2f GB of it weights\n", "memory", (double)n->memory * 1e-9, n->width, n->height,
+                 (double)n->weights * 1e-9);
+    else
+        str_addf(out, "  %-14s %.2f GB for weights\n", "memory", (double)n->weights * 1e-9);
+    str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
+    if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
+    str_release(&types);
+}
+
+int model_describe(const ModelPaths *p, bool json, int width, int height, Str *out, Err *e)
+{
+    ModelPaths paths = *p;
+    bool done = false;
+    paths.no_weights = true;
+    if (p->path && file_exists(p->path) && !file_is_dir(p->path)) {
+        if (describe_file(p->path, json, out, &done, e)) return -1;
+        if (done) return 0;
+    }
+    Model *m = model_open(&paths, e);
+    if (!m) return -1;
+    int failed = model_hash(m, e);
+    if (!failed) {
+        Needs n = needs_of(m, width, height);
+        (json ? describe_json : describe_text)(m, &n, out);
+    }
+    model_free(m);
+    return failed;
+}

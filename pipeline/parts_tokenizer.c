@@ -1,0 +1,125 @@
+/* parts_tokenizer.c - the tokenizer's files: in a model's folder, or looked for when the model is a single file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "pipeline/parts_internal.h"
+#include "weights/json.h"
+
+/* A file of a tokenizer's folder; absent and optional gives {0}. */
+static int get_in(Source *s, const char *folder, const char *name, bool optional, Bytes *out, Err *e)
+{
+    Str file = { 0 };
+    str_addf(&file, "%s%s", folder, name);
+    *out = (Bytes){ 0 };
+    int failed = optional && !source_has(s, file.s) ? 0 : source_get(s, file.s, out, e);
+    str_release(&file);
+    return failed;
+}
+
+/* One merge as a line of merges.txt: "a b" as older tokenizer.json have it, ["a", "b"] as newer. */
+static bool add_merge(Str *out, const cJSON *item)
+{
+    const char *a = cJSON_GetStringValue(item), *b = NULL;
+    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) == 2) {
+        a = cJSON_GetStringValue(item->child);
+        b = cJSON_GetStringValue(item->child->next);
+        if (!b) return false;
+    }
+    if (!a || strpbrk(a, "\r\n") || (b && strpbrk(b, "\r\n"))) return false;
+    str_addf(out, b ? "%s %s\n" : "%s\n", a, b);
+    return true;
+}
+
+/* transformers 5 saves only tokenizer.json: vocab.json and merges.txt are in its "model". */
+static int split_json(Parts *parts, Bytes json, Err *e)
+{
+    char buf[SHOWN_MAX];
+    int failed = -1;
+    cJSON *root = json_parse(json, e), *item;
+    if (!root) return err_in(e, "tokenizer.json");
+
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model");
+    const cJSON *vocab = cJSON_GetObjectItemCaseSensitive(model, "vocab");
+    const cJSON *merges = cJSON_GetObjectItemCaseSensitive(model, "merges");
+    if (!cJSON_IsObject(vocab) || !cJSON_IsArray(merges)) {
+        err_set(e, "tokenizer.json: no \"vocab\" and \"merges\" in its \"model\": not CLIP's tokenizer");
+        goto done;
+    }
+    char *text = cJSON_PrintUnformatted(vocab);
+    str_add(&parts->vocab, text ? text : "{}");
+    cJSON_free(text);
+    str_add(&parts->merges, "#version: 0.2\n");
+    cJSON_ArrayForEach(item, merges)
+    {
+        if (add_merge(&parts->merges, item)) continue;
+        err_set(e, "tokenizer.json: the merge %s is not a pair", json_shown(item, buf));
+        goto done;
+    }
+    parts->tokenizer.vocab = (Bytes){ (const unsigned char *)parts->vocab.s, parts->vocab.len };
+    parts->tokenizer.merges = (Bytes){ (const unsigned char *)parts->merges.s, parts->merges.len };
+    failed = 0;
+
+done:
+    cJSON_Delete(root);
+    return failed;
+}
+
+static int read_vocabulary(Parts *parts, Source *s, const char *folder, Err *e)
+{
+    Bytes json;
+    if (get_in(s, folder, "vocab.json", true, &parts->tokenizer.vocab, e)) return -1;
+    if (parts->tokenizer.vocab.data) return get_in(s, folder, "merges.txt", false, &parts->tokenizer.merges, e);
+    if (get_in(s, folder, "tokenizer.json", true, &json, e)) return -1;
+    if (json.data) return split_json(parts, json, e);
+    return err_set(e, "no vocab.json with merges.txt there, and no tokenizer.json");
+}
+
+int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e)
+{
+    TokenizerFiles *t = &parts->tokenizer;
+    Str where = { 0 };
+    str_addf(&where, "%s%s%.*s", source_name(s), *folder ? "/" : "", (int)strcspn(folder, "/"), folder);
+    parts->tokenizer_where = where.s;
+    if (read_vocabulary(parts, s, folder, e)) return err_in(e, where.s);
+
+    /* the text encoder of a single file tells its settings itself, wherever the vocabulary is from */
+    Str *own = &parts->tokenizer_settings;
+    if (own->len) {
+        t->config = (Bytes){ (const unsigned char *)own->s, own->len };
+        return 0;
+    }
+    if (get_in(s, folder, "tokenizer_config.json", true, &t->config, e)) return -1;
+    return get_in(s, folder, "special_tokens_map.json", true, &t->special_map, e);
+}
+
+static bool has_vocabulary(const Source *s) { return source_has(s, "vocab.json") || source_has(s, "tokenizer.json"); }
+
+int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
+{
+    const char *slash = strrchr(path, '/'), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    Str places[3] = { { 0 }, { 0 }, { 0 } };
+    Source *s = NULL;
+    int failed = -1;
+
+    if (slash) str_addn(&places[0], path, (size_t)(slash - path) + 1);
+    else str_add(&places[0], "./");
+    str_addf(&places[1], "%stokenizer/", places[0].s);
+    if (data && *data) str_addf(&places[2], "%s/limn/clip/", data);
+    else str_addf(&places[2], "%s/.local/share/limn/clip/", home ? home : "");
+
+    for (int i = 0; i < 3 && !s; i++) {
+        if (!file_is_dir(places[i].s) || !(s = source_open(places[i].s, e)) || has_vocabulary(s)) continue;
+        source_free(s);
+        s = NULL;
+    }
+    if (s) failed = parts_read_tokenizer(parts, parts_keep(parts, s), "", e);
+    else if (optional) failed = 0;
+    else
+        err_set(e, "%s: a single file brings no tokenizer. Put vocab.json and merges.txt of CLIP (from the tokenizer/ folder of "
+                "any Stable Diffusion model in diffusers layout) into %s or beside the model, or give their folder with "
+                "--tokenizer", path, places[2].s);
+    for (int i = 0; i < 3; i++) str_release(&places[i]);
+    return failed;
+}

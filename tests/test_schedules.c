@@ -1,0 +1,325 @@
+/*
+ * test_schedules.c - scheduler_config.json read and refused, the tables of a model's noise, and the sigmas that each
+ * schedule takes from them.
+ */
+#include "tests/support.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/schedules.h"
+#include "weights/json.h"
+
+/* Stable Diffusion's noise. */
+static Noise noise_sd(void)
+{
+    Noise n;
+    Err e = { 0 };
+    noise_defaults(&n);
+    if (noise_build(&n, &e)) fail_msg("%s", e.text);
+    return n;
+}
+
+static Timeline timeline(const Noise *n, const char *schedule, Family family, int steps)
+{
+    Timeline tl;
+    Err e = { 0 };
+    if (timeline_init(&tl, schedule_find(schedule), n, family, steps, &e)) fail_msg("%s", e.text);
+    return tl;
+}
+
+static int read_noise(Noise *n, const char *json, Err *e)
+{
+    noise_defaults(n);
+    return noise_read(n, (Bytes){ (const unsigned char *)json, strlen(json) }, e);
+}
+
+/* The configurations of the checkpoints that people have. */
+static void test_read(void **state)
+{
+    (void)state;
+    static const char pndm[] =
+        "{\"_class_name\":\"PNDMScheduler\",\"_diffusers_version\":\"0.6.0\",\"beta_end\":0.012,"
+        "\"beta_schedule\":\"scaled_linear\",\"beta_start\":0.00085,\"num_train_timesteps\":1000,"
+        "\"set_alpha_to_one\":false,\"skip_prk_steps\":true,\"steps_offset\":1,\"trained_betas\":null,"
+        "\"clip_sample\":false}";
+    Noise n;
+    Err e = { 0 };
+    assert_int_equal(read_noise(&n, pndm, &e), 0);
+    assert_string_equal(n.sampler, "PNDMScheduler");
+    assert_string_equal(n.schedule, "model");
+    assert_int_equal(n.betas, BETA_SCALED_LINEAR);
+    assert_int_equal(n.spacing, SPACING_LEADING);
+    assert_int_equal(n.steps_offset, 1);
+    assert_false(n.set_alpha_to_one);
+    assert_true(n.clip_sample == 0);
+    assert_int_equal(noise_build(&n, &e), 0);
+    assert_error(fabs(n.sigmas[999] - 14.614647), 1e-6, "sigma_max");
+    assert_error(fabs(n.sigmas[0] - 0.029167533), 1e-9, "sigma_min");
+    noise_release(&n);
+
+    static const char dpm[] =
+        "{\"_class_name\":\"DPMSolverMultistepScheduler\",\"algorithm_type\":\"dpmsolver++\","
+        "\"lambda_min_clipped\":-Infinity,\"use_karras_sigmas\":true,\"prediction_type\":\"v_prediction\","
+        "\"variance_type\":null,\"solver_order\":2,\"thresholding\":false,\"euler_at_final\":false}";
+    assert_int_equal(read_noise(&n, dpm, &e), 0);
+    assert_string_equal(n.schedule, "karras");
+    assert_int_equal(n.prediction, PREDICT_V);
+    assert_int_equal(n.spacing, SPACING_LINSPACE); /* the class' default */
+
+    assert_int_equal(read_noise(&n, "{\"_class_name\":\"DDIMScheduler\"}", &e), 0);
+    assert_true(n.clip_sample == 1 && n.set_alpha_to_one && n.betas == BETA_LINEAR && n.steps_offset == 0);
+    assert_int_equal(read_noise(&n, "{}", &e), 0); /* no class: Stable Diffusion's */
+    assert_true(n.steps_offset == 1 && n.betas == BETA_SCALED_LINEAR && n.sampler[0] == 0);
+}
+
+/* What would change the picture and is not there is refused, by name. */
+static void test_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *word;
+    } rows[] = {
+        { "", "scheduler_config.json" },
+        { "[]", "scheduler_config.json" },
+        { "{\"beta_start\":", "scheduler_config.json" },
+        { "{\"_class_name\":\"FlowMatchEulerDiscreteScheduler\"}", "FlowMatchEulerDiscreteScheduler" },
+        { "{\"_class_name\":\"EDMEulerScheduler\"}", "EDMEulerScheduler" },
+        { "{\"thresholding\":true}", "thresholding" },
+        { "{\"use_beta_sigmas\":true}", "use_beta_sigmas" },
+        { "{\"use_lu_lambdas\":true}", "use_lu_lambdas" },
+        { "{\"use_karras_sigmas\":true,\"use_exponential_sigmas\":true}", "use_karras_sigmas" },
+        { "{\"final_sigmas_type\":\"sigma_min\"}", "final_sigmas_type" },
+        { "{\"timestep_type\":\"continuous\"}", "timestep_type" },
+        { "{\"interpolation_type\":\"log_linear\"}", "interpolation_type" },
+        { "{\"lambda_min_clipped\":-5.1}", "lambda_min_clipped" },
+        { "{\"variance_type\":\"learned_range\"}", "variance_type" },
+        { "{\"beta_schedule\":\"sigmoid\"}", "beta_schedule" },
+        { "{\"prediction_type\":\"flow\"}", "prediction_type" },
+        { "{\"timestep_spacing\":\"random\"}", "timestep_spacing" },
+        { "{\"num_train_timesteps\":0}", "num_train_timesteps" },
+        { "{\"num_train_timesteps\":1e9}", "num_train_timesteps" },
+        { "{\"num_train_timesteps\":\"1000\"}", "num_train_timesteps" },
+        { "{\"beta_start\":-0.1}", "beta_start" },
+        { "{\"beta_end\":-Infinity}", "beta_end" },
+        { "{\"trained_betas\":[0.1,0.2]}", "trained_betas" },
+        { "{\"trained_betas\":0.1}", "trained_betas" },
+        { "{\"num_train_timesteps\":2,\"trained_betas\":[0.1,\"x\"]}", "trained_betas" },
+        { "{\"something_new\":3}", "something_new" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Noise n;
+        Err e = { 0 };
+        int rc = read_noise(&n, rows[i].json, &e);
+        if (rc == 0) fail_msg("%s was taken", rows[i].json);
+        if (!strstr(e.text, rows[i].word)) fail_msg("%s: \"%s\" does not name %s", rows[i].json, e.text, rows[i].word);
+        noise_release(&n);
+    }
+}
+
+/* Fields that the command line may set are checked again where the tables are made. */
+static void test_build_refuses(void **state)
+{
+    (void)state;
+    static const double bad[][2] = { { 0, 0.01 },  { 0.02, 0.01 }, { 0.1, 1 },
+                                     { NAN, 0.1 }, { 0.1, NAN },   { 1e-300, 1e-299 } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        Noise n;
+        Err e = { 0 };
+        noise_defaults(&n);
+        n.beta_start = bad[i][0];
+        n.beta_end = bad[i][1];
+        assert_int_equal(noise_build(&n, &e), -1);
+        noise_release(&n);
+    }
+    Noise n;
+    Err e = { 0 };
+    noise_defaults(&n);
+    n.timesteps = 1;
+    assert_int_equal(noise_build(&n, &e), -1);
+    noise_release(&n);
+}
+
+static void test_interpolation(void **state)
+{
+    (void)state;
+    Noise n = noise_sd();
+    for (int t = 0; t < n.timesteps; t += 37) assert_true(noise_sigma(&n, t) == n.sigmas[t]);
+    for (double t = 0; t <= 999; t += 3.7) /* each is the other's inverse */
+        assert_error(fabs(noise_timestep(&n, noise_sigma(&n, t)) - t), 1e-9, "timestep of the sigma of %g", t);
+    assert_true(noise_timestep(&n, 0) == 0 && noise_timestep(&n, 1e9) == 999 && noise_timestep(&n, INFINITY) == 999);
+    assert_true(noise_sigma(&n, -5) == n.sigmas[0] && noise_sigma(&n, 1e9) == n.sigmas[999]);
+    assert_error(fabs(noise_sigma(&n, 500.5) - sqrt(n.sigmas[500] * n.sigmas[501])), 1e-12, "between two");
+    noise_release(&n);
+}
+
+/* Whatever the schedule and the steps: falling, ending at 0, timesteps in range, or refused with a word. */
+static void test_every_schedule(void **state)
+{
+    (void)state;
+    Noise n = noise_sd();
+    for (const Schedule *s = schedules; s->name; s++) {
+        for (Family family = FAMILY_SIGMA; family <= FAMILY_LCM; family++) {
+            int made = 0;
+            for (int steps = -1; steps <= 1002; steps += steps < 60 ? 1 : 47) {
+                Timeline tl;
+                Err e = { 0 };
+                if (timeline_init(&tl, s, &n, family, steps, &e)) {
+                    assert_int_equal(e.code, ERR_USAGE);
+                    assert_non_null(strstr(e.text, "steps"));
+                    continue;
+                }
+                made++;
+                assert_true(tl.steps == steps || s == schedule_find("ddim_uniform"));
+                assert_true(tl.sigma[tl.steps] == 0);
+                for (int i = 0; i < tl.steps; i++) {
+                    assert_true(tl.sigma[i] > tl.sigma[i + 1] && tl.sigma[i] <= n.sigmas[999] * 1.000001);
+                    assert_true(tl.t[i] >= 0 && tl.t[i] <= 999);
+                    assert_true(family == FAMILY_SIGMA || tl.t[i] == rint(tl.t[i]));
+                    assert_true(tl.to[i] >= 0 && tl.to[i] <= tl.sigma[i]);
+                }
+                assert_true(tl.scale >= tl.sigma[0] && tl.scale <= sqrt(tl.sigma[0] * tl.sigma[0] + 1));
+                timeline_release(&tl);
+            }
+            if (made < 50) fail_msg("%s made only %d timelines for family %d", s->name, made, (int)family);
+        }
+    }
+    noise_release(&n);
+}
+
+static void assert_sigmas(const Timeline *tl, const double *expected, double tolerance)
+{
+    for (int i = 0; i <= tl->steps; i++)
+        assert_error(fabs(tl->sigma[i] - expected[i]), tolerance * expected[i], "sigma %d of %d", i, tl->steps);
+}
+
+/* k-diffusion's get_sigmas_*(n, 0.029167, 14.614641), whose ends are rounded. */
+static void test_kdiffusion(void **state)
+{
+    (void)state;
+    Bytes file;
+    Err e = { 0 };
+    cJSON *golden;
+    if (file_map(&file, GOLDEN "/scheduler/kdiffusion.json", &e) || !(golden = json_parse(file, &e)))
+        fail_msg("%s", e.text);
+    Noise n = noise_sd();
+    static const char *const names[] = { "karras", "exponential" };
+    for (int k = 0; k < 6; k++) {
+        char key[32];
+        int steps = 5 << (k / 2);
+        double expected[21];
+        snprintf(key, sizeof key, "%s_%d", names[k % 2], steps);
+        const cJSON *list = cJSON_GetObjectItem(cJSON_GetObjectItem(golden, "schedules"), key);
+        assert_int_equal(cJSON_GetArraySize(list), steps + 1);
+        for (int i = 0; i <= steps; i++) expected[i] = cJSON_GetArrayItem(list, i)->valuedouble;
+        Timeline tl = timeline(&n, names[k % 2], FAMILY_DPM, steps);
+        assert_sigmas(&tl, expected, 2e-5);
+        timeline_release(&tl);
+    }
+    noise_release(&n);
+    cJSON_Delete(golden);
+    file_unmap(&file);
+}
+
+/* ComfyUI's rules, from its formulas: which timesteps, in the model's sigmas. */
+static void test_comfyui(void **state)
+{
+    (void)state;
+    Noise n = noise_sd();
+    for (int steps = 1; steps <= 40; steps += 3) {
+        Timeline normal = timeline(&n, "normal", FAMILY_SIGMA, steps),
+                 sgm = timeline(&n, "sgm_uniform", FAMILY_SIGMA, steps),
+                 simple = timeline(&n, "simple", FAMILY_SIGMA, steps),
+                 ddim = timeline(&n, "ddim_uniform", FAMILY_SIGMA, steps);
+        for (int i = 0; i < steps; i++) {
+            double ends = steps > 1 ? 999 - i * 999.0 / (steps - 1) : 999;
+            assert_error(fabs(normal.t[i] - ends), 1e-4, "normal");
+            assert_error(fabs(sgm.t[i] - (999 - i * 999.0 / steps)), 1e-4, "sgm_uniform");
+            assert_true(simple.sigma[i] == n.sigmas[1000 - (1 + (int)(i * (1000.0 / steps)))]);
+        }
+        int x = 1, count = 0, stride = 1000 / steps;
+        for (; x < 1000; x += stride) count++;
+        assert_int_equal(ddim.steps, count);
+        for (int i = 0; i < count; i++) assert_true(ddim.sigma[i] == n.sigmas[1 + (count - 1 - i) * stride]);
+        timeline_release(&normal);
+        timeline_release(&sgm);
+        timeline_release(&simple);
+        timeline_release(&ddim);
+    }
+    noise_release(&n);
+}
+
+/* diffusers' FAMILY_SIGMA fills karras over the spaced timesteps only; its DPM-Solver, k-diffusion and ComfyUI over all. */
+static void test_karras_range(void **state)
+{
+    (void)state;
+    Noise n = noise_sd();
+    Timeline sigma = timeline(&n, "karras", FAMILY_SIGMA, 10), dpm = timeline(&n, "karras", FAMILY_DPM, 10);
+    assert_error(fabs(sigma.sigma[0] - n.sigmas[901]) + fabs(sigma.sigma[9] - n.sigmas[1]), 1e-5, "leading, 10 steps");
+    assert_error(fabs(dpm.sigma[0] - n.sigmas[999]) + fabs(dpm.sigma[9] - n.sigmas[0]), 1e-5, "the model's range");
+    timeline_release(&sigma);
+    timeline_release(&dpm);
+    noise_release(&n);
+}
+
+/* From pure noise (sigma infinite) epsilon says nothing; diffusers' Euler starts at 4096 and can. */
+static void test_zero_terminal_snr(void **state)
+{
+    (void)state;
+    Noise n;
+    Timeline tl;
+    Err e = { 0 };
+    noise_defaults(&n);
+    n.zero_terminal_snr = true;
+    assert_int_equal(noise_build(&n, &e), 0);
+    assert_error(fabs(n.sigmas[999] - 4096), 1e-3, "4096");
+    assert_int_equal(timeline_init(&tl, schedule_find("trailing"), &n, FAMILY_DDIM, 10, &e), -1);
+    assert_non_null(strstr(e.text, "zero terminal SNR"));
+    tl = timeline(&n, "trailing", FAMILY_SIGMA, 10);
+    timeline_release(&tl);
+    n.prediction = PREDICT_V;
+    tl = timeline(&n, "trailing", FAMILY_DDIM, 10);
+    assert_true(tl.sigma[0] > 1e8 && isfinite(tl.sigma[0]));
+    timeline_release(&tl);
+    noise_release(&n);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_ptr_equal(schedule_find("SGM Uniform"), schedule_find("sgm_uniform"));
+    assert_ptr_equal(schedule_find("Karras"), schedule_find("use_karras_sigmas"));
+    assert_ptr_equal(schedule_find("Uniform"), schedule_find("normal"));
+    assert_ptr_equal(schedule_find("DDIM"), schedule_find("ddim_uniform"));
+    assert_null(schedule_find("karra"));
+    assert_null(schedule_find(""));
+    assert_null(schedule_find(NULL));
+    for (const Schedule *s = schedules; s->name; s++) assert_ptr_equal(schedule_find(s->name), s);
+
+    Prediction p;
+    Err e = { 0 };
+    assert_int_equal(prediction_parse(&p, "v_prediction", &e), 0);
+    assert_int_equal(p, PREDICT_V);
+    assert_int_equal(prediction_parse(&p, "x0", &e), -1);
+    assert_non_null(strstr(e.text, "epsilon, v_prediction, sample"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_build_refuses),
+        cmocka_unit_test(test_interpolation),
+        cmocka_unit_test(test_every_schedule),
+        cmocka_unit_test(test_kdiffusion),
+        cmocka_unit_test(test_comfyui),
+        cmocka_unit_test(test_karras_range),
+        cmocka_unit_test(test_zero_terminal_snr),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
