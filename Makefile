@@ -58,7 +58,7 @@ $(B)/liblimn.a: $(OBJ)
 
 $(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
 	@echo "LINK $@"
-	$(Q)$(COMPILE) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(B)/liblimn.a $(LIBS) -lcmocka
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
 	@echo "LINK $@"
