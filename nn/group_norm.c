@@ -24,11 +24,11 @@ static Rect counted(const Nn *nn, Tensor x)
                    .right = (size_t)(up * s->right) };
 }
 
-/* Mean and 1/deviation of a group, turned into x a + b for each of its channels. */
-static void group_affine(const Norm *g, int group, const double sums[2], double n, float *a, float *b)
+/* Elements of a group, their sum and sum of squares, turned into x a + b for each of its channels. */
+static void group_affine(const Norm *g, int group, const double sums[3], float *a, float *b)
 {
     int width = g->c / g->groups;
-    double mean = sums[0] / n, var = sums[1] / n - mean * mean;
+    double mean = sums[1] / sums[0], var = sums[2] / sums[0] - mean * mean;
     double inv = 1 / sqrt((var > 0 ? var : 0) + (double)g->eps);
     for (int c = group * width; c < (group + 1) * width; c++) {
         a[c] = (float)(inv * (double)g->w[c]);
@@ -80,23 +80,20 @@ Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
     arena_reset(nn->arena, mark);
     if (!y.data) return y;
 
-    bool given = stats && !stats->collect;
-    double count = (double)((r.bottom - r.top) * (r.right - r.left) * c / (size_t)g->groups);
-    if (!given) piece_sums(nn, x, r, piece, pieces, sums);
+    bool given = stats && stats->given;
+    if (!given || stats->collect) piece_sums(nn, x, r, piece, pieces, sums);
+    assert(!stats || (stats->layer < stats->layers && g->groups <= stats->groups));
     for (size_t i = 0; i < n; i++) {
         for (int group = 0; group < g->groups; group++) {
-            double own[2], *shared = stats ? stats->sums + (stats->layer * stats->groups + group) * 2 : NULL;
-            if (!given) group_sums(g, group, sums + i * pieces * 2 * c, pieces, own);
-            if (stats && stats->collect) shared[0] += own[0], shared[1] += own[1];
-            group_affine(g, group, given ? shared : own, given ? stats->counts[stats->layer] : count, ab + i * 2 * c,
-                         ab + i * 2 * c + c);
+            size_t at = stats ? (size_t)(stats->layer * stats->groups + group) * 3 : 0;
+            double own[3] = { (double)((r.bottom - r.top) * (r.right - r.left) * c / (size_t)g->groups), 0, 0 };
+            if (!given || stats->collect) group_sums(g, group, sums + i * pieces * 2 * c, pieces, own + 1);
+            if (stats && stats->collect)
+                for (int k = 0; k < 3; k++) stats->collect[at + (size_t)k] += own[k];
+            group_affine(g, group, given ? stats->given + at : own, ab + i * 2 * c, ab + i * 2 * c + c);
         }
     }
-    if (stats) {
-        assert(stats->layer < stats->layers && g->groups <= stats->groups);
-        if (stats->collect) stats->counts[stats->layer] += count;
-        stats->layer++;
-    }
+    if (stats) stats->layer++;
 
     size_t rows = n * pixels;
     FOR_ROWS(nn, rows) {

@@ -15,17 +15,16 @@
 #include "nn/tensor.h"
 
 /*
- * The group norms of an image that is worked on in tiles: first their sums over all tiles are collected, then every tile is
- * normalised by the whole image's. A tile is tile_h x tile_w; only its core counts, so that no pixel counts twice.
+ * The group norms of an image that is worked on in tiles: sums over all tiles are collected in one pass and given to the
+ * next, so that every tile is normalised by the whole image's. Only a tile's core counts: no pixel counts twice.
  */
 typedef struct {
-    bool collect;               /* else: use */
-    int tile_h, tile_w;         /* at the resolution where the tiles begin */
+    int tile_h, tile_w;           /* at the resolution where the tiles begin */
     int top, left, bottom, right; /* the core, in the same units; bottom and right are past its end */
-    int layer;                  /* the next group norm; the caller sets 0 before each tile */
-    int layers, groups;         /* room in sums */
-    double *sums;               /* [layers, groups, 2]: sum and sum of squares */
-    double *counts;             /* [layers]: elements of a group */
+    int layer;                    /* the next group norm; the caller sets 0 before each tile */
+    int layers, groups;           /* room in the arrays */
+    double *collect;              /* [layers, groups, 3]: elements, their sum and sum of squares; NULL: not now */
+    const double *given;          /* the same of an earlier pass, to normalise by; NULL: by the core's own */
 } GroupStats;
 
 typedef struct {

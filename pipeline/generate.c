@@ -298,15 +298,14 @@ static size_t measure(Generator *g, const Ids *negative, const Ids *positive)
 /* The VAE's tile: as asked for, or the largest that fits into what memory is left. */
 static int choose_tile(Generator *g, const Ids *negative, const Ids *positive, size_t available, Err *e)
 {
-    static const int sizes[] = { VAE_WHOLE, 256, 128, 96, 64, 48, 32, VAE_MIN_TILE };
+    int least = vae_min_tile(g->m->vae), sizes[] = { VAE_WHOLE, 256, 128, 96, 64, 48, least };
     const char *asked = g->j->vae_tile;
     int factor = vae_factor(g->m->vae), pixels = atoi(asked);
     g->tile = VAE_WHOLE;
     if (strcmp(asked, "off") == 0) return 0;
     if (strcmp(asked, "auto") != 0) {
         g->tile = pixels / factor;
-        if (g->tile < VAE_MIN_TILE)
-            return err_usage(e, "vae-tile %s: a tile of this model has at least %d pixels", asked, VAE_MIN_TILE * factor);
+        if (g->tile < least) return err_usage(e, "vae-tile %s: a tile of this model has at least %d pixels", asked, least * factor);
         return 0;
     }
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

@@ -26,12 +26,15 @@ size_t vae_bytes(const Vae *v);         /* memory of converted weights */
 Tensor vae_decode(Nn *nn, const Vae *v, Tensor z);
 
 /*
- * The same with the fine levels worked in overlapping tiles of tile x tile latents (at least VAE_MIN_TILE): memory is that of
- * one tile, the latent-sized layers and the picture. What is not local is the whole picture's: the attention, and the group
- * norms' statistics, which cost one more pass over the tiles. So there are no seams and no drift of colour.
+ * The same with the fine levels worked in overlapping tiles of tile x tile latents: memory is that of one tile, the
+ * latent-sized layers and the picture. What is not local is the whole picture's: the attention, and the group norms'
+ * statistics, which cost more passes over the tiles (four to seven times the work of a whole decode, and the overlap). So
+ * there are no seams and no drift of colour.
  */
-enum { VAE_MIN_TILE = 24 };
 Tensor vae_decode_tiled(Nn *nn, const Vae *v, Tensor z, int tile);
+
+/* The smallest tile: an overlap as wide as a pixel sees on each side, and as much between. 21 latents for SD's. */
+int vae_min_tile(const Vae *v);
 
 /* image [n, h, w, 3], -1..1. Returns [n, h/f, w/f, 2 * latent]: mean, then logvar clamped to -30..20. */
 Tensor vae_encode(Nn *nn, const Vae *v, Tensor image);
