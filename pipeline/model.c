@@ -68,7 +68,10 @@ Model *model_open(const ModelPaths *p, Err *e)
     m->family = parts->family;
     m->note = parts->note;
     if (read_noise(m, parts, e)) goto fail;
-    if (read_defaults(&m->defaults, parts->defaults, e)) goto fail;
+    if (read_defaults(&m->defaults, parts->defaults, e)) {
+        err_in(e, parts->path);
+        goto fail;
+    }
     if (parts->tokenizer_where && !(m->tokenizer = tokenizer_new(&parts->tokenizer, e))) {
         err_in(e, parts->tokenizer_where);
         goto fail;
