@@ -58,7 +58,7 @@ $(B)/liblimn.a: $(OBJ)
 
 $(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
 	@echo "LINK $@"
-	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
+	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(B)/liblimn.a $(LIBS) -lcmocka
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
 	@echo "LINK $@"
@@ -68,6 +68,10 @@ $(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
 FUZZ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/test_corpus: $(FUZZ)
 $(FUZZ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*)
+
+# For tests/fuzz/run.
+$(B)/objects.a: $(OBJ)
+	$(AR) rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

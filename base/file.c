@@ -158,7 +158,10 @@ int file_write_new(const char *path, Bytes data, bool *exists, Err *e)
 
 int file_check_writable(const char *path, Err *e)
 {
+    struct stat st;
     if (file_is_dir(path)) return err_set(e, "%s: is a directory", path);
+    if (lstat(path, &st) && errno != ENOENT) /* a name too long, a folder that is a file */
+        return err_set(e, "%s: cannot write there: %s", path, strerror(errno));
     int fd = open_beside(path, e);
     if (fd < 0) return -1;
     close(fd);

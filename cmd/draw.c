@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <omp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,7 @@ static int compare_origin(const Run *r, const Origin *from, bool any_model, Err 
 static int load(Run *r, const Origin *from, bool any_model, Err *e)
 {
     Job *j = r->job;
+    if (j->threads) omp_set_num_threads(j->threads); /* repacking weights obeys -t too */
     progress_say(&r->progress, "loading the model");
     ModelPaths paths = { .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer };
     r->model = model_open(&paths, e);

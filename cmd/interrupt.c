@@ -29,7 +29,8 @@ void interrupt_install(void)
         sigaction(signals[i], NULL, &old);
         if (old.sa_handler != SIG_IGN) sigaction(signals[i], &act, NULL); /* under nohup it stays ignored */
     }
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away, a file over its limit: errors of write() */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupted(void) { return signalled; }
