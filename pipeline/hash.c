@@ -61,8 +61,9 @@ static bool cache_find(const cJSON *cache, const char *path, const struct stat *
     const char *then = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "time"));
     const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "sha256"));
     if (!then || !hash || strlen(hash) != HEX || strspn(hash, "0123456789abcdef") != HEX) return false;
-    if (!json_whole(cJSON_GetObjectItemCaseSensitive(entry, "size"), &size) || size != (uint64_t)st->st_size) return false;
-    if (strcmp(then, time_text(st, time))) return false;
+    if (!json_whole(cJSON_GetObjectItemCaseSensitive(entry, "size"), &size) || size != (uint64_t)st->st_size)
+        return false;
+    if (strcmp(then, time_text(st, time)) != 0) return false;
     strcpy(sha256, hash);
     return true;
 }

@@ -11,7 +11,8 @@
 
 bool checkpoint_line(FILE *f, CheckpointLine *l)
 {
-    return fscanf(f, "%159s %31s %15s %159s %31s %zu", l->name, l->shape, l->part, l->diffusers, l->new_shape, &l->row) == 6;
+    return fscanf(f, "%159s %31s %15s %159s %31s %zu", l->name, l->shape, l->part, l->diffusers, l->new_shape,
+                  &l->row) == 6;
 }
 
 void checkpoint_dims(const char *shape, Str *out, size_t *count)
@@ -33,8 +34,8 @@ void checkpoint_add(Checkpoint *c, const char *name, const char *shape)
     Str list = { 0 };
     size_t count;
     checkpoint_dims(shape, &list, &count);
-    str_addf(&c->header, "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", c->header.len ? "," : "{",
-             name, str_text(&list), c->bytes, c->bytes + 2 * count);
+    str_addf(&c->header, "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
+             c->header.len ? "," : "{", name, str_text(&list), c->bytes, c->bytes + 2 * count);
     c->bytes += 2 * count;
     str_release(&list);
 }

@@ -27,7 +27,7 @@ typedef struct {
     size_t bytes;
 } Checkpoint;
 
-void checkpoint_add(Checkpoint *c, const char *name, const char *shape); /* F16 */
+void checkpoint_add(Checkpoint *c, const char *name, const char *shape);   /* F16 */
 char *checkpoint_finish(const char *dir, const char *name, Checkpoint *c); /* the path, on the heap */
 
 /* The tensors of a golden list, but for those whose name begins with `without`, and `extra` (shape "1"); both may be NULL. */

@@ -21,8 +21,10 @@ static void values(void **state)
     Err e = { 0 };
     int four[4], two[2];
     bool flags[2];
-    Config *c = parse("{\"i\": 3, \"whole\": 4.0, \"x\": -0.5, \"b\": true, \"s\": \"silu\", \"none\": null, \"list\": [1, 2, 3, 4],"
-                      "\"one\": 7, \"flags\": [true, false], \"words\": [\"a\", \"b\"], \"nums\": [1, 2.5], \"_class\": 1, \"off\": false}");
+    Config *c = parse(
+        "{\"i\": 3, \"whole\": 4.0, \"x\": -0.5, \"b\": true, \"s\": \"silu\", \"none\": null, \"list\": [1, 2, 3, 4],"
+        "\"one\": 7, \"flags\": [true, false], \"words\": [\"a\", \"b\"], \"nums\": [1, 2.5], \"_class\": 1, \"off\": "
+        "false}");
     assert_int_equal(config_int(c, "i", 0, 0, 10), 3);
     assert_int_equal(config_int(c, "whole", 0, 0, 10), 4);
     assert_int_equal(config_int(c, "none", 9, 0, 10), 9);

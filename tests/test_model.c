@@ -29,7 +29,10 @@ static void builtin(void **state)
     (void)state;
     Err e = { 0 };
     Model *m = model_open(&(ModelPaths){ .path = "sprites" }, &e);
-    if (!m) fail_msg("%s", e.text);
+    if (!m) {
+        fail_msg("%s", e.text);
+        return;
+    }
     assert_string_equal(m->name, "sprites");
     assert_true(m->tokenizer && m->text && m->unet && m->vae);
     assert_true(m->defaults.width == 128 && m->defaults.steps > 0 && m->defaults.sampler);
@@ -48,17 +51,24 @@ static void builtin(void **state)
 /* A folder with the parts of models/sprites but for one file. */
 static char *put_sprites(const char *dir, const char *other, const char *text)
 {
-    static const char *const files[] = { "model_index.json", "limn.json", "scheduler/scheduler_config.json",
-                                         "text_encoder/config.json", "text_encoder/model.safetensors", "tokenizer/merges.txt",
-                                         "tokenizer/vocab.json", "unet/config.json", "vae/config.json",
-                                         "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors" };
+    static const char *const files[] = { "model_index.json",
+                                         "limn.json",
+                                         "scheduler/scheduler_config.json",
+                                         "text_encoder/config.json",
+                                         "text_encoder/model.safetensors",
+                                         "tokenizer/merges.txt",
+                                         "tokenizer/vocab.json",
+                                         "unet/config.json",
+                                         "vae/config.json",
+                                         "unet/diffusion_pytorch_model.safetensors",
+                                         "vae/diffusion_pytorch_model.safetensors" };
     char *model = path_in(dir, "model"), *here = realpath("models/sprites", NULL);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char *from = path_in(here, files[i]), *to = path_in(model, files[i]);
         unlink(to); /* first of all: writing through an old link would break models/sprites */
         put_text(model, files[i], strcmp(files[i], other) == 0 && text ? text : "");
-        if (strcmp(files[i], other) || !text) unlink(to);
-        if (strcmp(files[i], other)) assert_int_equal(symlink(from, to), 0);
+        if (strcmp(files[i], other) != 0 || !text) unlink(to);
+        if (strcmp(files[i], other) != 0) assert_int_equal(symlink(from, to), 0);
         free(from), free(to);
     }
     free(here);
@@ -77,7 +87,8 @@ static void broken_parts(void **state)
         { "scheduler/scheduler_config.json", NULL, "scheduler/scheduler_config.json: No such file" },
         { "unet/config.json", "{\"block_out_channels\": []}", "unet/" },
         { "unet/diffusion_pytorch_model.safetensors", NULL, "model/unet/: no weights there" },
-        { "vae/diffusion_pytorch_model.safetensors", "GGUF....", "vae/diffusion_pytorch_model.safetensors: a GGUF file" },
+        { "vae/diffusion_pytorch_model.safetensors", "GGUF....",
+          "vae/diffusion_pytorch_model.safetensors: a GGUF file" },
         { "tokenizer/vocab.json", "[]", "model/tokenizer: " },
         { "tokenizer/merges.txt", NULL, "tokenizer/merges.txt: No such file" },
         { "text_encoder/config.json", "{\"hidden_size\": -1}", "text_encoder/config.json: \"hidden_size\" is -1" },
@@ -108,7 +119,10 @@ static void real_sizes(void **state)
         Err e = { 0 };
         char *path = checkpoint_put(*state, "real-768.safetensors", two ? "sd21" : "sd15", NULL, NULL);
         Model *m = model_open(&(ModelPaths){ .path = path, .no_weights = true }, &e);
-        if (!m) fail_msg("%s", e.text);
+        if (!m) {
+            fail_msg("%s", e.text);
+            return;
+        }
         assert_string_equal(m->family, two ? "SD 2.x" : "SD 1.x");
         assert_true(m->defaults.width == (two ? 768 : 512) && m->defaults.height == m->defaults.width);
         assert_int_equal(text_encoder_layers(m->text), two ? 23 : 12);
@@ -127,7 +141,8 @@ static void missing_and_misshaped(void **state)
     } rows[] = {
         { "model.diffusion_model.out.2.bias", NULL, "tensor conv_out.bias is missing: expected shape [4]" },
         { "model.diffusion_model.out.2.bias", "5", "tensor conv_out.bias has shape [5], expected [4]" },
-        { "first_stage_model.decoder.conv_out.weight", "3x64x3x3", "tensor decoder.conv_out.weight has shape [3, 64, 3, 3]" },
+        { "first_stage_model.decoder.conv_out.weight", "3x64x3x3",
+          "tensor decoder.conv_out.weight has shape [3, 64, 3, 3]" },
         { "cond_stage_model.transformer.text_model.final_layer_norm.bias", "7", "final_layer_norm.bias has shape [7]" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -219,8 +234,8 @@ static void pretend_hashed(const char *dir, const char *path)
     Str json = { 0 };
     char *real = realpath(path, NULL);
     assert_int_equal(stat(path, &st), 0);
-    str_addf(&json, "{\"%s\": {\"size\": %lld, \"time\": \"%lld.%09ld\", \"sha256\": \"%s\"}}", real, (long long)st.st_size,
-             (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, abc_hash);
+    str_addf(&json, "{\"%s\": {\"size\": %lld, \"time\": \"%lld.%09ld\", \"sha256\": \"%s\"}}", real,
+             (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, abc_hash);
     put_text(dir, "cache/limn/hashes.json", json.s);
     str_release(&json);
     free(real);
@@ -274,7 +289,8 @@ static void describe_others(void **state)
 
     str_clear(&text);
     assert_int_equal(model_describe(&(ModelPaths){ .path = "sprites" }, false, 0, 0, &text, &e), 0);
-    static const char *const lines[] = { "text_encoder", "unet", "vae", "F16", "v_prediction", "128 x 128", "GB", "sha256" };
+    static const char *const lines[] = { "text_encoder", "unet",      "vae", "F16",
+                                         "v_prediction", "128 x 128", "GB",  "sha256" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (!strstr(text.s, lines[i])) fail_msg("no \"%s\" in:\n%s", lines[i], text.s);
     str_release(&text);

@@ -18,7 +18,7 @@
 static PartId part_id(const char *name)
 {
     PartId id = 0;
-    while (strcmp(part_names[id], name)) id++;
+    while (strcmp(part_names[id], name) != 0) id++;
     return id;
 }
 
@@ -37,7 +37,7 @@ static void check_names(const Parts *parts, const char *list)
     snprintf(golden, sizeof golden, GOLDEN "/ldm/%s.tsv", list);
     FILE *f = fopen(golden, "r");
     while (checkpoint_line(f, &l)) {
-        if (strcmp(last, l.name)) {
+        if (strcmp(last, l.name) != 0) {
             checkpoint_dims(l.shape, &want, &source_count);
             offset = next;
             next += 2 * source_count;
@@ -46,14 +46,17 @@ static void check_names(const Parts *parts, const char *list)
         if (l.part[0] == '-') continue;
         PartId id = part_id(l.part);
         const Weight *t = weights_find(parts->part[id].weights, l.diffusers);
-        if (!t) fail_msg("%s: %s is missing", l.part, l.diffusers);
+        if (!t) {
+            fail_msg("%s: %s is missing", l.part, l.diffusers);
+            return;
+        }
         checkpoint_dims(l.new_shape, &want, &count);
         weight_shape_text(t, buf, sizeof buf);
         size_t at = 0;
         for (char *p = buf; *p; p++) /* "[2, 3]" -> "2,3" */
             if (!strchr("[] ", *p)) buf[at++] = *p;
         buf[at] = 0;
-        if (strcmp(buf, str_text(&want))) fail_msg("%s is %s, expected %s", l.diffusers, buf, str_text(&want));
+        if (strcmp(buf, str_text(&want)) != 0) fail_msg("%s is %s, expected %s", l.diffusers, buf, str_text(&want));
         assert_int_equal(t->bytes, 2 * count);
         size_t rows = t->ndim ? (size_t)t->shape[0] : 1;
         assert_ptr_equal(t->data, data + offset + 2 * l.row * (count / rows));
@@ -277,7 +280,8 @@ static void other_vae(void **state)
         Checkpoint layout = { 0 };
         FILE *f = fopen(GOLDEN "/ldm/sd15.tsv", "r");
         while (checkpoint_line(f, &l))
-            if (str_starts(l.name, "first_stage_model.")) checkpoint_add(&layout, l.name + (i ? strlen("first_stage_model.") : 0), l.shape);
+            if (str_starts(l.name, "first_stage_model."))
+                checkpoint_add(&layout, l.name + (i ? strlen("first_stage_model.") : 0), l.shape);
         fclose(f);
         char *vae = checkpoint_finish(*state, files[i], &layout);
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = vae }, &e)) fail_msg("%s", e.text);
@@ -290,7 +294,8 @@ static void other_vae(void **state)
         free(vae);
     }
     /* a file and a folder in diffusers' naming: the built-in model's */
-    static const char *const same[] = { "models/sprites/vae", "models/sprites", "models/sprites/vae/diffusion_pytorch_model.safetensors" };
+    static const char *const same[] = { "models/sprites/vae", "models/sprites",
+                                        "models/sprites/vae/diffusion_pytorch_model.safetensors" };
     for (int i = 0; i < 3; i++) {
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = same[i] }, &e)) fail_msg("%s", e.text);
         assert_non_null(weights_find(parts.part[PART_VAE].weights, "decoder.mid_block.attentions.0.to_q.weight"));
@@ -327,8 +332,8 @@ static void builtin_model(void **state)
     unsetenv("LIMN_MODEL");
 }
 
-#define COMPONENTS                                                                                                                 \
-    "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"                    \
+#define COMPONENTS                                                                                                     \
+    "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"        \
     "\"scheduler\":[\"diffusers\",\"DDIMScheduler\"],\"unet\":[\"diffusers\",\"UNet2DConditionModel\"]"
 #define SD "{\"_class_name\":\"StableDiffusionPipeline\","
 
@@ -343,7 +348,8 @@ static void folders(void **state)
         { SD COMPONENTS "}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[null,null]}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderTiny\"]}", "the vae is a AutoencoderTiny" },
-        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"text_encoder_2\":[\"transformers\",\"T5\"]}", "text_encoder_2" },
+        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"text_encoder_2\":[\"transformers\",\"T5\"]}",
+          "text_encoder_2" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"]}", "text_encoder/config.json: No such file" },
     };
     Err e = { 0 };
@@ -363,7 +369,8 @@ static void folders(void **state)
     assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "text_encoder/: no weights there");
     parts_release(&parts);
     put_text(dir, "text_encoder/model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
-    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "text_encoder/model.safetensors: a Git LFS pointer");
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e,
+                "text_encoder/model.safetensors: a Git LFS pointer");
     parts_release(&parts);
     free(dir);
 }
@@ -411,10 +418,17 @@ static void kinds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sd15_file),        cmocka_unit_test(sd21_file),         cmocka_unit_test(predictions),
-        cmocka_unit_test(incomplete_files), cmocka_unit_test(uneven_projection), cmocka_unit_test(tokenizer_places),
-        cmocka_unit_test(other_vae),        cmocka_unit_test(builtin_model),     cmocka_unit_test(folders),
-        cmocka_unit_test(same_as_folder),   cmocka_unit_test(kinds),
+        cmocka_unit_test(sd15_file),
+        cmocka_unit_test(sd21_file),
+        cmocka_unit_test(predictions),
+        cmocka_unit_test(incomplete_files),
+        cmocka_unit_test(uneven_projection),
+        cmocka_unit_test(tokenizer_places),
+        cmocka_unit_test(other_vae),
+        cmocka_unit_test(builtin_model),
+        cmocka_unit_test(folders),
+        cmocka_unit_test(same_as_folder),
+        cmocka_unit_test(kinds),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

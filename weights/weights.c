@@ -16,8 +16,8 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[DT_COUNT] = {
-    [DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 }, [DT_BF16] = { "BF16", 2 }, [DT_F64] = { "F64", 8 },
-    [DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 }, [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },
+    [DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 },   [DT_BF16] = { "BF16", 2 }, [DT_F64] = { "F64", 8 },
+    [DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 },   [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },
     [DT_U8] = { "U8", 1 },   [DT_BOOL] = { "BOOL", 1 },
 };
 
@@ -31,7 +31,10 @@ struct Weights {
     bool dry;
 };
 
-static int by_name(const void *a, const void *b) { return strcmp(((const Weight *)a)->name, ((const Weight *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const Weight *)a)->name, ((const Weight *)b)->name);
+}
 
 Weights *weights_new(void) { return mem_alloc(sizeof(Weights)); }
 

@@ -38,7 +38,7 @@ bool weights_dry(const Weights *w);
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e);
 
 size_t weights_count(const Weights *w);
-Weight *weights_at(Weights *w, size_t i);               /* in the order they were added */
+Weight *weights_at(Weights *w, size_t i);                 /* in the order they were added */
 Weight *weights_find(const Weights *w, const char *name); /* NULL when absent */
 
 /* weights_find() that marks the tensor as used. */
