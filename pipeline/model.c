@@ -45,6 +45,7 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     if (!c) return -1;
     bool bound = false;
     if (dry) weights_set_dry(part->weights);
+    if (m->files->hashed_path) weights_set_mapped(part->weights); /* the built-in model has no files */
     switch (id) {
     case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;

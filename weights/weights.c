@@ -28,7 +28,7 @@ struct Weights {
     Weight **items; /* in the order they were added */
     size_t count, cap;
     void *tree; /* the same, by name */
-    bool dry;
+    bool dry, mapped;
 };
 
 static int by_name(const void *a, const void *b)
@@ -54,6 +54,13 @@ void weights_free(Weights *w)
 
 void weights_set_dry(Weights *w) { w->dry = true; }
 bool weights_dry(const Weights *w) { return w->dry; }
+
+void weights_set_mapped(Weights *w) { w->mapped = true; }
+
+void weights_converted(const Weights *w, const Weight *t)
+{
+    if (w->mapped) file_forget((Bytes){ t->data, t->bytes });
+}
 
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e)
 {
