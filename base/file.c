@@ -51,6 +51,13 @@ void file_unmap(Bytes *b)
     *b = (Bytes){ 0 };
 }
 
+void file_forget(Bytes range)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = ((size_t)range.data + page - 1) / page * page;
+    size_t end = ((size_t)range.data + range.len) / page * page;
+    if (begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 /* Splits off the folder: "a/b.png" -> "a/", "b.png" -> "./". */
 static void folder_of(Str *dir, const char *path)
 {

@@ -23,6 +23,12 @@ int file_map(Bytes *out, const char *path, Err *e);
 void file_unmap(Bytes *b);
 
 /*
+ * A range of a mapped file (never of the heap) was read and is not needed soon: its whole pages stop counting as this
+ * process's memory, and stay in the system's cache. Reading them again is allowed.
+ */
+void file_forget(Bytes range);
+
+/*
  * Writes beside the target (".NAME.XXXXXX.tmp"), fsyncs, renames over it, fsyncs the folder: the target is the old file
  * or the whole new one. On failure the temporary file is removed and the old target is untouched.
  */

@@ -166,7 +166,9 @@ static const float *as_f32(Binder *b, const Weight *t)
         bad_value(b, t, bad);
         return NULL;
     }
-    return in_place ? (const float *)(const void *)t->data : dst;
+    if (in_place) return (const float *)(const void *)t->data;
+    weights_converted(b->weights, t);
+    return dst;
 }
 
 int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const int64_t *shape)
@@ -219,6 +221,7 @@ static const float *repacked(Binder *b, const Weight *t, size_t out, size_t in, 
         bad_value(b, t, bad);
         return NULL;
     }
+    weights_converted(b->weights, t);
     return dst;
 }
 

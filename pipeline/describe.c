@@ -126,8 +126,10 @@ static const char *prediction_name(Prediction p)
 static const char *task_of(const Model *m)
 {
     int latent = vae_latent_channels(m->vae), extra = unet_in_channels(m->unet) - latent;
-    return extra == 0 ? "text to picture" : extra == latent + 1 ? "inpainting" : extra == latent ? "editing by instruction (pix2pix)"
-                                                                             : "needs more than a text";
+    return extra == 0            ? "text to picture"
+           : extra == latent + 1 ? "inpainting"
+           : extra == latent     ? "editing by instruction (pix2pix)"
+                                 : "needs more than a text";
 }
 
 static void describe_json(const Model *m, const Needs *n, Str *out)
@@ -173,14 +175,14 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
         str_addf(out, "  %-14s %.1f M parameters, %s, %zu tensors, %s\n", part_names[id], (double)s.parameters * 1e-6,
                  types_text(&s, &types), s.tensors, p->where);
     }
-    str_addf(out, "  %-14s %s\n", "tokenizer", m->files->tokenizer_where ? m->files->tokenizer_where : "none found (--tokenizer)");
+    str_addf(out, "  %-14s %s\n", "tokenizer",
+             m->files->tokenizer_where ? m->files->tokenizer_where : "none found (--tokenizer)");
     str_addf(out, "  %-14s %s\n", "prediction", prediction_name(m->noise.prediction));
     str_addf(out, "  %-14s %d x %d\n", "own size", m->defaults.width, m->defaults.height);
     if (n->memory)
-        str_addf(out, "  %-14s %.2f GB at %d x %d, %.2f GB of it weights\n", "memory", (double)n->memory * 1e-9, n->width, n->height,
-                 (double)n->weights * 1e-9);
-    else
-        str_addf(out, "  %-14s %.2f GB for weights\n", "memory", (double)n->weights * 1e-9);
+        str_addf(out, "  %-14s %.2f GB at %d x %d, %.2f GB of it weights\n", "memory", (double)n->memory * 1e-9,
+                 n->width, n->height, (double)n->weights * 1e-9);
+    else str_addf(out, "  %-14s %.2f GB for weights\n", "memory", (double)n->weights * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
     str_release(&types);

@@ -17,7 +17,7 @@
 #include "pipeline/parts.h"
 #include "weights/json.h"
 
-enum { ENTRIES_MAX = 256, HEX = 2 * SHA256_DIGEST_SIZE };
+enum { ENTRIES_MAX = 256, HEX = 2 * SHA256_DIGEST_SIZE, PIECE = 16 << 20 };
 
 /* $XDG_CACHE_HOME/limn/hashes.json, its folders made; NULL when there is no place for it. */
 static char *cache_path(void)
@@ -61,8 +61,9 @@ static bool cache_find(const cJSON *cache, const char *path, const struct stat *
     const char *then = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "time"));
     const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "sha256"));
     if (!then || !hash || strlen(hash) != HEX || strspn(hash, "0123456789abcdef") != HEX) return false;
-    if (!json_whole(cJSON_GetObjectItemCaseSensitive(entry, "size"), &size) || size != (uint64_t)st->st_size) return false;
-    if (strcmp(then, time_text(st, time))) return false;
+    if (!json_whole(cJSON_GetObjectItemCaseSensitive(entry, "size"), &size) || size != (uint64_t)st->st_size)
+        return false;
+    if (strcmp(then, time_text(st, time)) != 0) return false;
     strcpy(sha256, hash);
     return true;
 }
@@ -92,7 +93,11 @@ static void compute(const Parts *parts, char sha256[HEX + 1])
     bool shards = parts->hashed_path && str_ends(parts->hashed_path, ".json");
 
     sha256_init(&ctx);
-    sha256_update(&ctx, parts->hashed.len, parts->hashed.data);
+    for (size_t at = 0, n; at < parts->hashed.len; at += n) {
+        n = parts->hashed.len - at < PIECE ? parts->hashed.len - at : PIECE;
+        sha256_update(&ctx, n, parts->hashed.data + at);
+        if (parts->hashed_path) file_forget((Bytes){ parts->hashed.data + at, n });
+    }
     for (size_t i = 0; shards && i < weights_count(unet); i++)
         sha256_update(&ctx, weights_at(unet, i)->bytes, weights_at(unet, i)->data);
     sha256_digest(&ctx, sizeof digest, digest);

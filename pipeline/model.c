@@ -45,6 +45,7 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     if (!c) return -1;
     bool bound = false;
     if (dry) weights_set_dry(part->weights);
+    if (m->files->hashed_path) weights_set_mapped(part->weights); /* the built-in model has no files */
     switch (id) {
     case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
@@ -68,7 +69,10 @@ Model *model_open(const ModelPaths *p, Err *e)
     m->family = parts->family;
     m->note = parts->note;
     if (read_noise(m, parts, e)) goto fail;
-    if (read_defaults(&m->defaults, parts->defaults, e)) goto fail;
+    if (read_defaults(&m->defaults, parts->defaults, e)) {
+        err_in(e, parts->path);
+        goto fail;
+    }
     if (parts->tokenizer_where && !(m->tokenizer = tokenizer_new(&parts->tokenizer, e))) {
         err_in(e, parts->tokenizer_where);
         goto fail;

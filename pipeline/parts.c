@@ -41,9 +41,11 @@ static bool is_builtin(const char *name)
 static const char *family_of(const Parts *parts, Err *e)
 {
     const Part *unet = &parts->part[PART_UNET];
-    Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&unet->config), unet->config.len }, unet->config_where, e);
+    Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&unet->config), unet->config.len },
+                             unet->config_where, e);
     if (!c) return NULL;
-    int context = config_list_len(c, "cross_attention_dim") > 0 ? 0 : config_int(c, "cross_attention_dim", 1280, 1, 1 << 20);
+    int context =
+        config_list_len(c, "cross_attention_dim") > 0 ? 0 : config_int(c, "cross_attention_dim", 1280, 1, 1 << 20);
     bool real = config_list_len(c, "block_out_channels") > 0 && config_num_at(c, "block_out_channels", 0) == 320;
     config_free(c);
     if (!real) return "custom";

@@ -26,20 +26,20 @@ enum { PARTS_SOURCES = 4 };
 typedef struct Parts {
     char *path, *name; /* as in Model */
     const char *family;
-    char *note;      /* what was guessed, for a person; NULL */
+    char *note; /* what was guessed, for a person; NULL */
     Part part[PART_COUNT];
-    Str scheduler;          /* scheduler_config.json */
+    Str scheduler; /* scheduler_config.json */
     char *scheduler_where;
     TokenizerFiles tokenizer;
-    Str vocab, merges;      /* the same out of a tokenizer.json */
-    Str tokenizer_settings; /* a single file's in place of tokenizer_config.json */
-    char *tokenizer_where;   /* its folder; NULL: none was found, which only no_weights allows */
-    Config *defaults;       /* limn.json; NULL */
-    char *hashed_path;      /* the file that stands for the model in its SHA-256; NULL: built in */
-    Bytes hashed;           /* its bytes */
+    Str vocab, merges;              /* the same out of a tokenizer.json */
+    Str tokenizer_settings;         /* a single file's in place of tokenizer_config.json */
+    char *tokenizer_where;          /* its folder; NULL: none was found, which only no_weights allows */
+    Config *defaults;               /* limn.json; NULL */
+    char *hashed_path;              /* the file that stands for the model in its SHA-256; NULL: built in */
+    Bytes hashed;                   /* its bytes */
     Source *sources[PARTS_SOURCES]; /* what all of this is read from */
-    Bytes file;             /* a single file, mapped */
-    Bytes vae_file;         /* the same of --vae */
+    Bytes file;                     /* a single file, mapped */
+    Bytes vae_file;                 /* the same of --vae */
 } Parts;
 
 /* Error: whatever is wrong with the files. parts_release() also then. */

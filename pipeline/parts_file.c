@@ -23,16 +23,35 @@
 
 /* In files besides the networks, and not needed to draw. A name ending in '*' stands for all that begin so. */
 static const char *const others[] = {
-    "model_ema.*", "betas", "alphas_cumprod*", "sqrt_*", "log_one_minus_alphas_cumprod", "posterior_*", "lvlb_weights",
-    "logvar", "scale_factor", "global_step", "v_pred", "ztsnr", "cond_stage_model.logit_scale", "ddim_*", "embedding_manager.*",
-    "denoiser.*", "first_stage_model.loss.*",
+    /* averages of a training */
+    "model_ema.*",
+    "lvlb_weights",
+    "logvar",
+    "first_stage_model.loss.*",
+    /* what follows from the noise schedule */
+    "betas",
+    "alphas_cumprod*",
+    "sqrt_*",
+    "log_one_minus_alphas_cumprod",
+    "posterior_*",
+    "ddim_*",
+    "denoiser.*",
+    "scale_factor",
+    /* marks (guess_prediction()) */
+    "global_step",
+    "v_pred",
+    "ztsnr",
+    /* of the text encoder's training */
+    "cond_stage_model.logit_scale",
+    "embedding_manager.*",
 };
 
 static bool is_other(const char *name)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         size_t len = strlen(others[i]);
-        if (others[i][len - 1] == '*' ? strncmp(name, others[i], len - 1) == 0 : strcmp(name, others[i]) == 0) return true;
+        if (others[i][len - 1] == '*' ? strncmp(name, others[i], len - 1) == 0 : strcmp(name, others[i]) == 0)
+            return true;
     }
     return false;
 }
@@ -50,8 +69,8 @@ static int unet_numbering(const Weights *w, NameShape *s, Err *e)
     }
     if (s->levels == 1) s->layers = blocks - 1;
     if (s->layers < 1 || blocks != s->levels * (s->layers + 1))
-        return err_set(e, "a UNet of %d input blocks and %d levels, which do not divide evenly: tensors are missing, or it "
-                       "is not Stable Diffusion's", blocks, s->levels);
+        return err_set(e, "a UNet of %d input blocks on %d levels, which do not divide evenly: tensors are missing",
+                       blocks, s->levels);
     return 0;
 }
 
@@ -90,7 +109,8 @@ static int take_text(Parts *parts, Weights *all, Err *e)
         return err_set(e, "no text encoder in it (" CLIP "* or " OPENCLIP "*): it is not a whole checkpoint");
 
     /* wherever the vocabulary comes from, the padding is what this text encoder was trained with */
-    str_addf(&parts->tokenizer_settings, "{\"pad_token\": \"%s\", \"model_max_length\": %d}", blocks ? "!" : "<|endoftext|>",
+    str_addf(&parts->tokenizer_settings, "{\"pad_token\": \"%s\", \"model_max_length\": %d}",
+             blocks ? "!" : "<|endoftext|>",
              shapes_dim(p->weights, 0, "text_model.embeddings.position_embedding.weight"));
     return shapes_text(p->weights, blocks ? "gelu" : "quick_gelu", &p->config, e);
 }
@@ -107,7 +127,8 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
 {
     static const char *const v_words[] = { "v_prediction", "v-pred", "vpred", "v_pred", "768-v", "768v", NULL };
     static const char *const v_sizes[] = { "768", NULL };
-    static const char *const eps_words[] = { "epsilon", "512-base", "2-base", "2-1-base", "2.1-base", "_512", "-512", NULL };
+    static const char *const eps_words[] = { "epsilon",  "512-base", "2-base", "2-1-base",
+                                             "2.1-base", "_512",     "-512",   NULL };
     static const char *const keys[] = { "modelspec.prediction_type", "prediction_type", "modelspec.architecture",
                                         "modelspec.resolution", NULL };
     if (weights_find(all, "v_pred")) return PREDICT_V;
@@ -130,7 +151,7 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
     if (value) return value == 875000 ? PREDICT_EPSILON : PREDICT_V; /* 2.0 base; 110000: 2.1 */
     if (has_word(parts->name, eps_words)) return PREDICT_EPSILON;
     if (!has_word(parts->name, v_sizes))
-        *note = mem_strdup("SD 2.x: taken for a v-prediction model (768), as most are; if the picture is only noise, use "
+        *note = mem_strdup("SD 2.x, taken for a v-prediction model (768) as most are; if it draws only noise, use "
                            "--prediction epsilon");
     return PREDICT_V;
 }
@@ -143,7 +164,8 @@ static void describe_noise(Parts *parts, Prediction predict, bool zero_snr)
              "\"beta_start\": 0.00085, \"beta_end\": 0.012, \"clip_sample\": false, \"set_alpha_to_one\": false, "
              "\"steps_offset\": 1, \"timestep_spacing\": \"%s\", \"prediction_type\": \"%s\", "
              "\"rescale_betas_zero_snr\": %s}",
-             predict == PREDICT_V ? "DDIMScheduler" : "PNDMScheduler", zero_snr ? "trailing" : "leading", predict == PREDICT_V ? "v_prediction" : "epsilon", zero_snr ? "true" : "false");
+             predict == PREDICT_V ? "DDIMScheduler" : "PNDMScheduler", zero_snr ? "trailing" : "leading",
+             predict == PREDICT_V ? "v_prediction" : "epsilon", zero_snr ? "true" : "false");
     parts->scheduler_where = mem_strdup("scheduler of a single file");
 }
 

@@ -9,12 +9,9 @@
 
 /* Pipelines whose parts limn can run. */
 static const char *const pipelines[] = {
-    "StableDiffusionPipeline",
-    "StableDiffusionImg2ImgPipeline",
-    "StableDiffusionInpaintPipeline",
-    "StableDiffusionInstructPix2PixPipeline",
-    "LatentConsistencyModelPipeline",
-    NULL,
+    "StableDiffusionPipeline",        "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline", "StableDiffusionInstructPix2PixPipeline",
+    "LatentConsistencyModelPipeline", NULL,
 };
 
 /* Components and the classes that limn has for them; NULL: any class will do. */
@@ -56,8 +53,8 @@ static int check_class(Config *index, const Source *s, const char *name, const c
 
 static int check_index(Source *s, bool own_vae, bool own_tokenizer, Err *e)
 {
-    static const char *const extra[] = { "text_encoder_2", "text_encoder_3", "transformer", "prior", "motion_adapter",
-                                         "controlnet", NULL };
+    static const char *const extra[] = { "text_encoder_2", "text_encoder_3", "transformer", "prior",
+                                         "motion_adapter", "controlnet",     NULL };
     Bytes text;
     int failed = -1;
 

@@ -7,6 +7,10 @@
 #include "pipeline/parts_internal.h"
 #include "weights/json.h"
 
+#define NO_TOKENIZER                                                                                                   \
+    "%s: a single file brings no tokenizer. Put vocab.json and merges.txt of CLIP (from the tokenizer/ folder of any " \
+    "Stable Diffusion model in diffusers layout) into %s or beside the model, or give their folder with --tokenizer"
+
 /* A file of a tokenizer's folder; absent and optional gives {0}. */
 static int get_in(Source *s, const char *folder, const char *name, bool optional, Bytes *out, Err *e)
 {
@@ -116,10 +120,7 @@ int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
     }
     if (s) failed = parts_read_tokenizer(parts, parts_keep(parts, s), "", e);
     else if (optional) failed = 0;
-    else
-        err_set(e, "%s: a single file brings no tokenizer. Put vocab.json and merges.txt of CLIP (from the tokenizer/ folder of "
-                "any Stable Diffusion model in diffusers layout) into %s or beside the model, or give their folder with "
-                "--tokenizer", path, places[2].s);
+    else err_set(e, NO_TOKENIZER, path, places[2].s);
     for (int i = 0; i < 3; i++) str_release(&places[i]);
     return failed;
 }

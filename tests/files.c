@@ -66,11 +66,13 @@ void put_text(const char *dir, const char *name, const char *text)
 Bytes safetensors_of(const char *header, size_t data)
 {
     uint64_t len = strlen(header);
-    unsigned char *file = mem_alloc(8 + len + data);
-    memcpy(file, &len, 8);
-    memcpy(file + 8, header, len);
-    for (size_t i = 0; i < data; i++) file[8 + len + i] = (unsigned char)(i % 251);
-    return (Bytes){ file, 8 + (size_t)len + data };
+    Str file = { 0 };
+    str_addn(&file, (const char *)&len, sizeof len);
+    str_add(&file, header);
+    for (size_t i = 0; i < data; i++) str_addn(&file, &(const char){ (char)(i % 251) }, 1);
+    Bytes bytes = exact(file.s, file.len);
+    str_release(&file);
+    return bytes;
 }
 
 Bytes exact(const void *data, size_t len)

@@ -1,8 +1,6 @@
 /*
- * test_parts.c - what is found in folders and single files, before anything is bound. Single files of the real sizes are
- * sparse: their tensors are zeros that take no room, and nobody reads them.
+ * test_parts.c - what is found in folders and single files, before anything is bound.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,94 +8,17 @@
 
 #include "base/mem.h"
 #include "pipeline/parts.h"
+#include "tests/checkpoint.h"
 #include "tests/files.h"
 #include "tests/support.h"
 #include "weights/kind.h"
 
 /* ---- single files ---- */
 
-/* One line of tests/golden/ldm: see ldm.py. */
-typedef struct {
-    char name[160], shape[32], part[16], diffusers[160], new_shape[32];
-    size_t row;
-} Line;
-
-static bool next_line(FILE *f, Line *l)
-{
-    return fscanf(f, "%159s %31s %15s %159s %31s %zu", l->name, l->shape, l->part, l->diffusers, l->new_shape, &l->row) == 6;
-}
-
-/* "3072x1024" -> "3072,1024"; the number of elements to *count */
-static void dims(const char *shape, Str *out, size_t *count)
-{
-    char *end;
-    *count = 1;
-    str_clear(out);
-    if (strcmp(shape, "scalar") == 0) return;
-    for (const char *p = shape;; p = end + 1) {
-        unsigned long n = strtoul(p, &end, 10);
-        *count *= n;
-        str_addf(out, "%s%lu", p == shape ? "" : ",", n);
-        if (*end != 'x') return;
-    }
-}
-
-/* Where each tensor of a file begins, by name. */
-typedef struct {
-    Str header;
-    size_t bytes;
-} Layout;
-
-static void add_tensor(Layout *l, const char *name, const char *shape)
-{
-    Str list = { 0 };
-    size_t count;
-    dims(shape, &list, &count);
-    str_addf(&l->header, "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", l->header.len > 1 ? "," : "",
-             name, str_text(&list), l->bytes, l->bytes + 2 * count);
-    l->bytes += 2 * count;
-    str_release(&list);
-}
-
-/* Finishes the header and makes the sparse file. */
-static char *put_sparse(const char *dir, const char *name, Layout *l)
-{
-    char *path = path_in(dir, name);
-    FILE *f = fopen(path, "wb");
-    str_add(&l->header, "}");
-    uint64_t len = l->header.len;
-    assert_int_equal(fwrite(&len, 8, 1, f) + fwrite(l->header.s, 1, len, f), 1 + len);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(truncate(path, (off_t)(8 + len + l->bytes)), 0);
-    str_release(&l->header);
-    l->bytes = 0;
-    return path;
-}
-
-/* A file with the tensors of a golden list, but for those whose name begins with `without`, and `extra` (shape "1"). */
-static char *put_checkpoint(const char *dir, const char *name, const char *list, const char *without, const char *extra)
-{
-    char golden[256], last[160] = "";
-    Line l;
-    Layout layout = { 0 };
-    snprintf(golden, sizeof golden, GOLDEN "/ldm/%s.tsv", list);
-    FILE *f = fopen(golden, "r");
-    assert_non_null(f);
-    str_add(&layout.header, "{");
-    while (next_line(f, &l)) {
-        if (strcmp(last, l.name) == 0) continue; /* the thirds of one tensor */
-        strcpy(last, l.name);
-        if (!without || !str_starts(l.name, without)) add_tensor(&layout, l.name, l.shape);
-    }
-    if (extra) add_tensor(&layout, extra, "1");
-    fclose(f);
-    return put_sparse(dir, name, &layout);
-}
-
 static PartId part_id(const char *name)
 {
     PartId id = 0;
-    while (strcmp(part_names[id], name)) id++;
+    while (strcmp(part_names[id], name) != 0) id++;
     return id;
 }
 
@@ -105,7 +26,7 @@ static PartId part_id(const char *name)
 static void check_names(const Parts *parts, const char *list)
 {
     char golden[256], buf[64], last[160] = "";
-    Line l;
+    CheckpointLine l;
     Str want = { 0 };
     size_t offset = 0, next = 0, count, source_count, seen[PART_COUNT] = { 0 };
     const unsigned char *data = parts->file.data + 8;
@@ -115,9 +36,9 @@ static void check_names(const Parts *parts, const char *list)
 
     snprintf(golden, sizeof golden, GOLDEN "/ldm/%s.tsv", list);
     FILE *f = fopen(golden, "r");
-    while (next_line(f, &l)) {
-        if (strcmp(last, l.name)) {
-            dims(l.shape, &want, &source_count);
+    while (checkpoint_line(f, &l)) {
+        if (strcmp(last, l.name) != 0) {
+            checkpoint_dims(l.shape, &want, &source_count);
             offset = next;
             next += 2 * source_count;
             strcpy(last, l.name);
@@ -125,14 +46,17 @@ static void check_names(const Parts *parts, const char *list)
         if (l.part[0] == '-') continue;
         PartId id = part_id(l.part);
         const Weight *t = weights_find(parts->part[id].weights, l.diffusers);
-        if (!t) fail_msg("%s: %s is missing", l.part, l.diffusers);
-        dims(l.new_shape, &want, &count);
+        if (!t) {
+            fail_msg("%s: %s is missing", l.part, l.diffusers);
+            return;
+        }
+        checkpoint_dims(l.new_shape, &want, &count);
         weight_shape_text(t, buf, sizeof buf);
         size_t at = 0;
         for (char *p = buf; *p; p++) /* "[2, 3]" -> "2,3" */
             if (!strchr("[] ", *p)) buf[at++] = *p;
         buf[at] = 0;
-        if (strcmp(buf, str_text(&want))) fail_msg("%s is %s, expected %s", l.diffusers, buf, str_text(&want));
+        if (strcmp(buf, str_text(&want)) != 0) fail_msg("%s is %s, expected %s", l.diffusers, buf, str_text(&want));
         assert_int_equal(t->bytes, 2 * count);
         size_t rows = t->ndim ? (size_t)t->shape[0] : 1;
         assert_ptr_equal(t->data, data + offset + 2 * l.row * (count / rows));
@@ -159,7 +83,7 @@ static void sd15_file(void **state)
 {
     Err e = { 0 };
     Parts parts;
-    char *path = put_checkpoint(*state, "sd15.safetensors", "sd15", NULL, NULL);
+    char *path = checkpoint_put(*state, "sd15.safetensors", "sd15", NULL, NULL);
     put_vocabulary(*state);
     if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
     check_names(&parts, "sd15");
@@ -191,7 +115,7 @@ static void sd21_file(void **state)
 {
     Err e = { 0 };
     Parts parts;
-    char *path = put_checkpoint(*state, "v2-1_768-ema-pruned.safetensors", "sd21", NULL, NULL);
+    char *path = checkpoint_put(*state, "v2-1_768-ema-pruned.safetensors", "sd21", NULL, NULL);
     put_vocabulary(*state);
     if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
     check_names(&parts, "sd21");
@@ -230,7 +154,7 @@ static void predictions(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Err e = { 0 };
         Parts parts;
-        char *path = put_checkpoint(*state, rows[i].name, rows[i].list, NULL, rows[i].extra), want[64];
+        char *path = checkpoint_put(*state, rows[i].name, rows[i].list, NULL, rows[i].extra), want[64];
         if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s: %s", rows[i].name, e.text);
         snprintf(want, sizeof want, "\"prediction_type\": \"%s\"", rows[i].predicts);
         assert_has(&parts.scheduler, want);
@@ -264,7 +188,7 @@ static void incomplete_files(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Err e = { 0 };
         Parts parts;
-        char *path = put_checkpoint(*state, "broken.safetensors", rows[i].list, rows[i].without, rows[i].extra);
+        char *path = checkpoint_put(*state, "broken.safetensors", rows[i].list, rows[i].without, rows[i].extra);
         int failed = parts_open(&parts, &(ModelPaths){ .path = path }, &e);
         assert_said(failed, &e, path);
         assert_said(failed, &e, rows[i].said);
@@ -279,14 +203,13 @@ static void uneven_projection(void **state)
 {
     Err e = { 0 };
     Parts parts;
-    Layout l = { 0 };
-    str_add(&l.header, "{");
-    add_tensor(&l, "model.diffusion_model.input_blocks.0.0.weight", "4x4x3x3");
-    add_tensor(&l, "model.diffusion_model.input_blocks.1.0.in_layers.2.weight", "4x4x3x3");
-    add_tensor(&l, "cond_stage_model.model.transformer.resblocks.0.ln_1.weight", "4");
-    add_tensor(&l, "cond_stage_model.model.transformer.resblocks.1.ln_1.weight", "4");
-    add_tensor(&l, "cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight", "10x4");
-    char *path = put_sparse(*state, "uneven.safetensors", &l);
+    Checkpoint l = { 0 };
+    checkpoint_add(&l, "model.diffusion_model.input_blocks.0.0.weight", "4x4x3x3");
+    checkpoint_add(&l, "model.diffusion_model.input_blocks.1.0.in_layers.2.weight", "4x4x3x3");
+    checkpoint_add(&l, "cond_stage_model.model.transformer.resblocks.0.ln_1.weight", "4");
+    checkpoint_add(&l, "cond_stage_model.model.transformer.resblocks.1.ln_1.weight", "4");
+    checkpoint_add(&l, "cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight", "10x4");
+    char *path = checkpoint_finish(*state, "uneven.safetensors", &l);
     int failed = parts_open(&parts, &(ModelPaths){ .path = path }, &e);
     assert_said(failed, &e, "in_proj_weight: shape [10, 4]");
     parts_release(&parts);
@@ -302,7 +225,7 @@ static void tokenizer_places(void **state)
     char *dir = path_in(*state, "alone"), *data = path_in(*state, "data"), *clip = path_in(*state, "data/limn/clip");
     put_text(dir, "x", "");
     setenv("XDG_DATA_HOME", data, 1);
-    char *path = put_checkpoint(dir, "sd15.safetensors", "sd15", NULL, NULL);
+    char *path = checkpoint_put(dir, "sd15.safetensors", "sd15", NULL, NULL);
 
     assert_said(parts_open(&parts, &(ModelPaths){ .path = path }, &e), &e, "data/limn/clip/ or beside");
     parts_release(&parts);
@@ -351,16 +274,16 @@ static void other_vae(void **state)
     Err e = { 0 };
     Parts parts;
     put_vocabulary(*state);
-    char *model = put_checkpoint(*state, "no-vae.safetensors", "sd15", "first_stage_model.", NULL);
+    char *model = checkpoint_put(*state, "no-vae.safetensors", "sd15", "first_stage_model.", NULL);
     for (int i = 0; i < 2; i++) { /* LDM's names with their prefix and without */
-        Line l;
-        Layout layout = { 0 };
+        CheckpointLine l;
+        Checkpoint layout = { 0 };
         FILE *f = fopen(GOLDEN "/ldm/sd15.tsv", "r");
-        str_add(&layout.header, "{");
-        while (next_line(f, &l))
-            if (str_starts(l.name, "first_stage_model.")) add_tensor(&layout, l.name + (i ? strlen("first_stage_model.") : 0), l.shape);
+        while (checkpoint_line(f, &l))
+            if (str_starts(l.name, "first_stage_model."))
+                checkpoint_add(&layout, l.name + (i ? strlen("first_stage_model.") : 0), l.shape);
         fclose(f);
-        char *vae = put_sparse(*state, files[i], &layout);
+        char *vae = checkpoint_finish(*state, files[i], &layout);
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = vae }, &e)) fail_msg("%s", e.text);
         assert_int_equal(weights_count(parts.part[PART_VAE].weights), 248);
         assert_string_equal(parts.part[PART_VAE].where, vae);
@@ -371,7 +294,8 @@ static void other_vae(void **state)
         free(vae);
     }
     /* a file and a folder in diffusers' naming: the built-in model's */
-    static const char *const same[] = { "models/sprites/vae", "models/sprites", "models/sprites/vae/diffusion_pytorch_model.safetensors" };
+    static const char *const same[] = { "models/sprites/vae", "models/sprites",
+                                        "models/sprites/vae/diffusion_pytorch_model.safetensors" };
     for (int i = 0; i < 3; i++) {
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = same[i] }, &e)) fail_msg("%s", e.text);
         assert_non_null(weights_find(parts.part[PART_VAE].weights, "decoder.mid_block.attentions.0.to_q.weight"));
@@ -408,8 +332,8 @@ static void builtin_model(void **state)
     unsetenv("LIMN_MODEL");
 }
 
-#define COMPONENTS                                                                                                                 \
-    "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"                    \
+#define COMPONENTS                                                                                                     \
+    "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"        \
     "\"scheduler\":[\"diffusers\",\"DDIMScheduler\"],\"unet\":[\"diffusers\",\"UNet2DConditionModel\"]"
 #define SD "{\"_class_name\":\"StableDiffusionPipeline\","
 
@@ -424,7 +348,8 @@ static void folders(void **state)
         { SD COMPONENTS "}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[null,null]}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderTiny\"]}", "the vae is a AutoencoderTiny" },
-        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"text_encoder_2\":[\"transformers\",\"T5\"]}", "text_encoder_2" },
+        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"text_encoder_2\":[\"transformers\",\"T5\"]}",
+          "text_encoder_2" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"]}", "text_encoder/config.json: No such file" },
     };
     Err e = { 0 };
@@ -444,7 +369,8 @@ static void folders(void **state)
     assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "text_encoder/: no weights there");
     parts_release(&parts);
     put_text(dir, "text_encoder/model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
-    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e, "text_encoder/model.safetensors: a Git LFS pointer");
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = dir }, &e), &e,
+                "text_encoder/model.safetensors: a Git LFS pointer");
     parts_release(&parts);
     free(dir);
 }
@@ -492,10 +418,17 @@ static void kinds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sd15_file),        cmocka_unit_test(sd21_file),         cmocka_unit_test(predictions),
-        cmocka_unit_test(incomplete_files), cmocka_unit_test(uneven_projection), cmocka_unit_test(tokenizer_places),
-        cmocka_unit_test(other_vae),        cmocka_unit_test(builtin_model),     cmocka_unit_test(folders),
-        cmocka_unit_test(same_as_folder),   cmocka_unit_test(kinds),
+        cmocka_unit_test(sd15_file),
+        cmocka_unit_test(sd21_file),
+        cmocka_unit_test(predictions),
+        cmocka_unit_test(incomplete_files),
+        cmocka_unit_test(uneven_projection),
+        cmocka_unit_test(tokenizer_places),
+        cmocka_unit_test(other_vae),
+        cmocka_unit_test(builtin_model),
+        cmocka_unit_test(folders),
+        cmocka_unit_test(same_as_folder),
+        cmocka_unit_test(kinds),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

@@ -25,7 +25,11 @@ static const char *const pickles[] = { "diffusion_pytorch_model.bin",      "pyto
                                        "diffusion_pytorch_model.fp16.bin", "pytorch_model.fp16.bin",
                                        "pytorch_model.bin.index.json",     "diffusion_pytorch_model.bin.index.json" };
 
-enum { STEMS = sizeof stems / sizeof *stems, PLACES = sizeof places / sizeof *places, PICKLES = sizeof pickles / sizeof *pickles };
+enum {
+    STEMS = sizeof stems / sizeof *stems,
+    PLACES = sizeof places / sizeof *places,
+    PICKLES = sizeof pickles / sizeof *pickles
+};
 
 static void join(Str *out, const char *folder)
 {
@@ -47,15 +51,17 @@ int component_find(const Source *s, const char *folder, Str *out, Err *e)
         join(out, folder);
         str_add(out, pickles[i]);
         if (source_has(s, out->s))
-            return err_set(e,
-                           "%s/%s: a PyTorch pickle, which can hold a program, so limn does not read it, and there is no "
-                           "safetensors file beside it. Convert the model once: python3 -c \"from diffusers import "
-                           "DiffusionPipeline as P; P.from_pretrained('%s').save_pretrained('OUT')\"",
-                           source_name(s), out->s, source_name(s));
+            return err_set(
+                e,
+                "%s/%s: a PyTorch pickle, which can hold a program, so limn does not read it, and there is no "
+                "safetensors file beside it. Convert the model once: python3 -c \"from diffusers import "
+                "DiffusionPipeline as P; P.from_pretrained('%s').save_pretrained('OUT')\"",
+                source_name(s), out->s, source_name(s));
     }
     join(out, folder);
-    return err_set(e, "%s/%s: no weights there: expected %s.safetensors or %s.safetensors (or .fp16, or an index of shards)",
-                   source_name(s), out->s, stems[0], stems[1]);
+    return err_set(
+        e, "%s/%s: no weights there: expected %s.safetensors or %s.safetensors (or .fp16, or an index of shards)",
+        source_name(s), out->s, stems[0], stems[1]);
 }
 
 /* A shard's name may not lead out of the folder of its index. */
@@ -74,7 +80,7 @@ static int read_shard(Source *s, const char *path, const char *shard, const cJSO
     if (safetensors_read(w, file, e)) return err_in(e, path);
     cJSON_ArrayForEach(item, map)
     {
-        if (strcmp(cJSON_GetStringValue(item), shard)) continue;
+        if (strcmp(cJSON_GetStringValue(item), shard) != 0) continue;
         const Weight *t = weights_find(w, item->string);
         if (!t || t->data < file.data || t->data > file.data + file.len)
             return err_set(e, "%s: the tensor \"%s\" is missing, which the index says is here", path,

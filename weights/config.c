@@ -82,7 +82,10 @@ __attribute__((format(printf, 4, 5))) static void wrong(Config *c, const char *k
 
 bool config_has(const Config *c, const char *key) { return look(c, key) != NULL; }
 
-bool config_is_null(const Config *c, const char *key) { return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->root, key)); }
+bool config_is_null(const Config *c, const char *key)
+{
+    return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->root, key));
+}
 
 static int as_int(Config *c, const char *key, const cJSON *item, int dflt, int min, int max)
 {

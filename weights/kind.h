@@ -18,8 +18,9 @@ typedef enum {
 
 typedef struct {
     KindId id;
-    const char *marker; /* a part of a tensor's name that only this kind has; '^' at its beginning: the name begins so */
-    const char *what;   /* "a LoRA" */
+    const char
+        *marker;      /* a part of a tensor's name that only this kind has; '^' at its beginning: the name begins so */
+    const char *what; /* "a LoRA" */
     const char *advice; /* what to do with it when a model was expected; NULL for a checkpoint */
 } Kind;
 

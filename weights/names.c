@@ -42,8 +42,12 @@ typedef struct {
 } NameRule;
 
 static const Leaf unet_resnet[] = {
-    { "in_layers.0.", "norm1." },  { "in_layers.2.", "conv1." },  { "emb_layers.1.", "time_emb_proj." },
-    { "out_layers.0.", "norm2." }, { "out_layers.3.", "conv2." }, { "skip_connection.", "conv_shortcut." },
+    { "in_layers.0.", "norm1." },
+    { "in_layers.2.", "conv1." },
+    { "emb_layers.1.", "time_emb_proj." },
+    { "out_layers.0.", "norm2." },
+    { "out_layers.3.", "conv2." },
+    { "skip_connection.", "conv_shortcut." },
     { NULL, NULL },
 };
 
@@ -68,7 +72,7 @@ static const NameRule ldm_unet[] = {
 
 static const Leaf vae_resnet[] = { { "nin_shortcut.", "conv_shortcut." }, { NULL, NULL } };
 static const Leaf vae_attention[] = {
-    { "norm.", "group_norm." }, { "q.", "to_q." }, { "k.", "to_k." }, { "v.", "to_v." },
+    { "norm.", "group_norm." },   { "q.", "to_q." }, { "k.", "to_k." }, { "v.", "to_v." },
     { "proj_out.", "to_out.0." }, { NULL, NULL },
 };
 
@@ -108,8 +112,11 @@ static const NameRule diffusers_vae[] = {
 };
 
 static const Leaf openclip_block[] = {
-    { "ln_1.", "layer_norm1." },          { "ln_2.", "layer_norm2." },     { "mlp.c_fc.", "mlp.fc1." },
-    { "mlp.c_proj.", "mlp.fc2." },        { "attn.out_proj.", "self_attn.out_proj." },
+    { "ln_1.", "layer_norm1." },
+    { "ln_2.", "layer_norm2." },
+    { "mlp.c_fc.", "mlp.fc1." },
+    { "mlp.c_proj.", "mlp.fc2." },
+    { "attn.out_proj.", "self_attn.out_proj." },
     { NULL, NULL },
 };
 
@@ -141,10 +148,8 @@ static const NameRule clip_text[] = {
 };
 
 static const NameRule *const tables[NAMES_COUNT] = {
-    [NAMES_LDM_UNET] = ldm_unet,
-    [NAMES_LDM_VAE] = ldm_vae,
-    [NAMES_OPENCLIP_TEXT] = openclip_text,
-    [NAMES_CLIP_TEXT] = clip_text,
+    [NAMES_LDM_UNET] = ldm_unet,           [NAMES_LDM_VAE] = ldm_vae,
+    [NAMES_OPENCLIP_TEXT] = openclip_text, [NAMES_CLIP_TEXT] = clip_text,
     [NAMES_DIFFUSERS_VAE] = diffusers_vae,
 };
 
@@ -181,7 +186,9 @@ static bool renumber(Numbering how, NameShape s, Match *m)
     int n = m->numbers[0];
     switch (how) {
     case NUM_SAME: return true;
-    case NUM_DOWN: n--; /* block 0 is conv_in */ break;
+    case NUM_DOWN:
+        n--; /* block 0 is conv_in */
+        break;
     case NUM_UP: break;
     case NUM_RAISE: m->numbers[0] = s.levels - 1 - n; return n < s.levels;
     case NUM_TEXT: return true;
@@ -269,7 +276,7 @@ Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameSh
     for (size_t i = 0; i < weights_count(all); i++) {
         Match m;
         Weight *t = weights_at(all, i);
-        if (strncmp(t->name, prefix, len)) continue;
+        if (strncmp(t->name, prefix, len) != 0) continue;
         const NameRule *r = find_rule(tables[table], t->name + len, shape, &m);
         if (!r) {
             err_set(e, "limn does not know the tensor \"%s\"", shown(t->name, buf));

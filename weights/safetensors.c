@@ -34,8 +34,10 @@ static const struct {
     { "\x80\x05", 2, PICKLE },
     { "GGUF", 4, "a GGUF file, which limn does not read: get the model as safetensors" },
     { "version https://git-lfs", 23, "a Git LFS pointer, not the weights: run `git lfs pull` where it was cloned" },
-    { "<!DOCTYPE", 9, "a web page, not the weights: the download went wrong (a login, or a link to the page about the file)" },
-    { "<html", 5, "a web page, not the weights: the download went wrong (a login, or a link to the page about the file)" },
+    { "<!DOCTYPE", 9,
+      "a web page, not the weights: the download went wrong (a login, or a link to the page about the file)" },
+    { "<html", 5,
+      "a web page, not the weights: the download went wrong (a login, or a link to the page about the file)" },
     { "\x89HDF", 4, "an HDF5 file: get the model as safetensors" },
     { "\x89PNG", 4, "a PNG picture, not weights" },
     { "\xff\xd8\xff", 3, "a JPEG picture, not weights" },
@@ -52,8 +54,9 @@ static int not_safetensors(Bytes file, Err *e, uint64_t header)
             strncasecmp((const char *)file.data, lookalikes[i].magic, lookalikes[i].len) == 0)
             return err_set(e, "%s", lookalikes[i].what);
     if (file.len < 8)
-        return err_set(e, "%zu bytes: too short for safetensors (8 bytes of length, then a JSON header); download it again",
-                       file.len);
+        return err_set(
+            e, "%zu bytes: too short for safetensors (8 bytes of length, then a JSON header); download it again",
+            file.len);
     if (file.len > 8 && header <= HEADER_MAX && header > file.len - 8 && file.data[8] == '{')
         return err_set(e, "header of %llu bytes in a file of %zu: truncated; download it again",
                        (unsigned long long)header, file.len);
@@ -84,7 +87,7 @@ static int read_dtype(const cJSON *item, DType *out, Err *e)
     Str known = { 0 };
     if (!item) return err_set(e, "no \"dtype\"");
     for (DType t = 0; cJSON_IsString(item) && t < DT_COUNT; t++) {
-        if (strcmp(item->valuestring, dtype_name(t))) continue;
+        if (strcmp(item->valuestring, dtype_name(t)) != 0) continue;
         *out = t;
         return 0;
     }
@@ -108,8 +111,7 @@ static int read_shape(const cJSON *item, Weight *t, Err *e)
     {
         if (t->ndim == WEIGHT_MAX_DIMS)
             return err_set(e, "shape %s: more than %d dimensions", json_shown(item, buf), WEIGHT_MAX_DIMS);
-        if (!json_whole(dim, &n))
-            return err_set(e, "shape %s: expected whole numbers from 0", json_shown(item, buf));
+        if (!json_whole(dim, &n)) return err_set(e, "shape %s: expected whole numbers from 0", json_shown(item, buf));
         t->shape[t->ndim++] = (int64_t)n;
         if (n == 0) empty = true;
         else if (__builtin_mul_overflow(bytes, n, &bytes))
@@ -129,8 +131,9 @@ static int read_offsets(const cJSON *item, Weight *t, Bytes data, Err *e)
         return err_set(e, "data_offsets %s: expected [begin, end]", item ? json_shown(item, buf) : "missing");
     if (begin > end) return err_set(e, "data_offsets %s: the end is before the beginning", json_shown(item, buf));
     if (end > data.len)
-        return err_set(e, "data_offsets %s, but only %zu bytes of data are there: the file is truncated; download it again",
-                       json_shown(item, buf), data.len);
+        return err_set(
+            e, "data_offsets %s, but only %zu bytes of data are there: the file is truncated; download it again",
+            json_shown(item, buf), data.len);
     if (end - begin != t->bytes)
         return err_set(e, "data_offsets %s are %llu bytes, but %s of shape %s needs %zu", json_shown(item, buf),
                        (unsigned long long)(end - begin), dtype_name(t->dtype),
@@ -159,8 +162,8 @@ static int check_metadata(const cJSON *meta, Err *e)
     char buf[SHOWN_MAX];
     const cJSON *item;
     if (!cJSON_IsObject(meta)) return err_set(e, "__metadata__: expected an object of strings");
-    cJSON_ArrayForEach(item, meta) if (!cJSON_IsString(item))
-        return err_set(e, "__metadata__: \"%s\" is not a string", shown(item->string, buf));
+    cJSON_ArrayForEach(item, meta) if (!cJSON_IsString(item)) return err_set(e, "__metadata__: \"%s\" is not a string",
+                                                                             shown(item->string, buf));
     return 0;
 }
 
@@ -193,7 +196,8 @@ static int check_extents(Extent *x, size_t count, Bytes data, Err *e)
                            (size_t)(x[i].begin - at), shown(x[i].name, buf));
     }
     if (at < end)
-        return err_set(e, "%zu bytes after the last tensor: the file is damaged, or two files were joined", (size_t)(end - at));
+        return err_set(e, "%zu bytes after the last tensor: the file is damaged, or two files were joined",
+                       (size_t)(end - at));
     return 0;
 }
 
@@ -260,24 +264,25 @@ int safetensors_write(const char *path, const TensorOut *t, size_t count, const 
         cJSON *meta = cJSON_AddObjectToObject(root, "__metadata__");
         for (; metadata[0]; metadata += 2) cJSON_AddStringToObject(meta, metadata[0], metadata[1]);
     }
-    for (size_t i = 0; i < count; i++, at = end) cJSON_AddItemToObject(root, t[i].name, describe_tensor(&t[i], at, &end));
+    for (size_t i = 0; i < count; i++, at = end)
+        cJSON_AddItemToObject(root, t[i].name, describe_tensor(&t[i], at, &end));
     char *json = cJSON_PrintUnformatted(root);
+    Str header = { 0 };
     cJSON_Delete(root);
-    if (!json) return err_set(e, "%s: no memory for the header of %zu tensors", path, count);
-
-    /* padded with blanks so that the data are 8-byte aligned */
-    size_t used = strlen(json), header = (used + 7) / 8 * 8;
-    unsigned char *file = malloc(8 + header + at);
-    if (!file) {
-        cJSON_free(json);
-        return err_set(e, "%s: no memory for %zu bytes", path, 8 + header + at);
-    }
-    uint64_t len = header;
-    memcpy(file, &len, 8);
-    memset(file + 8, ' ', header);
-    memcpy(file + 8, json, used);
+    str_add(&header, json ? json : "{}");
     cJSON_free(json);
-    at = 8 + header;
+    while (header.len % 8) str_add(&header, " "); /* so that the data are aligned */
+
+    unsigned char *file = malloc(8 + header.len + at);
+    if (!file) {
+        str_release(&header);
+        return err_set(e, "%s: no memory for %zu bytes", path, at);
+    }
+    uint64_t len = header.len;
+    memcpy(file, &len, 8);
+    memcpy(file + 8, header.s, header.len);
+    at = 8 + header.len;
+    str_release(&header);
     for (size_t i = 0; i < count; i++) {
         Weight shape = { .ndim = t[i].ndim };
         memcpy(shape.shape, t[i].shape, sizeof shape.shape);

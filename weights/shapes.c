@@ -85,12 +85,15 @@ int shapes_unet(const Weights *w, int sample, Str *out, Err *e)
     bool linear = proj && proj->ndim == 2;
     int context = shapes_dim(w, 1, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight");
 
-    if (!proj || !context) return err_set(e, "a UNet without cross-attention in its middle block: expected SD 1.x or 2.x");
+    if (!proj || !context)
+        return err_set(e, "a UNet without cross-attention in its middle block: expected SD 1.x or 2.x");
     if (read_levels(w, linear, &l, e)) return -1;
-    str_addf(out, "{\"_class_name\": \"UNet2DConditionModel\", \"sample_size\": %d, \"in_channels\": %d, \"out_channels\": %d",
-             sample, shapes_dim(w, 1, "conv_in.weight"), shapes_dim(w, 0, "conv_out.weight"));
-    str_addf(out, ", \"layers_per_block\": %d, \"cross_attention_dim\": %d, \"use_linear_projection\": %s", l.layers, context,
-             linear ? "true" : "false");
+    str_addf(
+        out,
+        "{\"_class_name\": \"UNet2DConditionModel\", \"sample_size\": %d, \"in_channels\": %d, \"out_channels\": %d",
+        sample, shapes_dim(w, 1, "conv_in.weight"), shapes_dim(w, 0, "conv_out.weight"));
+    str_addf(out, ", \"layers_per_block\": %d, \"cross_attention_dim\": %d, \"use_linear_projection\": %s", l.layers,
+             context, linear ? "true" : "false");
     add_list(out, "block_out_channels", l.channels, l.count);
     add_list(out, "attention_head_dim", l.heads, l.count); /* diffusers' name for the number of heads */
     add_list(out, "transformer_layers_per_block", l.depth, l.count);
@@ -110,13 +113,15 @@ int shapes_vae(const Weights *w, Str *out, Err *e)
         return err_set(e, "a VAE of %d levels with %d layers: expected 1 to %d levels", count, layers, LEVELS_MAX);
     for (int i = 0; i < count; i++)
         channels[count - 1 - i] = shapes_dim(w, 0, "decoder.up_blocks.%d.resnets.0.conv1.weight", i);
-    str_addf(out, "{\"_class_name\": \"AutoencoderKL\", \"in_channels\": %d, \"out_channels\": %d, \"latent_channels\": %d",
+    str_addf(out,
+             "{\"_class_name\": \"AutoencoderKL\", \"in_channels\": %d, \"out_channels\": %d, \"latent_channels\": %d",
              shapes_dim(w, 1, "encoder.conv_in.weight"), shapes_dim(w, 0, "decoder.conv_out.weight"),
              shapes_dim(w, 1, "decoder.conv_in.weight"));
     str_addf(out, ", \"layers_per_block\": %d, \"scaling_factor\": 0.18215", layers);
     if (!weights_find(w, "quant_conv.weight")) str_add(out, ", \"use_quant_conv\": false");
     if (!weights_find(w, "post_quant_conv.weight")) str_add(out, ", \"use_post_quant_conv\": false");
-    if (!weights_find(w, "decoder.mid_block.attentions.0.to_q.weight")) str_add(out, ", \"mid_block_add_attention\": false");
+    if (!weights_find(w, "decoder.mid_block.attentions.0.to_q.weight"))
+        str_add(out, ", \"mid_block_add_attention\": false");
     add_list(out, "block_out_channels", channels, count);
     add_types(out, "down_block_types", NULL, "DownEncoderBlock2D", any, count);
     add_types(out, "up_block_types", NULL, "UpDecoderBlock2D", any, count);
@@ -131,15 +136,16 @@ int shapes_text(const Weights *w, const char *act, Str *out, Err *e)
     int layers = shapes_count(w, "text_model.encoder.layers.%d.mlp.fc1.weight");
 
     if (vocab < 3 || width < 64 || width % 64 || !layers)
-        return err_set(e, "a text encoder of width %d with %d ids and %d layers: expected CLIP's, with heads of 64", width,
-                       vocab, layers);
-    str_addf(out, "{\"model_type\": \"clip_text_model\", \"vocab_size\": %d, \"hidden_size\": %d, \"num_hidden_layers\": %d",
+        return err_set(e, "a text encoder of width %d with %d ids and %d layers: expected CLIP's, with heads of 64",
+                       width, vocab, layers);
+    str_addf(out,
+             "{\"model_type\": \"clip_text_model\", \"vocab_size\": %d, \"hidden_size\": %d, \"num_hidden_layers\": %d",
              vocab, width, layers);
-    str_addf(out, ", \"num_attention_heads\": %d, \"intermediate_size\": %d, \"max_position_embeddings\": %d", width / 64,
-             shapes_dim(w, 0, "text_model.encoder.layers.0.mlp.fc1.weight"),
+    str_addf(out, ", \"num_attention_heads\": %d, \"intermediate_size\": %d, \"max_position_embeddings\": %d",
+             width / 64, shapes_dim(w, 0, "text_model.encoder.layers.0.mlp.fc1.weight"),
              shapes_dim(w, 0, "text_model.embeddings.position_embedding.weight"));
-    str_addf(out, ", \"hidden_act\": \"%s\", \"layer_norm_eps\": 1e-05, \"bos_token_id\": %d, \"eos_token_id\": %d", act,
-             vocab - 2, vocab - 1);
+    str_addf(out, ", \"hidden_act\": \"%s\", \"layer_norm_eps\": 1e-05, \"bos_token_id\": %d, \"eos_token_id\": %d",
+             act, vocab - 2, vocab - 1);
     str_addf(out, ", \"projection_dim\": %d}", width);
     return 0;
 }

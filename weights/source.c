@@ -102,7 +102,7 @@ int source_get(Source *s, const char *name, Bytes *out, Err *e)
         return 0;
     }
     for (size_t i = 0; i < s->count; i++) {
-        if (strcmp(s->files[i].name, name)) continue;
+        if (strcmp(s->files[i].name, name) != 0) continue;
         *out = s->files[i].bytes;
         return 0;
     }

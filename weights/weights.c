@@ -16,8 +16,8 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[DT_COUNT] = {
-    [DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 }, [DT_BF16] = { "BF16", 2 }, [DT_F64] = { "F64", 8 },
-    [DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 }, [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },
+    [DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 },   [DT_BF16] = { "BF16", 2 }, [DT_F64] = { "F64", 8 },
+    [DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 },   [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },
     [DT_U8] = { "U8", 1 },   [DT_BOOL] = { "BOOL", 1 },
 };
 
@@ -28,10 +28,13 @@ struct Weights {
     Weight **items; /* in the order they were added */
     size_t count, cap;
     void *tree; /* the same, by name */
-    bool dry;
+    bool dry, mapped;
 };
 
-static int by_name(const void *a, const void *b) { return strcmp(((const Weight *)a)->name, ((const Weight *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const Weight *)a)->name, ((const Weight *)b)->name);
+}
 
 Weights *weights_new(void) { return mem_alloc(sizeof(Weights)); }
 
@@ -51,6 +54,13 @@ void weights_free(Weights *w)
 
 void weights_set_dry(Weights *w) { w->dry = true; }
 bool weights_dry(const Weights *w) { return w->dry; }
+
+void weights_set_mapped(Weights *w) { w->mapped = true; }
+
+void weights_converted(const Weights *w, const Weight *t)
+{
+    if (w->mapped) file_forget((Bytes){ t->data, t->bytes });
+}
 
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e)
 {

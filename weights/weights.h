@@ -34,11 +34,17 @@ void weights_free(Weights *w);
 void weights_set_dry(Weights *w);
 bool weights_dry(const Weights *w);
 
+/* The data lie in mapped files, so that weights_converted() may let go of pages. */
+void weights_set_mapped(Weights *w);
+
+/* A tensor's values were copied to where they are used. */
+void weights_converted(const Weights *w, const Weight *t);
+
 /* Adds a tensor (name is copied). Error: the name is there already. */
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e);
 
 size_t weights_count(const Weights *w);
-Weight *weights_at(Weights *w, size_t i);               /* in the order they were added */
+Weight *weights_at(Weights *w, size_t i);                 /* in the order they were added */
 Weight *weights_find(const Weights *w, const char *name); /* NULL when absent */
 
 /* weights_find() that marks the tensor as used. */

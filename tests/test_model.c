@@ -1,0 +1,312 @@
+/* test_model.c - models opened, described and hashed: the built-in one, and checkpoints of real size without their values. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "pipeline/model.h"
+#include "pipeline/parts.h"
+#include "tests/checkpoint.h"
+#include "tests/files.h"
+#include "tests/support.h"
+
+/* A cache of its own for each run. */
+static int setup(void **state)
+{
+    folder_setup(state);
+    char *cache = path_in(*state, "cache"), *data = path_in(*state, "data");
+    setenv("XDG_CACHE_HOME", cache, 1);
+    setenv("XDG_DATA_HOME", data, 1);
+    free(cache), free(data);
+    return 0;
+}
+
+static void builtin(void **state)
+{
+    (void)state;
+    Err e = { 0 };
+    Model *m = model_open(&(ModelPaths){ .path = "sprites" }, &e);
+    if (!m) {
+        fail_msg("%s", e.text);
+        return;
+    }
+    assert_string_equal(m->name, "sprites");
+    assert_true(m->tokenizer && m->text && m->unet && m->vae);
+    assert_true(m->defaults.width == 128 && m->defaults.steps > 0 && m->defaults.sampler);
+    assert_int_equal(m->noise.prediction, PREDICT_V);
+
+    Model *folder = model_open(&(ModelPaths){ .path = "models/sprites", .no_weights = true }, &e);
+    if (!folder) fail_msg("%s", e.text);
+    assert_int_equal(model_hash(m, &e), 0);
+    assert_int_equal(model_hash(folder, &e), 0);
+    assert_int_equal(strlen(m->sha256), 64);
+    assert_string_equal(m->sha256, folder->sha256); /* the same file, inside the program and outside */
+    model_free(folder);
+    model_free(m);
+}
+
+/* A folder with the parts of models/sprites but for one file. */
+static char *put_sprites(const char *dir, const char *other, const char *text)
+{
+    static const char *const files[] = { "model_index.json",
+                                         "limn.json",
+                                         "scheduler/scheduler_config.json",
+                                         "text_encoder/config.json",
+                                         "text_encoder/model.safetensors",
+                                         "tokenizer/merges.txt",
+                                         "tokenizer/vocab.json",
+                                         "unet/config.json",
+                                         "vae/config.json",
+                                         "unet/diffusion_pytorch_model.safetensors",
+                                         "vae/diffusion_pytorch_model.safetensors" };
+    char *model = path_in(dir, "model"), *here = realpath("models/sprites", NULL);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *from = path_in(here, files[i]), *to = path_in(model, files[i]);
+        unlink(to); /* first of all: writing through an old link would break models/sprites */
+        put_text(model, files[i], strcmp(files[i], other) == 0 && text ? text : "");
+        if (strcmp(files[i], other) != 0 || !text) unlink(to);
+        if (strcmp(files[i], other) != 0) assert_int_equal(symlink(from, to), 0);
+        free(from), free(to);
+    }
+    free(here);
+    return model;
+}
+
+/* Each file of a folder, when it is broken, is the one that is named. */
+static void broken_parts(void **state)
+{
+    static const struct {
+        const char *file, *text, *said;
+    } rows[] = {
+        { "limn.json", "{\"widht\": 128}", "model: limn.json: limn does not know the option \"widht\"" },
+        { "limn.json", "{\"steps\": \"x\"}", "\"steps\" is \"x\"" },
+        { "scheduler/scheduler_config.json", "{\"beta_schedule\": \"sigmoid\"}", "scheduler/scheduler_config.json: " },
+        { "scheduler/scheduler_config.json", NULL, "scheduler/scheduler_config.json: No such file" },
+        { "unet/config.json", "{\"block_out_channels\": []}", "unet/" },
+        { "unet/diffusion_pytorch_model.safetensors", NULL, "model/unet/: no weights there" },
+        { "vae/diffusion_pytorch_model.safetensors", "GGUF....",
+          "vae/diffusion_pytorch_model.safetensors: a GGUF file" },
+        { "tokenizer/vocab.json", "[]", "model/tokenizer: " },
+        { "tokenizer/merges.txt", NULL, "tokenizer/merges.txt: No such file" },
+        { "text_encoder/config.json", "{\"hidden_size\": -1}", "text_encoder/config.json: \"hidden_size\" is -1" },
+        { "text_encoder/config.json", "{}", "text_encoder/model.safetensors: " },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        char *dir = put_sprites(*state, rows[i].file, rows[i].text);
+        Model *m = model_open(&(ModelPaths){ .path = dir }, &e);
+        assert_said(!m, &e, rows[i].said);
+        assert_null(m);
+        free(dir);
+    }
+    char *dir = put_sprites(*state, "", NULL);
+    Err e = { 0 };
+    Model *m = model_open(&(ModelPaths){ .path = dir }, &e);
+    if (!m) fail_msg("%s", e.text);
+    model_free(m);
+    free(dir);
+}
+
+/* ---- single files ---- */
+
+/* The configs made from shapes fit every shape of the real models. */
+static void real_sizes(void **state)
+{
+    for (int two = 0; two < 2; two++) {
+        Err e = { 0 };
+        char *path = checkpoint_put(*state, "real-768.safetensors", two ? "sd21" : "sd15", NULL, NULL);
+        Model *m = model_open(&(ModelPaths){ .path = path, .no_weights = true }, &e);
+        if (!m) {
+            fail_msg("%s", e.text);
+            return;
+        }
+        assert_string_equal(m->family, two ? "SD 2.x" : "SD 1.x");
+        assert_true(m->defaults.width == (two ? 768 : 512) && m->defaults.height == m->defaults.width);
+        assert_int_equal(text_encoder_layers(m->text), two ? 23 : 12);
+        assert_int_equal(unet_bytes(m->unet), 4 * (two ? 865910724ull : 859520964ull));
+        assert_int_equal(vae_factor(m->vae), 8);
+        assert_null(m->tokenizer);
+        model_free(m);
+        free(path);
+    }
+}
+
+static void missing_and_misshaped(void **state)
+{
+    static const struct {
+        const char *name, *shape, *said;
+    } rows[] = {
+        { "model.diffusion_model.out.2.bias", NULL, "tensor conv_out.bias is missing: expected shape [4]" },
+        { "model.diffusion_model.out.2.bias", "5", "tensor conv_out.bias has shape [5], expected [4]" },
+        { "first_stage_model.decoder.conv_out.weight", "3x64x3x3",
+          "tensor decoder.conv_out.weight has shape [3, 64, 3, 3]" },
+        { "cond_stage_model.transformer.text_model.final_layer_norm.bias", "7", "final_layer_norm.bias has shape [7]" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        CheckpointLine l;
+        Checkpoint c = { 0 };
+        FILE *f = fopen(GOLDEN "/ldm/sd15.tsv", "r");
+        assert_non_null(f);
+        while (checkpoint_line(f, &l)) {
+            bool other = strcmp(l.name, rows[i].name) == 0;
+            if (!other || rows[i].shape) checkpoint_add(&c, l.name, other ? rows[i].shape : l.shape);
+        }
+        fclose(f);
+        char *path = checkpoint_finish(*state, "broken.safetensors", &c);
+        Model *m = model_open(&(ModelPaths){ .path = path, .no_weights = true }, &e);
+        assert_said(!m, &e, rows[i].said);
+        assert_said(-1, &e, path);
+        free(path);
+    }
+}
+
+/* ---- the hash ---- */
+
+static const char *hash_of(const char *path, Bytes bytes, Model *m)
+{
+    Err e = { 0 };
+    Parts parts = { .hashed = bytes, .hashed_path = (char *)(size_t)path };
+    *m = (Model){ .files = &parts };
+    assert_int_equal(model_hash(m, &e), 0);
+    m->files = NULL;
+    return m->sha256;
+}
+
+/* FIPS 180-2, appendix B.1 */
+static const char abc_hash[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+static void hash(void **state)
+{
+    Model m;
+    char *path = path_in(*state, "abc"), *cache = path_in(*state, "cache/limn/hashes.json");
+    const Bytes abc = { (const unsigned char *)"abc", 3 }, other = { (const unsigned char *)"xyz", 3 };
+    put_file(*state, "abc", abc);
+    assert_string_equal(hash_of(NULL, abc, &m), abc_hash);
+    assert_string_equal(hash_of(path, abc, &m), abc_hash);
+    assert_true(file_exists(cache));
+    assert_string_equal(hash_of(path, other, &m), abc_hash); /* the file is as it was: its bytes are not looked at */
+    put_file(*state, "abc", (Bytes){ (const unsigned char *)"abcd", 4 });
+    assert_string_not_equal(hash_of(path, other, &m), abc_hash); /* its size changed */
+    put_text(*state, "cache/limn/hashes.json", "{\"broken");
+    assert_string_equal(hash_of(path, abc, &m), abc_hash);
+    unlink(cache);
+    assert_int_equal(mkdir(cache, 0777), 0); /* cannot be read nor written */
+    assert_string_equal(hash_of(path, abc, &m), abc_hash);
+    rmdir(cache);
+    free(path), free(cache);
+}
+
+/* ---- limn info ---- */
+
+static cJSON *described(const ModelPaths *p, int side)
+{
+    Err e = { 0 };
+    Str text = { 0 };
+    if (model_describe(p, true, side, side, &text, &e)) fail_msg("%s", e.text);
+    cJSON *root = cJSON_Parse(text.s);
+    assert_non_null(root);
+    str_release(&text);
+    return root;
+}
+
+static double number(const cJSON *root, const char *a, const char *b, const char *c)
+{
+    const cJSON *item = cJSON_GetObjectItem(root, a);
+    if (b) item = cJSON_GetObjectItem(item, b);
+    if (c) item = cJSON_GetObjectItem(item, c);
+    return cJSON_IsNumber(item) ? item->valuedouble : -1;
+}
+
+static const char *word(const cJSON *root, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(root, key));
+    return text ? text : "none";
+}
+
+/* So that nobody hashes 2 GB of zeros. */
+static void pretend_hashed(const char *dir, const char *path)
+{
+    struct stat st;
+    Str json = { 0 };
+    char *real = realpath(path, NULL);
+    assert_int_equal(stat(path, &st), 0);
+    str_addf(&json, "{\"%s\": {\"size\": %lld, \"time\": \"%lld.%09ld\", \"sha256\": \"%s\"}}", real,
+             (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, abc_hash);
+    put_text(dir, "cache/limn/hashes.json", json.s);
+    str_release(&json);
+    free(real);
+}
+
+static void describe_models(void **state)
+{
+    char *path = checkpoint_put(*state, "sd15.safetensors", "sd15", NULL, NULL);
+    pretend_hashed(*state, path);
+    cJSON *root = described(&(ModelPaths){ .path = path, .tokenizer = "models/sprites/tokenizer" }, 0);
+    assert_string_equal(word(root, "family"), "SD 1.x");
+    assert_string_equal(word(root, "prediction"), "epsilon");
+    assert_string_equal(word(root, "task"), "text to picture");
+    assert_string_equal(word(root, "sha256"), abc_hash);
+    assert_true(number(root, "parts", "unet", "parameters") == 859520964);
+    assert_true(number(root, "parts", "text_encoder", "parameters") == 123060480);
+    assert_true(number(root, "parts", "vae", "parameters") == 83653863);
+    assert_true(number(root, "width", NULL, NULL) == 512);
+    double need = number(root, "memory_bytes", NULL, NULL), weights = number(root, "weights_bytes", NULL, NULL);
+    assert_true(weights > 3.9e9 && need > weights);
+    cJSON_Delete(root);
+    root = described(&(ModelPaths){ .path = path, .tokenizer = "models/sprites/tokenizer" }, 1024);
+    assert_true(number(root, "memory_bytes", NULL, NULL) > need);
+    cJSON_Delete(root);
+    root = described(&(ModelPaths){ .path = path }, 0); /* without a tokenizer the rest can still be said */
+    assert_true(number(root, "memory_bytes", NULL, NULL) == -1 && number(root, "weights_bytes", NULL, NULL) == weights);
+    cJSON_Delete(root);
+    free(path);
+
+    root = described(&(ModelPaths){ .path = "sprites" }, 0);
+    assert_true(number(root, "memory_bytes", NULL, NULL) > 0);
+    assert_true(number(root, "defaults", "steps", NULL) > 0);
+    cJSON_Delete(root);
+}
+
+static void describe_others(void **state)
+{
+    Err e = { 0 };
+    Str text = { 0 };
+    cJSON *root = described(&(ModelPaths){ .path = "models/sprites/vae/diffusion_pytorch_model.safetensors" }, 0);
+    assert_string_equal(word(root, "kind"), "a VAE alone");
+    assert_true(number(root, "tensors", NULL, NULL) > 100);
+    cJSON_Delete(root);
+
+    Checkpoint c = { 0 };
+    checkpoint_add(&c, "lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", "4x1280");
+    char *path = checkpoint_finish(*state, "lora.safetensors", &c);
+    assert_int_equal(model_describe(&(ModelPaths){ .path = path }, false, 0, 0, &text, &e), 0);
+    assert_non_null(strstr(text.s, "a LoRA"));
+    free(path);
+
+    str_clear(&text);
+    assert_int_equal(model_describe(&(ModelPaths){ .path = "sprites" }, false, 0, 0, &text, &e), 0);
+    static const char *const lines[] = { "text_encoder", "unet",      "vae", "F16",
+                                         "v_prediction", "128 x 128", "GB",  "sha256" };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (!strstr(text.s, lines[i])) fail_msg("no \"%s\" in:\n%s", lines[i], text.s);
+    str_release(&text);
+    assert_said(model_describe(&(ModelPaths){ .path = "README" }, false, 0, 0, &text, &e), &e, "README");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(builtin),
+        cmocka_unit_test(broken_parts),
+        cmocka_unit_test(real_sizes),
+        cmocka_unit_test(missing_and_misshaped),
+        cmocka_unit_test(hash),
+        cmocka_unit_test(describe_models),
+        cmocka_unit_test(describe_others),
+    };
+    return cmocka_run_group_tests(tests, setup, folder_teardown);
+}
