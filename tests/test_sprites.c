@@ -1,6 +1,6 @@
 /*
- * test_sprites.c - the default model against diffusers at every stage: tests/golden/sprites/red-potion.safetensors, made with
- * the folder models/sprites (its metadata has the prompt, seed and settings).
+ * test_sprites.c - the default model against diffusers at every stage: tests/golden/sprites/red-potion.safetensors, made from
+ * the folder models/sprites. When that model changes, make it again: tests/golden/make.py sprites.
  */
 #include <math.h>
 #include <stdio.h>
@@ -58,15 +58,23 @@ static void test_picture(void **state)
     Job j;
     char trace[] = "/tmp/limn-test-XXXXXX";
     close(mkstemp(trace));
+    int s[4];
+    size_t steps;
+    fixture_shape(&golden, "image", s);
+    fixture_ints(&golden, "timesteps", &steps);
+    char count[16], width[16], height[16];
+    snprintf(count, sizeof count, "%zu", steps);
+    snprintf(width, sizeof width, "%d", s[3]);
+    snprintf(height, sizeof height, "%d", s[2]);
     const char *const options[][2] = {
         { "prompt", fixture_metadata(&golden, "prompt") },
         { "seed", fixture_metadata(&golden, "seed") },
         { "sampler", "ddim" },
         { "schedule", "model" },
-        { "steps", "20" },
+        { "steps", count },
         { "cfg-scale", "4" },
-        { "width", "128" },
-        { "height", "128" },
+        { "width", width },
+        { "height", height },
         { "trace", trace },
     };
     job_init(&j);
@@ -87,19 +95,19 @@ static void test_picture(void **state)
     assert_error(compare(&f, "prompt_embeds", "text_embeds_cond"), NETWORK_LIMIT, "prompt_embeds");
     assert_error(compare(&f, "negative_prompt_embeds", "text_embeds_uncond"), NETWORK_LIMIT, "negative_prompt_embeds");
     size_t all, n;
-    const float *steps = fixture_f32(&golden, "latents_per_step", &all);
-    for (size_t k = 0; k < 20; k++) {
+    const float *expected_latents = fixture_f32(&golden, "latents_per_step", &all);
+    for (size_t k = 0; k < steps; k++) {
         char name[32];
         snprintf(name, sizeof name, "latents.%zu", k);
         const float *x = fixture_f32(&f, name, &n);
-        assert_int_equal(20 * n, all);
-        assert_error(relative_l2(x, steps + k * n, n), LATENTS_LIMIT, "%s", name);
+        assert_int_equal(steps * n, all);
+        assert_error(relative_l2(x, expected_latents + k * n, n), LATENTS_LIMIT, "%s", name);
     }
     assert_error(compare(&f, "latents", "latents_final"), LATENTS_LIMIT, "latents");
     const float *pixels = fixture_f32(&f, "image", &n), *expected = fixture_f32(&golden, "image", &all);
     assert_int_equal(n, all);
     assert_error(-psnr(pixels, expected, n, 2), -IMAGE_PSNR, "image, -dB");
-    assert_int_equal(image.w, 128);
+    assert_int_equal(image.w, s[3]);
 
     fixture_close(&f);
     unlink(trace);

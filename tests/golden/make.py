@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the golden data: tiny random networks run by diffusers and transformers, in float32 on one CPU thread.
 
-    python3 -m venv V && V/bin/pip install -r requirements.txt && V/bin/python make.py [unet] [vae] [pipeline]
+    python3 -m venv V && V/bin/pip install -r requirements.txt && V/bin/python make.py [unet] [vae] [pipeline] [sprites]
 
 Weights are random, well scaled, never zero, and rounded to float16, so that the files are half as large and the same
 numbers stand in both programs. The tests list the folders that are here: a new case is a new row below.
@@ -336,7 +336,31 @@ def make_pipelines():
         save_tensors(io, HERE / "pipeline" / f"{name}.safetensors", {"job": "\n".join(lines)})
 
 
-PARTS = {"unet": make_unets, "vae": make_vaes, "pipeline": make_pipelines}
+# --- The default model -----------------------------------------------------------------------------------------------
+
+
+def make_sprites():
+    """One picture of models/sprites at every stage: to be made again when that model changes."""
+    pipe = load_pipeline(HERE.parent.parent / "models" / "sprites")
+    pipe.scheduler = DDIMScheduler.from_pretrained(HERE.parent.parent / "models" / "sprites" / "scheduler")
+    prompt, negative, seed, steps, guidance = "a red potion on a black background", "", 42, 20, 4.0
+    size = pipe.unet.config.sample_size * 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    job = {"prompt": prompt, "negative-prompt": negative, "seed": seed, "steps": steps, "cfg-scale": guidance, "width": size,
+           "height": size, "_text": True, "_image": True}
+    io = run_case(pipe, job)
+    call = lambda context: pipe.unet(io["noise"], pipe.scheduler.timesteps[0], context).sample
+    moments = pipe.vae.encode(io["image"].clamp(-1, 1)).latent_dist
+    save_tensors({
+        "prompt_ids": io["tokens"], "negative_ids": io["negative_tokens"], "timesteps": pipe.scheduler.timesteps,
+        "text_embeds_cond": io["prompt_embeds"], "text_embeds_uncond": io["negative_prompt_embeds"],
+        "latents_init": io["noise"], "latents_per_step": torch.cat([io[f"latents.{i}"] for i in range(steps)]),
+        "latents_final": io[f"latents.{steps - 1}"], "image": io["image"],
+        "unet_out_step0_cond": call(io["prompt_embeds"]), "unet_out_step0_uncond": call(io["negative_prompt_embeds"]),
+        "vae_encode_mean_of_clamped_image": moments.mean, "vae_encode_logvar": moments.logvar,
+    }, HERE / "sprites" / "red-potion.safetensors", {"prompt": prompt, "seed": str(seed)})
+
+
+PARTS = {"unet": make_unets, "vae": make_vaes, "pipeline": make_pipelines, "sprites": make_sprites}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
