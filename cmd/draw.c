@@ -101,7 +101,8 @@ static int compare_origin(const Run *r, const Origin *from, bool any_model, Err 
 static int load(Run *r, const Origin *from, bool any_model, Err *e)
 {
     Job *j = r->job;
-    if (j->threads) omp_set_num_threads(j->threads); /* repacking weights obeys -t too */
+    if (!j->threads) j->threads = omp_get_num_procs();
+    omp_set_num_threads(j->threads); /* repacking the weights obeys -t too */
     progress_say(&r->progress, "loading the model");
     ModelPaths paths = { .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer };
     r->model = model_open(&paths, e);
@@ -193,7 +194,7 @@ static void tell(const Run *r, double seconds)
     fprintf(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
-    fprintf(stderr, "kernels  %s\n", k ? k->name : "?");
+    fprintf(stderr, "kernels  %s, %d thread%s\n", k ? k->name : "?", j->threads, j->threads == 1 ? "" : "s");
     fprintf(stderr, "time     %.2f s: text %.2f, sampling %.2f (%d evaluations), decoding %.2f\n", seconds, t->text,
             t->sample, t->evals, t->decode);
     fprintf(stderr, "memory   %.0f MB at most, %.0f of it for activations\n", (double)use.ru_maxrss / 1024,
