@@ -58,11 +58,20 @@ $(B)/liblimn.a: $(OBJ)
 
 $(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
 	@echo "LINK $@"
-	$(Q)$(COMPILE) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(B)/liblimn.a $(LIBS) -lcmocka
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
 	@echo "LINK $@"
 	$(Q)$(COMPILE) -o $@ $^ $(LIBS)
+
+# The seeds of every fuzz target run in one test: there each target's entry has its file's name.
+FUZZ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/test_corpus: $(FUZZ)
+$(FUZZ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*)
+
+# For tests/fuzz/run.
+$(B)/objects.a: $(OBJ)
+	$(AR) rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

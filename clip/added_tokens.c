@@ -46,8 +46,9 @@ static int read_entry(Entry *out, const cJSON *item, bool normalized_by_default,
 {
     char buf[SHOWN_MAX];
 
+    *out = (Entry){ "", GIVEN_TEXT };
     if (cJSON_IsString(item)) {
-        *out = (Entry){ item->valuestring, GIVEN_TEXT };
+        out->content = item->valuestring;
         return 0;
     }
     const cJSON *content = cJSON_GetObjectItemCaseSensitive(item, "content");
@@ -66,7 +67,7 @@ static int read_entry(Entry *out, const cJSON *item, bool normalized_by_default,
 static AddedToken *find(const AddedTokens *a, const char *content)
 {
     for (size_t i = 0; i < a->count; i++)
-        if (!strcmp(a->token[i].content, content)) return &a->token[i];
+        if (strcmp(a->token[i].content, content) == 0) return &a->token[i];
     return NULL;
 }
 

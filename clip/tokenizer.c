@@ -61,7 +61,7 @@ static int read_config(Tokenizer *t, Bytes file, Err *e)
     const cJSON *class = cJSON_GetObjectItemCaseSensitive(config, "tokenizer_class");
     bool known = !cJSON_IsString(class);
     for (size_t i = 0; i < sizeof classes / sizeof *classes && !known; i++)
-        known = !strcmp(class->valuestring, classes[i]);
+        known = strcmp(class->valuestring, classes[i]) == 0;
     if (!known) {
         err_set(e, "tokenizer_class is %s; limn reads CLIPTokenizer", json_shown(class, buf));
         goto fail;
@@ -70,7 +70,7 @@ static int read_config(Tokenizer *t, Bytes file, Err *e)
     static const char *const sides[] = { "truncation_side", "padding_side" };
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
         const cJSON *side = cJSON_GetObjectItemCaseSensitive(config, sides[i]);
-        if (cJSON_IsString(side) && strcmp(side->valuestring, "right")) {
+        if (cJSON_IsString(side) && strcmp(side->valuestring, "right") != 0) {
             err_set(e, "%s is %s; limn supports \"right\"", sides[i], json_shown(side, buf));
             goto fail;
         }
@@ -181,7 +181,7 @@ static void encode_word(Encoder *en, const Char *c, size_t count)
 static bool begins_with(const Char *c, size_t count, const char *ascii)
 {
     size_t i = 0;
-    while (ascii[i] && i < count && c[i].cp == (unsigned char)ascii[i]) i++;
+    while (i < count && ascii[i] && c[i].cp == (unsigned char)ascii[i]) i++;
     return !ascii[i];
 }
 

@@ -448,10 +448,7 @@ int generator_run(Generator *g, uint64_t seed, Image *out, Err *e)
     Tensor image;
     if (g->watch.step) g->watch.step(g->watch.ctx, 0, g->tl.steps);
     int failed = draw(g, seed, &image, e);
-    if (!failed) {
-        image_init(out, g->j->width, g->j->height);
-        image_from_tensor(out, image);
-    }
+    if (!failed) image_from_tensor(out, image);
     arena_reset(&g->arena, mark);
     if (!failed && g->j->trace && trace_write(&g->trace, g->j->trace, e)) {
         image_release(out);
