@@ -24,7 +24,7 @@ void image_from_tensor(Image *im, Tensor x)
     assert(x.n == 1 && x.c == 3 && x.w == im->w && x.h == im->h);
     for (size_t i = 0; i < tensor_len(x); i++) {
         float v = x.data[i] / 2 + 0.5F;
-        v = v > 1 ? 1 : v > 0 ? v : 0; /* a NaN, which the pipeline reports before, would be black */
+        v = v > 1 ? 1 : v > 0 ? v : 0;             /* a NaN, which the pipeline reports before, would be black */
         im->rgb[i] = (uint8_t)nearbyintf(v * 255); /* the default rounding mode: half to even */
     }
 }
