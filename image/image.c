@@ -21,7 +21,8 @@ void image_release(Image *im)
 
 void image_from_tensor(Image *im, Tensor x)
 {
-    assert(x.n == 1 && x.c == 3 && x.w == im->w && x.h == im->h);
+    assert(x.n == 1 && x.c == 3);
+    image_init(im, x.w, x.h);
     for (size_t i = 0; i < tensor_len(x); i++) {
         float v = x.data[i] / 2 + 0.5F;
         v = v > 1 ? 1 : v > 0 ? v : 0;             /* a NaN, which the pipeline reports before, would be black */

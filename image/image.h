@@ -17,7 +17,7 @@ void image_init(Image *im, int w, int h); /* black */
 void image_release(Image *im);
 
 /*
- * Fills an image of x's size from -1..1 [1, h, w, 3]: x/2 + 0.5 clamped to 0..1, times 255, rounded half to even.
+ * A new image (image_release() it) from -1..1 [1, h, w, 3]: x/2 + 0.5 clamped to 0..1, times 255, rounded half to even.
  * Source: diffusers' VaeImageProcessor (denormalize, pt_to_numpy, numpy_to_pil).
  */
 void image_from_tensor(Image *im, Tensor x);

@@ -160,8 +160,7 @@ static void broken_json(void **state)
         "{" HEAD "\"options\":{\"seed\":1,\"trace\":\"x\"}}",
         "{" HEAD "\"options\":{\"seed\":1,\"novel\":1}}",
         "{\"limn\":3,\"kernels\":\"\",\"model\":{},\"options\":{\"seed\":1}}",
-        "{\"limn\":\"\",\"kernels\":\"\",\"model\":{\"name\":\"m\",\"path\":\"\",\"sha256\":\"\"},\"options\":{"
-        "\"seed\":1}}",
+        "{\"limn\":\"\",\"kernels\":\"\",\"model\":{\"name\":\"m\",\"path\":\"\"},\"options\":{\"seed\":1}}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Job j;
