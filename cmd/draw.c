@@ -73,7 +73,7 @@ static int choose_seed(Job *j, Err *e)
 static int compare_origin(const Run *r, const Origin *from, bool any_model, Err *e)
 {
     const Model *m = r->model;
-    const char *why;
+    const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     bool words = !r->job->quiet;
     Err w;
@@ -183,7 +183,7 @@ static int draw_one(Run *r, int index, Err *e)
 
 static void tell(const Run *r, double seconds)
 {
-    const char *why;
+    const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     const Timing *t = generator_timing(r->generator);
     const Job *j = r->job;

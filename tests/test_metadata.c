@@ -95,7 +95,7 @@ static void expect_round_trip(const Job *j, uint64_t seed)
     assert_string_equal(from.version, LIMN_VERSION);
     assert_string_equal(from.model, "v1-5");
     assert_string_equal(from.sha256, m.sha256);
-    const char *why;
+    const char *why = NULL;
     assert_string_equal(from.kernels, kernels_select(&why)->name);
     assert_true(back.has_seed && back.seed == seed);
     assert_int_equal(back.count, 1);
