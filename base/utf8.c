@@ -3,11 +3,21 @@
 
 enum { REPLACEMENT = 0xFFFD };
 
+/* What the first byte announces; 0: it cannot be one. */
+static size_t sequence_len(unsigned char lead)
+{
+    if (lead < 0x80) return 1;
+    if (lead < 0xC2) return 0; /* a later byte, or an overlong form */
+    if (lead < 0xE0) return 2;
+    if (lead < 0xF0) return 3;
+    return lead < 0xF5 ? 4 : 0;
+}
+
 size_t utf8_next(const char *s, size_t n, uint32_t *code, bool *valid)
 {
     const unsigned char *p = (const unsigned char *)s;
     unsigned char lead = p[0];
-    size_t len = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+    size_t len = sequence_len(lead);
     uint32_t c = len == 2 ? lead & 0x1FU : len == 3 ? lead & 0x0FU : len == 4 ? lead & 0x07U : lead;
 
     size_t i = 1;

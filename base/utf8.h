@@ -11,7 +11,7 @@
 
 #include "base/str.h"
 
-/* Decodes the code point at s[0 .. n), n > 0; returns the bytes it took. *valid (may be NULL): false for a replaced part. */
+/* Decodes the code point at s[0 .. n), n > 0; returns the bytes it took. *valid (may be NULL): it was not replaced. */
 size_t utf8_next(const char *s, size_t n, uint32_t *code, bool *valid);
 
 /* Appends one code point. */

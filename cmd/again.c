@@ -16,8 +16,9 @@ static int read_job(const char *path, Job *j, Origin *from, Err *e)
     if (file_map(&file, path, e)) return -1;
     int failed = png_read_texts(file, &texts, NULL, NULL, e);
     const char *json = png_text(&texts, METADATA_KEY);
-    if (!failed) failed = json ? metadata_parse(json, j, from, e)
-                               : err_set(e, "limn did not make it: it has no text \"" METADATA_KEY "\"");
+    if (!failed)
+        failed = json ? metadata_parse(json, j, from, e)
+                      : err_set(e, "limn did not make it: it has no text \"" METADATA_KEY "\"");
     png_texts_release(&texts);
     file_unmap(&file);
     return failed ? err_in(e, path) : 0;

@@ -1,5 +1,5 @@
 /*
- * command.h - the subcommands: one row each, in command.c. A row drives dispatch, the options that are taken, and --help.
+ * command.h - the subcommands: one row each, in command.c. A row drives dispatch, the options it takes, and --help.
  */
 #ifndef LIMN_CMD_COMMAND_H
 #define LIMN_CMD_COMMAND_H
@@ -16,13 +16,13 @@ typedef struct {
     Job job;
     char **words; /* what is not an option, borrowed from argv */
     int count;
-    bool help; /* -h, --help */
+    bool help;   /* -h, --help */
     char **argv; /* what was parsed, so that `again` can lay it over a picture's own options */
 } Args;
 
 struct Command {
     const char *name;
-    const char *words;   /* as --help shows them: "PROMPT" */
+    const char *words; /* as --help shows them: "PROMPT" */
     int max_words;
     const char *options; /* names of the options it takes, between spaces; NULL: all */
     const char *help;    /* one line */

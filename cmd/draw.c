@@ -4,7 +4,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <omp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +26,11 @@ typedef struct {
     Progress progress;
 } Run;
 
-void warn_user(const char *fmt, ...)
+void warn_user(const char *text)
 {
-    Err line; /* for what err_set() does to control characters */
-    char text[sizeof line.text];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    err_set(&line, "%s", text);
-    fprintf(stderr, "limn: warning: %s\n", line.text);
+    Err line;
+    err_set(&line, "warning: %s", text); /* which takes care of control characters */
+    fprintf(stderr, "limn: %s\n", line.text);
 }
 
 /* ---- Watch ---- */
@@ -46,7 +40,7 @@ static void on_warning(void *ctx, const char *text)
     Run *r = ctx;
     if (r->job->quiet) return;
     progress_clear(&r->progress);
-    warn_user("%s", text);
+    warn_user(text);
 }
 
 static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
@@ -70,7 +64,8 @@ static int choose_seed(Job *j, Err *e)
         j->has_seed = true;
     }
     if (j->seed > UINT64_MAX - (uint64_t)(j->count - 1))
-        return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed, j->count);
+        return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed,
+                         j->count);
     return 0;
 }
 
@@ -78,30 +73,34 @@ static int choose_seed(Job *j, Err *e)
 static int compare_origin(const Run *r, const Origin *from, bool any_model, Err *e)
 {
     const Model *m = r->model;
-    const char *why;
+    const char *why = NULL;
     const Kernels *k = kernels_select(&why);
-    if (strcmp(m->sha256, from->sha256)) {
-        if (!any_model)
-            return err_set(e, "%s: SHA-256 %.10s..., but the picture was made with %s, %.10s...; name that one with -m, or "
-                              "this one if it shall be another picture",
-                           r->job->model, m->sha256, from->model, from->sha256);
-        if (!r->job->quiet)
-            warn_user("another model: %s, %.10s...; the picture was made with %s, %.10s...", m->name, m->sha256,
-                      from->model, from->sha256);
+    bool words = !r->job->quiet;
+    Err w;
+
+    if (strcmp(m->sha256, from->sha256) != 0) {
+        err_set(&w, "%s has SHA-256 %.10s..., the picture was made with %s, %.10s...", m->name, m->sha256, from->model,
+                from->sha256);
+        if (!any_model) return err_set(e, "%s; name that one with -m, or this one to draw another picture", w.text);
+        if (words) warn_user(w.text);
     }
-    if (r->job->quiet) return 0;
-    if (strcmp(from->version, LIMN_VERSION))
-        warn_user("the picture was made by limn %s, this is " LIMN_VERSION ": the bytes may differ", from->version);
-    if (k && strcmp(from->kernels, k->name))
-        warn_user("the picture was made with the kernels %s, these are %s: the last bits may differ (LIMN_CPU=%s)",
-                  from->kernels, k->name, from->kernels);
+    if (words && strcmp(from->version, LIMN_VERSION) != 0) {
+        err_set(&w, "the picture was made by limn %s, this is " LIMN_VERSION ": the bytes may differ", from->version);
+        warn_user(w.text);
+    }
+    if (words && k && strcmp(from->kernels, k->name) != 0) {
+        err_set(&w, "the picture was made with the kernels %s, these are %s: the last bits may differ (LIMN_CPU=%s)",
+                from->kernels, k->name, from->kernels);
+        warn_user(w.text);
+    }
     return 0;
 }
 
 static int load(Run *r, const Origin *from, bool any_model, Err *e)
 {
     Job *j = r->job;
-    if (j->threads) omp_set_num_threads(j->threads); /* repacking weights obeys -t too */
+    if (!j->threads) j->threads = omp_get_num_procs();
+    omp_set_num_threads(j->threads); /* repacking the weights obeys -t too */
     progress_say(&r->progress, "loading the model");
     ModelPaths paths = { .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer };
     r->model = model_open(&paths, e);
@@ -184,7 +183,7 @@ static int draw_one(Run *r, int index, Err *e)
 
 static void tell(const Run *r, double seconds)
 {
-    const char *why;
+    const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     const Timing *t = generator_timing(r->generator);
     const Job *j = r->job;
@@ -193,7 +192,7 @@ static void tell(const Run *r, double seconds)
     fprintf(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
-    fprintf(stderr, "kernels  %s\n", k ? k->name : "?");
+    fprintf(stderr, "kernels  %s, %d thread%s\n", k ? k->name : "?", j->threads, j->threads == 1 ? "" : "s");
     fprintf(stderr, "time     %.2f s: text %.2f, sampling %.2f (%d evaluations), decoding %.2f\n", seconds, t->text,
             t->sample, t->evals, t->decode);
     fprintf(stderr, "memory   %.0f MB at most, %.0f of it for activations\n", (double)use.ru_maxrss / 1024,

@@ -15,6 +15,6 @@
 int draw(Job *j, const Origin *from, bool any_model, Err *e);
 
 /* "limn: warning: ..." on stderr. */
-void warn_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void warn_user(const char *text);
 
 #endif

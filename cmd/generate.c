@@ -54,8 +54,7 @@ int cmd_generate(const Args *a, Err *e)
     } else if (a->count) {
         failed = set_prompt(&j, a->words[0], e);
     } else if (!by_option) {
-        failed = err_usage(e, "a prompt is expected: limn generate \"a red potion\", or limn generate - to read it from "
-                              "stdin");
+        failed = err_usage(e, "a prompt is expected: limn generate \"a red potion\", or - to read it from stdin");
     }
     if (!failed) failed = draw(&j, NULL, false, e);
     str_release(&text);

@@ -62,8 +62,7 @@ void help_top(void)
            "  limn \"a red potion\" --count 4 -s 30     four of them, 30 steps each\n"
            "  limn -m v1-5.safetensors \"a lighthouse\" with a Stable Diffusion checkpoint\n"
            "\nCommands:\n");
-    for (const Command *c = commands; c->name; c++)
-        printf("  %-8s %-12s %s\n", c->name, c->words, c->help);
+    for (const Command *c = commands; c->name; c++) printf("  %-8s %-12s %s\n", c->name, c->words, c->help);
     printf("\nlimn COMMAND --help shows its options and more examples. A first word that is no\n"
            "command is the prompt of `limn generate`.\n"
            "\nResults go to stdout, progress and words to stderr.\n"

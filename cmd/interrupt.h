@@ -1,6 +1,6 @@
 /*
- * interrupt.h - Ctrl-C: the first SIGINT, SIGTERM or SIGHUP asks the run to stop at the next safe place; the second ends
- * the program at once, without a half-written file. Signals of failed writes are ignored: write() tells.
+ * interrupt.h - Ctrl-C: the first SIGINT, SIGTERM or SIGHUP asks the run to stop at the next safe place; the second
+ * ends the program at once, without a half-written file. Signals of failed writes are ignored: write() tells.
  */
 #ifndef LIMN_CMD_INTERRUPT_H
 #define LIMN_CMD_INTERRUPT_H

@@ -48,8 +48,7 @@ static void put_version(void)
 static int dispatch(char **argv, Err *e)
 {
     const char *first = argv[0];
-    if (!first)
-        return err_usage(e, "what shall it draw? For example: limn \"a red potion\" (limn --help tells more)");
+    if (!first) return err_usage(e, "what shall it draw? For example: limn \"a red potion\" (limn --help tells more)");
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
         help_top();
         return 0;

@@ -56,8 +56,8 @@ static bool add_name(Str *out, const char *name, size_t len, const OutputNames *
 }
 
 /*
- * The template with its names put in; "{{" and "}}" are a brace. n NULL: only checked. *many: it differs from picture to
- * picture of a count.
+ * The template with its names put in; "{{" and "}}" are a brace. n NULL: only checked. *many: it differs from picture
+ * to picture of a count.
  */
 static int expand(const char *template, const OutputNames *n, Str *out, bool *many, Err *e)
 {
@@ -76,8 +76,9 @@ static int expand(const char *template, const OutputNames *n, Str *out, bool *ma
         if (!end) return err_usage(e, "--output: \"%.200s\" has a { without a }; {{ stands for a brace", template);
         size_t len = (size_t)(end - name);
         if (!add_name(out, name, len, n))
-            return err_usage(e, "--output: {%.*s} is unknown; there are {index}, {model}, {seed}, {prompt}, {steps}, "
-                                "{sampler}, {width}, {height}, {cfg-scale} and the picture's other options",
+            return err_usage(e,
+                             "--output: {%.*s} is unknown; there are {index}, {model}, {seed}, {prompt}, {steps}, "
+                             "{sampler}, {width}, {height}, {cfg-scale} and the picture's other options",
                              len < 40 ? (int)len : 40, name);
         *many = *many || (len == 5 && memcmp(name, "index", len) == 0) || (len == 4 && memcmp(name, "seed", len) == 0);
         p = end + 1;
@@ -119,7 +120,7 @@ static unsigned long fresh_number(const char *where)
         if (!str_starts(f->d_name, fresh_prefix) || !str_ends(f->d_name, suffix)) continue;
         const char *digits = f->d_name + strlen(fresh_prefix);
         size_t len = strspn(digits, "0123456789");
-        if (!len || len > 9 || strcmp(digits + len, suffix)) continue;
+        if (!len || len > 9 || strcmp(digits + len, suffix) != 0) continue;
         unsigned long v = strtoul(digits, NULL, 10);
         if (v > largest) largest = v;
     }

@@ -14,7 +14,7 @@ typedef struct {
     const Job *job;
     const char *model; /* its name; NULL while it is not loaded */
     uint64_t seed;
-    int index;         /* 1 .. count */
+    int index; /* 1 .. count */
 } OutputNames;
 
 /*

@@ -76,7 +76,9 @@ void progress_line(char *buf, int width, const Progress *p, int done, int steps)
     /* what matters most comes first: narrow terminals show only that */
     snprintf(tail, sizeof tail, "%d/%d", done, steps);
     double each = p->steps_done ? p->working / p->steps_done : 0;
-    if (each > 0) {
+    if (done == steps) {
+        add(tail, width, "  decoding"); /* the latents; the next thing seen is the file's name */
+    } else if (each > 0) {
         duration(left, sizeof left, each * ((double)(p->pictures - p->picture) * steps + (steps - done)));
         snprintf(piece, sizeof piece, "  %s left", left);
         add(tail, width, piece);

@@ -1,6 +1,6 @@
 /*
- * progress.h - one line on the terminal that is drawn over itself: picture, bar, step, seconds a step, time left. Nothing
- * where stderr is no terminal.
+ * progress.h - one line on the terminal that is drawn over itself: picture, bar, step, seconds a step, time left.
+ * Nothing where stderr is no terminal.
  */
 #ifndef LIMN_CMD_PROGRESS_H
 #define LIMN_CMD_PROGRESS_H

@@ -25,7 +25,7 @@ void image_from_tensor(Image *im, Tensor x)
     image_init(im, x.w, x.h);
     for (size_t i = 0; i < tensor_len(x); i++) {
         float v = x.data[i] / 2 + 0.5F;
-        v = v > 1 ? 1 : v > 0 ? v : 0; /* a NaN, which the pipeline reports before, would be black */
+        v = v > 1 ? 1 : v > 0 ? v : 0;             /* a NaN, which the pipeline reports before, would be black */
         im->rgb[i] = (uint8_t)nearbyintf(v * 255); /* the default rounding mode: half to even */
     }
 }

@@ -16,7 +16,10 @@ typedef struct {
 void image_init(Image *im, int w, int h); /* black */
 void image_release(Image *im);
 
-/* -1..1 [1, h, w, 3] to 0..255: x/2 + 0.5 clamped to 0..1, times 255, rounded half to even as numpy does (diffusers). */
+/*
+ * A new image (image_release() it) from -1..1 [1, h, w, 3]: x/2 + 0.5 clamped to 0..1, times 255, rounded half to even.
+ * Source: diffusers' VaeImageProcessor (denormalize, pt_to_numpy, numpy_to_pil).
+ */
 void image_from_tensor(Image *im, Tensor x);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * png.h - PNG with text chunks. Pixels by stb_image_write / stb_image; tEXt (Latin-1) and iTXt (else, uncompressed UTF-8)
- * put in before IDAT, as PIL and A1111 do. Source: PNG specification 1.2, 4.2.3 and 5.
+ * png.h - PNG with text chunks. Pixels by stb_image_write / stb_image; tEXt (Latin-1) or iTXt (else, uncompressed
+ * UTF-8) put in before IDAT, as PIL and A1111 do. Source: PNG specification 1.2, 4.2.3 and 5.
  */
 #ifndef LIMN_IMAGE_PNG_H
 #define LIMN_IMAGE_PNG_H
@@ -33,8 +33,8 @@ bool png_is(Bytes file);
 int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, Err *e);
 
 /*
- * tEXt, iTXt and zTXt of any PNG, in the file's order, and its width and height (w, h may be NULL). The order and lengths
- * of all chunks and the checksums and keys of those with text are checked. png_texts_release() frees.
+ * tEXt, iTXt and zTXt of any PNG, in the file's order, and its width and height (w, h may be NULL). The order and
+ * lengths of all chunks and the checksums and keys of those with text are checked. png_texts_release() frees.
  */
 int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e);
 void png_texts_release(PngTexts *t);

@@ -1,6 +1,6 @@
 /*
- * job.c - see job.h. To add an option: a field in Job and a row here. `#include` of the scheduler's tables is for the names
- * of samplers and schedules, so that a wrong one is refused before anything is loaded.
+ * job.c - see job.h. To add an option: a field in Job and a row here. The scheduler's tables are known here so that a
+ * wrong name is refused before anything is loaded.
  */
 #include "pipeline/job.h"
 
@@ -26,62 +26,58 @@ static int check_threads(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
 
-const Option job_options[] = {
-    { .name = "prompt", .type = OPT_STR, .offset = JOB(prompt), .dflt = "", .value = "TEXT", .picture = true,
-      .help = "what to draw; the same as the first word after the command" },
-    { .name = "negative-prompt", .letter = 'n', .type = OPT_STR, .offset = JOB(negative_prompt), .dflt = "",
-      .value = "TEXT", .picture = true, .help = "what to keep out" },
-    { .name = "steps", .letter = 's', .type = OPT_INT, .offset = JOB(steps), .min = 1, .max = 1000, .value = "N",
-      .picture = true, .help = "denoising steps" },
-    { .name = "cfg-scale", .type = OPT_FLOAT, .offset = JOB(cfg_scale), .min = 0, .max = 100, .value = "X",
-      .picture = true, .help = "guidance; 1 turns it off and halves the work" },
-    { .name = "seed", .type = OPT_SEED, .offset = JOB(seed), .dflt = "random", .value = "N|random", .picture = true,
-      .help = "torch's seed; picture i of a count has seed + i" },
-    { .name = "width", .letter = 'W', .type = OPT_INT, .offset = JOB(width), .min = 8, .max = JOB_MAX_SIDE,
-      .value = "PIXELS", .picture = true, .help = "width of the picture" },
-    { .name = "height", .letter = 'H', .type = OPT_INT, .offset = JOB(height), .min = 8, .max = JOB_MAX_SIDE,
-      .value = "PIXELS", .picture = true, .help = "height of the picture" },
-    { .name = "sampler", .type = OPT_STR, .offset = JOB(sampler), .value = "NAME", .picture = true,
-      .check = check_sampler, .help = "limn list samplers" },
-    { .name = "schedule", .type = OPT_STR, .offset = JOB(schedule), .value = "NAME", .picture = true,
-      .check = check_schedule, .help = "limn list schedules" },
-    { .name = "eta", .type = OPT_FLOAT, .offset = JOB(eta), .min = 0, .max = 1, .value = "X", .picture = true,
-      .help = "share of fresh noise in ddim and the ancestral samplers" },
-    { .name = "clip-skip", .type = OPT_INT, .offset = JOB(clip_skip), .dflt = "1", .min = 1, .max = 64, .value = "N",
-      .picture = true, .help = "take the text encoder's N-th layer from the end" },
-    { .name = "rng", .type = OPT_CHOICE, .offset = JOB(rng), .dflt = "torch", .value = "torch|philox",
-      .picture = true, .help = "whose noise: torch's on the CPU, or CUDA's" },
-    { .name = "prediction", .type = OPT_CHOICE, .offset = JOB(prediction), .value = "epsilon|v_prediction|sample",
-      .picture = true, .help = "what the network predicts" },
-    { .name = "long-prompt", .type = OPT_CHOICE, .offset = JOB(long_prompt), .dflt = "truncate",
-      .value = "truncate|chunk", .picture = true, .help = "what to do with more than 75 tokens" },
-    { .name = "vae-tile", .type = OPT_STR, .offset = JOB(vae_tile), .dflt = "auto", .value = "auto|off|PIXELS",
-      .picture = true, .check = check_vae_tile, .help = "decode in overlapping tiles to save memory" },
-    { .name = "latents", .type = OPT_PATH, .offset = JOB(latents), .value = "FILE", .picture = true,
-      .help = "initial noise from a safetensors file (as --trace writes it)" },
+enum { RUN = false, PICTURE = true };
 
-    { .name = "model", .letter = 'm', .type = OPT_PATH, .offset = JOB(model), .value = "MODEL",
-      .help = "diffusers folder, .safetensors file, or a name of limn list models" },
-    { .name = "vae", .type = OPT_PATH, .offset = JOB(vae), .value = "FILE", .picture = true,
-      .help = "another VAE: a file or a diffusers folder" },
-    { .name = "tokenizer", .type = OPT_PATH, .offset = JOB(tokenizer), .value = "FOLDER", .picture = true,
-      .help = "where vocab.json and merges.txt are" },
-    { .name = "count", .letter = 'c', .type = OPT_INT, .offset = JOB(count), .dflt = "1", .min = 1, .max = 100000,
-      .value = "N", .help = "how many pictures" },
-    { .name = "output", .letter = 'o', .type = OPT_PATH, .offset = JOB(output), .value = "WHERE",
-      .help = "x.png, a folder, or a template such as '{prompt}-{seed}.png'; otherwise limn-00001.png, a fresh number "
-              "that replaces nothing" },
-    { .name = "threads", .letter = 't', .type = OPT_INT, .offset = JOB(threads), .min = 1, .max = 512, .value = "N",
-      .check = check_threads, .help = "how many to use; otherwise one a core" },
-    { .name = "trace", .type = OPT_PATH, .offset = JOB(trace), .value = "FILE",
-      .help = "write every intermediate tensor to a safetensors file" },
-    { .name = "json", .type = OPT_FLAG, .offset = JOB(json), .dflt = "false", .help = "print JSON on stdout" },
-    { .name = "quiet", .letter = 'q', .type = OPT_FLAG, .offset = JOB(quiet), .dflt = "false",
-      .help = "no progress, no words but errors" },
-    { .name = "verbose", .letter = 'v', .type = OPT_FLAG, .offset = JOB(verbose), .dflt = "false",
-      .help = "say what was used, how long it took, how much memory" },
+/* clang-format off */
+const Option job_options[] = {
+    { "prompt", 0, OPT_STR, JOB(prompt), "", 0, 0, "TEXT", PICTURE, NULL,
+      "what to draw; the same as the first word after the command" },
+    { "negative-prompt", 'n', OPT_STR, JOB(negative_prompt), "", 0, 0, "TEXT", PICTURE, NULL, "what to keep out" },
+    { "steps", 's', OPT_INT, JOB(steps), NULL, 1, 1000, "N", PICTURE, NULL, "denoising steps" },
+    { "cfg-scale", 0, OPT_FLOAT, JOB(cfg_scale), NULL, 0, 100, "X", PICTURE, NULL,
+      "guidance; 1 turns it off and halves the work" },
+    { "seed", 0, OPT_SEED, JOB(seed), "random", 0, 0, "N|random", PICTURE, NULL,
+      "torch's seed; picture i of a count has seed + i" },
+    { "width", 'W', OPT_INT, JOB(width), NULL, 8, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL, "width of the picture" },
+    { "height", 'H', OPT_INT, JOB(height), NULL, 8, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL, "height of the picture" },
+    { "sampler", 0, OPT_STR, JOB(sampler), NULL, 0, 0, "NAME", PICTURE, check_sampler, "limn list samplers" },
+    { "schedule", 0, OPT_STR, JOB(schedule), NULL, 0, 0, "NAME", PICTURE, check_schedule, "limn list schedules" },
+    { "eta", 0, OPT_FLOAT, JOB(eta), NULL, 0, 1, "X", PICTURE, NULL,
+      "share of fresh noise in ddim and the ancestral samplers" },
+    { "clip-skip", 0, OPT_INT, JOB(clip_skip), "1", 1, 64, "N", PICTURE, NULL,
+      "take the text encoder's N-th layer from the end" },
+    { "rng", 0, OPT_CHOICE, JOB(rng), "torch", 0, 0, "torch|philox", PICTURE, NULL,
+      "whose noise: torch's on the CPU, or CUDA's" },
+    { "prediction", 0, OPT_CHOICE, JOB(prediction), NULL, 0, 0, "epsilon|v_prediction|sample", PICTURE, NULL,
+      "what the network predicts" },
+    { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), "truncate", 0, 0, "truncate|chunk", PICTURE, NULL,
+      "what to do with more than 75 tokens" },
+    { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
+      "decode in overlapping tiles to save memory" },
+    { "latents", 0, OPT_PATH, JOB(latents), NULL, 0, 0, "FILE", PICTURE, NULL,
+      "initial noise from a safetensors file (as --trace writes it)" },
+    { "vae", 0, OPT_PATH, JOB(vae), NULL, 0, 0, "FILE", PICTURE, NULL,
+      "another VAE: a file or a diffusers folder" },
+    { "tokenizer", 0, OPT_PATH, JOB(tokenizer), NULL, 0, 0, "FOLDER", PICTURE, NULL,
+      "where vocab.json and merges.txt are" },
+
+    { "model", 'm', OPT_PATH, JOB(model), NULL, 0, 0, "MODEL", RUN, NULL,
+      "diffusers folder, .safetensors file, or a name of limn list models" },
+    { "count", 'c', OPT_INT, JOB(count), "1", 1, 100000, "N", RUN, NULL, "how many pictures" },
+    { "output", 'o', OPT_PATH, JOB(output), NULL, 0, 0, "WHERE", RUN, NULL,
+      "x.png, a folder, or a template such as '{prompt}-{seed}.png'; otherwise limn-00001.png, a fresh number that "
+      "replaces nothing" },
+    { "threads", 't', OPT_INT, JOB(threads), NULL, 1, 512, "N", RUN, check_threads,
+      "how many to use; otherwise one a core" },
+    { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, NULL,
+      "write every intermediate tensor to a safetensors file" },
+    { "json", 0, OPT_FLAG, JOB(json), "false", 0, 0, NULL, RUN, NULL, "print JSON on stdout" },
+    { "quiet", 'q', OPT_FLAG, JOB(quiet), "false", 0, 0, NULL, RUN, NULL, "no progress, no words but errors" },
+    { "verbose", 'v', OPT_FLAG, JOB(verbose), "false", 0, 0, NULL, RUN, NULL,
+      "say what was used, how long it took, how much memory" },
     { .name = NULL },
 };
+/* clang-format on */
 
 static void *field(const Job *j, const Option *o) { return (char *)(size_t)j + o->offset; }
 
@@ -221,7 +217,8 @@ int job_set(Job *j, const Option *o, const char *text, Err *e)
         if (!is_choice(o->value, text)) return err_usage(e, "\"%.60s\" is not one of %s", text, o->value);
         return set_text(field(j, o), o, text, e);
     case OPT_FLAG:
-        if (strcmp(text, "true") && strcmp(text, "false")) return err_usage(e, "\"%.60s\" is not true or false", text);
+        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+            return err_usage(e, "\"%.60s\" is not true or false", text);
         *(bool *)field(j, o) = *text == 't';
         return 0;
     }
@@ -297,7 +294,7 @@ static int check_vae_tile(const char *text, Err *e)
     return err_usage(e, "\"%.60s\" is not auto, off, or a number of pixels from 64 to %d", text, JOB_MAX_SIDE);
 }
 
-/* A number beyond what the cores can use is a slip of the finger: each thread costs memory. The row has the plain range. */
+/* More than the cores can use is a slip of the finger: each thread costs memory. */
 static int check_threads(const char *text, Err *e)
 {
     long v, cores = sysconf(_SC_NPROCESSORS_ONLN);

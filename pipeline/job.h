@@ -14,50 +14,50 @@
 
 typedef struct {
     char *prompt, *negative_prompt; /* valid UTF-8: job_set() replaces what is not */
-    int steps;            /* 0: the model's default */
-    double cfg_scale;     /* < 0: the model's default */
-    bool has_seed;        /* else random */
+    int steps;                      /* 0: the model's default */
+    double cfg_scale;               /* < 0: the model's default */
+    bool has_seed;                  /* else random */
     uint64_t seed;
-    int width, height;    /* pixels; 0: the model's default */
+    int width, height;        /* pixels; 0: the model's default */
     char *sampler, *schedule; /* NULL: the model's default */
-    double eta;           /* < 0: the sampler's default */
+    double eta;               /* < 0: the sampler's default */
     int count;
-    int clip_skip;        /* 1: none */
-    char *rng;            /* "torch" | "philox" */
-    char *prediction;     /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
-    char *long_prompt;    /* "truncate" | "chunk" */
-    char *vae_tile;       /* "auto" | "off" | a number of pixels */
+    int clip_skip;                           /* 1: none */
+    char *rng;                               /* "torch" | "philox" */
+    char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
+    char *long_prompt;                       /* "truncate" | "chunk" */
+    char *vae_tile;                          /* "auto" | "off" | a number of pixels */
     char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;
-    int threads;          /* 0: all cores */
+    int threads; /* 0: all cores */
     bool quiet, json, verbose;
 } Job;
 
 enum {
-    JOB_MAX_SIDE = 8192,     /* pixels */
-    JOB_MAX_TEXT = 1 << 20,  /* bytes of a prompt */
-    JOB_THREADS_A_CORE = 4,  /* more is a mistake, not a wish */
+    JOB_MAX_SIDE = 8192,    /* pixels */
+    JOB_MAX_TEXT = 1 << 20, /* bytes of a prompt */
+    JOB_THREADS_A_CORE = 4, /* more is a mistake, not a wish */
 };
 
 typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } OptionType;
 
 typedef struct {
-    const char *name;     /* "cfg-scale"; a batch field and metadata key with '-' as '_' */
-    char letter;          /* 's', or 0 */
+    const char *name; /* "cfg-scale"; a batch field and metadata key with '-' as '_' */
+    char letter;      /* 's', or 0 */
     OptionType type;
-    size_t offset;        /* in Job */
-    const char *dflt;     /* as text; NULL: open, from the model */
-    double min, max;      /* OPT_INT, OPT_FLOAT */
-    const char *value;    /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox" */
-    const char *help;
-    bool picture;         /* part of the picture's identity: written into the PNG */
+    size_t offset;     /* in Job */
+    const char *dflt;  /* as text; NULL: open, from the model */
+    double min, max;   /* OPT_INT, OPT_FLOAT */
+    const char *value; /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox" */
+    bool picture;      /* part of the picture's identity: written into the PNG */
     int (*check)(const char *text, Err *e); /* what the type alone cannot tell; may be NULL */
+    const char *help;
 } Option;
 
 extern const Option job_options[]; /* ends with name NULL */
 
-void job_init(Job *j);    /* every option at its default */
+void job_init(Job *j); /* every option at its default */
 void job_release(Job *j);
 void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 

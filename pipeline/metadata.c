@@ -1,6 +1,6 @@
 /*
- * metadata.c - see metadata.h. The A1111 text follows modules/processing.py, create_infotext(): keys in its order, joined
- * by ", ", a value with ',', ':' or a newline quoted as JSON, the whole stripped.
+ * metadata.c - see metadata.h. The A1111 text follows modules/processing.py, create_infotext(): keys in its order,
+ * joined by ", ", a value with ',', ':' or a newline quoted as JSON, the whole stripped.
  */
 #include "pipeline/metadata.h"
 
@@ -112,7 +112,8 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     if (j->vae) add_stem(&value, j->vae);
     add_pair(&text, "VAE", str_text(&value));
     if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
-    add_pair(&text, "RNG", strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
+    add_pair(&text, "RNG",
+             strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
     if (sampler && j->eta >= 0 && j->eta != sampler->eta) add_pair_option(&text, "Eta", j, "eta");
     add_pair(&text, "Version", "limn " LIMN_VERSION);
 
@@ -165,7 +166,8 @@ void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
         if (!o->picture) continue;
         if (o->type == OPT_SEED) metadata_seed(seed, &value);
         else if (!job_get(j, o, &value)) continue;
-        if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED) cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
+        if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED)
+            cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
         else add_string(options, json_key(o, key), str_text(&value));
         str_release(&value);
     }
@@ -213,8 +215,7 @@ static int parse(const cJSON *root, Job *j, Origin *from, Err *e)
         return err_set(e, "limn's JSON lacks limn, kernels, model or options");
 
     const cJSON *item;
-    cJSON_ArrayForEach(item, options)
-        if (set_option(j, item, e)) return -1;
+    cJSON_ArrayForEach(item, options) if (set_option(j, item, e)) return -1;
     if (!j->has_seed) return err_set(e, "limn's JSON has no seed");
     j->count = 1;
     free(j->model);

@@ -9,7 +9,7 @@
 #include "pipeline/job.h"
 #include "pipeline/model.h"
 
-#define METADATA_KEY "limn"             /* the PNG texts' keys */
+#define METADATA_KEY       "limn" /* the PNG texts' keys */
 #define METADATA_A1111_KEY "parameters"
 
 /* What the same bytes need beside the job's options. */

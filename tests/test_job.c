@@ -88,7 +88,11 @@ static void good_values(void **state)
     round_trip("vae-tile", "512", "512");
     round_trip("prompt", "", "");
     round_trip("prompt", "a\nb", "a\nb");
-    round_trip("prompt", "a\xFF" "b", "a\xEF\xBF\xBD" "b");
+    round_trip("prompt",
+               "a\xFF"
+               "b",
+               "a\xEF\xBF\xBD"
+               "b");
     round_trip("output", "\xFF.png", "\xFF.png"); /* a file name is bytes */
     round_trip("threads", "1", "1");
     for (const Sampler *s = samplers; s->name; s++) round_trip("sampler", s->name, s->name);
@@ -98,21 +102,65 @@ static void bad_values(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        { "steps", "" },        { "steps", "0" },      { "steps", "1001" },       { "steps", "1x" },
-        { "steps", "abc" },     { "steps", "1.5" },    { "steps", "99999999999" }, { "steps", " 1" },
-        { "steps", "1 " },      { "steps", "0x10" },   { "steps", "+" },          { "steps", "--1" },
-        { "width", "-1" },      { "width", "0" },      { "width", "1000000" },    { "width", "99999999999999999999" },
-        { "height", "-512" },   { "cfg-scale", "nan" }, { "cfg-scale", "inf" },   { "cfg-scale", "-inf" },
-        { "cfg-scale", "1e400" }, { "cfg-scale", "-0.1" }, { "cfg-scale", "100.1" }, { "cfg-scale", "" },
-        { "cfg-scale", "7,5" }, { "cfg-scale", "0x1p3" }, { "cfg-scale", "e" },   { "cfg-scale", "1e" },
-        { "seed", "" },         { "seed", "abc" },     { "seed", "-2" },          { "seed", "1.5" },
-        { "seed", "18446744073709551616" }, { "seed", "+1" }, { "seed", " 1" },   { "count", "0" },
-        { "count", "-3" },      { "clip-skip", "0" },  { "rng", "" },             { "rng", "tor" },
-        { "rng", "torch|philox" }, { "rng", "Torch" }, { "prediction", "eps" },   { "long-prompt", "cut" },
-        { "vae-tile", "" },     { "vae-tile", "63" },  { "vae-tile", "512x" },    { "vae-tile", "-512" },
-        { "sampler", "" },      { "sampler", "eulre" }, { "schedule", "nope" },   { "threads", "0" },
-        { "threads", "100000" }, { "threads", "-1" },  { "output", "" },          { "model", "" },
-        { "json", "yes" },      { "json", "" },        { "eta", "2" },
+        { "steps", "" },
+        { "steps", "0" },
+        { "steps", "1001" },
+        { "steps", "1x" },
+        { "steps", "abc" },
+        { "steps", "1.5" },
+        { "steps", "99999999999" },
+        { "steps", " 1" },
+        { "steps", "1 " },
+        { "steps", "0x10" },
+        { "steps", "+" },
+        { "steps", "--1" },
+        { "width", "-1" },
+        { "width", "0" },
+        { "width", "1000000" },
+        { "width", "99999999999999999999" },
+        { "height", "-512" },
+        { "cfg-scale", "nan" },
+        { "cfg-scale", "inf" },
+        { "cfg-scale", "-inf" },
+        { "cfg-scale", "1e400" },
+        { "cfg-scale", "-0.1" },
+        { "cfg-scale", "100.1" },
+        { "cfg-scale", "" },
+        { "cfg-scale", "7,5" },
+        { "cfg-scale", "0x1p3" },
+        { "cfg-scale", "e" },
+        { "cfg-scale", "1e" },
+        { "seed", "" },
+        { "seed", "abc" },
+        { "seed", "-2" },
+        { "seed", "1.5" },
+        { "seed", "18446744073709551616" },
+        { "seed", "+1" },
+        { "seed", " 1" },
+        { "count", "0" },
+        { "count", "-3" },
+        { "clip-skip", "0" },
+        { "rng", "" },
+        { "rng", "tor" },
+        { "rng", "torch|philox" },
+        { "rng", "Torch" },
+        { "prediction", "eps" },
+        { "long-prompt", "cut" },
+        { "vae-tile", "" },
+        { "vae-tile", "63" },
+        { "vae-tile", "512x" },
+        { "vae-tile", "-512" },
+        { "sampler", "" },
+        { "sampler", "eulre" },
+        { "schedule", "nope" },
+        { "threads", "0" },
+        { "threads", "100000" },
+        { "threads", "-1" },
+        { "output", "" },
+        { "model", "" },
+        { "json", "yes" },
+        { "json", "" },
+        { "eta", "2" },
     };
     Job j;
     job_init(&j);
@@ -156,8 +204,8 @@ static void suggestions(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        { "stesp", "steps" }, { "cfgscale", "cfg-scale" }, { "modle", "model" }, { "hieght", "height" },
-        { "xyzzy", NULL },    { "", NULL },
+        { "stesp", "steps" },   { "cfgscale", "cfg-scale" }, { "modle", "model" },
+        { "hieght", "height" }, { "xyzzy", NULL },           { "", NULL },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Nearest n = nearest_to(cases[i][0]);
@@ -178,11 +226,14 @@ static void utf8_is_pythons(void **state)
     (void)state;
     static const char *const cases[][2] = {
         { "caf\xC3\xA9", "caf\xC3\xA9" },
-        { "\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD" },                          /* overlong */
-        { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },          /* a surrogate */
+        { "\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD" },                                 /* overlong */
+        { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },                 /* a surrogate */
         { "\xF4\x90\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" }, /* above U+10FFFF */
-        { "\xE6\xB0", "\xEF\xBF\xBD" },                                      /* cut off: one part */
-        { "\xE6\xB0" "a", "\xEF\xBF\xBD" "a" },
+        { "\xE6\xB0", "\xEF\xBF\xBD" },                                             /* cut off: one part */
+        { "\xE6\xB0"
+          "a",
+          "\xEF\xBF\xBD"
+          "a" },
         { "\xF0\x9F\x90\x88", "\xF0\x9F\x90\x88" },
         { "\x80", "\xEF\xBF\xBD" },
     };
@@ -198,9 +249,8 @@ static void utf8_is_pythons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_whole), cmocka_unit_test(commands_name_options),
-        cmocka_unit_test(good_values),    cmocka_unit_test(bad_values),
-        cmocka_unit_test(defaults_and_copies), cmocka_unit_test(suggestions),
+        cmocka_unit_test(rows_are_whole),  cmocka_unit_test(commands_name_options), cmocka_unit_test(good_values),
+        cmocka_unit_test(bad_values),      cmocka_unit_test(defaults_and_copies),   cmocka_unit_test(suggestions),
         cmocka_unit_test(utf8_is_pythons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

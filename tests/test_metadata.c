@@ -44,7 +44,7 @@ static void expect_a1111(const Job *j, const Model *m, const char *expected)
     str_release(&text);
 }
 
-#define END "Size: 512x768, Model hash: 6ce0161689, Model: "
+#define END     "Size: 512x768, Model hash: 6ce0161689, Model: "
 #define VERSION "Version: limn " LIMN_VERSION
 
 static void a1111_text(void **state)
@@ -52,29 +52,33 @@ static void a1111_text(void **state)
     (void)state;
     Job j = job();
     Model m = model();
-    expect_a1111(&j, &m, "a red potion\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, "
-                         END "v1-5, RNG: CPU, " VERSION);
+    expect_a1111(&j, &m,
+                 "a red potion\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, " END
+                 "v1-5, RNG: CPU, " VERSION);
 
     set(&j, "negative-prompt", "blurry, low");
     set(&j, "clip-skip", "2");
     set(&j, "rng", "philox");
     set(&j, "cfg-scale", "4.25");
     set(&j, "vae", "/x/my.vae.safetensors");
-    expect_a1111(&j, &m, "a red potion\nNegative prompt: blurry, low\nSteps: 20, Sampler: DPM++ 2M, Schedule type: "
-                         "Karras, CFG scale: 4.25, Seed: 42, " END "v1-5, VAE: my.vae, Clip skip: 2, RNG: NV, " VERSION);
+    expect_a1111(&j, &m,
+                 "a red potion\nNegative prompt: blurry, low\nSteps: 20, Sampler: DPM++ 2M, Schedule type: "
+                 "Karras, CFG scale: 4.25, Seed: 42, " END "v1-5, VAE: my.vae, Clip skip: 2, RNG: NV, " VERSION);
     job_release(&j);
 
     /* a value with a comma, colon or newline is quoted as JSON; the whole is stripped */
     j = job();
     set(&j, "prompt", " \n two\nlines ");
     m.name = (char *)(size_t) "a, \"b\": \xC3\xA9";
-    expect_a1111(&j, &m, "two\nlines \nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, "
-                         END "\"a, \\\"b\\\": \xC3\xA9\", RNG: CPU, " VERSION);
+    expect_a1111(&j, &m,
+                 "two\nlines \nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, " END
+                 "\"a, \\\"b\\\": \xC3\xA9\", RNG: CPU, " VERSION);
     set(&j, "prompt", "");
     m = model();
     m.sha256[0] = 0;
-    expect_a1111(&j, &m, "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, Size: 512x768, "
-                         "Model: v1-5, RNG: CPU, " VERSION);
+    expect_a1111(&j, &m,
+                 "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, Size: 512x768, "
+                 "Model: v1-5, RNG: CPU, " VERSION);
     job_release(&j);
 }
 
@@ -91,7 +95,7 @@ static void expect_round_trip(const Job *j, uint64_t seed)
     assert_string_equal(from.version, LIMN_VERSION);
     assert_string_equal(from.model, "v1-5");
     assert_string_equal(from.sha256, m.sha256);
-    const char *why;
+    const char *why = NULL;
     assert_string_equal(from.kernels, kernels_select(&why)->name);
     assert_true(back.has_seed && back.seed == seed);
     assert_int_equal(back.count, 1);
@@ -137,7 +141,14 @@ static void broken_json(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "{", "[]", "3", "null", "{}", "{" HEAD "\"options\":[]}", "{" HEAD "\"options\":{}}",
+        "",
+        "{",
+        "[]",
+        "3",
+        "null",
+        "{}",
+        "{" HEAD "\"options\":[]}",
+        "{" HEAD "\"options\":{}}",
         "{" HEAD "\"options\":{\"seed\":\"random\"}}",
         "{" HEAD "\"options\":{\"seed\":1,\"steps\":\"1x\"}}",
         "{" HEAD "\"options\":{\"seed\":1,\"steps\":1e9}}",
@@ -149,7 +160,7 @@ static void broken_json(void **state)
         "{" HEAD "\"options\":{\"seed\":1,\"trace\":\"x\"}}",
         "{" HEAD "\"options\":{\"seed\":1,\"novel\":1}}",
         "{\"limn\":3,\"kernels\":\"\",\"model\":{},\"options\":{\"seed\":1}}",
-        "{\"limn\":\"\",\"kernels\":\"\",\"model\":{\"name\":\"m\",\"path\":\"\",\"sha256\":\"\"},\"options\":{\"seed\":1}}",
+        "{\"limn\":\"\",\"kernels\":\"\",\"model\":{\"name\":\"m\",\"path\":\"\"},\"options\":{\"seed\":1}}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Job j;

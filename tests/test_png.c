@@ -231,7 +231,9 @@ static void huge_sizes_are_refused(void **state)
 {
     (void)state;
     Bytes png = encoded(1, 1, NULL, 0);
-    static const unsigned char sides[][4] = { { 0, 0, 0x40, 1 }, { 0x7F, 0xFF, 0xFF, 0xFF }, { 0xFF, 0xFF, 0xFF, 0xFF } };
+    static const unsigned char sides[][4] = { { 0, 0, 0x40, 1 },
+                                              { 0x7F, 0xFF, 0xFF, 0xFF },
+                                              { 0xFF, 0xFF, 0xFF, 0xFF } };
     for (size_t i = 0; i < 3; i++) {
         unsigned char *copy = mem_alloc(png.len);
         memcpy(copy, png.data, png.len);
@@ -275,9 +277,9 @@ static void rounding_is_numpys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pixels_come_back),   cmocka_unit_test(texts_come_back),
-        cmocka_unit_test(other_writers_texts), cmocka_unit_test(a_bomb_is_refused),
-        cmocka_unit_test(truncated_anywhere), cmocka_unit_test(flipped_anywhere),
+        cmocka_unit_test(pixels_come_back),       cmocka_unit_test(texts_come_back),
+        cmocka_unit_test(other_writers_texts),    cmocka_unit_test(a_bomb_is_refused),
+        cmocka_unit_test(truncated_anywhere),     cmocka_unit_test(flipped_anywhere),
         cmocka_unit_test(huge_sizes_are_refused), cmocka_unit_test(rounding_is_numpys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ static void says_what_is_known(void **state)
     p.working = 2.5;
     progress_line(line, 60, &p, 5, 20);
     assert_string_equal(line, "[=======>                      ] 5/20  8 s left  0.50 s/step");
+    progress_line(line, 60, &p, 20, 20);
+    assert_string_equal(line, "[========================================] 20/20  decoding");
     progress_line(line, 21, &p, 5, 20);
     assert_string_equal(line, "5/20  8 s left");
     p.pictures = 4;
