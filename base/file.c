@@ -19,7 +19,7 @@ static char temporary[4096];
 int file_map(Bytes *out, const char *path, Err *e)
 {
     *out = (Bytes){ 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
     if (fd < 0) return err_set(e, "%s: %s", path, strerror(errno));
 
     struct stat st;

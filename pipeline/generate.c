@@ -422,6 +422,7 @@ Generator *generator_new(Model *m, Job *j, const Watch *w, Err *e)
     g->nn = (Nn){ .arena = &g->arena, .k = kernels_select(&why), .threads = threads_for(j) };
     if (!g->nn.k) err_usage(e, "%s", why);
     if (!g->nn.k || resolve(g, j, e) || read_latents(g, e)) goto fail;
+    if (m->note && !j->prediction) warn(g, m->note);
     embed_guidance(g);
     if (encode_prompts(g, e)) goto fail;
     return g;
