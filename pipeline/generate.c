@@ -295,11 +295,11 @@ static size_t measure(Generator *g, const Ids *negative, const Ids *positive)
     return need;
 }
 
-/* The VAE's tile: as asked for, or the largest that fits into what memory is left. */
-static int choose_tile(Generator *g, const Ids *negative, const Ids *positive, size_t available, Err *e)
+/* The VAE's tile: as asked for, or the whole picture, or the largest that fits into what memory is left. */
+static int choose_tile(Generator *g, Job *j, const Ids *negative, const Ids *positive, size_t available, Err *e)
 {
     int least = vae_min_tile(g->m->vae), sizes[] = { VAE_WHOLE, 256, 128, 96, 64, 48, least };
-    const char *asked = g->j->vae_tile;
+    const char *asked = j->vae_tile;
     int factor = vae_factor(g->m->vae), pixels = atoi(asked);
     g->tile = VAE_WHOLE;
     if (strcmp(asked, "off") == 0) return 0;
@@ -312,13 +312,17 @@ static int choose_tile(Generator *g, const Ids *negative, const Ids *positive, s
         g->tile = sizes[i];
         if (measure(g, negative, positive) < available / 10 * 9) break;
     }
+    /* what was chosen is what made the picture: another machine may have other memory */
+    char chosen[16] = "off";
+    if (g->tile != VAE_WHOLE) snprintf(chosen, sizeof chosen, "%d", g->tile * factor);
+    set_text(&j->vae_tile, chosen);
     return 0;
 }
 
-static int reserve(Generator *g, const Ids *negative, const Ids *positive, Err *e)
+static int reserve(Generator *g, Job *j, const Ids *negative, const Ids *positive, Err *e)
 {
     size_t available = mem_available();
-    if (choose_tile(g, negative, positive, available, e)) return -1;
+    if (choose_tile(g, j, negative, positive, available, e)) return -1;
     size_t need = measure(g, negative, positive);
     g->time.memory = need;
     if (need > available)
@@ -381,7 +385,7 @@ static int threads_for(const Job *j)
     return j->threads > 0 ? j->threads : cores > 0 ? (int)cores : 1;
 }
 
-static int encode_prompts(Generator *g, Err *e)
+static int encode_prompts(Generator *g, Job *j, Err *e)
 {
     Ids positive = tokenize(g, "the prompt", g->j->prompt);
     Ids negative = tokenize(g, "the negative prompt", g->j->negative_prompt);
@@ -389,7 +393,7 @@ static int encode_prompts(Generator *g, Err *e)
     pad_rows(g, &positive, rows);
     pad_rows(g, &negative, rows);
 
-    int failed = reserve(g, &negative, &positive, e);
+    int failed = reserve(g, j, &negative, &positive, e);
     if (!failed) {
         double start = now();
         g->context = embed_both(g, &g->nn, &negative, &positive);
@@ -424,7 +428,7 @@ Generator *generator_new(Model *m, Job *j, const Watch *w, Err *e)
     if (!g->nn.k || resolve(g, j, e) || read_latents(g, e)) goto fail;
     if (m->note && !j->prediction) warn(g, m->note);
     embed_guidance(g);
-    if (encode_prompts(g, e)) goto fail;
+    if (encode_prompts(g, j, e)) goto fail;
     return g;
 fail:
     generator_free(g);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/support.h"
+#include "scheduler/rng.h"
 #include "vae/vae.h"
 
 /* As in test_unet.c; 3e-7 to 2.6e-6 measured. */
@@ -131,9 +132,66 @@ static void test_sample(void **state)
     assert_error(relative_l2(out, expected, 4), 1e-6, "sample");
 }
 
+/* Decodes a given latent, whole or in tiles. */
+typedef struct {
+    const Vae *vae;
+    Tensor z;
+    int tile;
+} Tiling;
+
+static Tensor decode_tiling(Nn *nn, void *ctx)
+{
+    Tiling *t = ctx;
+    return t->tile ? vae_decode_tiled(nn, t->vae, t->z, t->tile) : vae_decode(nn, t->vae, t->z);
+}
+
+/* A latent that differs from place to place, so that no tile has the statistics of the whole. */
+static Tensor uneven_latent(Arena *a, int n, int h, int w, int c)
+{
+    Tensor z = tensor_new(a, n, h, w, c);
+    Rng r;
+    rng_init(&r, RNG_TORCH, 5);
+    rng_randn(&r, z.data, tensor_len(z));
+    for (size_t i = 0; i < tensor_len(z); i++) {
+        size_t x = i / (size_t)c % (size_t)w, y = i / (size_t)(c * w) % (size_t)h;
+        z.data[i] = z.data[i] * (x < (size_t)w / 3 ? 0.1f : 1) + (y > (size_t)h / 2 ? 0.7f : -0.4f);
+    }
+    return z;
+}
+
+/* Tiles against the whole: at least 50 dB, and the memory of a tile. */
+static void check_tiles(const char *dir, int n, int h, int w)
+{
+    Case c;
+    Arena a, whole, tiled;
+    Err e = { 0 };
+    case_open(&c, dir);
+    assert_int_equal(arena_init(&a, 1u << 20, &e), 0);
+    int least = vae_min_tile(c.vae);
+    Tiling t = { .vae = c.vae, .z = uneven_latent(&a, n, h, w, vae_latent_channels(c.vae)) };
+    Tensor want = run_measured(decode_tiling, &t, 2, &whole);
+    for (t.tile = least; t.tile <= least + 3; t.tile += 3) {
+        Tensor got = run_measured(decode_tiling, &t, 2, &tiled);
+        double db = psnr(got.data, want.data, tensor_len(want), 2);
+        if (!(db >= 50)) fail_msg("%s in tiles of %d: %.1f dB to the whole", dir, t.tile, db);
+        arena_release(&tiled);
+    }
+    arena_release(&whole);
+    arena_release(&a);
+    case_close(&c);
+}
+
+static void test_tiles(void **state)
+{
+    (void)state;
+    check_tiles(GOLDEN "/vae/sd", 1, 21, 17);
+    check_tiles(GOLDEN "/vae/three_levels", 2, 19, 26);
+    check_tiles(GOLDEN "/vae/no_attention", 1, 5, 23);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside),
-                                        cmocka_unit_test(test_sample) };
+                                        cmocka_unit_test(test_sample), cmocka_unit_test(test_tiles) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
