@@ -8,8 +8,8 @@
 #define LIMN_BASE_ERR_H
 
 typedef enum {
-    ERR_FAILED = 1,      /* the work failed: file, memory, weights */
-    ERR_USAGE = 2,       /* the user asked for something that cannot be: option, size, name */
+    ERR_FAILED = 1,       /* the work failed: file, memory, weights */
+    ERR_USAGE = 2,        /* the user asked for something that cannot be: option, size, name */
     ERR_INTERRUPTED = 130 /* Ctrl-C */
 } ErrCode;
 

@@ -53,7 +53,8 @@ size_t mem_available(void)
         left = smaller(left, n > used ? n - used : 0);
     struct rlimit limit;
     size_t pages;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && number_in("/proc/self/statm", "", &pages))
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        number_in("/proc/self/statm", "", &pages))
         left = smaller(left, limit.rlim_cur > pages * 4096 ? limit.rlim_cur - pages * 4096 : 0);
     return left;
 }

@@ -17,12 +17,18 @@ typedef struct {
 } Case;
 
 static const Case cases[] = {
-    { "conv 3x3   320 ->  320, 64x64", CONV3, 64, 320, 320 },     { "conv 3x3   960 ->  320, 64x64", CONV3, 64, 960, 320 },
-    { "conv 3x3   640 ->  640, 32x32", CONV3, 32, 640, 640 },     { "conv 3x3  1280 -> 1280, 16x16", CONV3, 16, 1280, 1280 },
-    { "conv 3x3  1280 -> 1280, 8x8", CONV3, 8, 1280, 1280 },      { "conv 1x1   960 ->  320, 64x64", CONV1, 64, 960, 320 },
-    { "linear     320 -> 2560, 64x64", LINEAR, 64, 320, 2560 },   { "linear    1280 -> 1280, 16x16", LINEAR, 16, 1280, 1280 },
-    { "self-attention  8 x 40, 64x64", SELF_ATTENTION, 64, 320, 8 }, { "self-attention  8 x 80, 32x32", SELF_ATTENTION, 32, 640, 8 },
-    { "cross-attention 8 x 40, 64x64", CROSS_ATTENTION, 64, 320, 8 }, { "group norm 320, 64x64 (GB/s)", GROUP_NORM, 64, 320, 0 },
+    { "conv 3x3   320 ->  320, 64x64", CONV3, 64, 320, 320 },
+    { "conv 3x3   960 ->  320, 64x64", CONV3, 64, 960, 320 },
+    { "conv 3x3   640 ->  640, 32x32", CONV3, 32, 640, 640 },
+    { "conv 3x3  1280 -> 1280, 16x16", CONV3, 16, 1280, 1280 },
+    { "conv 3x3  1280 -> 1280, 8x8", CONV3, 8, 1280, 1280 },
+    { "conv 1x1   960 ->  320, 64x64", CONV1, 64, 960, 320 },
+    { "linear     320 -> 2560, 64x64", LINEAR, 64, 320, 2560 },
+    { "linear    1280 -> 1280, 16x16", LINEAR, 16, 1280, 1280 },
+    { "self-attention  8 x 40, 64x64", SELF_ATTENTION, 64, 320, 8 },
+    { "self-attention  8 x 80, 32x32", SELF_ATTENTION, 32, 640, 8 },
+    { "cross-attention 8 x 40, 64x64", CROSS_ATTENTION, 64, 320, 8 },
+    { "group norm 320, 64x64 (GB/s)", GROUP_NORM, 64, 320, 0 },
 };
 
 static double now(void)
@@ -35,7 +41,7 @@ static double now(void)
 static float *numbers(size_t n)
 {
     float *p = malloc(n * sizeof *p);
-    for (size_t i = 0; i < n; i++) p[i] = (float)((i * 2654435761u >> 8 & 0xffff) / 65536.0 - 0.5);
+    for (size_t i = 0; i < n; i++) p[i] = (float)(i * 2654435761u >> 8 & 0xffff) / 65536 - 0.5f;
     return p;
 }
 
@@ -60,7 +66,9 @@ int main(int argc, char **argv)
     const char *why = NULL;
     Arena arena;
     Err e;
-    Nn nn = { .arena = &arena, .k = kernels_select(&why), .threads = argc > 1 ? atoi(argv[1]) : (int)sysconf(_SC_NPROCESSORS_ONLN) };
+    Nn nn = { .arena = &arena,
+              .k = kernels_select(&why),
+              .threads = argc > 1 ? atoi(argv[1]) : (int)sysconf(_SC_NPROCESSORS_ONLN) };
     if (!nn.k || arena_init(&arena, 1ull << 30, &e)) return 1;
     printf("kernels %s, %d threads\n", nn.k->name, nn.threads);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -36,10 +36,7 @@ static const struct {
     [MASK] = { "mask_token", NULL },
 };
 
-static bool present(const cJSON *item)
-{
-    return item && !cJSON_IsNull(item);
-}
+static bool present(const cJSON *item) { return item && !cJSON_IsNull(item); }
 
 /* "<|endoftext|>" or {"content": "<|endoftext|>", "normalized": true, ...}. */
 static int read_entry(Entry *out, const cJSON *item, bool normalized_by_default, Err *e)

@@ -206,30 +206,12 @@ void text_encoder_free(TextEncoder *t)
     free(t);
 }
 
-int text_encoder_width(const TextEncoder *t)
-{
-    return t->s.width;
-}
-int text_encoder_tokens(const TextEncoder *t)
-{
-    return t->s.tokens;
-}
-int text_encoder_vocab(const TextEncoder *t)
-{
-    return t->s.vocab;
-}
-int text_encoder_layers(const TextEncoder *t)
-{
-    return t->s.layers;
-}
-int text_encoder_projection(const TextEncoder *t)
-{
-    return t->s.projection;
-}
-size_t text_encoder_bytes(const TextEncoder *t)
-{
-    return t->memory.bytes;
-}
+int text_encoder_width(const TextEncoder *t) { return t->s.width; }
+int text_encoder_tokens(const TextEncoder *t) { return t->s.tokens; }
+int text_encoder_vocab(const TextEncoder *t) { return t->s.vocab; }
+int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
+int text_encoder_projection(const TextEncoder *t) { return t->s.projection; }
+size_t text_encoder_bytes(const TextEncoder *t) { return t->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
 

@@ -113,26 +113,11 @@ void tokenizer_free(Tokenizer *t)
     free(t);
 }
 
-int tokenizer_bos(const Tokenizer *t)
-{
-    return t->added.bos;
-}
-int tokenizer_eos(const Tokenizer *t)
-{
-    return t->added.eos;
-}
-int tokenizer_pad(const Tokenizer *t)
-{
-    return t->added.pad;
-}
-int tokenizer_max(const Tokenizer *t)
-{
-    return t->max;
-}
-int tokenizer_size(const Tokenizer *t)
-{
-    return t->added.size;
-}
+int tokenizer_bos(const Tokenizer *t) { return t->added.bos; }
+int tokenizer_eos(const Tokenizer *t) { return t->added.eos; }
+int tokenizer_pad(const Tokenizer *t) { return t->added.pad; }
+int tokenizer_max(const Tokenizer *t) { return t->max; }
+int tokenizer_size(const Tokenizer *t) { return t->added.size; }
 
 static void push_token(TokenList *l, int id, size_t from, size_t to)
 {
@@ -185,10 +170,7 @@ static bool begins_with(const Char *c, size_t count, const char *ascii)
     return !ascii[i];
 }
 
-static bool is_mark(uint32_t cp)
-{
-    return !unicode_space(cp) && !unicode_letter(cp) && !unicode_number(cp);
-}
+static bool is_mark(uint32_t cp) { return !unicode_space(cp) && !unicode_letter(cp) && !unicode_number(cp); }
 
 /* The length of the word that begins at c, which is no space: 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+ */
 static size_t word_length(const Char *c, size_t count)

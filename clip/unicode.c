@@ -66,10 +66,7 @@ static const Range spaces[] = {
     { 0x2000, 0x200A }, { 0x2028, 0x2029 }, { 0x202F, 0x202F }, { 0x205F, 0x205F }, { 0x3000, 0x3000 },
 };
 
-bool unicode_space(uint32_t cp)
-{
-    return IN_RANGES(spaces, cp);
-}
+bool unicode_space(uint32_t cp) { return IN_RANGES(spaces, cp); }
 
 bool unicode_letter(uint32_t cp)
 {

@@ -34,8 +34,9 @@ static void block(const Kernels *k, const Head *h, size_t first, size_t count, f
     size_t end = causal && first + count < h->keys ? first + count : h->keys;
     for (size_t at = 0; at < end; at += KEYS) {
         size_t n = end - at < KEYS ? end - at : KEYS;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)n, (int)h->d, 1, h->q + first * h->q_stride,
-                    (int)h->q_stride, h->k + at * h->k_stride, (int)h->k_stride, 0, scores, KEYS);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)n, (int)h->d, 1,
+                    h->q + first * h->q_stride, (int)h->q_stride, h->k + at * h->k_stride, (int)h->k_stride, 0, scores,
+                    KEYS);
         for (size_t i = 0; i < count; i++) {
             float *row = scores + i * KEYS, sum = 0;
             size_t seen = !causal || at + n <= first + i + 1 ? n : first + i + 1 > at ? first + i + 1 - at : 0;
@@ -68,8 +69,14 @@ Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal
     for (size_t t = 0; t < work; t++) {
         size_t first = t % blocks * QUERIES, head = t / blocks % (size_t)heads, n = t / blocks / (size_t)heads;
         size_t from_q = n * tq * c + head * d, from_k = n * tk * c + head * d;
-        Head h = { .q = q.data + from_q, .k = k.data + from_k, .v = v.data + from_k, .out = y.data + from_q,
-                   .q_stride = c, .k_stride = c, .d = d, .keys = tk };
+        Head h = { .q = q.data + from_q,
+                   .k = k.data + from_k,
+                   .v = v.data + from_k,
+                   .out = y.data + from_q,
+                   .q_stride = c,
+                   .k_stride = c,
+                   .d = d,
+                   .keys = tk };
         block(nn->k, &h, first, tq - first < QUERIES ? tq - first : QUERIES, scale, causal,
               scores + (size_t)omp_get_thread_num() * QUERIES * KEYS);
     }

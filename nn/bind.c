@@ -84,8 +84,9 @@ static Weight *take(Binder *b, const char *name, const char *suffix, int ndim, c
     memcpy(want.shape, shape, (size_t)ndim * sizeof *shape);
     weight_shape_text(&want, expected, sizeof expected);
     if (!t) {
-        err_set(b->e, "tensor %s is missing: expected shape %s; the file is incomplete or does not belong to this config", buf,
-                expected);
+        err_set(b->e,
+                "tensor %s is missing: expected shape %s; the file is incomplete or does not belong to this config",
+                buf, expected);
         return NULL;
     }
     bool same = t->ndim == ndim;
@@ -159,7 +160,8 @@ static const float *as_f32(Binder *b, const Weight *t)
 #pragma omp parallel for schedule(static) reduction(min : bad) if (n > piece)
     for (size_t from = 0; from < n; from += piece) {
         size_t m = n - from < piece ? n - from : piece;
-        size_t at = in_place ? k->find_bad((const float *)(const void *)t->data + from, m) : convert(k, dst + from, t, from, m);
+        size_t at =
+            in_place ? k->find_bad((const float *)(const void *)t->data + from, m) : convert(k, dst + from, t, from, m);
         if (at < m && from + at < bad) bad = from + at;
     }
     if (bad < n) {
@@ -254,8 +256,8 @@ int bind_finish(Binder *b, const char *const *ignore)
         }
         char shape[128];
         if (!known)
-            return err_set(b->e, "tensor %s %s is not part of this network: the file does not belong to this config", t->name,
-                           weight_shape_text(t, shape, sizeof shape));
+            return err_set(b->e, "tensor %s %s is not part of this network: the file does not belong to this config",
+                           t->name, weight_shape_text(t, shape, sizeof shape));
     }
     return 0;
 }

@@ -56,8 +56,8 @@ static Tensor conv(Nn *nn, const Conv *cv, Tensor x, const float *residual, int 
             const float *src = x.data + at / pixels * (size_t)x.h * (size_t)x.w * (size_t)x.c;
             gather(cols + r * depth, src, x, (int)(p / (size_t)ow), (int)(p % (size_t)ow), cv->k, h, w, win);
         }
-        gemm_bias(nn, y.data + first * out, cols, depth, cv->w, cv->b, residual ? residual + first * out : NULL, count, out,
-                  depth);
+        gemm_bias(nn, y.data + first * out, cols, depth, cv->w, cv->b, residual ? residual + first * out : NULL, count,
+                  out, depth);
     }
     return y;
 }

@@ -14,8 +14,8 @@ static size_t even_tile(size_t total, size_t most)
     return ((total + parts - 1) / parts + 15) / 16 * 16;
 }
 
-static void tile(float *y, size_t ldy, const float *x, size_t ldx, const float *w, const float *bias, const float *residual,
-                 size_t m, size_t n, size_t k)
+static void tile(float *y, size_t ldy, const float *x, size_t ldx, const float *w, const float *bias,
+                 const float *residual, size_t m, size_t n, size_t k)
 {
     for (size_t i = 0; i < m; i++) {
         float *row = y + i * ldy;
@@ -28,8 +28,8 @@ static void tile(float *y, size_t ldy, const float *x, size_t ldx, const float *
                 bias || residual ? 1 : 0, y, (int)ldy);
 }
 
-void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *w, const float *bias, const float *residual,
-               size_t m, size_t n, size_t k)
+void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *w, const float *bias,
+               const float *residual, size_t m, size_t n, size_t k)
 {
     size_t rows = even_tile(m, TILE_ROWS), cols = even_tile(n, m <= TILE_ROWS ? TILE_COLS / 2 : TILE_COLS);
     size_t down = (m + rows - 1) / rows, across = (n + cols - 1) / cols;
@@ -37,7 +37,7 @@ void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *
 #pragma omp parallel for schedule(dynamic) num_threads(nn->threads) if (m * n * k > 65536)
     for (size_t t = 0; t < down * across; t++) {
         size_t i = t / across * rows, j = t % across * cols;
-        tile(y + i * n + j, n, x + i * ldx, ldx, w + j * k, bias ? bias + j : NULL, residual ? residual + i * n + j : NULL,
-             m - i < rows ? m - i : rows, n - j < cols ? n - j : cols, k);
+        tile(y + i * n + j, n, x + i * ldx, ldx, w + j * k, bias ? bias + j : NULL,
+             residual ? residual + i * n + j : NULL, m - i < rows ? m - i : rows, n - j < cols ? n - j : cols, k);
     }
 }

@@ -13,7 +13,7 @@
  * y [m, n] = x [m, k] w^T + bias + residual, w [n, k]. ldx: floats from one row of x to the next (>= k). bias [n] and
  * residual [m, n] may be NULL; residual may be y.
  */
-void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *w, const float *bias, const float *residual,
-               size_t m, size_t n, size_t k);
+void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *w, const float *bias,
+               const float *residual, size_t m, size_t n, size_t k);
 
 #endif

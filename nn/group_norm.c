@@ -20,7 +20,9 @@ static Rect counted(const Nn *nn, Tensor x)
     if (!s) return (Rect){ .bottom = (size_t)x.h, .right = (size_t)x.w };
     int up = x.h / s->tile_h; /* a level is 1, 2, 4, .. times as fine as the tile */
     assert(x.n == 1 && up * s->tile_h == x.h && up * s->tile_w == x.w);
-    return (Rect){ .top = (size_t)(up * s->top), .left = (size_t)(up * s->left), .bottom = (size_t)(up * s->bottom),
+    return (Rect){ .top = (size_t)(up * s->top),
+                   .left = (size_t)(up * s->left),
+                   .bottom = (size_t)(up * s->bottom),
                    .right = (size_t)(up * s->right) };
 }
 
@@ -96,7 +98,8 @@ Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
     if (stats) stats->layer++;
 
     size_t rows = n * pixels;
-    FOR_ROWS(nn, rows) {
+    FOR_ROWS(nn, rows)
+    {
         for (size_t row = first; row < last; row++) {
             const float *a = ab + row / pixels * 2 * c;
             nn->k->affine(y.data + row * c, x.data + row * c, a, a + c, c);

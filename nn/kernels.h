@@ -15,12 +15,12 @@ typedef struct {
 
     /* y[i] = act(x[i]); y may be x. exp within 2 ulp, erf within 1e-7 absolute. */
     void (*silu)(float *y, const float *x, size_t n);
-    void (*gelu)(float *y, const float *x, size_t n); /* exact: x/2 (1 + erf(x/sqrt 2)) */
+    void (*gelu)(float *y, const float *x, size_t n);       /* exact: x/2 (1 + erf(x/sqrt 2)) */
     void (*quick_gelu)(float *y, const float *x, size_t n); /* x sigmoid(1.702 x) */
-    void (*geglu)(float *y, const float *x, size_t n); /* y[i] = x[i] gelu(x[n + i]) */
+    void (*geglu)(float *y, const float *x, size_t n);      /* y[i] = x[i] gelu(x[n + i]) */
 
-    void (*add)(float *y, const float *x, size_t n);   /* y += x */
-    void (*scale)(float *y, float s, size_t n);        /* y *= s */
+    void (*add)(float *y, const float *x, size_t n);                                    /* y += x */
+    void (*scale)(float *y, float s, size_t n);                                         /* y *= s */
     void (*affine)(float *y, const float *x, const float *a, const float *b, size_t n); /* y = x a + b */
 
     /* sum[i] += x[i], sq[i] += x[i]^2, in double: the channels of one pixel */

@@ -42,7 +42,8 @@ Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)
     if (!y.data) return y;
 
     size_t rows = tensor_rows(x), c = (size_t)x.c;
-    FOR_ROWS(nn, rows) {
+    FOR_ROWS(nn, rows)
+    {
         for (size_t r = first; r < last; r++) {
             const float *in = x.data + r * c;
             float *out = y.data + r * c;
@@ -70,7 +71,7 @@ Tensor nn_geglu(Nn *nn, Tensor x)
     if (!y.data) return y;
     size_t rows = tensor_rows(x), c = (size_t)y.c;
     FOR_ROWS(nn, rows)
-        for (size_t r = first; r < last; r++) nn->k->geglu(y.data + r * c, x.data + r * 2 * c, c);
+    for (size_t r = first; r < last; r++) nn->k->geglu(y.data + r * c, x.data + r * 2 * c, c);
     return y;
 }
 
@@ -88,7 +89,7 @@ void nn_add_channels(Nn *nn, Tensor x, Tensor v)
     if (!x.data) return;
     size_t pixels = (size_t)x.h * (size_t)x.w, rows = tensor_rows(x), c = (size_t)x.c;
     FOR_ROWS(nn, rows)
-        for (size_t r = first; r < last; r++) nn->k->add(x.data + r * c, v.data + r / pixels * c, c);
+    for (size_t r = first; r < last; r++) nn->k->add(x.data + r * c, v.data + r / pixels * c, c);
 }
 
 Tensor nn_concat(Nn *nn, Tensor a, Tensor b)
@@ -97,7 +98,8 @@ Tensor nn_concat(Nn *nn, Tensor a, Tensor b)
     Tensor y = tensor_new(nn->arena, a.n, a.h, a.w, a.c + b.c);
     if (!y.data) return y;
     size_t rows = tensor_rows(a), ac = (size_t)a.c, bc = (size_t)b.c;
-    FOR_ROWS(nn, rows) {
+    FOR_ROWS(nn, rows)
+    {
         for (size_t r = first; r < last; r++) {
             memcpy(y.data + r * (ac + bc), a.data + r * ac, ac * sizeof(float));
             memcpy(y.data + r * (ac + bc) + ac, b.data + r * bc, bc * sizeof(float));

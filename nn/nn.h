@@ -61,7 +61,7 @@ typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
 static inline bool conv_present(const Conv *c) { return c->w != NULL; }
 static inline bool linear_present(const Linear *l) { return l->w != NULL; }
 
-Tensor nn_linear(Nn *nn, const Linear *l, Tensor x);  /* [n, h, w, in] -> [n, h, w, out] */
+Tensor nn_linear(Nn *nn, const Linear *l, Tensor x); /* [n, h, w, in] -> [n, h, w, out] */
 /* The same plus a residual r of the output's shape. */
 Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r);
 
@@ -77,11 +77,11 @@ Tensor nn_conv2d_up(Nn *nn, const Conv *c, Tensor x, int h, int w);
 Tensor nn_group_norm(Nn *nn, const Norm *norm, Tensor x, Act act); /* act applied after it; new tensor */
 Tensor nn_layer_norm(Nn *nn, const Norm *norm, Tensor x);
 
-void nn_act(Nn *nn, Act act, Tensor x);      /* in place */
-Tensor nn_geglu(Nn *nn, Tensor x);           /* [.., 2c] -> [.., c]: first half * gelu(second half), exact erf */
-void nn_add(Nn *nn, Tensor x, Tensor y);     /* x += y, same shape */
+void nn_act(Nn *nn, Act act, Tensor x);           /* in place */
+Tensor nn_geglu(Nn *nn, Tensor x);                /* [.., 2c] -> [.., c]: first half * gelu(second half), exact erf */
+void nn_add(Nn *nn, Tensor x, Tensor y);          /* x += y, same shape */
 void nn_add_channels(Nn *nn, Tensor x, Tensor v); /* x[n, h, w, c] += v[n, c] */
-Tensor nn_concat(Nn *nn, Tensor a, Tensor b); /* along channels */
+Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
 
 /*
  * Multi-head attention, softmax(q k^T / sqrt d) v per head; never holds the whole score matrix.

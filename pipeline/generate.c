@@ -31,8 +31,8 @@ struct Generator {
     bool guided;
     RngKind rng;
     double eta;
-    int h, w;    /* of the latent */
-    int tile;    /* of the VAE, in latents; VAE_WHOLE */
+    int h, w;     /* of the latent */
+    int tile;     /* of the VAE, in latents; VAE_WHOLE */
     float *given; /* --latents: [1, h, w, c], or NULL */
 
     Nn nn;
@@ -76,7 +76,8 @@ static void fill_defaults(const Model *m, Job *j)
         const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
         set_text(&j->sampler, d->sampler ? d->sampler : own ? own->name : "dpmpp_2m");
     }
-    if (!j->schedule) set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
+    if (!j->schedule)
+        set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
     const Sampler *s = sampler_find(j->sampler);
     if (j->eta < 0 && s && s->takes_eta) j->eta = s->eta;
 }
@@ -85,8 +86,10 @@ static int check_side(const char *name, int side, int factor, Err *e)
 {
     if (side % factor == 0 && side > 0) return 0;
     int below = side / factor * factor;
-    if (below == 0) return err_usage(e, "%s %d: this model draws multiples of %d; the nearest is %d", name, side, factor, factor);
-    return err_usage(e, "%s %d: this model draws multiples of %d; the nearest are %d and %d", name, side, factor, below, below + factor);
+    if (below == 0)
+        return err_usage(e, "%s %d: this model draws multiples of %d; the nearest is %d", name, side, factor, factor);
+    return err_usage(e, "%s %d: this model draws multiples of %d; the nearest are %d and %d", name, side, factor, below,
+                     below + factor);
 }
 
 static int check_model(const Model *m, const Job *j, Err *e)
@@ -118,17 +121,21 @@ static int resolve(Generator *g, Job *j, Err *e)
     fill_defaults(m, j);
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
-    if (check_side("width", j->width, vae_factor(m->vae), e) || check_side("height", j->height, vae_factor(m->vae), e)) return -1;
+    if (check_side("width", j->width, vae_factor(m->vae), e) || check_side("height", j->height, vae_factor(m->vae), e))
+        return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
     g->sampler = sampler_find(j->sampler);
-    if (!g->sampler) return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
+    if (!g->sampler)
+        return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
     set_text(&j->sampler, g->sampler->name);
     const Schedule *schedule = schedule_find(j->schedule);
-    if (!schedule) return err_usage(e, "schedule %s: there is none of that name (see: limn list schedules)", j->schedule);
+    if (!schedule)
+        return err_usage(e, "schedule %s: there is none of that name (see: limn list schedules)", j->schedule);
     set_text(&j->schedule, schedule->name);
-    if (j->eta >= 0 && !g->sampler->takes_eta) return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, g->sampler->name);
+    if (j->eta >= 0 && !g->sampler->takes_eta)
+        return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, g->sampler->name);
     g->eta = j->eta >= 0 ? j->eta : g->sampler->eta;
 
     g->noise = m->noise;
@@ -170,8 +177,7 @@ static void pad_rows(Generator *g, Ids *ids, int rows)
     const char *lost;
     int *empty = tokenizer_rows(g->m->tokenizer, "", false, &n, &lost);
     ids->ids = mem_grow(ids->ids, (size_t)(rows * max) * sizeof *ids->ids);
-    for (; ids->rows < rows; ids->rows++)
-        memcpy(ids->ids + ids->rows * max, empty, (size_t)max * sizeof *empty);
+    for (; ids->rows < rows; ids->rows++) memcpy(ids->ids + ids->rows * max, empty, (size_t)max * sizeof *empty);
     free(empty);
 }
 
@@ -239,10 +245,19 @@ static void initial_noise(Generator *g, Tensor x, Rng *rng)
 
 static int sample(Generator *g, Tensor x, Rng *rng, Err *e)
 {
-    Denoiser d = { .noise = &g->noise, .network = network, .ctx = g, .arena = g->nn.arena,
+    Denoiser d = { .noise = &g->noise,
+                   .network = network,
+                   .ctx = g,
+                   .arena = g->nn.arena,
                    .cfg_scale = g->guided ? (float)g->j->cfg_scale : 1 };
-    Sampling s = { .d = &d, .x = x, .tl = &g->tl, .rng = rng, .eta = g->eta, .arena = g->nn.arena,
-                   .after_step = arena_dry(g->nn.arena) ? NULL : after_step, .ctx = g };
+    Sampling s = { .d = &d,
+                   .x = x,
+                   .tl = &g->tl,
+                   .rng = rng,
+                   .eta = g->eta,
+                   .arena = g->nn.arena,
+                   .after_step = arena_dry(g->nn.arena) ? NULL : after_step,
+                   .ctx = g };
     if (sampler_run(g->sampler, &s, e)) return -1;
     g->time.evals = d.evals;
     return 0;
@@ -275,7 +290,8 @@ static int draw(Generator *g, uint64_t seed, Tensor *image, Err *e)
         trace_image(&g->trace, "image", -1, *image, 1);
     }
     if (g->nn.k->find_bad(image->data, tensor_len(*image)) < tensor_len(*image))
-        return err_set(e, "the VAE gave NaN or infinity: the latent is out of its range (guidance too high?) or its weights are damaged");
+        return err_set(e, "the VAE gave NaN or infinity: the latent is out of its range (guidance too high?) or its "
+                          "weights are damaged");
     return 0;
 }
 
@@ -305,7 +321,8 @@ static int choose_tile(Generator *g, Job *j, const Ids *negative, const Ids *pos
     if (strcmp(asked, "off") == 0) return 0;
     if (strcmp(asked, "auto") != 0) {
         g->tile = pixels / factor;
-        if (g->tile < least) return err_usage(e, "vae-tile %s: a tile of this model has at least %d pixels", asked, least * factor);
+        if (g->tile < least)
+            return err_usage(e, "vae-tile %s: a tile of this model has at least %d pixels", asked, least * factor);
         return 0;
     }
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -326,8 +343,9 @@ static int reserve(Generator *g, Job *j, const Ids *negative, const Ids *positiv
     size_t need = measure(g, negative, positive);
     g->time.memory = need;
     if (need > available)
-        return err_set(e, "a picture of %dx%d needs %.1f GB beside the model, %.1f GB are free: choose a smaller size%s", g->j->width,
-                       g->j->height, (double)need * 1e-9, (double)available * 1e-9,
+        return err_set(e,
+                       "a picture of %dx%d needs %.1f GB beside the model, %.1f GB are free: choose a smaller size%s",
+                       g->j->width, g->j->height, (double)need * 1e-9, (double)available * 1e-9,
                        g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
     return arena_init(&g->arena, need, e);
 }

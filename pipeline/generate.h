@@ -13,9 +13,9 @@
 /* What the run tells while it works; any member may be NULL. */
 typedef struct {
     void *ctx;
-    void (*warn)(void *ctx, const char *text);          /* one line for a person */
-    void (*step)(void *ctx, int done, int steps);       /* after each step; done == 0 before the first */
-    bool (*cancelled)(void *ctx);                       /* asked between network calls */
+    void (*warn)(void *ctx, const char *text);    /* one line for a person */
+    void (*step)(void *ctx, int done, int steps); /* after each step; done == 0 before the first */
+    bool (*cancelled)(void *ctx);                 /* asked between network calls */
 } Watch;
 
 typedef struct {

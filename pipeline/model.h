@@ -27,15 +27,15 @@ typedef struct {
     const char *path;      /* folder, file or built-in name; NULL: the default model ($LIMN_MODEL, else "sprites") */
     const char *vae;       /* another VAE: a folder or a file; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
-    bool no_weights;       /* describe only: names and shapes are checked, no value is read; the model must not be run */
+    bool no_weights; /* describe only: names and shapes are checked, no value is read; the model must not be run */
 } ModelPaths;
 
 typedef struct {
-    char *name;       /* for metadata: the folder's or file's name without extension */
-    char *path;       /* as opened */
-    char sha256[65];  /* of the single file, or of the folder's unet file; "" until model_hash() */
+    char *name;         /* for metadata: the folder's or file's name without extension */
+    char *path;         /* as opened */
+    char sha256[65];    /* of the single file, or of the folder's unet file; "" until model_hash() */
     const char *family; /* "SD 1.x", "SD 2.x", "SD XL", "custom" */
-    const char *note; /* what had to be guessed, one line to tell the user; NULL */
+    const char *note;   /* what had to be guessed, one line to tell the user; NULL */
     Noise noise;
     ModelDefaults defaults;
     Tokenizer *tokenizer; /* NULL only when a single file has none and no_weights was asked for */

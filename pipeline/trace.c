@@ -48,7 +48,10 @@ void trace_image(Trace *t, const char *name, int index, Tensor x, double scale)
         for (size_t i = 0; i < tensor_len(x); i++) data[i] = (float)(data[i] * scale);
 }
 
-int trace_write(const Trace *t, const char *path, Err *e) { return safetensors_write(path, t->items, t->count, NULL, e); }
+int trace_write(const Trace *t, const char *path, Err *e)
+{
+    return safetensors_write(path, t->items, t->count, NULL, e);
+}
 
 void trace_clear(Trace *t)
 {

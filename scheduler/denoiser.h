@@ -35,10 +35,7 @@ struct Denoiser {
     int evals; /* counts the calls of the network */
 };
 
-static inline bool denoiser_guided(const Denoiser *d)
-{
-    return d->cfg_scale > 1;
-}
+static inline bool denoiser_guided(const Denoiser *d) { return d->cfg_scale > 1; }
 
 /*
  * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Guidance joins the network's raw outputs:

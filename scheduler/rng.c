@@ -43,10 +43,7 @@ static uint32_t mt_next(Rng *r)
     return y ^ (y >> 18);
 }
 
-static float uniform(Rng *r)
-{
-    return (float)(mt_next(r) & 0xffffff) * 0x1p-24f;
-}
+static float uniform(Rng *r) { return (float)(mt_next(r) & 0xffffff) * 0x1p-24f; }
 
 static double uniform_double(Rng *r)
 {

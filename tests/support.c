@@ -47,10 +47,7 @@ static void *fixture_keep(Fixture *f, void *block)
     return f->floats[f->count++] = block;
 }
 
-bool fixture_has(const Fixture *f, const char *name)
-{
-    return weights_find(f->w, name) != NULL;
-}
+bool fixture_has(const Fixture *f, const char *name) { return weights_find(f->w, name) != NULL; }
 
 static const Weight *fixture_find(const Fixture *f, const char *name)
 {
@@ -137,10 +134,7 @@ Config *config_open(const char *fmt, ...)
     return c;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* Entries of dir that end in suffix, or with suffix NULL those that are folders. */
 static char **list(const char *dir, const char *suffix)
@@ -162,14 +156,8 @@ static char **list(const char *dir, const char *suffix)
     return names;
 }
 
-char **folders_in(const char *dir)
-{
-    return list(dir, NULL);
-}
-char **files_in(const char *dir, const char *suffix)
-{
-    return list(dir, suffix);
-}
+char **folders_in(const char *dir) { return list(dir, NULL); }
+char **files_in(const char *dir, const char *suffix) { return list(dir, suffix); }
 
 void names_free(char **names)
 {

@@ -33,7 +33,8 @@ static double exact_quick_gelu(double v) { return v / (1 + exp(-1.702 * v)); }
  * 4e-7: two ulp of exp, half a unit in each of four roundings; the rounding of exp's argument counts |x| times. GELU's
  * polynomials are exact to 1e-7 absolute. 1e-34: exp(-88) is where clamping begins.
  */
-static void check_act(const char *row, const char *name, void (*f)(float *, const float *, size_t), double (*exact)(double))
+static void check_act(const char *row, const char *name, void (*f)(float *, const float *, size_t),
+                      double (*exact)(double))
 {
     f(y, x, N);
     for (int i = 0; i < N; i++) {
@@ -103,7 +104,8 @@ static void test_simple(void **state)
 
         (*k)->affine(y, x, x + 1, x + 2, N); /* with and without fused multiply-add */
         for (int i = 0; i < N; i++)
-            assert_true(fabs(y[i] - ((double)x[i] * x[i + 1] + x[i + 2])) <= 1e-7 * (fabs((double)x[i] * x[i + 1]) + fabs((double)y[i])));
+            assert_true(fabs(y[i] - ((double)x[i] * x[i + 1] + x[i + 2])) <=
+                        1e-7 * (fabs((double)x[i] * x[i + 1]) + fabs((double)y[i])));
 
         double sum[N] = { 0 }, sq[N] = { 0 }, row[2], s = 0, q = 0;
         (*k)->moments(sum, sq, x, N), (*k)->moments(sum, sq, x + N, N);

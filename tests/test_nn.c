@@ -66,7 +66,8 @@ static double *direct(const Conv *c, Tensor x, int oh, int ow, int stride, int p
                             int sy = y * stride + ky - pad, sx = xx * stride + kx - pad;
                             if (sy < 0 || sy >= h || sx < 0 || sx >= w) continue;
                             for (int i = 0; i < c->in; i++)
-                                *o += (double)at(x, n, sy / up, sx / up, i) * c->w[((k * c->k + ky) * c->k + kx) * c->in + i];
+                                *o += (double)at(x, n, sy / up, sx / up, i) *
+                                      c->w[((k * c->k + ky) * c->k + kx) * c->in + i];
                         }
                 }
     return out;
@@ -152,7 +153,8 @@ static void check_attention(int n, int tq, int tk, int heads, int d, bool causal
                     sum += p[j] = exp(dot / sqrt(d));
                 }
                 for (int j = 0; j < seen; j++)
-                    for (int e = 0; e < d; e++) want[(b * tq + i) * c + h * d + e] += p[j] / sum * at(v, b, j, 0, h * d + e);
+                    for (int e = 0; e < d; e++)
+                        want[(b * tq + i) * c + h * d + e] += p[j] / sum * at(v, b, j, 0, h * d + e);
             }
     assert_close(nn_attention(&nn, q, k, v, heads, causal), want);
     free(want);
@@ -182,7 +184,8 @@ static void test_group_norm(void **state)
             double mean = 0, var = 0;
             for (int i = 0; i < pixels * 3; i++) mean += x.data[(n * pixels + i / 3) * 12 + group * 3 + i % 3];
             mean /= pixels * 3;
-            for (int i = 0; i < pixels * 3; i++) var += pow(x.data[(n * pixels + i / 3) * 12 + group * 3 + i % 3] - mean, 2);
+            for (int i = 0; i < pixels * 3; i++)
+                var += pow(x.data[(n * pixels + i / 3) * 12 + group * 3 + i % 3] - mean, 2);
             var /= pixels * 3;
             for (int i = 0; i < pixels * 3; i++) {
                 int c = group * 3 + i % 3, k = (n * pixels + i / 3) * 12 + c;
@@ -207,7 +210,8 @@ static void test_layer_norm(void **state)
         double mean = 0, var = 0;
         for (int i = 0; i < 45; i++) mean += x.data[r * 45 + i] / 45.0;
         for (int i = 0; i < 45; i++) var += pow(x.data[r * 45 + i] - mean, 2) / 45;
-        for (int i = 0; i < 45; i++) want[r * 45 + i] = (x.data[r * 45 + i] - mean) / sqrt(var + 1e-5) * g.w[i] + g.b[i];
+        for (int i = 0; i < 45; i++)
+            want[r * 45 + i] = (x.data[r * 45 + i] - mean) / sqrt(var + 1e-5) * g.w[i] + g.b[i];
     }
     assert_close(nn_layer_norm(&nn, &g, x), want);
     free(want);
@@ -272,8 +276,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_linear), cmocka_unit_test(test_attention), cmocka_unit_test(test_group_norm),
-        cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_dry),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_linear),     cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_group_norm), cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_dry),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -33,10 +33,7 @@ typedef struct {
     Nn nn;
 } Torch;
 
-static void torch_seed(Torch *t, uint64_t seed)
-{
-    rng_init(&t->rng, RNG_TORCH, seed);
-}
+static void torch_seed(Torch *t, uint64_t seed) { rng_init(&t->rng, RNG_TORCH, seed); }
 
 static void torch_init(Torch *t)
 {

@@ -31,10 +31,7 @@ static int close_golden(void **state)
     return 0;
 }
 
-static double number(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItem(object, key)->valuedouble;
-}
+static double number(const cJSON *object, const char *key) { return cJSON_GetObjectItem(object, key)->valuedouble; }
 
 static Rng seeded(RngKind kind, const cJSON *row)
 {

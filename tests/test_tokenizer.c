@@ -20,10 +20,7 @@ static void map(Bytes *b, const char *path)
     if (file_map(b, path, &e)) fail_msg("%s", e.text);
 }
 
-static Bytes text_bytes(const char *s)
-{
-    return (Bytes){ (const unsigned char *)s, s ? strlen(s) : 0 };
-}
+static Bytes text_bytes(const char *s) { return (Bytes){ (const unsigned char *)s, s ? strlen(s) : 0 }; }
 
 static Tokenizer *make(TokenizerFiles f)
 {

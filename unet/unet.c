@@ -15,7 +15,13 @@
 #include "nn/resblock.h"
 #include "unet/transformer.h"
 
-enum { MAX_LEVELS = 8, MAX_LAYERS = 8, MAX_TRANSFORMER_LAYERS = 64, MAX_CHANNELS = 16384, MAX_SKIPS = 1 + MAX_LEVELS * (MAX_LAYERS + 1) };
+enum {
+    MAX_LEVELS = 8,
+    MAX_LAYERS = 8,
+    MAX_TRANSFORMER_LAYERS = 64,
+    MAX_CHANNELS = 16384,
+    MAX_SKIPS = 1 + MAX_LEVELS * (MAX_LAYERS + 1)
+};
 
 /* The config, one entry a level where it says so. */
 typedef struct {
@@ -28,8 +34,9 @@ typedef struct {
     int context, groups, time_width;
     float eps, freq_shift;
     bool flip_sin_to_cos;
-    int cond_width;                            /* time_cond_proj_dim */
-    int added_width, added_ids_dim, added_ids; /* text_time: width of pooled + ids, of one id's embedding, how many ids */
+    int cond_width; /* time_cond_proj_dim */
+    int added_width, added_ids_dim,
+        added_ids; /* text_time: width of pooled + ids, of one id's embedding, how many ids */
 } Shape;
 
 typedef struct {
@@ -51,7 +58,8 @@ struct UNet {
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
 
-static int block_types(Config *c, const char *key, int levels, const char *plain, const char *cross, bool *attention, Err *e)
+static int block_types(Config *c, const char *key, int levels, const char *plain, const char *cross, bool *attention,
+                       Err *e)
 {
     if (config_list_len(c, key) != levels)
         return err_set(e, "%s must be a list of %d names, as block_out_channels has", key, levels);
@@ -59,7 +67,8 @@ static int block_types(Config *c, const char *key, int levels, const char *plain
         const char *name = config_str_at(c, key, i);
         attention[i] = name && strcmp(name, cross) == 0;
         if (!attention[i] && (!name || strcmp(name, plain) != 0))
-            return err_set(e, "%s: \"%s\" is not supported (supported: %s, %s)", key, name ? name : "(not a string)", plain, cross);
+            return err_set(e, "%s: \"%s\" is not supported (supported: %s, %s)", key, name ? name : "(not a string)",
+                           plain, cross);
     }
     return 0;
 }
@@ -79,12 +88,16 @@ static void refuse_other_options(Config *c)
     config_only_num(c, "downsample_padding", 1);
     config_only_num(c, "conv_in_kernel", 3);
     config_only_num(c, "conv_out_kernel", 3);
-    static const char *const null_only[] = { "class_embed_type",      "num_class_embeds",  "encoder_hid_dim", "encoder_hid_dim_type",
-                                             "time_embedding_act_fn", "timestep_post_act", "cross_attention_norm" };
+    static const char *const null_only[] = { "class_embed_type",     "num_class_embeds",      "encoder_hid_dim",
+                                             "encoder_hid_dim_type", "time_embedding_act_fn", "timestep_post_act",
+                                             "cross_attention_norm" };
     for (size_t i = 0; i < sizeof null_only / sizeof *null_only; i++) config_only_null(c, null_only[i]);
-    static const char *const harmless[] = { "dropout", "upcast_attention", /* everything is f32 here */
-                                            "use_linear_projection",       /* the same product as a 1x1 convolution */
-                                            "mid_block_only_cross_attention", "addition_embed_type_num_heads", NULL };
+    static const char *const harmless[] = { "dropout",
+                                            "upcast_attention",      /* everything is f32 here */
+                                            "use_linear_projection", /* the same product as a 1x1 convolution */
+                                            "mid_block_only_cross_attention",
+                                            "addition_embed_type_num_heads",
+                                            NULL };
     config_ignore(c, harmless);
 }
 
@@ -93,7 +106,8 @@ static void up_layers(Config *c, Shape *s)
 {
     for (int i = 0; i < s->levels; i++) s->up_transformer_layers[i] = s->transformer_layers[s->levels - 1 - i];
     if (config_has(c, "reverse_transformer_layers_per_block"))
-        config_ints(c, "reverse_transformer_layers_per_block", 1, s->up_transformer_layers, s->levels, 1, MAX_TRANSFORMER_LAYERS);
+        config_ints(c, "reverse_transformer_layers_per_block", 1, s->up_transformer_layers, s->levels, 1,
+                    MAX_TRANSFORMER_LAYERS);
 }
 
 static int shape_read(Shape *s, Config *c, Err *e)
@@ -118,16 +132,21 @@ static int shape_read(Shape *s, Config *c, Err *e)
     int context[MAX_LEVELS], size[2] = { 0, 0 };
     config_ints(c, "cross_attention_dim", 1280, context, s->levels, 1, MAX_CHANNELS);
     for (int i = 1; i < s->levels; i++)
-        if (context[i] != context[0]) return err_set(e, "cross_attention_dim: different widths a level are not supported");
+        if (context[i] != context[0])
+            return err_set(e, "cross_attention_dim: different widths a level are not supported");
     s->context = context[0];
     if (config_has(c, "sample_size")) config_ints(c, "sample_size", 0, size, 2, 1, 4096);
     s->sample_size = size[0];
 
-    const char *mid = config_has(c, "mid_block_type") ? config_str(c, "mid_block_type", NULL) : "UNetMidBlock2DCrossAttn";
+    const char *mid =
+        config_has(c, "mid_block_type") ? config_str(c, "mid_block_type", NULL) : "UNetMidBlock2DCrossAttn";
     if (config_is_null(c, "mid_block_type")) s->mid = MID_NONE;
     else if (mid && strcmp(mid, "UNetMidBlock2DCrossAttn") == 0) s->mid = MID_ATTENTION;
     else if (mid && strcmp(mid, "UNetMidBlock2D") == 0) s->mid = MID_PLAIN;
-    else return err_set(e, "mid_block_type: \"%s\" is not supported (supported: UNetMidBlock2DCrossAttn, UNetMidBlock2D)", mid ? mid : "?");
+    else
+        return err_set(e,
+                       "mid_block_type: \"%s\" is not supported (supported: UNetMidBlock2DCrossAttn, UNetMidBlock2D)",
+                       mid ? mid : "?");
 
     s->groups = config_int(c, "norm_num_groups", 32, 1, MAX_CHANNELS);
     s->eps = (float)config_num(c, "norm_eps", 1e-5, 1e-12, 1);
@@ -144,7 +163,9 @@ static int shape_read(Shape *s, Config *c, Err *e)
     s->added_ids = 6; /* original size, crop, target size; the refiner's 5 cannot be told from the config alone */
     if (!added) s->added_width = s->added_ids_dim = s->added_ids = 0;
     else if (s->added_ids_dim < 1 || s->added_width <= s->added_ids * s->added_ids_dim)
-        return err_set(e, "text_time needs addition_time_embed_dim and a projection_class_embeddings_input_dim over %d times it", s->added_ids);
+        return err_set(
+            e, "text_time needs addition_time_embed_dim and a projection_class_embeddings_input_dim over %d times it",
+            s->added_ids);
 
     refuse_other_options(c);
     return config_finish(c, e);
@@ -184,8 +205,12 @@ static int bind_attention(Binder *b, const Shape *s, Block *k, int j, int level,
 {
     if (!k->attentions) return 0;
     size_t mark = bind_enter(b, "attentions.%d", j);
-    TransformerShape t = { .channels = s->channels[level], .heads = s->heads[level], .layers = layers,
-                           .context = s->context, .groups = s->groups, .only_cross = only_cross };
+    TransformerShape t = { .channels = s->channels[level],
+                           .heads = s->heads[level],
+                           .layers = layers,
+                           .context = s->context,
+                           .groups = s->groups,
+                           .only_cross = only_cross };
     int failed = transformer_bind(b, &k->attentions[j], &t);
     bind_leave(b, mark);
     return failed;
@@ -241,7 +266,9 @@ static int bind_embeddings(Binder *b, UNet *u)
     if (bind_linear(b, &u->time_in, "time_embedding.linear_1", s->channels[0], s->time_width, true) ||
         bind_linear(b, &u->time_out, "time_embedding.linear_2", s->time_width, s->time_width, true))
         return -1;
-    if (s->cond_width && bind_linear(b, &u->time_cond, "time_embedding.cond_proj", s->cond_width, s->channels[0], false)) return -1;
+    if (s->cond_width &&
+        bind_linear(b, &u->time_cond, "time_embedding.cond_proj", s->cond_width, s->channels[0], false))
+        return -1;
     if (!s->added_width) return 0;
     if (bind_linear(b, &u->added_in, "add_embedding.linear_1", s->added_width, s->time_width, true)) return -1;
     return bind_linear(b, &u->added_out, "add_embedding.linear_2", s->time_width, s->time_width, true);
@@ -308,7 +335,8 @@ size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 static Tensor added_input(Nn *nn, const Shape *s, int n, const UNetInputs *in)
 {
     Tensor x = tensor_new(nn->arena, n, 1, 1, s->added_width);
-    Tensor ids = nn_timestep_embedding(nn, in->ids, n * s->added_ids, s->added_ids_dim, s->flip_sin_to_cos, s->freq_shift);
+    Tensor ids =
+        nn_timestep_embedding(nn, in->ids, n * s->added_ids, s->added_ids_dim, s->flip_sin_to_cos, s->freq_shift);
     if (!x.data) return x;
     size_t width = (size_t)s->added_width, tail = (size_t)(s->added_ids * s->added_ids_dim), head = width - tail;
     for (size_t i = 0; i < (size_t)n; i++) {
@@ -361,7 +389,8 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
         for (int j = 0; j < k->count; j++) {
             size_t mark = nn->arena->used;
             x = resblock_forward(nn, &k->resnets[j], x, temb);
-            if (k->attentions) x = tensor_keep(nn->arena, mark, transformer_forward(nn, &k->attentions[j], x, in->context));
+            if (k->attentions)
+                x = tensor_keep(nn->arena, mark, transformer_forward(nn, &k->attentions[j], x, in->context));
             skips[skip++] = x;
         }
         if (conv_present(&k->sampler)) x = skips[skip++] = nn_conv2d_down(nn, &k->sampler, x, 1);
@@ -381,7 +410,8 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
         for (int j = 0; j < k->count; j++) {
             x = resblock_forward(nn, &k->resnets[j], nn_concat(nn, x, skips[--skip]), temb);
             x = tensor_keep(nn->arena, base, x);
-            if (k->attentions) x = tensor_keep(nn->arena, base, transformer_forward(nn, &k->attentions[j], x, in->context));
+            if (k->attentions)
+                x = tensor_keep(nn->arena, base, transformer_forward(nn, &k->attentions[j], x, in->context));
         }
         if (conv_present(&k->sampler)) {
             Tensor next = skips[skip - 1];

@@ -16,7 +16,7 @@ typedef struct UNet UNet;
 UNet *unet_new(Config *c, Weights *w, Err *e);
 void unet_free(UNet *u);
 
-int unet_in_channels(const UNet *u);  /* 4; 9 inpainting; 8 pix2pix */
+int unet_in_channels(const UNet *u); /* 4; 9 inpainting; 8 pix2pix */
 int unet_out_channels(const UNet *u);
 int unet_context_width(const UNet *u); /* cross_attention_dim */
 int unet_sample_size(const UNet *u);   /* the latent size it was trained at; 0 when the config is silent */

@@ -56,11 +56,13 @@ struct Vae {
 
 static int only_blocks(Config *c, const char *key, int levels, const char *name, Err *e)
 {
-    if (config_list_len(c, key) != levels) return err_set(e, "%s must be a list of %d names, as block_out_channels has", key, levels);
+    if (config_list_len(c, key) != levels)
+        return err_set(e, "%s must be a list of %d names, as block_out_channels has", key, levels);
     for (int i = 0; i < levels; i++) {
         const char *found = config_str_at(c, key, i);
         if (!found || strcmp(found, name) != 0)
-            return err_set(e, "%s: \"%s\" is not supported (supported: %s)", key, found ? found : "(not a string)", name);
+            return err_set(e, "%s: \"%s\" is not supported (supported: %s)", key, found ? found : "(not a string)",
+                           name);
     }
     return 0;
 }
@@ -97,8 +99,10 @@ static int shape_read(Shape *s, Config *c, Err *e)
 static int bind_attention(Binder *b, Attention *a, int c, int groups)
 {
     bool old = bind_has(b, "query.weight");
-    if (bind_norm(b, &a->norm, "group_norm", c, groups, EPS) || bind_linear(b, &a->q, old ? "query" : "to_q", c, c, true) ||
-        bind_linear(b, &a->k, old ? "key" : "to_k", c, c, true) || bind_linear(b, &a->v, old ? "value" : "to_v", c, c, true))
+    if (bind_norm(b, &a->norm, "group_norm", c, groups, EPS) ||
+        bind_linear(b, &a->q, old ? "query" : "to_q", c, c, true) ||
+        bind_linear(b, &a->k, old ? "key" : "to_k", c, c, true) ||
+        bind_linear(b, &a->v, old ? "value" : "to_v", c, c, true))
         return -1;
     return bind_linear(b, &a->out, old ? "proj_attn" : "to_out.0", c, c, true);
 }
@@ -146,8 +150,9 @@ static int bind_half(Binder *b, const Shape *s, Half *h, bool down)
 {
     int top = s->channels[0], deep = s->channels[s->levels - 1];
     size_t mark = bind_enter(b, down ? "encoder" : "decoder");
-    if (bind_conv(b, &h->conv_in, "conv_in", down ? 3 : s->latent, down ? top : deep, 3) || bind_levels(b, s, h, down) ||
-        bind_mid(b, s, h) || bind_norm(b, &h->norm_out, "conv_norm_out", down ? deep : top, s->groups, EPS) ||
+    if (bind_conv(b, &h->conv_in, "conv_in", down ? 3 : s->latent, down ? top : deep, 3) ||
+        bind_levels(b, s, h, down) || bind_mid(b, s, h) ||
+        bind_norm(b, &h->norm_out, "conv_norm_out", down ? deep : top, s->groups, EPS) ||
         bind_conv(b, &h->conv_out, "conv_out", down ? deep : top, down ? 2 * s->latent : 3, 3))
         return -1;
     bind_leave(b, mark);
@@ -275,7 +280,8 @@ void vae_sample(Tensor out, Tensor moments, const float *noise)
     assert(moments.c == 2 * out.c && tensor_rows(moments) == tensor_rows(out));
     for (size_t r = 0; r < tensor_rows(out); r++)
         for (size_t k = 0; k < z; k++)
-            out.data[r * z + k] = moments.data[r * 2 * z + k] + expf(0.5f * moments.data[(r * 2 + 1) * z + k]) * noise[r * z + k];
+            out.data[r * z + k] =
+                moments.data[r * 2 * z + k] + expf(0.5f * moments.data[(r * 2 + 1) * z + k]) * noise[r * z + k];
 }
 
 /* ---- tiles --------------------------------------------------------------------------------------------------------- */
@@ -316,7 +322,8 @@ static Tensor crop(Nn *nn, Tensor x, Span y, Span w)
     Tensor t = tensor_new(nn->arena, 1, y.to - y.from, w.to - w.from, x.c);
     size_t row = (size_t)t.w * (size_t)x.c;
     for (int i = 0; t.data && i < t.h; i++)
-        memcpy(t.data + (size_t)i * row, x.data + ((size_t)(y.from + i) * (size_t)x.w + (size_t)w.from) * (size_t)x.c, row * sizeof(float));
+        memcpy(t.data + (size_t)i * row, x.data + ((size_t)(y.from + i) * (size_t)x.w + (size_t)w.from) * (size_t)x.c,
+               row * sizeof(float));
     return t;
 }
 
@@ -325,7 +332,8 @@ static void paste_core(Tensor image, Tensor tile, Span y, Span x, int factor)
     size_t row = (size_t)((x.core_to - x.core_from) * factor) * 3;
     for (int i = (y.core_from - y.from) * factor; tile.data && i < (y.core_to - y.from) * factor; i++)
         memcpy(image.data + ((size_t)(y.from * factor + i) * (size_t)image.w + (size_t)(x.core_from * factor)) * 3,
-               tile.data + ((size_t)i * (size_t)tile.w + (size_t)((x.core_from - x.from) * factor)) * 3, row * sizeof(float));
+               tile.data + ((size_t)i * (size_t)tile.w + (size_t)((x.core_from - x.from) * factor)) * 3,
+               row * sizeof(float));
 }
 
 /* All tiles once. Without an image (c 0) only the statistics are wanted. */
@@ -357,7 +365,8 @@ static double change(const GroupStats *s, const double *before)
         const double *a = before + i * 3, *b = s->collect + i * 3;
         if (a[0] == 0 || b[0] == 0) continue;
         double mean[2] = { a[1] / a[0], b[1] / b[0] };
-        double deviation[2] = { sqrt(fmax(a[2] / a[0] - mean[0] * mean[0], 1e-12)), sqrt(fmax(b[2] / b[0] - mean[1] * mean[1], 1e-12)) };
+        double deviation[2] = { sqrt(fmax(a[2] / a[0] - mean[0] * mean[0], 1e-12)),
+                                sqrt(fmax(b[2] / b[0] - mean[1] * mean[1], 1e-12)) };
         most = fmax(most, fabs(mean[1] - mean[0]) / deviation[1]);
         most = fmax(most, fabs(deviation[1] - deviation[0]) / deviation[1]);
     }
