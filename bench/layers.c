@@ -73,8 +73,8 @@ int main(int argc, char **argv)
     printf("kernels %s, %d threads\n", nn.k->name, nn.threads);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const Case *c = &cases[i];
-        Tensor x = { numbers((size_t)(2 * c->size * c->size * c->in)), 2, c->size, c->size, c->in };
-        float *w = numbers((size_t)(9 * c->in * (c->out + 1))), *b = numbers((size_t)(c->in + c->out));
+        Tensor x = { numbers(2 * (size_t)c->size * (size_t)c->size * (size_t)c->in), 2, c->size, c->size, c->in };
+        float *w = numbers(9 * (size_t)c->in * ((size_t)c->out + 1)), *b = numbers((size_t)c->in + (size_t)c->out);
         double best = 1e9, work = 0;
         for (int k = 0; k < 7; k++) {
             double start = now();

@@ -61,7 +61,7 @@ Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal
     arena_reset(nn->arena, mark);
     if (!y.data) return y;
 
-    size_t tq = (size_t)(q.h * q.w), tk = (size_t)(k.h * k.w), c = (size_t)q.c, d = c / (size_t)heads;
+    size_t tq = (size_t)q.h * (size_t)q.w, tk = (size_t)k.h * (size_t)k.w, c = (size_t)q.c, d = c / (size_t)heads;
     size_t blocks = (tq + QUERIES - 1) / QUERIES, work = (size_t)q.n * (size_t)heads * blocks;
     float scale = 1 / sqrtf((float)d);
 

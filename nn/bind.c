@@ -232,7 +232,7 @@ int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k)
     *c = (Conv){ .in = in, .out = out, .k = k };
     const Weight *t = take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k });
     if (!t) return -1;
-    c->w = k == 1 ? as_f32(b, t) : repacked(b, t, (size_t)out, (size_t)in, (size_t)(k * k));
+    c->w = k == 1 ? as_f32(b, t) : repacked(b, t, (size_t)out, (size_t)in, (size_t)k * (size_t)k);
     return c->w ? bind_vector(b, &c->b, name, ".bias", out) : -1;
 }
 

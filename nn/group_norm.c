@@ -83,12 +83,13 @@ Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
     if (!y.data) return y;
 
     bool given = stats && stats->given;
+    size_t width = c / (size_t)g->groups;
     if (!given || stats->collect) piece_sums(nn, x, r, piece, pieces, sums);
     assert(!stats || (stats->layer < stats->layers && g->groups <= stats->groups));
     for (size_t i = 0; i < n; i++) {
         for (int group = 0; group < g->groups; group++) {
             size_t at = stats ? (size_t)(stats->layer * stats->groups + group) * 3 : 0;
-            double own[3] = { (double)((r.bottom - r.top) * (r.right - r.left) * c / (size_t)g->groups), 0, 0 };
+            double own[3] = { (double)((r.bottom - r.top) * (r.right - r.left) * width), 0, 0 };
             if (!given || stats->collect) group_sums(g, group, sums + i * pieces * 2 * c, pieces, own + 1);
             if (stats && stats->collect)
                 for (int k = 0; k < 3; k++) stats->collect[at + (size_t)k] += own[k];

@@ -177,7 +177,7 @@ static int shape_check(const Shape *s, Err *e)
     for (int i = 0; i < s->levels; i++) {
         int up = s->levels - 1 - i;
         bool attention = s->down_attention[i] || s->up_attention[up] || (i == s->levels - 1 && s->mid == MID_ATTENTION);
-        if (attention && s->channels[i] % s->heads[i])
+        if (attention && s->heads[i] > 0 && s->channels[i] % s->heads[i])
             return err_set(e, "%d channels cannot be divided into %d heads (attention_head_dim is the number of heads)",
                            s->channels[i], s->heads[i]);
     }
@@ -338,7 +338,7 @@ static Tensor added_input(Nn *nn, const Shape *s, int n, const UNetInputs *in)
     Tensor ids =
         nn_timestep_embedding(nn, in->ids, n * s->added_ids, s->added_ids_dim, s->flip_sin_to_cos, s->freq_shift);
     if (!x.data) return x;
-    size_t width = (size_t)s->added_width, tail = (size_t)(s->added_ids * s->added_ids_dim), head = width - tail;
+    size_t width = (size_t)s->added_width, tail = (size_t)s->added_ids * (size_t)s->added_ids_dim, head = width - tail;
     for (size_t i = 0; i < (size_t)n; i++) {
         memcpy(x.data + i * width, in->pooled + i * head, head * sizeof(float));
         memcpy(x.data + i * width + head, ids.data + i * tail, tail * sizeof(float));
