@@ -10,9 +10,9 @@ MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
 FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
-PKGS    := openblas libcjson fftw3f libutf8proc nettle
+PKGS    := openblas libutf8proc nettle
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
-COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -MMD -MP
+COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
 
 SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
@@ -21,7 +21,7 @@ ISA     := -DLIMN_X86
 else
 SRC     := $(filter-out nn/kernels_avx%,$(SRC))
 endif
-OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/models.o
+OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.c)
@@ -29,7 +29,7 @@ CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
 ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas cjson fftw3f utf8proc nettle gomp,$(call archive,$(l))) -lpthread -ldl -lm
+CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas utf8proc nettle gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif
@@ -82,6 +82,8 @@ $(B)/%.o: %.c
 $(B)/nn/kernels_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
 $(B)/nn/kernels_avx2.o: EXTRA += -mavx2 -mfma -mf16c
 $(B)/nn/kernels_avx512.o: EXTRA += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+
+$(B)/third_party/%.o: EXTRA = -w
 
 # The default model, read in place from the program.
 $(B)/models.S: scripts/pack $(shell find models -type f)
