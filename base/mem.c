@@ -45,7 +45,7 @@ static int number_in(const char *path, const char *key, size_t *out)
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-size_t mem_available(void)
+size_t mem_available(size_t mapped)
 {
     size_t left = SIZE_MAX, n, used;
     if (number_in("/proc/meminfo", "MemAvailable:", &n)) left = smaller(left, n * 1024);
@@ -55,6 +55,6 @@ size_t mem_available(void)
     size_t pages;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         number_in("/proc/self/statm", "", &pages))
-        left = smaller(left, limit.rlim_cur > pages * 4096 ? limit.rlim_cur - pages * 4096 : 0);
+        left = smaller(left, limit.rlim_cur > pages * 4096 + mapped ? limit.rlim_cur - pages * 4096 - mapped : 0);
     return left;
 }

@@ -13,7 +13,10 @@ void *mem_grow(void *old, size_t size);     /* realloc; the new part is not zero
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
-/* Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown. */
-size_t mem_available(void);
+/*
+ * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.
+ * mapped: address space that libraries will take beside, which counts where that is limited (ulimit -v).
+ */
+size_t mem_available(size_t mapped);
 
 #endif

@@ -18,7 +18,11 @@
  * libgomp's waiting threads spin by default: beside another busy program a picture then takes ten times as long. It reads
  * this before main() begins, so it is set before libgomp's own constructor (which has no priority) where limn carries it.
  */
-__attribute__((constructor(101))) static void let_waiting_threads_sleep(void) { setenv("GOMP_SPINCOUNT", "1000", 0); }
+__attribute__((constructor(101))) static void set_up_threads(void)
+{
+    setenv("GOMP_SPINCOUNT", "1000", 0);
+    setenv("OPENBLAS_NUM_THREADS", "1", 0); /* it would start threads that limn never uses (nn/gemm.h) */
+}
 
 /* A closed stdin, stdout or stderr must not become the number of a file that limn opens. */
 static void hold_standard_streams(void)

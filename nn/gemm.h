@@ -10,6 +10,12 @@
 #include "nn/nn.h"
 
 /*
+ * Address space that OpenBLAS takes for its buffer on each thread that calls it. It must be there: where it cannot be had,
+ * OpenBLAS tries again for ever.
+ */
+#define GEMM_MAPPED ((size_t)130 << 20)
+
+/*
  * y [m, n] = x [m, k] w^T + bias + residual, w [n, k]. ldx: floats from one row of x to the next (>= k). bias [n] and
  * residual [m, n] may be NULL; residual may be y.
  */

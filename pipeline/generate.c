@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "nn/gemm.h"
 #include "pipeline/trace.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
@@ -338,7 +339,7 @@ static int choose_tile(Generator *g, Job *j, const Ids *negative, const Ids *pos
 
 static int reserve(Generator *g, Job *j, const Ids *negative, const Ids *positive, Err *e)
 {
-    size_t available = mem_available();
+    size_t available = mem_available((size_t)g->nn.threads * GEMM_MAPPED);
     if (choose_tile(g, j, negative, positive, available, e)) return -1;
     size_t need = measure(g, negative, positive);
     g->time.memory = need;

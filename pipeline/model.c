@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/gemm.h"
 #include "pipeline/parts.h"
 
 static Bytes text_bytes(const Str *s) { return (Bytes){ (const unsigned char *)str_text(s), s->len }; }
@@ -57,6 +58,25 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     return bound ? 0 : -1;
 }
 
+/*
+ * Whether the weights fit, before the first is converted: halves become floats, and so do convolutions, which are repacked.
+ * An estimate from above by a few biases.
+ */
+static int check_memory(const Parts *parts, Err *e)
+{
+    size_t need = 0, left = mem_available(GEMM_MAPPED);
+    for (PartId id = 0; id < PART_COUNT; id++) {
+        Weights *w = parts->part[id].weights;
+        for (size_t i = 0; i < weights_count(w); i++) {
+            const Weight *t = weights_at(w, i);
+            if (t->dtype != DT_F32 || t->ndim == 4) need += weight_count(t) * sizeof(float);
+        }
+    }
+    if (need <= left) return 0;
+    return err_set(e, "the model takes %.1f GB of memory, %.1f GB are free: close something or choose a smaller model",
+                   (double)need * 1e-9, (double)left * 1e-9);
+}
+
 Model *model_open(const ModelPaths *p, Err *e)
 {
     Model *m = mem_alloc(sizeof *m);
@@ -77,6 +97,7 @@ Model *model_open(const ModelPaths *p, Err *e)
         err_in(e, parts->tokenizer_where);
         goto fail;
     }
+    if (!p->no_weights && check_memory(parts, e)) goto fail;
     for (PartId id = 0; id < PART_COUNT; id++)
         if (bind_part(m, &parts->part[id], id, p->no_weights, e)) goto fail;
     complete_defaults(m);
