@@ -129,8 +129,9 @@ def make_weights(name, cache, clip):
 # --- the reference, in a process of its own -----------------------------------------------------------------------------
 
 def reference_unet(folder, out, size):
-    """One call on unit noise as the network sees it at the first timestep of a one-step run, with limn's own embedding."""
-    from diffusers import UNet2DConditionModel
+    """One call on unit noise as the network sees it at the first timestep of a one-step run, with limn's own embedding; then
+    limn's latent through the VAE."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32).eval()
     io = load_file(out / "unet-limn.safetensors")
     sample, t = io["noise"], io["timesteps"][0]  # leading spacing: the scaled input is unit noise itself
@@ -139,8 +140,13 @@ def reference_unet(folder, out, size):
         start = time.monotonic()
         result = unet(sample, t, io["prompt_embeds"]).sample
         seconds.append(time.monotonic() - start)
-    save_file({"out": result.contiguous()}, out / "unet-diffusers.safetensors")
-    return {"sampling": min(seconds)}
+    del unet
+    vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
+    start = time.monotonic()
+    image = vae.decode(io["latents"] / vae.config.scaling_factor).sample
+    decoding = time.monotonic() - start
+    save_file({"out": result.contiguous(), "image": image.contiguous()}, out / "unet-diffusers.safetensors")
+    return {"sampling": min(seconds), "decoding": decoding}
 
 
 def reference_picture(folder, out, size):
@@ -179,8 +185,8 @@ def limn(args, model, trace, size, steps, cfg, *more):
                               "-W", size, "-H", size, "-s", steps, "--cfg-scale", cfg, "--seed", SEED, "--sampler", "euler",
                               "--schedule", "model", "-t", args.threads, "--trace", trace, "-o", trace.with_suffix(".png"),
                               *more])
-    sampling = float(re.search(r"sampling ([\d.]+)", err).group(1))
-    return {"wall": wall, "peak": peak, "sampling": sampling, **load_file(trace)}
+    seconds = {what: float(re.search(what + r" ([\d.]+)", err).group(1)) for what in ("sampling", "decoding")}
+    return {"wall": wall, "peak": peak, **seconds, **load_file(trace)}
 
 
 def reference(args, stage, folder, out, size):
@@ -226,9 +232,11 @@ def compare(name, args, cache):
         ours.append(limn(args, folder, out / "unet-limn.safetensors", args.unet_size, 1, 1, "--latents", out / "start.safetensors"))
         theirs.append(reference(args, "unet", folder, out, args.unet_size))
     said = network_output(ours[-1], MODELS[name]["prediction"])
-    expected = load_file(out / "unet-diffusers.safetensors")["out"]
-    row(f"UNet call, {args.unet_size}x{args.unet_size}", min(r["sampling"] for r in ours), min(r["sampling"] for r in theirs), "s",
-        f"error {error(said, expected):.1e}")
+    expected = load_file(out / "unet-diffusers.safetensors")
+    fastest = lambda what: (min(r[what] for r in ours), min(r[what] for r in theirs), "s")
+    size = f"{args.unet_size}x{args.unet_size}"
+    row(f"UNet call, {size}", *fastest("sampling"), f"error {error(said, expected['out']):.1e}")
+    row(f"VAE decoding, {size}", *fastest("decoding"), f"error {error(ours[-1]['image'], expected['image']):.1e}")
 
     ours = limn(args, folder, out / "picture-limn.safetensors", args.size, STEPS, GUIDANCE)
     theirs = reference(args, "picture", folder, out, args.size)
