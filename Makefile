@@ -35,7 +35,7 @@ CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif
 
 all: $(B)/limn
-	@ln -sf $(B)/limn limn
+	@$(if $(SAN),:,ln -sf $(B)/limn limn)
 
 demo: deps
 	@$(MAKE) all
