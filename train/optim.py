@@ -40,14 +40,17 @@ class MuonAdamW(torch.optim.Optimizer):
     def __init__(self, groups, lr):
         super().__init__(groups, dict(lr=lr, muon=False, momentum=0.95, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0))
 
+    def step(self, apply=map):
+        """apply: map, or the map of a thread pool."""
+        todo = [(p, self.state[p], group) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        for _ in apply(self._update, todo):
+            pass
+
     @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            rule = self._muon if group["muon"] else self._adamw
-            for p in group["params"]:
-                if p.grad is not None:
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-                    rule(p, self.state[p], group)
+    def _update(self, item):
+        p, state, group = item
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        (self._muon if group["muon"] else self._adamw)(p, state, group)
 
     @staticmethod
     def _muon(p, state, group):

@@ -20,7 +20,7 @@ from torch import nn
 
 import render
 from captions import caption
-from common import DEVICE, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
+from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
 from networks import CELLS, LATENT, WIDTH, load_tokenizer, new_scheduler, new_text_encoder, new_unet, tokenize
 from optim import Clock, Ema, make_optimizer
 
@@ -177,10 +177,12 @@ def main():
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--words-minutes", type=float, default=2)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
+    parser.add_argument("--parts", type=int, default=4, help="of a batch, handed to the threads")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--latents", type=int, default=32768, help="kept at a time")
     parser.add_argument("--first", type=int, default=6144, help="computed before the first step")
-    parser.add_argument("--refresh", type=int, default=6, help="a batch of new latents every so many steps")
+    parser.add_argument("--refresh", type=int, default=12, help="a batch of new latents every so many steps")
     parser.add_argument("--look", type=float, default=10, help="minutes between validations")
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
@@ -211,9 +213,10 @@ def main():
     while store.size < args.first:
         store.add(64)
     print(f"{store.size} latents, {sum(p.numel() for p in model['unet'].parameters()) / 1e6:.1f} M parameters", flush=True)
+    workers, params = Workers(args.threads, args.parts), list(model.parameters())
     clock = Clock(args.minutes, 100, trained_s)
     last_save = last_look = time.time()
-    mean_loss = 0.0
+    mean_loss = None
 
     while not clock.done():
         rng = random.Random(step)
@@ -223,14 +226,12 @@ def main():
         ids = tokenize(tokenizer, ["" if rng.random() < EMPTY else caption(s, rng) for s in scenes]).to(DEVICE)
         t = ((torch.randperm(args.batch) + torch.rand(args.batch)) * 1000 / args.batch).long().clamp(max=999).to(DEVICE)
         model.train()
-        loss = v_loss(model, scheduler, z, ids, t, torch.randn_like(z))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        loss = workers.backward(params, lambda *part: v_loss(model, scheduler, *part), z, ids, t, torch.randn_like(z))
+        nn.utils.clip_grad_norm_(params, 1.0)
         clock.apply(optimizer, args.lr, step)
-        optimizer.step()
+        optimizer.step(workers.map)
         ema.update(model)
-        mean_loss += (loss.item() - mean_loss) / min(step + 1, 100)
+        mean_loss = loss if mean_loss is None else mean_loss + (loss - mean_loss) / 50
         step += 1
         if step % 50 == 0:
             print(f"step {step} {clock.trained_s():.0f} s loss {mean_loss:.4f}", flush=True)
