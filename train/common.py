@@ -35,9 +35,18 @@ class Workers:
             return loss.item(), torch.autograd.grad(loss, params, allow_unused=True)
 
         losses, gradients = zip(*self.map(work, zip(*(b.chunk(self.parts) for b in batch))))
-        for p, *parts in zip(params, *gradients):
-            p.grad = None if parts[0] is None else sum(parts) / self.parts
+        for _ in self.map(self._mean, zip(params, *gradients)):
+            pass
         return sum(losses) / self.parts
+
+    @staticmethod
+    def _mean(item):
+        p, first, *others = item
+        if first is not None:
+            for other in others:
+                first = first + other
+            first = first / (1 + len(others))
+        p.grad = first
 
 
 def save_checkpoint(path, state):

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -35,12 +36,16 @@ def prompts(name, count):
 
 
 def draw(limn, model, jobs):
-    """jobs: [(prompt, seed, path)], each by one call of limn with the model's own defaults."""
-    for i, (prompt, seed, path) in enumerate(jobs):
-        subprocess.run([limn, "generate", "-q", "-m", model, "--seed", str(seed), "-o", path, prompt], check=True,
+    """jobs: [(prompt, seed, path)], each by one call of limn with the model's own defaults; one call a core at a time."""
+    def one(job):
+        prompt, seed, path = job
+        subprocess.run([limn, "generate", "-q", "-t", "1", "-m", model, "--seed", str(seed), "-o", path, prompt], check=True,
                        stdout=subprocess.DEVNULL)
-        if i % 100 == 99:
-            print(f"{i + 1} of {len(jobs)} drawn", flush=True)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for i, _ in enumerate(pool.map(one, jobs)):
+            if i % 250 == 249:
+                print(f"{i + 1} of {len(jobs)} drawn", flush=True)
 
 
 def judge_pictures(judge, scenes, paths):

@@ -44,6 +44,7 @@ def main():
     shutil.copytree(args.tokenizer, os.path.join(args.output, "tokenizer"))
     for folder, _, names in os.walk(args.output):
         for name in names:
+            os.chmod(os.path.join(folder, name), 0o644)
             if name.endswith(".json"):
                 drop_paths(os.path.join(folder, name))
     with open(os.path.join(args.output, "limn.json"), "w", encoding="utf-8") as f:

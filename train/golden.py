@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--cfg-scale", type=float, default=3.5)
     args = parser.parse_args()
 
-    pipeline = StableDiffusionPipeline.from_pretrained(args.model, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(args.model, dtype=torch.float32)
     unet, vae, scheduler = pipeline.unet, pipeline.vae, pipeline.scheduler
     out = {"prompt_ids": tokenize(pipeline.tokenizer, [args.prompt]), "negative_ids": tokenize(pipeline.tokenizer, [""])}
     cond = out["text_embeds_cond"] = pipeline.text_encoder(out["prompt_ids"]).last_hidden_state

@@ -24,6 +24,7 @@ from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, 
 from networks import CELLS, LATENT, WIDTH, load_tokenizer, new_scheduler, new_text_encoder, new_unet, tokenize
 from optim import Clock, Ema, make_optimizer
 
+CHANNEL_WEIGHTS = [2.0] * 3 + [0.5] * 5   # in the training's loss: the thumbnail, which shows what it is, before the detail
 EMPTY = 0.1    # share of samples whose caption is left out, for classifier-free guidance
 GRID = [       # what every look at the model draws
     "a red potion", "a blue sword", "a green shield on a white background, outlined", "a yellow star on a black background",
@@ -136,12 +137,12 @@ def noised(scheduler, z, t, noise):
     return alpha.sqrt() * z + (1 - alpha).sqrt() * noise, alpha.sqrt() * noise - (1 - alpha).sqrt() * z
 
 
-def v_loss(model, scheduler, z, ids, t, noise):
+def v_loss(model, scheduler, z, ids, t, noise, weights=1.0):
     noisy, v = noised(scheduler, z, t, noise)
     with autocast():
         hidden = model["text_encoder"](ids).last_hidden_state
         out = model["unet"](noisy, t, encoder_hidden_states=hidden).sample
-    return F.mse_loss(out.float(), v)
+    return (weights * (out.float() - v).square()).mean()
 
 
 @torch.no_grad()
@@ -213,6 +214,7 @@ def main():
     while store.size < args.first:
         store.add(64)
     print(f"{store.size} latents, {sum(p.numel() for p in model['unet'].parameters()) / 1e6:.1f} M parameters", flush=True)
+    weights = torch.tensor(CHANNEL_WEIGHTS, device=DEVICE)[:, None, None]
     workers, params = Workers(args.threads, args.parts), list(model.parameters())
     clock = Clock(args.minutes, 100, trained_s)
     last_save = last_look = time.time()
@@ -226,7 +228,7 @@ def main():
         ids = tokenize(tokenizer, ["" if rng.random() < EMPTY else caption(s, rng) for s in scenes]).to(DEVICE)
         t = ((torch.randperm(args.batch) + torch.rand(args.batch)) * 1000 / args.batch).long().clamp(max=999).to(DEVICE)
         model.train()
-        loss = workers.backward(params, lambda *part: v_loss(model, scheduler, *part), z, ids, t, torch.randn_like(z))
+        loss = workers.backward(params, lambda *part: v_loss(model, scheduler, *part, weights), z, ids, t, torch.randn_like(z))
         nn.utils.clip_grad_norm_(params, 1.0)
         clock.apply(optimizer, args.lr, step)
         optimizer.step(workers.map)
