@@ -21,6 +21,7 @@ from torch import nn
 import render
 from captions import caption
 from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
+from fast_norm import use_fast_norm
 from networks import CELLS, LATENT, WIDTH, load_tokenizer, new_scheduler, new_text_encoder, new_unet, tokenize
 from optim import Clock, Ema, make_optimizer
 
@@ -193,6 +194,8 @@ def main():
     tokenizer, scheduler = load_tokenizer(args.tokenizer), new_scheduler()
     vae = AutoencoderKL.from_pretrained(args.vae).to(DEVICE, memory_format=torch.channels_last).eval().requires_grad_(False)
     model = nn.ModuleDict(dict(unet=new_unet(), text_encoder=new_text_encoder(tokenizer))).to(DEVICE, memory_format=torch.channels_last)
+    if DEVICE == "cpu":
+        use_fast_norm(model["unet"])
     saved = load_checkpoint(path)
     if not saved:
         teach_words(model["text_encoder"], tokenizer, args.words_minutes)
