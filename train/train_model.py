@@ -25,7 +25,7 @@ from fast_norm import use_fast_norm
 from networks import CELLS, LATENT, WIDTH, load_tokenizer, new_scheduler, new_text_encoder, new_unet, tokenize
 from optim import Clock, Ema, make_optimizer
 
-CHANNEL_WEIGHTS = [2.0] * 3 + [0.5] * 5   # in the training's loss: the thumbnail, which shows what it is, before the detail
+CHANNEL_WEIGHTS = [1.5] * 3 + [0.7] * 5   # in the training's loss: the thumbnail, which shows what it is, before the detail
 EMPTY = 0.1    # share of samples whose caption is left out, for classifier-free guidance
 GRID = [       # what every look at the model draws
     "a red potion", "a blue sword", "a green shield on a white background, outlined", "a yellow star on a black background",
