@@ -52,7 +52,7 @@ def judge_pictures(judge, scenes, paths):
     """bool [n, 2]: object right, colour right; of two things, both."""
     rows = []
     for scene, path in zip(scenes, paths):
-        x = to_tensor(np.asarray(Image.open(path).convert("RGB"))[None])[0]
+        x = to_tensor(np.array(Image.open(path).convert("RGB"))[None])[0]
         rows.append(judge.right(judging.views(x, scene)).all(0).numpy())
     return np.array(rows)
 
