@@ -147,7 +147,7 @@ def v_loss(model, scheduler, z, ids, t, noise, weights=1.0):
 
 
 @torch.no_grad()
-def sample(model, vae, tokenizer, prompts, steps=20, guidance=3.5, seed=1):
+def sample(model, vae, tokenizer, prompts, steps=20, guidance=4.0, seed=1):
     """[n, 128, 128, 3]: DDIM, all prompts from the same noise generator."""
     scheduler = new_scheduler()
     scheduler.set_timesteps(steps)
