@@ -1,0 +1,237 @@
+"""
+train_vae.py - pictures to latents and back: diffusers' AutoencoderKL, eight pixels to a cell, eight channels.
+
+The first three channels are taught to be a thumbnail: the mean colour of each 8x8 block, rotated and scaled to
+unit variance (PCA). So colour and silhouette are plain to see in the latents, and the decoder has the right colours
+from the first step. The other five carry detail; they are normalised over the batch, and noise is added to all of
+them before decoding: that bounds what a channel can carry and keeps the latents smooth.
+"""
+import argparse
+import math
+import os
+import random
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import nn
+
+import render
+from common import DEVICE, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
+from optim import Clock, Ema, make_optimizer
+
+THUMB, DETAIL = 3, 5
+LATENT = THUMB + DETAIL
+CELL = 8
+NOISE = 0.4        # the most noise (standard deviation) added to the detail channels in training
+
+
+def new_autoencoder():
+    return AutoencoderKL(
+        in_channels=3, out_channels=3, latent_channels=LATENT, sample_size=128, layers_per_block=1,
+        block_out_channels=(16, 32, 64, 128), norm_num_groups=8, scaling_factor=1.0,
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4)
+
+
+def pictures(seed, count, size=128):
+    """Renders of random scenes. Below 128 pixels: crops that begin at a cell's corner, most near the middle."""
+    out = []
+    for i in range(count):
+        rng = random.Random(seed * 100_003 + i)
+        picture = render.draw(render.random_scene(rng), rng)
+        if size < 128:
+            cells = (128 - size) // CELL
+            x, y = (CELL * round(cells * rng.triangular(0, 1, 0.5)) for _ in range(2))
+            picture = picture[y:y + size, x:x + size]
+        out.append(picture)
+    return np.stack(out)
+
+
+class Thumbnail(nn.Module):
+    """Block means of the colour, decorrelated: x [n, 3, h, w] -> [n, 3, h/8, w/8], about N(0, 1) a channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("rotate", torch.eye(3))
+
+    def fit(self, x):
+        colours = F.avg_pool2d(x, CELL).permute(1, 0, 2, 3).flatten(1)
+        self.mean = colours.mean(1)
+        values, vectors = torch.linalg.eigh(torch.cov(colours))
+        self.rotate = (vectors / values.sqrt()).T.flip(0).contiguous()
+
+    def forward(self, x):
+        blocks = F.avg_pool2d(x, CELL) - self.mean[:, None, None]
+        return torch.einsum("ij,njhw->nihw", self.rotate, blocks)
+
+
+class Trainee(nn.Module):
+    """The autoencoder with what only its training needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.vae = new_autoencoder()
+        self.thumbnail = Thumbnail()
+        self.norm = nn.BatchNorm2d(DETAIL, affine=False, momentum=0.02)
+
+    def encode(self, x):
+        mean = self.vae.quant_conv(self.vae.encoder(x))[:, :LATENT].float()
+        return torch.cat([mean[:, :THUMB], self.norm(mean[:, THUMB:])], 1)
+
+    def decode(self, z):
+        return self.vae.decoder(self.vae.post_quant_conv(z)).float()
+
+    def loss(self, x):
+        z, target = self.encode(x), self.thumbnail(x)
+        thumb = F.mse_loss(z[:, :THUMB], target)
+        exact = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
+        z = torch.cat([torch.where(exact, target, z[:, :THUMB]), z[:, THUMB:]], 1)
+        level = NOISE * torch.rand(len(x), 1, 1, 1, device=x.device)
+        share = torch.tensor([0.5] * THUMB + [1.0] * DETAIL, device=x.device)[:, None, None]
+        y = self.decode(z + level * share * torch.randn_like(z))
+        return reconstruction_loss(x, y) + thumb, thumb
+
+
+def reconstruction_loss(x, y):
+    """Absolute and squared error, the same at half and quarter size, colour differences, edges."""
+    difference = y - x
+    loss = difference.abs().mean() + 2 * difference.square().mean()
+    loss = loss + 0.5 * (F.avg_pool2d(difference, 2).abs().mean() + F.avg_pool2d(difference, 4).abs().mean())
+    red, green, blue = difference.unbind(1)
+    loss = loss + 0.5 * ((red - green).abs().mean() + (blue - green).abs().mean())
+    for axis in (2, 3):
+        loss = loss + difference.diff(dim=axis).abs().mean()
+    return loss
+
+
+def warm_start(vae, folder):
+    """Take every tensor of another autoencoder whose name and shape fit."""
+    other = AutoencoderKL.from_pretrained(folder).state_dict()
+    own = vae.state_dict()
+    fitting = {k: v for k, v in other.items() if k in own and own[k].shape == v.shape}
+    vae.load_state_dict(fitting, strict=False)
+    print(f"{len(fitting)} of {len(own)} tensors from {folder}", flush=True)
+
+
+@torch.no_grad()
+def validate(model, held, path):
+    model.eval()
+    with autocast():
+        z = model.encode(held)
+        y = model.decode(z)
+    shown = y.clamp(-1, 1) / 2 - held / 2
+    mse = shown.square().mean((1, 2, 3))
+    per_picture = -10 * mse.log10()
+    save_grid(path, np.concatenate([np.stack([a, b]) for a, b in zip(to_pictures(held[:32]), to_pictures(y[:32]))]), 8)
+    return (f"psnr of the mean {-10 * mse.mean().log10():.2f} dB, mean psnr {per_picture.mean():.2f} dB, "
+            f"thumb {F.mse_loss(z[:, :THUMB], model.thumbnail(held)):.4f}")
+
+
+@torch.no_grad()
+def finished(model, x):
+    """A plain AutoencoderKL whose latents have zero mean, unit variance and, among the detail channels, no correlation.
+
+    quant_conv and post_quant_conv, both 1x1, take up what training kept outside: z = W (detail - mean), exactly undone.
+    """
+    vae, norm = model.vae.float().eval(), model.norm
+    scale = (norm.running_var + norm.eps).rsqrt()
+    mean = torch.cat([vae.quant_conv(vae.encoder(part))[:, :LATENT] for part in x.split(32)])
+    print("correlations before:", torch.corrcoef(mean.permute(1, 0, 2, 3).flatten(1)).round(decimals=2).tolist(), flush=True)
+    detail = mean[:, THUMB:].permute(1, 0, 2, 3).flatten(1)
+    values, vectors = torch.linalg.eigh(torch.cov(detail))
+    white = vectors @ torch.diag(values.rsqrt()) @ vectors.T
+
+    w, b = (p.clone() for p in (vae.quant_conv.weight[:, :, 0, 0], vae.quant_conv.bias))
+    w[THUMB:LATENT] = white @ w[THUMB:LATENT]
+    b[THUMB:LATENT] = white @ (b[THUMB:LATENT] - detail.mean(1))
+    w[LATENT:], b[LATENT:] = 0, 2 * math.log(NOISE / 4)           # the posterior's log variance: a constant
+    vae.quant_conv.weight.copy_(w[:, :, None, None])
+    vae.quant_conv.bias.copy_(b)
+
+    # The decoder was trained on scale (detail - running_mean); detail = white^-1 z + mean.
+    w, b = (p.clone() for p in (vae.post_quant_conv.weight[:, :, 0, 0], vae.post_quant_conv.bias))
+    b += w[:, THUMB:] @ (scale * (detail.mean(1) - norm.running_mean))
+    w[:, THUMB:] = w[:, THUMB:] @ torch.diag(scale) @ torch.linalg.inv(white)
+    vae.post_quant_conv.weight.copy_(w[:, :, None, None])
+    vae.post_quant_conv.bias.copy_(b)
+    return vae
+
+
+@torch.no_grad()
+def measure(vae, seed, count):
+    """(psnr of the mean error, mean psnr) over fresh renders, through the encoder's mean."""
+    x = to_tensor(pictures(seed, count))
+    y = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(32)])
+    mse = (y.clamp(-1, 1) / 2 - x / 2).square().mean((1, 2, 3))
+    return -10 * mse.mean().log10().item(), (-10 * mse.log10()).mean().item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser.add_argument("--state", required=True, help="folder for the checkpoint, the log's pictures")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--whole", type=float, default=0.3, help="share of the time, at the end, on whole pictures")
+    parser.add_argument("--batch", type=int, default=32, help="of 64-pixel crops; a quarter of it of whole pictures")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--init", help="an autoencoder's folder to begin from, where shapes fit")
+    args = parser.parse_args()
+    os.makedirs(args.state, exist_ok=True)
+    path = os.path.join(args.state, "vae.pt")
+
+    torch.manual_seed(0)
+    model = Trainee().to(DEVICE, memory_format=torch.channels_last)
+    held = to_tensor(pictures(10**6, 96))
+    saved = load_checkpoint(path)
+    if not saved:
+        model.thumbnail.fit(to_tensor(pictures(10**6 + 1, 1500)))
+        if args.init:
+            warm_start(model.vae, args.init)
+    optimizer = make_optimizer([(model, 1.0)], args.lr)
+    ema = Ema(model)
+    step, trained_s = 0, 0.0
+    if saved:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        ema.load_state_dict(saved["ema"])
+        step, trained_s = saved["step"], saved["trained_s"]
+    clock = Clock(args.minutes, 50, trained_s)
+    last_save = last_look = time.time()
+    mean_loss = mean_thumb = 0.0
+
+    while not clock.done():
+        whole = clock.trained_s() > (1 - args.whole) * clock.total_s
+        x = to_tensor(pictures(step, args.batch // 4, 128) if whole else pictures(step, args.batch, 64))
+        model.train()
+        with autocast():
+            loss, thumb = model.loss(x)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        clock.apply(optimizer, args.lr, step)
+        optimizer.step()
+        ema.update(model)
+        mean_loss += (loss.item() - mean_loss) / min(step + 1, 50)
+        mean_thumb += (thumb.item() - mean_thumb) / min(step + 1, 50)
+        step += 1
+        if step % 50 == 0:
+            print(f"step {step} {clock.trained_s():.0f} s loss {mean_loss:.4f} thumb {mean_thumb:.4f}", flush=True)
+        now = time.time()
+        over = clock.done()
+        if now - last_look > 240 or over:
+            last_look = now
+            print(validate(ema.module, held, os.path.join(args.state, "vae.png")), flush=True)
+        if now - last_save > 150 or over:
+            last_save = now
+            save_checkpoint(path, dict(model=model.state_dict(), optimizer=optimizer.state_dict(),
+                                       ema=ema.state_dict(), step=step, trained_s=clock.trained_s()))
+
+    vae = finished(ema.module, to_tensor(pictures(10**6 + 2, 1000)))
+    vae.save_pretrained(os.path.join(args.state, "vae"))
+    print("finished: psnr of the mean %.2f dB, mean psnr %.2f dB on 512 fresh renders" % measure(vae, 10**6 + 3, 512), flush=True)
+
+
+if __name__ == "__main__":
+    main()
