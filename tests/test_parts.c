@@ -299,7 +299,7 @@ static void other_vae(void **state)
     for (int i = 0; i < 3; i++) {
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = same[i] }, &e)) fail_msg("%s", e.text);
         assert_non_null(weights_find(parts.part[PART_VAE].weights, "decoder.mid_block.attentions.0.to_q.weight"));
-        assert_has(&parts.part[PART_VAE].config, "\"latent_channels\": 5");
+        assert_has(&parts.part[PART_VAE].config, "\"latent_channels\": 8");
         parts_release(&parts);
     }
     assert_said(parts_open(&parts, &(ModelPaths){ .path = model, .vae = "none" }, &e), &e, "--vae: none: No such file");
