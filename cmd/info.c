@@ -119,7 +119,7 @@ static int describe_model(const char *path, const Job *j, Err *e)
 int cmd_info(const Args *a, Err *e)
 {
     const char *path = a->count ? a->words[0] : a->job.model;
-    if (!path) return err_usage(e, "a PNG or a model is expected: limn info x.png, limn info sprites");
+    if (!path || !*path) return err_usage(e, "a PNG or a model is expected: limn info x.png, limn info sprites");
     if (file_is_dir(path) || !file_exists(path)) return describe_model(path, &a->job, e);
 
     Bytes file;

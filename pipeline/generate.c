@@ -222,6 +222,7 @@ static Tensor embed_both(Generator *g, Nn *nn, const Ids *negative, const Ids *p
 
 static int check_cancelled(const Generator *g, Err *e)
 {
+    if (arena_dry(&g->arena)) return 0; /* half a measurement would reserve too little */
     if (!g->watch.cancelled || !g->watch.cancelled(g->watch.ctx)) return 0;
     err_set(e, "interrupted");
     e->code = ERR_INTERRUPTED;
@@ -361,8 +362,8 @@ static int reserve(Generator *g, Job *j, const Ids *negative, const Ids *positiv
     g->time.memory = need;
     if (need > available)
         return err_set(e,
-                       "a picture of %dx%d needs %.1f GB beside the model, %.1f GB are free: choose a smaller size%s",
-                       g->j->width, g->j->height, (double)need * 1e-9, (double)available * 1e-9,
+                       "a picture of %dx%d needs %.0f MB beside the model, %.0f MB are free: choose a smaller size%s",
+                       g->j->width, g->j->height, (double)need * 1e-6, (double)available * 1e-6,
                        g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
     return arena_init(&g->arena, need, e);
 }

@@ -83,8 +83,8 @@ static int check_memory(const Parts *parts, Err *e)
         }
     }
     if (need <= left) return 0;
-    return err_set(e, "the model takes %.1f GB of memory, %.1f GB are free: close something or choose a smaller model",
-                   (double)need * 1e-9, (double)left * 1e-9);
+    return err_set(e, "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
+                   (double)need * 1e-6, (double)left * 1e-6);
 }
 
 Model *model_open(const ModelPaths *p, Err *e)
