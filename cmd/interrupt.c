@@ -20,6 +20,17 @@ static void on_signal(int signal)
     signalled = 1;
 }
 
+/* Weights are mapped: a file that is cut short or cannot be read any more is found out only when it is touched. */
+static void on_bad_page(int signal)
+{
+    static const char text[] = "limn: a file of the model was cut short, or cannot be read, while it was in use\n";
+    (void)signal;
+    file_remove_temporary();
+    ssize_t unused = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)unused;
+    _exit(ERR_FAILED);
+}
+
 void interrupt_install(void)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -29,6 +40,7 @@ void interrupt_install(void)
         sigaction(signals[i], NULL, &old);
         if (old.sa_handler != SIG_IGN) sigaction(signals[i], &act, NULL); /* under nohup it stays ignored */
     }
+    signal(SIGBUS, on_bad_page);
     signal(SIGPIPE, SIG_IGN); /* a reader that went away, a file over its limit: errors of write() */
     signal(SIGXFSZ, SIG_IGN);
 }
