@@ -2,6 +2,7 @@
 #include "weights/safetensors.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -50,7 +51,7 @@ static const struct {
 static bool is_text(Bytes file)
 {
     for (size_t i = 0; i < 8; i++)
-        if (file.data[i] > 126 || (file.data[i] < 32 && !memchr("\t\r\n", file.data[i], 3))) return false;
+        if (!isprint(file.data[i]) && !isspace(file.data[i])) return false;
     return true;
 }
 
