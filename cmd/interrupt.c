@@ -35,12 +35,14 @@ void interrupt_install(void)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
     struct sigaction act = { .sa_handler = on_signal }, old; /* no SA_RESTART: a read of the prompt ends too */
+    struct sigaction bad_page = { .sa_handler = on_bad_page };
     sigemptyset(&act.sa_mask);
+    sigemptyset(&bad_page.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         sigaction(signals[i], NULL, &old);
         if (old.sa_handler != SIG_IGN) sigaction(signals[i], &act, NULL); /* under nohup it stays ignored */
     }
-    signal(SIGBUS, on_bad_page);
+    sigaction(SIGBUS, &bad_page, NULL);
     signal(SIGPIPE, SIG_IGN); /* a reader that went away, a file over its limit: errors of write() */
     signal(SIGXFSZ, SIG_IGN);
 }

@@ -117,9 +117,9 @@ static int check_model(const Model *m, const Job *j, Err *e)
     if (tokenizer_size(m->tokenizer) > text_encoder_vocab(m->text))
         return err_set(e, "the tokenizer has ids up to %d, the text encoder %d embeddings: they do not belong together",
                        tokenizer_size(m->tokenizer) - 1, text_encoder_vocab(m->text));
-    if (tokenizer_max(m->tokenizer) > text_encoder_tokens(m->text))
-        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d", tokenizer_max(m->tokenizer),
-                       text_encoder_tokens(m->text));
+    if (tokenizer_max(m->tokenizer) != text_encoder_tokens(m->text))
+        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d: they do not belong together",
+                       tokenizer_max(m->tokenizer), text_encoder_tokens(m->text));
     if (j->clip_skip < 1 || j->clip_skip > text_encoder_layers(m->text))
         return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, text_encoder_layers(m->text));
     return 0;
