@@ -167,14 +167,24 @@ int file_check_writable(const char *path, Err *e)
 {
     struct stat st;
     if (file_is_dir(path)) return err_set(e, "%s: is a directory", path);
-    if (lstat(path, &st) && errno != ENOENT) /* a name too long, a folder that is a file */
+    if (lstat(path, &st) == 0) {
+        if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) /* /dev/null would become a file */
+            return err_set(e, "%s: not a regular file, and it would be replaced by one", path);
+    } else if (errno != ENOENT) { /* a name too long, a folder that is a file */
         return err_set(e, "%s: cannot write there: %s", path, strerror(errno));
+    }
     int fd = open_beside(path, e);
     if (fd < 0) return -1;
     close(fd);
     unlink(temporary);
     temporary[0] = 0;
     return 0;
+}
+
+bool file_named(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 bool file_exists(const char *path) { return access(path, F_OK) == 0; }

@@ -43,6 +43,8 @@ int file_check_writable(const char *path, Err *e);
 /* Removes the temporary file of a write in progress, if any; async-signal-safe, for a signal handler. */
 void file_remove_temporary(void);
 
+/* Whether the name is taken, be it by a link that leads nowhere; file_exists() is about what can be opened. */
+bool file_named(const char *path);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 

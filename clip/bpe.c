@@ -152,6 +152,7 @@ static int read_merges(Bpe *b, const Vocab *v, Bytes file, Err *e)
     size_t cap = 0, number = 0, at = 0;
     int failed = 0;
 
+    if (!file.len) return err_set(e, "empty: expected one merge a line; download it again");
     if (file.len >= 3 && memcmp(file.data, "\xEF\xBB\xBF", 3) == 0) at = 3; /* a byte order mark */
     while (at < file.len && !failed) {
         const unsigned char *start = file.data + at, *end = memchr(start, '\n', file.len - at);

@@ -191,7 +191,8 @@ TextEncoder *text_encoder_new(Config *c, Weights *w, Err *e)
     Binder b;
 
     binder_init(&b, w, e);
-    int failed = (nested ? shape_read_nested(&t->s, c, e) : shape_read(&t->s, c, e)) || text_encoder_bind(&b, t);
+    int failed = nested ? shape_read_nested(&t->s, c, e) : shape_read(&t->s, c, e);
+    failed = failed ? config_blame(c, e) : text_encoder_bind(&b, t);
     t->memory = binder_take(&b);
     if (!failed) return t;
     text_encoder_free(t);

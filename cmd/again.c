@@ -26,7 +26,7 @@ static int read_job(const char *path, Job *j, Origin *from, Err *e)
 
 int cmd_again(const Args *a, Err *e)
 {
-    if (!a->count) return err_usage(e, "a picture is expected: limn again x.png");
+    if (!a->count || !*a->words[0]) return err_usage(e, "a picture is expected: limn again x.png");
     Job j;
     Origin from;
     if (read_job(a->words[0], &j, &from, e)) return -1;

@@ -10,7 +10,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#include "base/utf8.h"
 #include "base/version.h"
 #include "cmd/interrupt.h"
 #include "cmd/output.h"
@@ -18,6 +17,7 @@
 #include "image/png.h"
 #include "nn/kernels.h"
 #include "pipeline/generate.h"
+#include "weights/json.h"
 
 typedef struct {
     Job *job;
@@ -132,14 +132,13 @@ static int encode(const Run *r, const Image *image, uint64_t seed, Bytes *png, E
 static int report(const Run *r, const OutputNames *n, const char *path, double seconds, Err *e)
 {
     if (r->job->json) {
-        Str settings = { 0 }, valid = { 0 }, seed = { 0 };
+        Str settings = { 0 }, seed = { 0 };
         char took[32];
         snprintf(took, sizeof took, "%.3f", seconds);
         metadata_seed(n->seed, &seed);
         metadata_json(r->job, r->model, n->seed, &settings);
-        utf8_add(&valid, path, strlen(path));
         cJSON *line = cJSON_CreateObject();
-        cJSON_AddStringToObject(line, "path", str_text(&valid));
+        json_add_text(line, "path", path);
         cJSON_AddNumberToObject(line, "index", n->index);
         cJSON_AddRawToObject(line, "seed", str_text(&seed));
         cJSON_AddRawToObject(line, "seconds", took);
@@ -149,7 +148,6 @@ static int report(const Run *r, const OutputNames *n, const char *path, double s
         cJSON_free(text);
         cJSON_Delete(line);
         str_release(&settings);
-        str_release(&valid);
         str_release(&seed);
     } else {
         puts(path);
@@ -211,6 +209,8 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     /* 1. everything that can be refused before the model is read */
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
     progress_init(&r.progress, !j->quiet, j->count);
+    if (j->trace && j->output && strcmp(j->trace, j->output) == 0)
+        return err_usage(e, "--trace: \"%.400s\" is the picture's name too (--output)", j->trace);
     if (output_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
     bool tell_seed = !j->has_seed && !j->quiet;

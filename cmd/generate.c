@@ -36,7 +36,7 @@ static int set_prompt(Job *j, const char *text, Err *e)
     bool valid = utf8_add(&replaced, text, strlen(text));
     str_release(&replaced);
     if (!valid && !j->quiet) warn_user("the prompt is not all UTF-8; what is not became U+FFFD");
-    return job_set(j, option_find("prompt", 6), text, e);
+    return job_set(j, option_find("prompt", 6), text, e) ? err_in(e, "the prompt") : 0;
 }
 
 int cmd_generate(const Args *a, Err *e)

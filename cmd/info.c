@@ -9,14 +9,15 @@
 #include "image/png.h"
 #include "pipeline/metadata.h"
 #include "pipeline/model.h"
+#include "weights/json.h"
 
 /* A stranger's text: control characters, which could drive the terminal, become '?'; lines are indented. */
 static void put_text(const char *text, const char *indent)
 {
     Str s = { 0 };
-    while (*text) {
+    for (size_t left = strlen(text), took; left; left -= took) {
         uint32_t code;
-        size_t took = utf8_next(text, strlen(text), &code, NULL);
+        took = utf8_next(text, left, &code, NULL);
         bool control = (code < 32 && code != '\n' && code != '\t') || (code >= 127 && code < 160);
         utf8_put(&s, control ? '?' : code);
         if (code == '\n') str_add(&s, indent);
@@ -26,18 +27,23 @@ static void put_text(const char *text, const char *indent)
     str_release(&s);
 }
 
+static void put_row(const char *name, const char *text)
+{
+    printf("  %-16s ", name);
+    put_text(text, "    ");
+}
+
 static void put_job(const Job *j, const Origin *from)
 {
-    printf("  %-16s limn %s, kernels %s\n", "made by", from->version, from->kernels);
-    printf("  %-16s ", "model");
-    put_text(from->model, "    ");
-    printf("  %-16s %s\n", "model sha256", from->sha256);
+    Str made_by = { 0 };
+    str_addf(&made_by, "limn %s, kernels %s", from->version, from->kernels);
+    put_row("made by", made_by.s);
+    put_row("model", from->model);
+    put_row("model sha256", from->sha256);
+    str_release(&made_by);
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 };
-        if (o->picture && job_get(j, o, &value) && value.len) {
-            printf("  %-16s ", o->name);
-            put_text(str_text(&value), "    ");
-        }
+        if (o->picture && job_get(j, o, &value) && value.len) put_row(o->name, str_text(&value));
         str_release(&value);
     }
 }
@@ -68,10 +74,8 @@ static void describe_text(const char *path, const PngTexts *texts, int w, int h)
 
 static void describe_json(const char *path, const PngTexts *texts, int w, int h)
 {
-    Str valid = { 0 };
-    utf8_add(&valid, path, strlen(path));
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "path", str_text(&valid));
+    json_add_text(root, "path", path);
     cJSON_AddNumberToObject(root, "width", w);
     cJSON_AddNumberToObject(root, "height", h);
     const char *ours = png_text(texts, METADATA_KEY);
@@ -85,7 +89,6 @@ static void describe_json(const char *path, const PngTexts *texts, int w, int h)
     puts(text);
     cJSON_free(text);
     cJSON_Delete(root);
-    str_release(&valid);
 }
 
 static int describe_png(const char *path, Bytes file, bool json, Err *e)
@@ -103,7 +106,12 @@ static int describe_model(const char *path, const Job *j, Err *e)
     ModelPaths paths = { .path = path, .vae = j->vae, .tokenizer = j->tokenizer, .no_weights = true };
     Str text = { 0 };
     int failed = model_describe(&paths, j->json, j->width, j->height, &text, e);
-    if (!failed) fputs(str_text(&text), stdout);
+    if (!failed && j->json) {
+        fputs(str_text(&text), stdout);
+    } else if (!failed) {
+        text.s[--text.len] = 0; /* its final newline */
+        put_text(text.s, "");
+    }
     str_release(&text);
     return failed;
 }
@@ -111,7 +119,7 @@ static int describe_model(const char *path, const Job *j, Err *e)
 int cmd_info(const Args *a, Err *e)
 {
     const char *path = a->count ? a->words[0] : a->job.model;
-    if (!path) return err_usage(e, "a PNG or a model is expected: limn info x.png, limn info sprites");
+    if (!path || !*path) return err_usage(e, "a PNG or a model is expected: limn info x.png, limn info sprites");
     if (file_is_dir(path) || !file_exists(path)) return describe_model(path, &a->job, e);
 
     Bytes file;

@@ -139,19 +139,21 @@ static void add_latin1(Str *out, const unsigned char *p, size_t n)
     for (size_t i = 0; i < n; i++) utf8_put(out, p[i]);
 }
 
-/* A zlib stream into *out. Memory is bounded by what n bytes can hold, and by PNG_MAX_TEXT. */
-static int inflate(const unsigned char *p, size_t n, Str *out, Err *e)
+/* A zlib stream into *out. Memory is bounded by what n bytes can hold, and by `room`. */
+static int inflate(const unsigned char *p, size_t n, size_t room, Str *out, Err *e)
 {
-    size_t most = n < PNG_MAX_TEXT / INFLATE_MOST ? n * INFLATE_MOST : PNG_MAX_TEXT;
+    size_t most = n < room / INFLATE_MOST ? n * INFLATE_MOST : room;
     char *buf = mem_alloc(most + 1);
     int len = n > INT_MAX ? -1 : stbi_zlib_decode_buffer(buf, (int)most, (const char *)p, (int)n);
     if (len >= 0) str_addn(out, buf, (size_t)len);
     free(buf);
-    return len >= 0 ? 0 : err_set(e, "its compression is broken, or it is longer than %d bytes", PNG_MAX_TEXT);
+    return len >= 0
+               ? 0
+               : err_set(e, "its compression is broken, or the texts are longer than %d bytes in all", PNG_MAX_TEXT);
 }
 
 /* The text of a chunk whose key ended at p - 1. */
-static int text_of(const char *type, const unsigned char *p, size_t n, Str *out, Err *e)
+static int text_of(const char *type, const unsigned char *p, size_t n, size_t room, Str *out, Err *e)
 {
     if (memcmp(type, "tEXt", 4) == 0) {
         add_latin1(out, p, n);
@@ -171,7 +173,7 @@ static int text_of(const char *type, const unsigned char *p, size_t n, Str *out,
 
     Str raw = { 0 };
     if (compressed) {
-        if (inflate(p, n, &raw, e)) return -1;
+        if (inflate(p, n, room, &raw, e)) return -1;
         p = (const unsigned char *)str_text(&raw);
         n = raw.len;
     }
@@ -189,18 +191,22 @@ static bool key_is_good(const unsigned char *key, size_t len)
     return true;
 }
 
-static int read_text(PngTexts *out, const char *type, const unsigned char *p, size_t n, Err *e)
+/* *room: bytes that the texts may still have. */
+static int read_text(PngTexts *out, const char *type, const unsigned char *p, size_t n, size_t *room, Err *e)
 {
+    if (out->count == PNG_MAX_TEXTS) return err_set(e, "more than %d texts", PNG_MAX_TEXTS);
+    if (n > *room) return err_set(e, "the texts are longer than %d bytes in all", PNG_MAX_TEXT);
     if (crc32(p - 4, n + 4) != get_u32(p + n)) return err_set(e, "its checksum is wrong");
     const unsigned char *end = memchr(p, 0, n < MAX_KEY + 1 ? n : MAX_KEY + 1);
     if (!end || !key_is_good(p, (size_t)(end - p)))
         return err_set(e, "its key is not 1 to %d Latin-1 letters", MAX_KEY);
 
     Str text = { 0 }, key = { 0 };
-    if (text_of(type, end + 1, n - (size_t)(end + 1 - p), &text, e)) {
+    if (text_of(type, end + 1, n - (size_t)(end + 1 - p), *room, &text, e)) {
         str_release(&text);
         return -1;
     }
+    *room -= text.len < *room ? text.len : *room; /* Latin-1 grows as UTF-8 */
     for (size_t i = 0; i < text.len; i++)
         if (!text.s[i]) text.s[i] = ' '; /* the specification forbids NUL; what follows it is still shown */
     add_latin1(&key, p, (size_t)(end - p));
@@ -211,6 +217,7 @@ static int read_text(PngTexts *out, const char *type, const unsigned char *p, si
 
 int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e)
 {
+    size_t room = PNG_MAX_TEXT;
     *out = (PngTexts){ 0 };
     if (!png_is(png)) return err_set(e, "not a PNG: it does not begin as one");
 
@@ -242,7 +249,7 @@ int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e)
         if (first && h) *h = (int)get_u32(p + 4);
         if (memcmp(type, "IEND", 4) == 0) return 0;
         bool has_text = memcmp(type, "tEXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0 || memcmp(type, "zTXt", 4) == 0;
-        if (has_text && read_text(out, type, p, n, e)) {
+        if (has_text && read_text(out, type, p, n, &room, e)) {
             char where[64];
             snprintf(where, sizeof where, "PNG chunk \"%s\" at byte %zu", type, at);
             err_in(e, where);

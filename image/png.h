@@ -14,7 +14,8 @@
 enum {
     PNG_MAX_SIDE = 16384,
     PNG_MAX_PIXELS = 1 << 28, /* read or written: 805 MB of RGB */
-    PNG_MAX_TEXT = 1 << 24,   /* bytes of one text, after inflating */
+    PNG_MAX_TEXT = 1 << 24,   /* bytes of all texts read, after inflating; of one text written */
+    PNG_MAX_TEXTS = 1000,     /* pictures have a handful; without a limit a small file could hold us up for hours */
 };
 
 typedef struct {
@@ -34,7 +35,8 @@ int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, 
 
 /*
  * tEXt, iTXt and zTXt of any PNG, in the file's order, and its width and height (w, h may be NULL). The order and
- * lengths of all chunks and the checksums and keys of those with text are checked. png_texts_release() frees.
+ * lengths of all chunks and the checksums and keys of those with text are checked, and that the texts are no more than
+ * PNG_MAX_TEXTS and PNG_MAX_TEXT. png_texts_release() frees.
  */
 int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e);
 void png_texts_release(PngTexts *t);

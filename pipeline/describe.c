@@ -6,6 +6,7 @@
 
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
+#include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/safetensors.h"
 
@@ -61,7 +62,7 @@ static int describe_weights(const char *path, Weights *w, bool json, Str *out)
     const Kind *kind = kind_of(w);
     if (json) {
         cJSON *root = cJSON_CreateObject();
-        cJSON_AddStringToObject(root, "path", path);
+        json_add_text(root, "path", path);
         cJSON_AddStringToObject(root, "kind", kind->what);
         add_sum(root, &s);
         print_json(root, out);
@@ -135,8 +136,8 @@ static const char *task_of(const Model *m)
 static void describe_json(const Model *m, const Needs *n, Str *out)
 {
     cJSON *root = cJSON_CreateObject(), *parts, *defaults;
-    cJSON_AddStringToObject(root, "path", m->path);
-    cJSON_AddStringToObject(root, "name", m->name);
+    json_add_text(root, "path", m->path);
+    json_add_text(root, "name", m->name);
     cJSON_AddStringToObject(root, "family", m->family);
     cJSON_AddStringToObject(root, "task", task_of(m));
     cJSON_AddStringToObject(root, "prediction", prediction_name(m->noise.prediction));
@@ -146,10 +147,10 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
         const Part *p = &m->files->part[id];
         cJSON *part = cJSON_AddObjectToObject(parts, part_names[id]);
         Sum s = sum_of(p->weights);
-        cJSON_AddStringToObject(part, "file", p->where);
+        json_add_text(part, "file", p->where);
         add_sum(part, &s);
     }
-    if (m->files->tokenizer_where) cJSON_AddStringToObject(root, "tokenizer", m->files->tokenizer_where);
+    if (m->files->tokenizer_where) json_add_text(root, "tokenizer", m->files->tokenizer_where);
     defaults = cJSON_AddObjectToObject(root, "defaults");
     cJSON_AddNumberToObject(defaults, "width", m->defaults.width);
     cJSON_AddNumberToObject(defaults, "height", m->defaults.height);
@@ -200,6 +201,8 @@ int model_describe(const ModelPaths *p, bool json, int width, int height, Str *o
     Model *m = model_open(&paths, e);
     if (!m) return -1;
     int failed = model_hash(m, e);
+    if (!failed && (width || height))
+        failed = generator_check_size(m, width ? width : m->defaults.width, height ? height : m->defaults.height, e);
     if (!failed) {
         Needs n = needs_of(m, width, height);
         (json ? describe_json : describe_text)(m, &n, out);

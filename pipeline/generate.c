@@ -18,7 +18,10 @@
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
-enum { VAE_WHOLE = 0 }; /* tile: decode without tiles */
+enum {
+    VAE_WHOLE = 0,    /* tile: decode without tiles */
+    LOST_SHOWN = 600, /* bytes of the words that did not fit into the prompt */
+};
 
 struct Generator {
     Model *m;
@@ -93,6 +96,12 @@ static int check_side(const char *name, int side, int factor, Err *e)
                      below + factor);
 }
 
+int generator_check_size(const Model *m, int width, int height, Err *e)
+{
+    int factor = vae_factor(m->vae);
+    return check_side("width", width, factor, e) || check_side("height", height, factor, e) ? -1 : 0;
+}
+
 static int check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
@@ -108,9 +117,9 @@ static int check_model(const Model *m, const Job *j, Err *e)
     if (tokenizer_size(m->tokenizer) > text_encoder_vocab(m->text))
         return err_set(e, "the tokenizer has ids up to %d, the text encoder %d embeddings: they do not belong together",
                        tokenizer_size(m->tokenizer) - 1, text_encoder_vocab(m->text));
-    if (tokenizer_max(m->tokenizer) > text_encoder_tokens(m->text))
-        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d", tokenizer_max(m->tokenizer),
-                       text_encoder_tokens(m->text));
+    if (tokenizer_max(m->tokenizer) != text_encoder_tokens(m->text))
+        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d: they do not belong together",
+                       tokenizer_max(m->tokenizer), text_encoder_tokens(m->text));
     if (j->clip_skip < 1 || j->clip_skip > text_encoder_layers(m->text))
         return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, text_encoder_layers(m->text));
     return 0;
@@ -122,8 +131,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     fill_defaults(m, j);
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
-    if (check_side("width", j->width, vae_factor(m->vae), e) || check_side("height", j->height, vae_factor(m->vae), e))
-        return -1;
+    if (generator_check_size(m, j->width, j->height, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -163,8 +171,12 @@ static Ids tokenize(Generator *g, const char *name, const char *text)
     ids.ids = tokenizer_rows(g->m->tokenizer, text, strcmp(g->j->long_prompt, "chunk") == 0, &ids.rows, &lost);
     if (lost) {
         Str s = { 0 };
-        str_addf(&s, "%s is longer than %d tokens; left out: \"%s\" (--long-prompt chunk keeps it)", name,
-                 tokenizer_max(g->m->tokenizer) - 2, lost);
+        str_addf(&s, "%s is longer than %d tokens (--long-prompt chunk keeps it all); left out: \"", name,
+                 tokenizer_max(g->m->tokenizer) - 2);
+        size_t len = strlen(lost), shown = len < LOST_SHOWN ? len : LOST_SHOWN;
+        while (shown < len && ((unsigned char)lost[shown] & 0xC0) == 0x80) shown--; /* no half character */
+        str_addn(&s, lost, shown);
+        str_add(&s, shown < len ? "...\"" : "\"");
         warn(g, str_text(&s));
         str_release(&s);
     }
@@ -208,14 +220,19 @@ static Tensor embed_both(Generator *g, Nn *nn, const Ids *negative, const Ids *p
 
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
 
+static int check_cancelled(const Generator *g, Err *e)
+{
+    if (arena_dry(&g->arena)) return 0; /* half a measurement would reserve too little */
+    if (!g->watch.cancelled || !g->watch.cancelled(g->watch.ctx)) return 0;
+    err_set(e, "interrupted");
+    e->code = ERR_INTERRUPTED;
+    return -1;
+}
+
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 {
     Generator *g = ctx;
-    if (g->watch.cancelled && g->watch.cancelled(g->watch.ctx)) {
-        err_set(e, "interrupted");
-        e->code = ERR_INTERRUPTED;
-        return -1;
-    }
+    if (check_cancelled(g, e)) return -1;
     size_t mark = g->nn.arena->used;
     UNetInputs in = { .context = g->context, .cond = g->cond };
     tensor_copy(out, unet_forward(&g->nn, g->m->unet, x, t, &in));
@@ -279,7 +296,7 @@ static int draw(Generator *g, uint64_t seed, Tensor *image, Err *e)
     Tensor x = tensor_new(g->nn.arena, 1, g->h, g->w, vae_latent_channels(g->m->vae));
     double start = now();
     initial_noise(g, x, &rng);
-    if (sample(g, x, &rng, e)) return -1;
+    if (sample(g, x, &rng, e) || check_cancelled(g, e)) return -1; /* decoding takes as long as steps do */
     g->time.sample = now() - start;
     start = now();
     *image = decode(g, x);
@@ -345,8 +362,8 @@ static int reserve(Generator *g, Job *j, const Ids *negative, const Ids *positiv
     g->time.memory = need;
     if (need > available)
         return err_set(e,
-                       "a picture of %dx%d needs %.1f GB beside the model, %.1f GB are free: choose a smaller size%s",
-                       g->j->width, g->j->height, (double)need * 1e-9, (double)available * 1e-9,
+                       "a picture of %dx%d needs %.0f MB beside the model, %.0f MB are free: choose a smaller size%s",
+                       g->j->width, g->j->height, (double)need * 1e-6, (double)available * 1e-6,
                        g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
     return arena_init(&g->arena, need, e);
 }

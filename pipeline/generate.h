@@ -15,7 +15,7 @@ typedef struct {
     void *ctx;
     void (*warn)(void *ctx, const char *text);    /* one line for a person */
     void (*step)(void *ctx, int done, int steps); /* after each step; done == 0 before the first */
-    bool (*cancelled)(void *ctx);                 /* asked between network calls */
+    bool (*cancelled)(void *ctx);                 /* asked before each evaluation of the UNet, and before the VAE */
 } Watch;
 
 typedef struct {
@@ -38,6 +38,9 @@ void generator_free(Generator *g);
 int generator_run(Generator *g, uint64_t seed, Image *out, Err *e);
 
 const Timing *generator_timing(const Generator *g);
+
+/* Whether the model can draw that size. Error (ERR_USAGE): the nearest ones. */
+int generator_check_size(const Model *m, int width, int height, Err *e);
 
 /* Bytes that a job of this model and size will need in all (weights, activations), from a dry pass. */
 size_t generator_memory(const Model *m, const Job *j);

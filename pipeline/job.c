@@ -196,8 +196,12 @@ static int set_text(char **out, const Option *o, const char *text, Err *e)
         if (!len) return err_usage(e, "\"\" is not the name of a file or folder");
         str_addn(&s, text, len); /* a file name may be any bytes */
     } else {
-        if (len > JOB_MAX_TEXT) return err_usage(e, "%zu bytes of text, at most %d are expected", len, JOB_MAX_TEXT);
-        utf8_add(&s, text, len);
+        if (len <= JOB_MAX_TEXT) utf8_add(&s, text, len);
+        if (s.len > len) len = s.len; /* U+FFFD has three bytes where one may have been */
+        if (len > JOB_MAX_TEXT) {
+            str_release(&s);
+            return err_usage(e, "%zu bytes of text, at most %d are expected", len, JOB_MAX_TEXT);
+        }
     }
     free(*out);
     *out = s.s ? s.s : mem_strdup("");

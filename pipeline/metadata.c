@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "nn/kernels.h"
 #include "scheduler/samplers.h"
+#include "weights/json.h"
 
 #define EXACT_IN_DOUBLE (1ULL << 53)
 
@@ -124,14 +125,6 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
 
 /* ---- limn's JSON ---- */
 
-static void add_string(cJSON *to, const char *key, const char *value)
-{
-    Str valid = { 0 };
-    utf8_add(&valid, value, strlen(value));
-    cJSON_AddStringToObject(to, key, str_text(&valid));
-    str_release(&valid);
-}
-
 /* "cfg-scale" -> "cfg_scale" */
 static const char *json_key(const Option *o, char buf[64])
 {
@@ -155,8 +148,8 @@ void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
     cJSON_AddStringToObject(root, "limn", LIMN_VERSION);
     cJSON_AddStringToObject(root, "kernels", kernels ? kernels->name : "");
     cJSON *model = cJSON_AddObjectToObject(root, "model");
-    add_string(model, "name", m->name);
-    add_string(model, "path", j->model ? j->model : m->path);
+    json_add_text(model, "name", m->name);
+    json_add_text(model, "path", j->model ? j->model : m->path);
     cJSON_AddStringToObject(model, "sha256", m->sha256);
 
     cJSON *options = cJSON_AddObjectToObject(root, "options");
@@ -168,7 +161,7 @@ void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
         else if (!job_get(j, o, &value)) continue;
         if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED)
             cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
-        else add_string(options, json_key(o, key), str_text(&value));
+        else json_add_text(options, json_key(o, key), str_text(&value));
         str_release(&value);
     }
     char *text = cJSON_PrintUnformatted(root);

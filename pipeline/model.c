@@ -6,21 +6,31 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/job.h"
 #include "pipeline/parts.h"
+#include "scheduler/samplers.h"
+#include "scheduler/schedules.h"
 
 static Bytes text_bytes(const Str *s) { return (Bytes){ (const unsigned char *)str_text(s), s->len }; }
 
-/* limn.json beside model_index.json: what suits the model. */
+/* limn.json beside model_index.json: what suits the model, within what the command line takes. */
 static int read_defaults(ModelDefaults *d, Config *c, Err *e)
 {
     if (!c) return 0;
-    d->width = config_int(c, "width", 0, 1, 1 << 16);
-    d->height = config_int(c, "height", 0, 1, 1 << 16);
-    d->steps = config_int(c, "steps", 0, 1, 10000);
+    d->width = config_int(c, "width", 0, 8, JOB_MAX_SIDE);
+    d->height = config_int(c, "height", 0, 8, JOB_MAX_SIDE);
+    d->steps = config_int(c, "steps", 0, 1, 1000);
     d->cfg_scale = config_num(c, "cfg_scale", 0, 0, 100);
     d->sampler = config_str(c, "sampler", NULL);
     d->schedule = config_str(c, "schedule", NULL);
-    return config_finish(c, e);
+    if (config_finish(c, e)) return -1;
+    if (d->sampler && !sampler_find(d->sampler))
+        return err_set(e, "limn.json: sampler \"%s\": there is none of that name (see: limn list samplers)",
+                       d->sampler);
+    if (d->schedule && !schedule_find(d->schedule))
+        return err_set(e, "limn.json: schedule \"%s\": there is none of that name (see: limn list schedules)",
+                       d->schedule);
+    return 0;
 }
 
 /* What limn.json left open and the networks tell. */
@@ -73,8 +83,8 @@ static int check_memory(const Parts *parts, Err *e)
         }
     }
     if (need <= left) return 0;
-    return err_set(e, "the model takes %.1f GB of memory, %.1f GB are free: close something or choose a smaller model",
-                   (double)need * 1e-9, (double)left * 1e-9);
+    return err_set(e, "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
+                   (double)need * 1e-6, (double)left * 1e-6);
 }
 
 Model *model_open(const ModelPaths *p, Err *e)

@@ -30,7 +30,9 @@ static const struct {
 /* A pipeline's class tells the user more than the first component that limn cannot run. */
 static int check_pipeline(Config *index, const Source *s, Err *e)
 {
-    const char *class = config_str(index, "_class_name", "none");
+    const char *class = config_str(index, "_class_name", NULL);
+    if (!class)
+        return err_set(e, "%s: model_index.json names no _class_name: not a diffusers pipeline", source_name(s));
     for (const char *const *p = pipelines; *p; p++)
         if (strcmp(class, *p) == 0) return 0;
     if (str_starts(class, "StableDiffusionXL"))
@@ -122,7 +124,7 @@ int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id,
     part->where = file_in(s, file.s);
     part->weights = weights_new();
     if (component_read(s, file.s, part->weights, e)) {
-        err_in(e, source_name(s));
+        if (!str_starts(e->text, source_name(s))) err_in(e, source_name(s));
         goto done;
     }
     if (id == PART_UNET) {

@@ -1,7 +1,6 @@
 /*
  * noise.c - see noise.h. Source: diffusers' schedulers/scheduling_*.py; the formulas are the same in all of them.
  */
-#define _GNU_SOURCE /* memmem */
 #include "scheduler/noise.h"
 
 #include <assert.h>
@@ -187,27 +186,11 @@ static int read_fields(Noise *n, Config *c, Err *e)
     return config_finish(c, e);
 }
 
-/* Python writes minus infinity (diffusers' lambda_min_clipped) as -Infinity, which is no JSON; a number too large for a double is. */
-static void spell_infinity(Str *out, Bytes json)
-{
-    static const char word[] = "-Infinity";
-    const char *at = (const char *)json.data, *end = at + json.len;
-    while (at < end) {
-        const char *hit = memmem(at, (size_t)(end - at), word, sizeof word - 1);
-        str_addn(out, at, (size_t)((hit ? hit : end) - at));
-        if (hit) str_add(out, "-1e999");
-        at = hit ? hit + sizeof word - 1 : end;
-    }
-}
-
 int noise_read(Noise *n, Bytes json, Err *e)
 {
-    Str text = { 0 };
-    spell_infinity(&text, json);
-    Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&text), text.len }, "scheduler_config.json", e);
+    Config *c = config_parse(json, "scheduler_config.json", e);
     int rc = c ? read_fields(n, c, e) : -1;
     config_free(c);
-    str_release(&text);
     return rc;
 }
 

@@ -118,8 +118,40 @@ static void test_golden(void **state)
     assert_true(found >= 20);
 }
 
+/* One step: Ctrl-C before it, and between it and the VAE. */
+static bool cancelled_later(void *ctx)
+{
+    int *left = ctx;
+    return (*left)-- == 0;
+}
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    Err e = { 0 };
+    Model *m = model_open(&(ModelPaths){ .path = "sprites" }, &e);
+    assert_non_null(m);
+    for (int calls = 0; calls < 3; calls++) {
+        int left = calls;
+        Job j;
+        job_init(&j);
+        set_option(&j, "width", 5, "32");
+        set_option(&j, "height", 6, "32");
+        set_option(&j, "steps", 5, "1");
+        Generator *g = generator_new(m, &j, &(Watch){ .ctx = &left, .cancelled = cancelled_later }, &e);
+        Image image = { 0 };
+        assert_non_null(g);
+        assert_int_equal(generator_run(g, 1, &image, &e), calls < 2 ? -1 : 0);
+        if (calls < 2) assert_int_equal(e.code, ERR_INTERRUPTED);
+        image_release(&image);
+        generator_free(g);
+        job_release(&j);
+    }
+    model_free(m);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden), cmocka_unit_test(test_cancelled) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,6 +187,38 @@ static void a_bomb_is_refused(void **state)
     str_release(&s);
 }
 
+/* Thousands of texts, or bombs that are small each. */
+static void many_texts_are_refused(void **state)
+{
+    (void)state;
+    PngTexts read;
+    Err e;
+    Image im = { 0 };
+    uint8_t pixel[3] = { 0 };
+    im = (Image){ .w = 1, .h = 1, .rgb = pixel };
+    for (size_t count = PNG_MAX_TEXTS; count <= PNG_MAX_TEXTS + 1; count++) {
+        PngText *texts = mem_array(count, sizeof *texts);
+        for (size_t i = 0; i < count; i++) texts[i] = (PngText){ "k", "v" };
+        Bytes png;
+        assert_int_equal(png_encode(&im, texts, count, &png, &e), 0);
+        assert_int_equal(png_read_texts(png, &read, NULL, NULL, &e), count > PNG_MAX_TEXTS ? -1 : 0);
+        png_texts_release(&read);
+        free(texts);
+        release(&png);
+    }
+    assert_non_null(strstr(e.text, "more than"));
+
+    char *half = mem_alloc(PNG_MAX_TEXT / 2 + 2);
+    memset(half, 'a', PNG_MAX_TEXT / 2 + 1);
+    PngText two[] = { { "a", half }, { "b", half } };
+    Bytes png;
+    assert_int_equal(png_encode(&im, two, 2, &png, &e), 0);
+    assert_int_equal(png_read_texts(png, &read, NULL, NULL, &e), -1);
+    assert_non_null(strstr(e.text, "in all"));
+    free(half);
+    release(&png);
+}
+
 static void truncated_anywhere(void **state)
 {
     (void)state;
@@ -279,8 +311,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pixels_come_back),       cmocka_unit_test(texts_come_back),
         cmocka_unit_test(other_writers_texts),    cmocka_unit_test(a_bomb_is_refused),
-        cmocka_unit_test(truncated_anywhere),     cmocka_unit_test(flipped_anywhere),
-        cmocka_unit_test(huge_sizes_are_refused), cmocka_unit_test(rounding_is_numpys),
+        cmocka_unit_test(many_texts_are_refused), cmocka_unit_test(truncated_anywhere),
+        cmocka_unit_test(flipped_anywhere),       cmocka_unit_test(huge_sizes_are_refused),
+        cmocka_unit_test(rounding_is_numpys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

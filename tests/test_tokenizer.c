@@ -324,7 +324,7 @@ static const struct {
       "\xEF\xBB\xBF"
       "a b\n",
       NULL, NULL, NULL },
-    { GOOD_VOCAB, "", NULL, NULL, NULL },
+    { GOOD_VOCAB, "#version: 0.2\n", NULL, NULL, NULL },
     { GOOD_VOCAB, "\na b\n\n", NULL, NULL, NULL },
     { GOOD_VOCAB, "a b\na b\n", NULL, NULL, NULL },
 
@@ -345,6 +345,7 @@ static const struct {
     { "{\"a\": 0, \"<|endoftext|>\": 1}", "", NULL, NULL, "no \"<|startoftext|>\", the bos_token" },
     { "{\"a\": 0, \"<|startoftext|>\": 1}", "", NULL, NULL, "no \"<|endoftext|>\", the eos_token" },
 
+    { GOOD_VOCAB, "", NULL, NULL, "merges.txt: empty" },
     { GOOD_VOCAB, "a b\na\n", NULL, NULL, "merges.txt: line 2: \"a\" is not two symbols" },
     { GOOD_VOCAB, "a  b\n", NULL, NULL, "merges.txt: line 1: " },
     { GOOD_VOCAB, "a b \n", NULL, NULL, "merges.txt: line 1: " },

@@ -174,7 +174,9 @@ static const struct {
     { "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", 56, "git lfs pull" },
     { "<!doctype html><html>Sign in</html>", 35, "web page" },
     { "\x89PNG\r\n\32\n\0\0\0\rIHDR", 16, "PNG" },
-    { "hello, this is no model at all", 30, "not a safetensors file" },
+    { "hello, this is no model at all", 30, "a text, which begins \"hello, this" },
+    { "{\n  \"error\": \"Unauthorized\"}", 30, "a text, which begins" },
+    { "\0\0\0\0\0\0\0\0{}", 10, "not a safetensors file: its JSON" },
 };
 
 static void other_formats(void **state)

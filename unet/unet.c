@@ -294,7 +294,7 @@ UNet *unet_new(Config *c, Weights *w, Err *e)
     UNet *u = mem_alloc(sizeof *u);
     Binder b;
     binder_init(&b, w, e);
-    int failed = shape_read(&u->s, c, e) || shape_check(&u->s, e) || unet_bind(&b, u);
+    int failed = shape_read(&u->s, c, e) || shape_check(&u->s, e) ? config_blame(c, e) : unet_bind(&b, u);
     u->memory = binder_take(&b);
     if (!failed) return u;
     unet_free(u);

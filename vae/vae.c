@@ -176,7 +176,7 @@ Vae *vae_new(Config *c, Weights *w, bool encoder, Err *e)
     Binder b;
     binder_init(&b, w, e);
     v->has_encoder = encoder;
-    int failed = shape_read(&v->s, c, e) || vae_bind(&b, v);
+    int failed = shape_read(&v->s, c, e) ? config_blame(c, e) : vae_bind(&b, v);
     v->memory = binder_take(&b);
     if (!failed) return v;
     vae_free(v);

@@ -231,6 +231,8 @@ void config_only_null(Config *c, const char *key)
     if (item) wrong(c, key, item, "null: limn does not know this option");
 }
 
+int config_blame(const Config *c, Err *e) { return str_starts(e->text, c->name) ? -1 : err_in(e, c->name); }
+
 int config_finish(Config *c, Err *e)
 {
     char key[SHOWN_MAX], value[SHOWN_MAX];

@@ -54,4 +54,7 @@ void config_only_null(Config *c, const char *key);
 /* The first remembered error, or the first key that nobody asked for. */
 int config_finish(Config *c, Err *e);
 
+/* Puts the config's name before an error that its reader found, unless it is there. Returns -1. */
+int config_blame(const Config *c, Err *e);
+
 #endif

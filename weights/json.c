@@ -7,6 +7,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /* cJSON hands out C strings: a NUL inside one would cut it short unseen. */
 static bool has_nul(const char *s, size_t len)
@@ -109,6 +110,14 @@ bool json_whole(const struct cJSON *item, uint64_t *out)
     if (!(v >= 0 && v <= 0x1p53) || v != (double)(uint64_t)v) return false;
     *out = (uint64_t)v;
     return true;
+}
+
+void json_add_text(struct cJSON *to, const char *key, const char *value)
+{
+    Str valid = { 0 };
+    utf8_add(&valid, value, strlen(value));
+    cJSON_AddStringToObject(to, key, str_text(&valid));
+    str_release(&valid);
 }
 
 const char *shown(const char *name, char buf[SHOWN_MAX])

@@ -19,6 +19,9 @@ struct cJSON *json_parse(Bytes text, Err *e);
 /* A whole number from 0 to 2^53, which a double holds exactly; false for anything else (1.5, -1, 1e400, "1"). */
 bool json_whole(const struct cJSON *item, uint64_t *out);
 
+/* A member of an object from any bytes: what is not UTF-8 (file names may be so) is replaced. */
+void json_add_text(struct cJSON *to, const char *key, const char *value);
+
 enum { SHOWN_MAX = 100 };
 
 /* A name from a file for a message: at most SHOWN_MAX - 1 bytes, "..." when cut, what is not printable ASCII as '?'. */

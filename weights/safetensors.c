@@ -2,6 +2,7 @@
 #include "weights/safetensors.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,9 +47,19 @@ static const struct {
     { "Rar!", 4, "a RAR archive: unpack it first" },
 };
 
+/* An error message of a server, a JSON file: a header of so many bytes would begin with other ones. */
+static bool is_text(Bytes file)
+{
+    for (size_t i = 0; i < 8; i++)
+        if (!isprint(file.data[i]) && !isspace(file.data[i])) return false;
+    return true;
+}
+
 static int not_safetensors(Bytes file, Err *e, uint64_t header)
 {
+    char begin[41] = { 0 }, buf[SHOWN_MAX];
     if (!file.len) return err_set(e, "an empty file: download it again");
+    memcpy(begin, file.data, file.len < 40 ? file.len : 40);
     for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
         if (file.len >= lookalikes[i].len &&
             strncasecmp((const char *)file.data, lookalikes[i].magic, lookalikes[i].len) == 0)
@@ -60,6 +71,7 @@ static int not_safetensors(Bytes file, Err *e, uint64_t header)
     if (file.len > 8 && header <= HEADER_MAX && header > file.len - 8 && file.data[8] == '{')
         return err_set(e, "header of %llu bytes in a file of %zu: truncated; download it again",
                        (unsigned long long)header, file.len);
+    if (is_text(file)) return err_set(e, "not a safetensors file but a text, which begins \"%s\"", shown(begin, buf));
     if (header > HEADER_MAX)
         return err_set(e, "header of %llu bytes, more than the %d that safetensors allows: not a safetensors file",
                        (unsigned long long)header, HEADER_MAX);

@@ -87,7 +87,7 @@ bool source_has(const Source *s, const char *name)
     if (!s->dir) return find_builtin(s, name) != NULL;
     Str path = { 0 };
     str_addf(&path, "%s/%s", s->dir, name);
-    bool there = file_exists(path.s);
+    bool there = file_named(path.s);
     str_release(&path);
     return there;
 }
