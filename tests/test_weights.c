@@ -175,7 +175,7 @@ static const struct {
     { "<!doctype html><html>Sign in</html>", 35, "web page" },
     { "\x89PNG\r\n\32\n\0\0\0\rIHDR", 16, "PNG" },
     { "hello, this is no model at all", 30, "a text, which begins \"hello, this" },
-    { "{\n  \"error\": \"Unauthorized\"}", 30, "a text, which begins" },
+    { "{\n  \"error\": \"Unauthorized\"}", 28, "a text, which begins" },
     { "\0\0\0\0\0\0\0\0{}", 10, "not a safetensors file: its JSON" },
 };
 
