@@ -2,6 +2,7 @@
 #include "cmd/interrupt.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -24,7 +25,10 @@ static void on_signal(int signal)
 static void on_bad_page(int signal)
 {
     static const char text[] = "limn: a file of the model was cut short, or cannot be read, while it was in use\n";
+    static atomic_flag told = ATOMIC_FLAG_INIT;
     (void)signal;
+    if (atomic_flag_test_and_set(&told))
+        for (;;) pause(); /* another thread met the same page, and ends the program */
     file_remove_temporary();
     ssize_t unused = write(STDERR_FILENO, text, sizeof text - 1);
     (void)unused;
