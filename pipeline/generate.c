@@ -284,8 +284,8 @@ static int sample(Generator *g, Tensor x, Rng *rng, Err *e)
 static Tensor decode(Generator *g, Tensor x)
 {
     Tensor z = tensor_like(g->nn.arena, x);
-    float scaling = vae_scaling_factor(g->m->vae), shift = vae_shift_factor(g->m->vae);
-    for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling + shift;
+    float scaling = vae_scaling_factor(g->m->vae);
+    for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
     return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
 }
 

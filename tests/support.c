@@ -229,3 +229,18 @@ Tensor run_measured(ForwardFn f, void *ctx, int threads, Arena *a)
     assert_int_equal(a->peak, need); /* the dry pass walked the same way */
     return out;
 }
+
+int each_folder(const char *parent, const char *prefix, void (*check)(const char *dir))
+{
+    int found = 0;
+    char **names = folders_in(parent);
+    for (char **n = names; *n; n++) {
+        char dir[1024];
+        if (!str_starts(*n, prefix)) continue;
+        snprintf(dir, sizeof dir, "%s/%s", parent, *n);
+        check(dir);
+        found++;
+    }
+    names_free(names);
+    return found;
+}

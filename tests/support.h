@@ -56,6 +56,8 @@ char **folders_in(const char *dir);
 /* The files in a folder whose names end so. */
 char **files_in(const char *dir, const char *suffix);
 void names_free(char **names);
+/* Calls check for each folder in parent whose name begins with prefix; returns how many there were. */
+int each_folder(const char *parent, const char *prefix, void (*check)(const char *dir));
 
 /* ||a - b|| / ||b||: b is the reference. */
 double relative_l2(const float *a, const float *b, size_t n);

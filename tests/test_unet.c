@@ -112,25 +112,10 @@ static void check_folder(const char *dir)
     case_close(&c);
 }
 
-static int check_folders(const char *parent, const char *prefix)
-{
-    int found = 0;
-    char **names = folders_in(parent);
-    for (char **n = names; *n; n++) {
-        char dir[1024];
-        if (!str_starts(*n, prefix)) continue;
-        snprintf(dir, sizeof dir, "%s/%s", parent, *n);
-        check_folder(dir);
-        found++;
-    }
-    names_free(names);
-    return found;
-}
-
 static void test_golden(void **state)
 {
     (void)state;
-    assert_true(check_folders(GOLDEN "/unet", "") >= 10);
+    assert_true(each_folder(GOLDEN "/unet", "", check_folder) >= 10);
 }
 
 static void test_golden_outside(void **state)
@@ -140,7 +125,7 @@ static void test_golden_outside(void **state)
     if (!dir) skip();
     char models[1024];
     snprintf(models, sizeof models, "%s/models", dir);
-    assert_true(check_folders(models, "unet_") > 0);
+    assert_true(each_folder(models, "unet_", check_folder) > 0);
 }
 
 int main(void)

@@ -22,7 +22,7 @@ typedef struct {
     int levels, layers, latent, groups;
     int channels[MAX_LEVELS];
     bool attention, quant, post_quant;
-    float scaling, shift;
+    float scaling;
 } Shape;
 
 typedef struct {
@@ -83,7 +83,7 @@ static int shape_read(Shape *s, Config *c, Err *e)
     s->quant = config_bool(c, "use_quant_conv", true);
     s->post_quant = config_bool(c, "use_post_quant_conv", true);
     s->scaling = (float)config_num(c, "scaling_factor", 0.18215, 1e-6, 1e6);
-    s->shift = (float)config_num(c, "shift_factor", 0, -1e6, 1e6);
+    config_only_num(c, "shift_factor", 0);
     config_only_num(c, "in_channels", 3);
     config_only_num(c, "out_channels", 3);
     config_only_str(c, "act_fn", "silu");
@@ -193,7 +193,6 @@ void vae_free(Vae *v)
 int vae_factor(const Vae *v) { return 1 << (v->s.levels - 1); }
 int vae_latent_channels(const Vae *v) { return v->s.latent; }
 float vae_scaling_factor(const Vae *v) { return v->s.scaling; }
-float vae_shift_factor(const Vae *v) { return v->s.shift; }
 size_t vae_bytes(const Vae *v) { return v->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */

@@ -19,7 +19,6 @@ void vae_free(Vae *v);
 int vae_factor(const Vae *v);           /* pixels a latent: 8 */
 int vae_latent_channels(const Vae *v);  /* 4 */
 float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding */
-float vae_shift_factor(const Vae *v);   /* 0: latent = (z - shift) * scaling */
 size_t vae_bytes(const Vae *v);         /* memory of converted weights */
 
 /* z [n, h, w, latent], unscaled (already divided by scaling_factor). Returns [n, h*f, w*f, 3], -1..1 nominally, not clamped. */
