@@ -12,6 +12,7 @@
 
 #include "nn/arena.h"
 #include "nn/kernels.h"
+#include "nn/profile.h"
 #include "nn/tensor.h"
 
 /*
@@ -32,6 +33,7 @@ typedef struct {
     const Kernels *k;  /* kernels_select() */
     int threads;       /* >= 1 */
     GroupStats *stats; /* NULL but for tiles; then n is 1 */
+    Profile *profile;  /* NULL: nobody asks what each layer costs */
 } Nn;
 
 /* y = x W^T + b */
