@@ -32,6 +32,7 @@ typedef struct {
     Arena *arena;
     const Kernels *k;  /* kernels_select() */
     int threads;       /* >= 1 */
+    bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
     GroupStats *stats; /* NULL but for tiles; then n is 1 */
     Profile *profile;  /* NULL: nobody asks what each layer costs */
 } Nn;
