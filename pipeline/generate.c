@@ -326,7 +326,7 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
     size_t mark = g->nn.arena->used;
     Tensor image = decode(g, x);
     int failed = 0;
-    if (!x.data) goto done;
+    if (!out) goto done;
 
     if (g->j->trace) {
         trace_image(&g->trace, "latents", -1, x, timeline_shown(&g->tl, g->tl.steps));
@@ -347,22 +347,21 @@ done:
     return failed;
 }
 
-/* n pictures, their latents side by side. seeds and out are NULL in a dry arena. */
+/* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
 static int draw(Generator *g, const Request *requests, int n, Picture *out, Err *e)
 {
-    bool dry = arena_dry(g->nn.arena);
     Tensor x = tensor_new(g->nn.arena, n, g->h, g->w, vae_latent_channels(g->m->vae));
     Rng *rng = mem_array((size_t)n, sizeof *rng);
-    for (int i = 0; i < n; i++) rng_init(&rng[i], g->rng, dry ? 0 : requests[i].seed);
+    for (int i = 0; i < n; i++) rng_init(&rng[i], g->rng, requests ? requests[i].seed : 0);
     double start = now();
     initial_noise(g, x, rng);
     int failed = sample(g, x, rng, e);
     free(rng);
     g->time.sample = now() - start;
     start = now();
-    for (int i = 0; i < (dry ? 1 : n) && !failed;
+    for (int i = 0; i < (out ? n : 1) && !failed;
          i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
-        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), dry ? NULL : &out[i], e);
+        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e);
     g->time.decode = now() - start;
     return failed ? -1 : 0;
 }

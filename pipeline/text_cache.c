@@ -93,7 +93,7 @@ void text_cache_put(TextCache *c, const int *ids, int count, int clip_skip, Tens
                 .clip_skip = clip_skip,
                 .len = tensor_len(embedding) };
     if (find(c, ids, count, clip_skip)) return;
-    while (c->count && c->bytes + x.len * sizeof *x.data > c->most) drop_oldest(c);
+    if (c->count && c->bytes + x.len * sizeof *x.data > c->most) drop_oldest(c); /* a model's rows have one size */
     x.ids = mem_array((size_t)count, sizeof *ids);
     memcpy(x.ids, ids, (size_t)count * sizeof *ids);
     x.data = mem_array(x.len, sizeof *x.data);
