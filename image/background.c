@@ -29,7 +29,10 @@ static void terms_at(const Image *im, int x, int y, double t[SURFACE_TERMS])
     t[5] = v * v;
 }
 
-static const uint8_t *pixel(const Image *im, int x, int y) { return im->rgb + ((size_t)y * (size_t)im->w + (size_t)x) * 3; }
+static const uint8_t *pixel(const Image *im, int x, int y)
+{
+    return im->rgb + ((size_t)y * (size_t)im->w + (size_t)x) * 3;
+}
 
 static OkLab lab_of(const float light[256], const uint8_t *p)
 {

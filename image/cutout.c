@@ -17,8 +17,7 @@ enum {
     HOLE_SHARE = 2048,
 };
 
-static const double PLAIN = 0.5;
-static const float CLIMB = 1.2F;    /* along an edge the distance grows by a fifth a pixel, or it has ended */
+static const float CLIMB = 1.1F;    /* along an edge the distance grows by a tenth a pixel, or it has ended */
 static const float OFF_LINE = 0.1F; /* of the way from background to thing: a mixture lies on the line between them */
 
 typedef struct {
@@ -132,8 +131,8 @@ static void steps_to_edge(const Work *w, int most, uint8_t *steps)
                 for (int ny = y ? y - 1 : 0; ny <= y + 1 && ny < im->h; ny++)
                     for (int nx = x ? x - 1 : 0; nx <= x + 1 && nx < im->w; nx++) {
                         size_t n = (size_t)ny * row + (size_t)nx;
-                        bool meets = pass == 1 ? w->clear[n] != w->clear[i]
-                                               : w->clear[n] == w->clear[i] && steps[n] == pass - 1;
+                        bool meets =
+                            pass == 1 ? w->clear[n] != w->clear[i] : w->clear[n] == w->clear[i] && steps[n] == pass - 1;
                         if (meets) steps[i] = (uint8_t)pass;
                     }
             }
@@ -153,9 +152,15 @@ static void along(const float b[3], const uint8_t *p, const uint8_t *f, float *s
     *off = way > 0 ? sqrtf(fmaxf(square - dot * dot / way, 0) / way) : 0;
 }
 
+static float far_from(const float b[3], const uint8_t *p)
+{
+    float r = (float)p[0] - b[0], g = (float)p[1] - b[1], blue = (float)p[2] - b[2];
+    return sqrtf(r * r + g * g + blue * blue);
+}
+
 /*
- * The pixel of the thing whose colour this one has a part of: uphill in distance from the background while that grows fast
- * and the colours stay on one line. A pixel that is no mixture is its own.
+ * The pixel of the thing whose colour this one has a part of: away from the background's colour while that grows fast and
+ * the colours stay on one line. A pixel that is no mixture is its own.
  */
 static size_t climb(const Work *w, size_t from, const float b[3], int reach)
 {
@@ -163,13 +168,16 @@ static size_t climb(const Work *w, size_t from, const float b[3], int reach)
     size_t at = from, row = (size_t)im->w;
     for (int step = 0; step < reach; step++) {
         size_t x = at % row, y = at / row, best = at;
+        float farthest = CLIMB * far_from(b, im->rgb + at * 3);
         for (size_t ny = y ? y - 1 : 0; ny <= y + 1 && ny < (size_t)im->h; ny++)
             for (size_t nx = x ? x - 1 : 0; nx <= x + 1 && nx < row; nx++) {
                 size_t n = ny * row + nx;
-                float share, off;
-                if (w->distance[n] <= w->distance[best] || w->distance[n] < CLIMB * w->distance[at]) continue;
+                float share, off, far = far_from(b, im->rgb + n * 3);
+                if (far <= farthest) continue;
                 along(b, im->rgb + from * 3, im->rgb + n * 3, &share, &off);
-                if (share > 0 && off <= OFF_LINE) best = n;
+                if (share <= 0 || off > OFF_LINE) continue;
+                best = n;
+                farthest = far;
             }
         if (best == at) break;
         at = best;
@@ -290,7 +298,7 @@ double image_cut_out(Image *im, const Cutout *c)
 
     Work w = { .im = im, .tolerance = (float)c->tolerance };
     double plain = background_find(&w.surface, im, c->tolerance);
-    if (plain < PLAIN) return plain;
+    if (plain < CUTOUT_PLAIN) return plain;
     w.distance = mem_array(n, sizeof *w.distance);
     w.clear = mem_array(n, 1);
     w.queue = mem_array(n, sizeof *w.queue);

@@ -9,6 +9,8 @@
 
 #include "image/image.h"
 
+#define CUTOUT_PLAIN 0.5 /* of the border: less is no plain background */
+
 typedef struct {
     double tolerance; /* oklab_distance from the background that still is background */
     bool holes;       /* also where the flood does not come: inside a ring, between legs */
@@ -16,7 +18,7 @@ typedef struct {
 
 /*
  * Gives im an alpha. Laid over its old background the picture is the old one (but for the background's own unevenness).
- * Returns the share of the border that is plain, 0..1; below a half there is no background to take: all stays opaque.
+ * Returns the share of the border that is plain, 0..1; below CUTOUT_PLAIN there is no background to take: all stays opaque.
  */
 double image_cut_out(Image *im, const Cutout *c);
 

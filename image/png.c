@@ -128,7 +128,8 @@ int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, 
     if (too_large(im->w, im->h)) return err_set(e, "an image of %dx%d is too large for a PNG here", im->w, im->h);
     int channels = im->alpha ? 4 : 3;
     uint8_t *rgba = im->alpha ? interleave(im) : NULL;
-    int written = stbi_write_png_to_func(append, &plain, im->w, im->h, channels, rgba ? rgba : im->rgb, im->w * channels);
+    int written =
+        stbi_write_png_to_func(append, &plain, im->w, im->h, channels, rgba ? rgba : im->rgb, im->w * channels);
     free(rgba);
     if (!written) {
         err_set(e, "not enough memory to compress an image of %dx%d", im->w, im->h);

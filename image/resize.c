@@ -62,7 +62,8 @@ static void resample(float *out, const float *in, const Axis *a)
             float sum[CHANNELS] = { 0 };
             const float *line = in + (size_t)l * a->line;
             for (int k = 0; k < t.count; k++)
-                for (int c = 0; c < CHANNELS; c++) sum[c] += t.weight[k] * line[(size_t)t.from[k] * a->step + (size_t)c];
+                for (int c = 0; c < CHANNELS; c++)
+                    sum[c] += t.weight[k] * line[(size_t)t.from[k] * a->step + (size_t)c];
             memcpy(out + (size_t)l * a->out_line + (size_t)i * a->out_step, sum, sizeof sum);
         }
     }
