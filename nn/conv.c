@@ -39,6 +39,8 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow)
 {
     const Conv *cv = c.conv;
     assert(c.x.c == cv->in);
+    LayerKind kind = c.stride == 2 ? LAYER_CONV_DOWN : c.up == 2 ? LAYER_CONV_UP : LAYER_CONV;
+    PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
     c.y = tensor_new(nn->arena, c.x.n, oh, ow, cv->out);
     c.wrap_x = nn->wrap_x;
     c.wrap_y = nn->wrap_y;

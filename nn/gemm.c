@@ -33,22 +33,22 @@ static size_t spread(size_t items, size_t item)
 }
 
 /* The left side can be read where it is. */
-static bool in_place(const Product *p, bool bf16) { return p->x && !bf16 && p->ldx * sizeof(float) % 1024 != 0; }
+static bool in_place(const Product *p, bool bf16) { return !p->row && !bf16 && p->ldx * sizeof(float) % 1024 != 0; }
 
 static void prepare_row(const Work *w, size_t from, size_t r)
 {
     const Product *p = w->p;
     size_t k = (size_t)p->w->k;
     float *line = w->line + (size_t)omp_get_thread_num() * w->depth;
-    const float *src = p->x ? p->x + (from + r) * p->ldx : line;
+    const float *src = p->row ? line : p->x + (from + r) * p->ldx;
     if (!w->bf16) {
         float *dst = (float *)w->left + r * w->lda;
-        if (p->x) memcpy(dst, src, k * sizeof *dst);
-        else p->row(p->ctx, dst, from + r);
+        if (p->row) p->row(p->ctx, dst, from + r);
+        else memcpy(dst, src, k * sizeof *dst);
         return;
     }
     uint16_t *dst = (uint16_t *)w->left + r * w->lda;
-    if (!p->x) p->row(p->ctx, line, from + r);
+    if (p->row) p->row(p->ctx, line, from + r);
     w->k->to_bf16(dst, src, k);
     if (k < w->depth) dst[k] = 0;
 }

@@ -12,6 +12,7 @@
 
 #include "nn/arena.h"
 #include "nn/kernels.h"
+#include "nn/profile.h"
 #include "nn/panels.h"
 #include "nn/tensor.h"
 
@@ -32,8 +33,9 @@ typedef struct {
     Arena *arena;
     const Kernels *k;  /* kernels_select() */
     int threads;       /* >= 1 */
+    bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
     GroupStats *stats; /* NULL but for tiles; then n is 1 */
-    bool bf16;         /* products of linear layers and attention may round their factors to bfloat16 */
+    Profile *profile;  /* NULL: nobody asks what each layer costs */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 

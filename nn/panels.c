@@ -42,7 +42,7 @@ static size_t column32(float *panel, const unsigned char *src, size_t k, size_t 
     return bad;
 }
 
-size_t panels_pack(const Panels *p, void *dst, const unsigned char *src, int taps)
+size_t panels_pack(const Panels *p, void *dst, const unsigned char *const *rows, int taps)
 {
     size_t k = (size_t)p->k, item = panel_item(p->type), total = k * (size_t)p->n, bad = total;
     uint16_t exponent = p->type == PANEL_F16 ? 0x7c00 : 0x7f80;
@@ -54,7 +54,7 @@ size_t panels_pack(const Panels *p, void *dst, const unsigned char *src, int tap
         for (size_t j = 0; j < PANEL; j++) {
             long row = panel_row(p, i, j);
             if (row < 0) continue;
-            const unsigned char *from = src + (size_t)row * k * item;
+            const unsigned char *from = rows[row];
             void *column = panel + j * item;
             size_t at = p->type == PANEL_F32 ? column32(column, from, k, (size_t)taps)
                                              : column16(column, from, k, (size_t)taps, exponent);

@@ -43,10 +43,10 @@ static inline size_t panel_cols(const Panels *p, size_t i)
 long panel_row(const Panels *p, size_t i, size_t j);
 
 /*
- * dst, of panels_bytes(), from a weight as files have it: [n, channels, taps] in the panels' own type, perhaps unaligned.
- * k = taps * channels, taps first. All cores. Returns the index of the first NaN or infinity in src, or n * k.
+ * dst, of panels_bytes(), from rows as files have them: n times [channels, taps] in the panels' own type, perhaps unaligned.
+ * k = taps * channels, taps first. All cores. Returns the index (row * k + place) of the first NaN or infinity, or n * k.
  */
-size_t panels_pack(const Panels *p, void *dst, const unsigned char *src, int taps);
+size_t panels_pack(const Panels *p, void *dst, const unsigned char *const *rows, int taps);
 
 /* Rows first .. first + k - 1 of a panel. */
 typedef struct {

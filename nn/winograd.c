@@ -16,7 +16,7 @@ enum {
     TILE = 4,               /* output pixels of a tile, each way */
     POINTS = 36,            /* of the transformed space */
     DEPTH = 128,            /* input channels at once, at most */
-    PART = 128,             /* tiles that a panel's weights are transformed for, at most */
+    PART = 256,             /* tiles that a panel's weights are transformed for, at most */
     BLOCK_BYTES = 16 << 20, /* of transformed input: a share of L3 */
 };
 
@@ -35,7 +35,7 @@ typedef struct {
 
 bool winograd_suits(const Convolution *c)
 {
-    return c->conv->k == 3 && c->stride == 1 && c->conv->in % 16 == 0 && c->y.h * c->y.w >= 64;
+    return c->conv->k == 3 && c->stride == 1 && c->conv->in % 16 == 0 && c->y.h * c->y.w >= 16;
 }
 
 static size_t piece_depth(const Work *w, size_t piece)
