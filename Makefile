@@ -81,7 +81,9 @@ $(B)/%.o: %.c
 # Only the kernels see machine flags; no errno, so that loops vectorise.
 $(B)/nn/kernels_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
 $(B)/nn/kernels_avx2.o: EXTRA += -mavx2 -mfma -mf16c
-$(B)/nn/kernels_avx512.o: EXTRA += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+$(B)/nn/kernels_avx512.o: EXTRA += $(AVX512)
+$(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16
 
 $(B)/third_party/%.o: EXTRA = -w
 

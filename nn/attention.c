@@ -55,6 +55,7 @@ static void block(const Kernels *k, const Head *h, size_t first, size_t count, f
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal)
 {
     assert(q.c == k.c && k.c == v.c && q.c % heads == 0 && q.n == k.n && tensor_rows(k) == tensor_rows(v));
+    PROFILE(nn, LAYER_ATTENTION, q.n, q.h, q.w, heads, q.c / heads, k.h * k.w);
     Tensor y = tensor_like(nn->arena, q);
     size_t mark = nn->arena->used;
     float *scores = arena_alloc(nn->arena, (size_t)nn->threads * QUERIES * KEYS * sizeof *scores);

@@ -80,6 +80,7 @@ static Weight *take(Binder *b, const char *name, const char *suffix, int ndim, c
 {
     char buf[NAME_SIZE], found[128], expected[128];
     Weight *t = weights_take(b->weights, full_name(b, buf, name, suffix));
+    if (!t) t = weights_make(b->weights, buf, ndim, shape, b->check_only);
     Weight want = { .ndim = ndim };
     memcpy(want.shape, shape, (size_t)ndim * sizeof *shape);
     weight_shape_text(&want, expected, sizeof expected);

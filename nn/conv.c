@@ -33,6 +33,8 @@ static void gather(float *dst, const float *src, Tensor x, int oy, int ox, int k
 static Tensor conv(Nn *nn, const Conv *cv, Tensor x, const float *residual, int h, int w, int oh, int ow, Window win)
 {
     assert(x.c == cv->in);
+    LayerKind kind = win.stride == 2 ? LAYER_CONV_DOWN : win.up == 2 ? LAYER_CONV_UP : LAYER_CONV;
+    PROFILE(nn, kind, x.n, oh, ow, cv->in, cv->out, cv->k);
     Tensor y = tensor_new(nn->arena, x.n, oh, ow, cv->out);
     size_t out = (size_t)cv->out, depth = (size_t)(cv->k * cv->k) * (size_t)cv->in, rows = tensor_rows(y);
     if (cv->k == 1 && win.stride == 1 && win.up == 1) {

@@ -70,6 +70,7 @@ static void group_sums(const Norm *g, int group, const double *pieces, size_t co
 Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
 {
     assert(x.c == g->c && g->groups > 0);
+    PROFILE(nn, LAYER_GROUP_NORM, x.n, x.h, x.w, x.c, g->groups, 0);
     Tensor y = tensor_like(nn->arena, x);
     GroupStats *stats = nn->stats;
     Rect r = counted(nn, x);

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const Kernels kernels_portable, kernels_avx2, kernels_avx512;
+extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_avx512bf16;
 
 const Kernels *const kernels_rows[] = {
 #ifdef LIMN_X86
+    &kernels_avx512bf16,
     &kernels_avx512,
     &kernels_avx2,
 #endif
@@ -19,6 +20,7 @@ const Kernels *const kernels_rows[] = {
 bool kernels_supported(const Kernels *k)
 {
 #ifdef LIMN_X86
+    if (k == &kernels_avx512bf16) return __builtin_cpu_supports("avx512bf16") && kernels_supported(&kernels_avx512);
     if (k == &kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -39,6 +41,6 @@ const Kernels *kernels_select(const char **why)
             return NULL;
         }
     }
-    *why = "LIMN_CPU names no kernels; choose portable, avx2 or avx512";
+    *why = "LIMN_CPU names no kernels; choose portable, avx2, avx512 or avx512bf16";
     return NULL;
 }

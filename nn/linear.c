@@ -20,6 +20,7 @@ void act_row(const Kernels *k, Act act, float *x, size_t n)
 Tensor nn_linear(Nn *nn, const Linear *l, Tensor x)
 {
     assert(x.c == l->in);
+    PROFILE(nn, LAYER_LINEAR, x.n, x.h, x.w, l->in, l->out, 0);
     Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, l->out);
     if (y.data)
         gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, NULL, tensor_rows(x), (size_t)l->out, (size_t)l->in);
@@ -29,6 +30,7 @@ Tensor nn_linear(Nn *nn, const Linear *l, Tensor x)
 Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r)
 {
     assert(x.c == l->in && r.c == l->out && tensor_rows(x) == tensor_rows(r));
+    PROFILE(nn, LAYER_LINEAR, x.n, x.h, x.w, l->in, l->out, 0);
     Tensor y = tensor_new(nn->arena, r.n, r.h, r.w, l->out);
     if (y.data)
         gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, r.data, tensor_rows(x), (size_t)l->out, (size_t)l->in);
@@ -38,6 +40,7 @@ Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r)
 Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)
 {
     assert(x.c == g->c);
+    PROFILE(nn, LAYER_NORM, x.n, x.h, x.w, x.c, x.c, 0);
     Tensor y = tensor_like(nn->arena, x);
     if (!y.data) return y;
 
@@ -61,12 +64,14 @@ Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)
 void nn_act(Nn *nn, Act act, Tensor x)
 {
     if (!x.data) return;
+    PROFILE(nn, LAYER_ACT, x.n, x.h, x.w, x.c, x.c, 0);
     size_t rows = tensor_rows(x), c = (size_t)x.c;
     FOR_ROWS(nn, rows) act_row(nn->k, act, x.data + first * c, (last - first) * c);
 }
 
 Tensor nn_geglu(Nn *nn, Tensor x)
 {
+    PROFILE(nn, LAYER_GEGLU, x.n, x.h, x.w, x.c, x.c / 2, 0);
     Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, x.c / 2);
     if (!y.data) return y;
     size_t rows = tensor_rows(x), c = (size_t)y.c;
@@ -79,6 +84,7 @@ void nn_add(Nn *nn, Tensor x, Tensor y)
 {
     assert(tensor_len(x) == tensor_len(y));
     if (!x.data) return;
+    PROFILE(nn, LAYER_ADD, x.n, x.h, x.w, x.c, x.c, 0);
     size_t rows = tensor_rows(x), c = (size_t)x.c;
     FOR_ROWS(nn, rows) nn->k->add(x.data + first * c, y.data + first * c, (last - first) * c);
 }
@@ -87,6 +93,7 @@ void nn_add_channels(Nn *nn, Tensor x, Tensor v)
 {
     assert(v.c == x.c && tensor_rows(v) == (size_t)x.n);
     if (!x.data) return;
+    PROFILE(nn, LAYER_ADD, x.n, x.h, x.w, x.c, x.c, 0);
     size_t pixels = (size_t)x.h * (size_t)x.w, rows = tensor_rows(x), c = (size_t)x.c;
     FOR_ROWS(nn, rows)
     for (size_t r = first; r < last; r++) nn->k->add(x.data + r * c, v.data + r / pixels * c, c);
@@ -95,6 +102,7 @@ void nn_add_channels(Nn *nn, Tensor x, Tensor v)
 Tensor nn_concat(Nn *nn, Tensor a, Tensor b)
 {
     assert(a.n == b.n && a.h == b.h && a.w == b.w);
+    PROFILE(nn, LAYER_CONCAT, a.n, a.h, a.w, a.c + b.c, a.c + b.c, 0);
     Tensor y = tensor_new(nn->arena, a.n, a.h, a.w, a.c + b.c);
     if (!y.data) return y;
     size_t rows = tensor_rows(a), ac = (size_t)a.c, bc = (size_t)b.c;

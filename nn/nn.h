@@ -12,6 +12,7 @@
 
 #include "nn/arena.h"
 #include "nn/kernels.h"
+#include "nn/profile.h"
 #include "nn/tensor.h"
 
 /*
@@ -31,7 +32,9 @@ typedef struct {
     Arena *arena;
     const Kernels *k;  /* kernels_select() */
     int threads;       /* >= 1 */
+    bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
     GroupStats *stats; /* NULL but for tiles; then n is 1 */
+    Profile *profile;  /* NULL: nobody asks what each layer costs */
 } Nn;
 
 /* y = x W^T + b */

@@ -188,18 +188,19 @@ static int lcm(const Sampling *s, Err *e)
 
 const Sampler samplers[] = {
     { "euler", "one evaluation a step, first order; Karras et al. 2022", "Euler",
-      "sample_euler, k_euler, euler_k, EulerDiscreteScheduler", euler, FAMILY_SIGMA, 1, 0, false, 1 },
+      "sample_euler, k_euler, euler_k, EulerDiscreteScheduler", euler, FAMILY_SIGMA, 1, 0, false, 1, SAMPLER_ODE },
     { "euler_ancestral", "Euler with fresh noise each step; Crowson", "Euler a",
       "sample_euler_ancestral, k_euler_a, EulerAncestralDiscreteScheduler", euler_ancestral, FAMILY_SIGMA, 1, 1, true,
-      1 },
+      1, SAMPLER_ANCESTRAL },
     { "heun", "two evaluations a step, second order; Karras et al. 2022", "Heun",
-      "sample_heun, k_heun, heun_k, HeunDiscreteScheduler", heun, FAMILY_SIGMA, 2, 0, false, 2 },
+      "sample_heun, k_heun, heun_k, HeunDiscreteScheduler", heun, FAMILY_SIGMA, 2, 0, false, 2, SAMPLER_ODE },
     { "dpmpp_2m", "DPM-Solver++(2M), multistep, second order; Lu et al. 2022", "DPM++ 2M",
-      "sample_dpmpp_2m, k_dpmpp_2m, dpmpp_2m_k, DPMSolverMultistepScheduler", dpmpp_2m, FAMILY_DPM, 2, 0, false, 1 },
+      "sample_dpmpp_2m, k_dpmpp_2m, dpmpp_2m_k, DPMSolverMultistepScheduler", dpmpp_2m, FAMILY_DPM, 2, 0, false, 1,
+      SAMPLER_ODE },
     { "ddim", "deterministic, or with eta as random as DDPM; Song et al. 2020", "DDIM", "DDIMScheduler", ddim,
-      FAMILY_DDIM, 1, 0, true, 1 },
+      FAMILY_DDIM, 1, 0, true, 1, SAMPLER_ODE },
     { "lcm", "for latent consistency models: 1 to 8 steps, fresh noise between; Luo et al. 2023", "LCM",
-      "sample_lcm, LCMScheduler", lcm, FAMILY_LCM, 0, 1, false, 1 },
+      "sample_lcm, LCMScheduler", lcm, FAMILY_LCM, 0, 1, false, 1, SAMPLER_ANCESTRAL },
     { 0 },
 };
 
@@ -208,6 +209,30 @@ const Sampler *sampler_find(const char *name)
     for (const Sampler *s = samplers; s->name; s++)
         if (names_have(s->name, name) || names_have(s->a1111, name) || names_have(s->aliases, name)) return s;
     return NULL;
+}
+
+/* For a dry run, which never calls it. */
+static int no_network(void *ctx, Tensor x0, Tensor x, double sigma, Err *e)
+{
+    (void)ctx, (void)x0, (void)x, (void)sigma, (void)e;
+    return -1;
+}
+
+bool sampler_deterministic(const Sampler *s, double eta)
+{
+    return s->kind == SAMPLER_ODE && !(s->takes_eta && eta > 0);
+}
+
+int sampler_evals(const Sampler *s, const Timeline *tl)
+{
+    Noise noise;
+    Arena dry;
+    Err e;
+    noise_defaults(&noise);
+    arena_init_dry(&dry);
+    Denoiser d = { .noise = &noise, .exact = no_network, .cfg_scale = 1, .arena = &dry };
+    Tensor x = tensor_new(&dry, 1, 1, 1, 1);
+    return sampler_run(s, &(Sampling){ .d = &d, .x = x, .tl = tl, .eta = s->eta, .arena = &dry }, &e) ? 0 : d.evals;
 }
 
 int sampler_run(const Sampler *sampler, const Sampling *s, Err *e)

@@ -26,6 +26,13 @@ typedef struct {
     void *ctx;
 } Sampling;
 
+/* Where the randomness of a picture comes from, beside the first noise. */
+typedef enum {
+    SAMPLER_ODE,       /* nowhere: it solves the probability-flow ODE, and converges as steps grow */
+    SAMPLER_ANCESTRAL, /* fresh noise each step, the generator's next draws */
+    SAMPLER_SDE,       /* it solves the reverse SDE: noise that belongs to the sigmas, whatever the steps */
+} SamplerKind;
+
 typedef struct {
     const char *name;    /* "dpmpp_2m" */
     const char *help;    /* one line */
@@ -33,16 +40,23 @@ typedef struct {
     const char *aliases; /* what other tools call it, parted by commas */
     int (*run)(const Sampling *s, Err *e);
     Family family;      /* how diffusers lays out its timesteps */
-    int order;          /* of convergence on an ODE, with eta 0 */
+    int order;          /* of convergence on an ODE, with eta 0; 0: not an ODE solver */
     double eta;         /* the default eta; > 0: it draws fresh noise */
     bool takes_eta;     /* eta is the user's to choose */
     int evals_per_step; /* 2: the last step takes 1 (2N - 1) */
+    SamplerKind kind;
 } Sampler;
 
 extern const Sampler samplers[]; /* ends with name NULL */
 
 const Sampler *
 sampler_find(const char *name); /* NULL when there is none; knows A1111's, k-diffusion's and diffusers' names */
+
+/* Whether the same first noise gives the same picture whatever is drawn later: an ODE solver, or eta 0. */
+bool sampler_deterministic(const Sampler *s, double eta);
+
+/* Evaluations of the network that the timeline takes, from a dry run. 0: the sampler chooses its own steps. */
+int sampler_evals(const Sampler *s, const Timeline *tl);
 
 /*
  * s->run() with its temporaries given back. In a dry arena it only walks through the allocations of a run, with the network.

@@ -29,6 +29,7 @@ struct Weights {
     size_t count, cap;
     void *tree; /* the same, by name */
     bool dry, mapped;
+    WeightMaker maker; /* make NULL: none */
 };
 
 static int by_name(const void *a, const void *b)
@@ -56,6 +57,18 @@ void weights_set_dry(Weights *w) { w->dry = true; }
 bool weights_dry(const Weights *w) { return w->dry; }
 
 void weights_set_mapped(Weights *w) { w->mapped = true; }
+
+void weights_set_maker(Weights *w, WeightMaker maker) { w->maker = maker; }
+
+Weight *weights_make(Weights *w, const char *name, int ndim, const int64_t *shape, bool described)
+{
+    Weight t = { .name = (char *)(size_t)name, .dtype = DT_F16, .ndim = ndim, .used = true }; /* name: only read */
+    Err e;
+    if (!w->maker.make) return NULL;
+    memcpy(t.shape, shape, (size_t)ndim * sizeof *shape);
+    if (!described && !w->dry) w->maker.make(w->maker.ctx, &t);
+    return weights_add(w, name, &t, &e) ? NULL : weights_find(w, name);
+}
 
 void weights_converted(const Weights *w, const Weight *t)
 {
