@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
 FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
-PKGS    := openblas libutf8proc nettle
+PKGS    := openblas libutf8proc nettle fftw3f
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
@@ -29,7 +29,7 @@ CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
 ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas utf8proc nettle gomp,$(call archive,$(l))) -lpthread -ldl -lm
+CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif

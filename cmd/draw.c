@@ -161,17 +161,17 @@ static int report(const Run *r, const OutputNames *n, const char *path, double s
 static int draw_one(Run *r, int index, Err *e)
 {
     OutputNames names = names_of(r, index);
-    Image image = { 0 };
+    Picture picture = { 0 };
     Bytes png = { 0 };
     Str path = { 0 };
     double start = progress_now();
 
     progress_picture(&r->progress, index);
-    int failed = generator_run(r->generator, names.seed, &image, e);
-    if (!failed) failed = encode(r, &image, names.seed, &png, e) || output_write(&names, png, &path, e);
+    int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
+    if (!failed) failed = encode(r, &picture.image, names.seed, &png, e) || output_write(&names, png, &path, e);
     progress_clear(&r->progress);
     if (!failed) failed = report(r, &names, str_text(&path), progress_now() - start, e);
-    image_release(&image);
+    picture_release(&picture);
     free((void *)(size_t)png.data);
     str_release(&path);
     return failed ? -1 : 0;
@@ -218,7 +218,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
 
     /* 2. the model; 3. what the pictures share */
     if (load(&r, from, any_model, e)) goto done;
-    r.generator = generator_new(r.model, j, &watch, e);
+    r.generator = generator_new(r.model, j, NULL, &watch, e);
     if (!r.generator) goto done;
     OutputNames first = names_of(&r, 1);
     if (output_check_place(&first, e)) goto done;

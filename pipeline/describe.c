@@ -112,7 +112,7 @@ static Needs needs_of(const Model *m, int width, int height)
     job_init(&j);
     j.width = n.width;
     j.height = n.height;
-    if (m->tokenizer) n.memory = generator_memory(m, &j);
+    if (m->tokenizer) n.memory = generator_memory(m, &j, 1);
     job_release(&j);
     return n;
 }

@@ -3,6 +3,7 @@
  */
 #include "pipeline/generate.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/latents.h"
+#include "pipeline/prompts.h"
 #include "pipeline/trace.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
@@ -19,8 +22,9 @@
 #include "scheduler/schedules.h"
 
 enum {
-    VAE_WHOLE = 0,    /* tile: decode without tiles */
-    LOST_SHOWN = 600, /* bytes of the words that did not fit into the prompt */
+    VAE_WHOLE = 0,       /* tile: decode without tiles */
+    LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
+    OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
 };
 
 struct Generator {
@@ -39,11 +43,18 @@ struct Generator {
     int tile;     /* of the VAE, in latents; VAE_WHOLE */
     float *given; /* --latents: [1, h, w, c], or NULL */
 
+    int batch;        /* pictures that there is room for */
+    bool latents;     /* wanted */
+    TextCache *texts; /* embeddings; own_texts: made here */
+    bool own_texts;
+    Memo *memo;            /* or NULL */
+    Prompts given_prompts; /* the job's */
+
     Nn nn;
-    Arena arena;    /* activations; first in it, the embeddings */
-    Tensor context; /* [2 or 1, tokens, 1, width]: negative, then positive */
-    float *cond;    /* [n, cond_width]: LCM's guidance embedding, or NULL */
-    int steps_done;
+    Arena arena;    /* activations of a run */
+    Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
+    float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
+    int calls;      /* of the network in this run */
     Trace trace;
 };
 
@@ -157,65 +168,55 @@ static int resolve(Generator *g, Job *j, Err *e)
     return 0;
 }
 
-/* ---- 2. the prompt, as ids ------------------------------------------------------------------------------------------- */
+/* ---- 2. the prompts, as ids ------------------------------------------------------------------------------------------ */
 
-typedef struct {
-    int *ids; /* [rows, max] */
-    int rows;
-} Ids;
-
-static Ids tokenize(Generator *g, const char *name, const char *text)
+static Prompts read_prompts(const Generator *g, const char *prompt, const char *negative)
 {
-    Ids ids;
-    const char *lost = NULL;
-    ids.ids = tokenizer_rows(g->m->tokenizer, text, strcmp(g->j->long_prompt, "chunk") == 0, &ids.rows, &lost);
-    if (lost) {
-        Str s = { 0 };
-        str_addf(&s, "%s is longer than %d tokens (--long-prompt chunk keeps it all); left out: \"", name,
-                 tokenizer_max(g->m->tokenizer) - 2);
-        size_t len = strlen(lost), shown = len < LOST_SHOWN ? len : LOST_SHOWN;
-        while (shown < len && ((unsigned char)lost[shown] & 0xC0) == 0x80) shown--; /* no half character */
-        str_addn(&s, lost, shown);
-        str_add(&s, shown < len ? "...\"" : "\"");
-        warn(g, str_text(&s));
-        str_release(&s);
-    }
-    return ids;
+    PromptReader r = { g->m->tokenizer, strcmp(g->j->long_prompt, "chunk") == 0, g->watch.ctx, g->watch.warn };
+    return prompts_read(&r, prompt, negative);
 }
 
-/* Rows of an empty prompt until there are as many as the other prompt has: the two go through the UNet as one batch. */
-static void pad_rows(Generator *g, Ids *ids, int rows)
+int generator_rows(const Model *m, const Job *j)
 {
-    int n, max = tokenizer_max(g->m->tokenizer);
-    const char *lost;
-    int *empty = tokenizer_rows(g->m->tokenizer, "", false, &n, &lost);
-    ids->ids = mem_grow(ids->ids, (size_t)(rows * max) * sizeof *ids->ids);
-    for (; ids->rows < rows; ids->rows++) memcpy(ids->ids + ids->rows * max, empty, (size_t)max * sizeof *empty);
-    free(empty);
+    if (strcmp(j->long_prompt, "chunk") != 0) return 1;
+    Prompts p =
+        prompts_read(&(PromptReader){ .tokenizer = m->tokenizer, .chunk = true }, j->prompt, j->negative_prompt);
+    int rows = p.positive.rows;
+    prompts_release(&p);
+    return rows;
 }
 
 /* ---- 3. the embeddings ----------------------------------------------------------------------------------------------- */
 
-/* Rows of ids are encoded one by one and stand one after the other: [1, rows * max, 1, width]. */
-static Tensor embed(Generator *g, Nn *nn, const Ids *ids)
+/*
+ * Rows of ids are encoded one by one, so that a row has the same bits in whatever company, and stand one after the other in
+ * `to`: [1, rows * max, 1, width].
+ */
+static void embed(Generator *g, Tensor to, const Ids *ids)
 {
-    Tensor x = text_encoder_forward(nn, g->m->text, ids->ids, ids->rows, g->j->clip_skip, true, NULL);
-    return tensor_view(x, 1, ids->rows * x.h, 1, x.c);
+    int max = tokenizer_max(g->m->tokenizer);
+    Tensor rows = tensor_view(to, ids->rows, max, 1, to.c);
+    for (int i = 0; i < ids->rows; i++) {
+        const int *row = ids->ids + i * max;
+        Tensor out = tensor_slice(rows, i, 1);
+        if (to.data && text_cache_get(g->texts, row, max, g->j->clip_skip, out)) continue;
+        size_t mark = g->nn.arena->used;
+        tensor_copy(out, text_encoder_forward(&g->nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
+        arena_reset(g->nn.arena, mark);
+        if (to.data) text_cache_put(g->texts, row, max, g->j->clip_skip, out);
+    }
 }
 
-/* The context of the UNet in nn->arena: the negative half first. */
-static Tensor embed_both(Generator *g, Nn *nn, const Ids *negative, const Ids *positive)
+/* The context of the UNet for n pictures, in the arena: their negative halves first. */
+static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
 {
-    int tokens = positive->rows * tokenizer_max(g->m->tokenizer), width = text_encoder_width(g->m->text);
-    Tensor both = tensor_new(nn->arena, g->guided ? 2 : 1, tokens, 1, width);
-    size_t mark = nn->arena->used;
-    if (g->guided) {
-        tensor_copy(tensor_slice(both, 0, 1), embed(g, nn, negative));
-        arena_reset(nn->arena, mark);
+    int tokens = prompts[0]->positive.rows * tokenizer_max(g->m->tokenizer), width = text_encoder_width(g->m->text);
+    Tensor all = tensor_new(g->nn.arena, g->guided ? 2 * n : n, tokens, 1, width);
+    for (int i = 0; i < n; i++) {
+        if (g->guided) embed(g, tensor_slice(all, i, 1), &prompts[i]->negative);
+        embed(g, tensor_slice(all, all.n - n + i, 1), &prompts[i]->positive);
     }
-    tensor_copy(tensor_slice(both, both.n - 1, 1), embed(g, nn, positive));
-    arena_reset(nn->arena, mark);
-    return both;
+    return all;
 }
 
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
@@ -229,14 +230,41 @@ static int check_cancelled(const Generator *g, Err *e)
     return -1;
 }
 
+/*
+ * OpenBLAS rounds a product by how many rows it has: with it each picture goes through the UNet alone (both its halves), so
+ * that it has the bits that it has alone. x, out: [halves * n, h, w, c].
+ */
+static void evaluate(Generator *g, Tensor out, Tensor x, float t)
+{
+    int halves = g->guided ? 2 : 1, n = x.n / halves;
+    size_t mark = g->nn.arena->used;
+    for (int i = 0; i < n; i++) {
+        Tensor own = tensor_new(g->nn.arena, halves, x.h, x.w, x.c);
+        Tensor context = tensor_new(g->nn.arena, halves, g->context.h, 1, g->context.c);
+        for (int k = 0; k < halves; k++) {
+            tensor_copy(tensor_slice(own, k, 1), tensor_slice(x, k * n + i, 1));
+            tensor_copy(tensor_slice(context, k, 1), tensor_slice(g->context, k * n + i, 1));
+        }
+        UNetInputs in = { .context = context, .cond = g->cond };
+        Tensor y = unet_forward(&g->nn, g->m->unet, own, t, &in);
+        for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
+        arena_reset(g->nn.arena, mark);
+    }
+}
+
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 {
     Generator *g = ctx;
     if (check_cancelled(g, e)) return -1;
-    size_t mark = g->nn.arena->used;
-    UNetInputs in = { .context = g->context, .cond = g->cond };
-    tensor_copy(out, unet_forward(&g->nn, g->m->unet, x, t, &in));
-    arena_reset(g->nn.arena, mark);
+    bool shared = g->calls++ == 0 && g->memo && out.data;
+    MemoKey key;
+    if (shared) {
+        size_t cond = g->cond ? (size_t)x.n * (size_t)unet_cond_width(g->m->unet) : 0;
+        key = memo_key(x, t, g->context, g->cond, cond);
+        if (memo_get(g->memo, &key, out)) return 0;
+    }
+    evaluate(g, out, x, t);
+    if (shared) memo_put(g->memo, &key, out);
     return 0;
 }
 
@@ -245,17 +273,19 @@ static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
     Generator *g = ctx;
     (void)x0, (void)e;
     if (g->j->trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(&g->tl, i + 1));
-    g->steps_done = i + 1;
     if (g->watch.step) g->watch.step(g->watch.ctx, i + 1, g->tl.steps);
     return 0;
 }
 
 /* ---- 5. noise to latent to image: the same code measures (dry arena) and works ---------------------------------------- */
 
+/* x [n, h, w, c]: each picture from its own generator, whatever the others are. */
 static void initial_noise(Generator *g, Tensor x, Rng *rng)
 {
+    size_t each = tensor_len(x) / (size_t)x.n;
     if (!g->given) fresh_noise(x, rng, g->nn.arena);
-    else if (x.data) memcpy(x.data, g->given, tensor_len(x) * sizeof(float));
+    for (int i = 0; g->given && x.data && i < x.n; i++)
+        memcpy(tensor_slice(x, i, 1).data, g->given, each * sizeof(float));
     if (!x.data) return;
     if (g->j->trace) trace_image(&g->trace, "noise", -1, x, 1);
     for (size_t i = 0; i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->tl.scale);
@@ -276,6 +306,7 @@ static int sample(Generator *g, Tensor x, Rng *rng, Err *e)
                    .arena = g->nn.arena,
                    .after_step = arena_dry(g->nn.arena) ? NULL : after_step,
                    .ctx = g };
+    g->calls = 0;
     if (sampler_run(g->sampler, &s, e)) return -1;
     g->time.evals = d.evals;
     return 0;
@@ -289,48 +320,72 @@ static Tensor decode(Generator *g, Tensor x)
     return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
 }
 
-static int draw(Generator *g, uint64_t seed, Tensor *image, Err *e)
+/* x [1, h, w, c] to pixels. The VAE takes pictures one by one: they are large, and together they are no faster. */
+static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 {
-    Rng rng;
-    rng_init(&rng, g->rng, seed);
-    Tensor x = tensor_new(g->nn.arena, 1, g->h, g->w, vae_latent_channels(g->m->vae));
-    double start = now();
-    initial_noise(g, x, &rng);
-    if (sample(g, x, &rng, e) || check_cancelled(g, e)) return -1; /* decoding takes as long as steps do */
-    g->time.sample = now() - start;
-    start = now();
-    *image = decode(g, x);
-    g->time.decode = now() - start;
-    if (!x.data) return 0;
+    size_t mark = g->nn.arena->used;
+    Tensor image = decode(g, x);
+    int failed = 0;
+    if (!out) goto done;
 
     if (g->j->trace) {
         trace_image(&g->trace, "latents", -1, x, timeline_shown(&g->tl, g->tl.steps));
-        trace_image(&g->trace, "image", -1, *image, 1);
+        trace_image(&g->trace, "image", -1, image, 1);
     }
-    if (g->nn.k->find_bad(image->data, tensor_len(*image)) < tensor_len(*image))
-        return err_set(e, "the VAE gave NaN or infinity: the latent is out of its range (guidance too high?) or its "
-                          "weights are damaged");
-    return 0;
+    if (g->nn.k->find_bad(image.data, tensor_len(image)) < tensor_len(image)) {
+        failed = err_set(e, "the VAE gave NaN or infinity: the latent is out of its range (guidance too high?) or its "
+                            "weights are damaged");
+        goto done;
+    }
+    image_from_tensor(&out->image, image);
+    if (g->latents) {
+        out->latent = mem_array(tensor_len(x), sizeof *out->latent);
+        memcpy(out->latent, x.data, tensor_len(x) * sizeof *out->latent);
+    }
+done:
+    arena_reset(g->nn.arena, mark);
+    return failed;
+}
+
+/* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
+static int draw(Generator *g, const Request *requests, int n, Picture *out, Err *e)
+{
+    Tensor x = tensor_new(g->nn.arena, n, g->h, g->w, vae_latent_channels(g->m->vae));
+    Rng *rng = mem_array((size_t)n, sizeof *rng);
+    for (int i = 0; i < n; i++) rng_init(&rng[i], g->rng, requests ? requests[i].seed : 0);
+    double start = now();
+    initial_noise(g, x, rng);
+    int failed = sample(g, x, rng, e);
+    free(rng);
+    g->time.sample = now() - start;
+    start = now();
+    for (int i = 0; i < (out ? n : 1) && !failed;
+         i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
+        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e);
+    g->time.decode = now() - start;
+    return failed ? -1 : 0;
 }
 
 /* ---- 6. memory ------------------------------------------------------------------------------------------------------- */
 
-/* Bytes of activations for the embeddings and one picture, from a walk over the same code. */
-static size_t measure(Generator *g, const Ids *negative, const Ids *positive)
+/* Bytes of activations for the embeddings and n pictures at once, from a walk over the same code. */
+static size_t measure(Generator *g, int n)
 {
     Arena real = g->arena;
     Err e;
-    Tensor image;
+    const Prompts **same = mem_array((size_t)n, sizeof *same);
+    for (int i = 0; i < n; i++) same[i] = &g->given_prompts;
     arena_init_dry(&g->arena);
-    g->context = embed_both(g, &g->nn, negative, positive);
-    draw(g, 0, &image, &e);
+    g->context = embed_all(g, same, n);
+    draw(g, NULL, n, NULL, &e);
     size_t need = g->arena.peak;
     g->arena = real;
+    free(same);
     return need;
 }
 
 /* The VAE's tile: as asked for, or the whole picture, or the largest that fits into what memory is left. */
-static int choose_tile(Generator *g, Job *j, const Ids *negative, const Ids *positive, size_t available, Err *e)
+static int choose_tile(Generator *g, Job *j, size_t available, Err *e)
 {
     int least = vae_min_tile(g->m->vae), sizes[] = { VAE_WHOLE, 256, 128, 96, 64, 48, least };
     const char *asked = j->vae_tile;
@@ -345,7 +400,7 @@ static int choose_tile(Generator *g, Job *j, const Ids *negative, const Ids *pos
     }
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         g->tile = sizes[i];
-        if (measure(g, negative, positive) < available / 10 * 9) break;
+        if (measure(g, 1) < available / 10 * 9) break;
     }
     /* what was chosen is what made the picture: another machine may have other memory */
     char chosen[16] = "off";
@@ -354,12 +409,17 @@ static int choose_tile(Generator *g, Job *j, const Ids *negative, const Ids *pos
     return 0;
 }
 
-static int reserve(Generator *g, Job *j, const Ids *negative, const Ids *positive, Err *e)
+static int reserve(Generator *g, Job *j, bool shrink, Err *e)
 {
     size_t available = mem_available((size_t)g->nn.threads * GEMM_MAPPED);
-    if (choose_tile(g, j, negative, positive, available, e)) return -1;
-    size_t need = measure(g, negative, positive);
+    if (choose_tile(g, j, available, e)) return -1; /* for one: a picture is the same in whatever company */
+    size_t need = measure(g, g->batch);
+    while (need > available && g->batch > 1 && shrink) need = measure(g, g->batch /= 2);
     g->time.memory = need;
+    if (need > available && g->batch > 1)
+        return err_set(
+            e, "%d pictures of %dx%d at once need %.0f MB beside the model, %.0f MB are free: draw fewer at once",
+            g->batch, g->j->width, g->j->height, (double)need * 1e-6, (double)available * 1e-6);
     if (need > available)
         return err_set(e,
                        "a picture of %dx%d needs %.0f MB beside the model, %.0f MB are free: choose a smaller size%s",
@@ -378,41 +438,20 @@ static void embed_guidance(Generator *g)
     if (!width) return;
     Arena a;
     Err e;
-    g->cond = mem_array((size_t)width, sizeof *g->cond);
+    g->cond = mem_array((size_t)g->batch * (size_t)width, sizeof *g->cond);
     if (arena_init(&a, (size_t)width * sizeof *g->cond + 64, &e)) return;
     Nn nn = { .arena = &a, .k = g->nn.k, .threads = 1 };
-    memcpy(g->cond, nn_timestep_embedding(&nn, &w, 1, width, false, 1).data, (size_t)width * sizeof *g->cond);
+    Tensor one = nn_timestep_embedding(&nn, &w, 1, width, false, 1);
+    for (int i = 0; i < g->batch; i++) memcpy(g->cond + i * width, one.data, (size_t)width * sizeof *g->cond);
     arena_release(&a);
 }
 
-/* --latents: unit noise as diffusers' `latents` argument takes it; a --trace file's `noise` is one. */
-static int read_latents(Generator *g, Err *e)
+static int given_latents(Generator *g, Err *e)
 {
-    const char *path = g->j->latents;
-    if (!path) return 0;
-    Bytes file;
-    if (file_map(&file, path, e)) return -1;
-    Weights *w = weights_new();
-    int c = vae_latent_channels(g->m->vae), failed = safetensors_read(w, file, e);
-    if (!failed) {
-        const Weight *t = weights_find(w, "noise");
-        if (!t) t = weights_find(w, "latents");
-        if (!t && weights_count(w) == 1) t = weights_at(w, 0);
-        char found[128] = "none called noise or latents";
-        if (t) weight_shape_text(t, found, sizeof found);
-        if (!t || t->ndim != 4 || t->shape[0] != 1 || t->shape[1] != c || t->shape[2] != g->h || t->shape[3] != g->w) {
-            failed = err_usage(e, "initial latents of shape [1, %d, %d, %d] expected, found %s", c, g->h, g->w, found);
-        } else {
-            float *nchw = mem_array(weight_count(t), sizeof *nchw);
-            g->given = mem_array(weight_count(t), sizeof *g->given);
-            failed = weight_to_f32(t, nchw, e);
-            tensor_from_nchw((Tensor){ g->given, 1, g->h, g->w, c }, nchw);
-            free(nchw);
-        }
-    }
-    weights_free(w);
-    file_unmap(&file);
-    return failed ? err_in(e, path) : 0;
+    if (!g->j->latents) return 0;
+    Tensor shape = { .n = 1, .h = g->h, .w = g->w, .c = vae_latent_channels(g->m->vae) };
+    g->given = latents_read(g->j->latents, shape, e);
+    return g->given ? 0 : -1;
 }
 
 static int threads_for(const Job *j)
@@ -421,50 +460,61 @@ static int threads_for(const Job *j)
     return j->threads > 0 ? j->threads : cores > 0 ? (int)cores : 1;
 }
 
-static int encode_prompts(Generator *g, Job *j, Err *e)
+/* The context of a run, checked. */
+static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
 {
-    Ids positive = tokenize(g, "the prompt", g->j->prompt);
-    Ids negative = tokenize(g, "the negative prompt", g->j->negative_prompt);
-    int rows = positive.rows > negative.rows ? positive.rows : negative.rows;
-    pad_rows(g, &positive, rows);
-    pad_rows(g, &negative, rows);
-
-    int failed = reserve(g, j, &negative, &positive, e);
-    if (!failed) {
-        double start = now();
-        g->context = embed_both(g, &g->nn, &negative, &positive);
-        g->time.text = now() - start;
-        size_t n = tensor_len(g->context);
-        if (g->nn.k->find_bad(g->context.data, n) < n)
-            failed = err_set(e, "the text encoder gave NaN or infinity: its weights are damaged");
-    }
-    if (!failed && g->j->trace) {
-        int max = tokenizer_max(g->m->tokenizer);
-        trace_ids(&g->trace, "tokens", positive.ids, rows, max);
-        trace_ids(&g->trace, "negative_tokens", negative.ids, rows, max);
-        trace_tokens(&g->trace, "prompt_embeds", tensor_slice(g->context, g->context.n - 1, 1));
-        if (g->guided) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(g->context, 0, 1));
-        trace_numbers(&g->trace, "sigmas", g->tl.sigma, g->tl.steps + 1);
-        trace_numbers(&g->trace, "timesteps", g->tl.t, g->tl.steps);
-    }
-    free(positive.ids);
-    free(negative.ids);
-    return failed;
+    double start = now();
+    g->context = embed_all(g, prompts, n);
+    g->time.text += now() - start;
+    size_t len = tensor_len(g->context);
+    if (g->nn.k->find_bad(g->context.data, len) < len)
+        return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged");
+    return 0;
 }
 
-Generator *generator_new(Model *m, Job *j, const Watch *w, Err *e)
+static void trace_start(Generator *g, const Prompts *p)
+{
+    int max = tokenizer_max(g->m->tokenizer);
+    trace_clear(&g->trace);
+    trace_ids(&g->trace, "tokens", p->positive.ids, p->positive.rows, max);
+    trace_ids(&g->trace, "negative_tokens", p->negative.ids, p->negative.rows, max);
+    trace_tokens(&g->trace, "prompt_embeds", tensor_slice(g->context, g->context.n - 1, 1));
+    if (g->guided) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(g->context, 0, 1));
+    trace_numbers(&g->trace, "sigmas", g->tl.sigma, g->tl.steps + 1);
+    trace_numbers(&g->trace, "timesteps", g->tl.t, g->tl.steps);
+}
+
+/* What generator_new() and generator_memory() begin with. */
+static Generator *start(const Model *m, Job *j, const Share *share)
 {
     Generator *g = mem_alloc(sizeof *g);
-    g->m = m;
-    g->j = j;
-    if (w) g->watch = *w;
     const char *why = NULL;
+    g->m = (Model *)(size_t)m;
+    g->j = j;
+    g->batch = share && share->batch > 1 ? share->batch : 1;
+    g->latents = share && share->latents;
+    g->memo = share ? share->memo : NULL;
+    g->texts = share ? share->texts : NULL;
+    g->own_texts = !g->texts;
+    if (g->own_texts) g->texts = text_cache_new(OWN_TEXTS);
     g->nn = (Nn){ .arena = &g->arena, .k = kernels_select(&why), .threads = threads_for(j) };
-    if (!g->nn.k) err_usage(e, "%s", why);
-    if (!g->nn.k || resolve(g, j, e) || read_latents(g, e)) goto fail;
+    return g;
+}
+
+Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, Err *e)
+{
+    Generator *g = start(m, j, share);
+    const char *why = NULL;
+    if (w) g->watch = *w;
+    if (!kernels_select(&why)) err_usage(e, "%s", why);
+    if (!g->nn.k || resolve(g, j, e) || given_latents(g, e)) goto fail;
     if (m->note && !j->prediction) warn(g, m->note);
     embed_guidance(g);
-    if (encode_prompts(g, j, e)) goto fail;
+    g->given_prompts = read_prompts(g, j->prompt, j->negative_prompt);
+    if (reserve(g, j, share && share->shrink, e)) goto fail;
+    const Prompts *own = &g->given_prompts;
+    if (encode(g, &own, 1, e)) goto fail;
+    arena_reset(&g->arena, 0);
     return g;
 fail:
     generator_free(g);
@@ -477,45 +527,74 @@ void generator_free(Generator *g)
     trace_clear(&g->trace);
     timeline_release(&g->tl);
     arena_release(&g->arena);
+    prompts_release(&g->given_prompts);
+    if (g->own_texts) text_cache_free(g->texts);
     free(g->given);
     free(g->cond);
     free(g);
 }
 
-int generator_run(Generator *g, uint64_t seed, Image *out, Err *e)
+/* The prompts of each request; own holds those that are not the job's. */
+static int prompts_of(Generator *g, const Request *requests, int n, const Prompts **prompts, Prompts *own, Err *e)
 {
-    size_t mark = g->arena.used;
-    Tensor image;
-    if (g->watch.step) g->watch.step(g->watch.ctx, 0, g->tl.steps);
-    int failed = draw(g, seed, &image, e);
-    if (!failed) image_from_tensor(out, image);
-    arena_reset(&g->arena, mark);
-    if (!failed && g->j->trace && trace_write(&g->trace, g->j->trace, e)) {
-        image_release(out);
-        failed = -1;
+    for (int i = 0; i < n; i++) {
+        const Request *r = &requests[i];
+        prompts[i] = &g->given_prompts;
+        if (r->prompt || r->negative_prompt) {
+            own[i] = read_prompts(g, r->prompt ? r->prompt : g->j->prompt,
+                                  r->negative_prompt ? r->negative_prompt : g->j->negative_prompt);
+            prompts[i] = &own[i];
+        }
+        if (prompts[i]->positive.rows != g->given_prompts.positive.rows)
+            return err_set(e, "a prompt of %d rows of tokens in a run of prompts of %d: those are drawn apart",
+                           prompts[i]->positive.rows, g->given_prompts.positive.rows);
     }
-    return failed;
+    return 0;
+}
+
+void picture_release(Picture *p)
+{
+    image_release(&p->image);
+    free(p->latent);
+    *p = (Picture){ 0 };
+}
+
+int generator_run(Generator *g, const Request *requests, int n, Picture *out, Err *e)
+{
+    assert(n >= 1 && n <= g->batch && (n == 1 || !g->j->trace));
+    const Prompts **prompts = mem_array((size_t)n, sizeof *prompts);
+    Prompts *own = mem_array((size_t)n, sizeof *own);
+    memset(out, 0, (size_t)n * sizeof *out);
+    if (g->watch.step) g->watch.step(g->watch.ctx, 0, g->tl.steps);
+    g->time.text = 0;
+
+    int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
+    if (!failed && g->j->trace) trace_start(g, prompts[0]);
+    if (!failed) failed = draw(g, requests, n, out, e);
+    if (!failed && g->j->trace) failed = trace_write(&g->trace, g->j->trace, e);
+
+    arena_reset(&g->arena, 0);
+    for (int i = 0; i < n; i++) prompts_release(&own[i]);
+    for (int i = 0; i < n && failed; i++) picture_release(&out[i]);
+    free(own);
+    free(prompts);
+    return failed ? -1 : 0;
 }
 
 const Timing *generator_timing(const Generator *g) { return &g->time; }
+int generator_batch(const Generator *g) { return g->batch; }
 
-size_t generator_memory(const Model *m, const Job *j)
+size_t generator_memory(const Model *m, const Job *j, int batch)
 {
     size_t weights = unet_bytes(m->unet) + vae_bytes(m->vae) + text_encoder_bytes(m->text), need = 0;
     Job job;
     Err e;
-    const char *why = NULL;
     job_copy(&job, j);
-    Generator *g = mem_alloc(sizeof *g);
-    g->m = (Model *)(size_t)m;
-    g->j = &job;
-    g->nn = (Nn){ .arena = &g->arena, .k = kernels_select(&why), .threads = threads_for(&job) };
+    Generator *g = start(m, &job, &(Share){ .batch = batch });
     if (g->nn.k && !resolve(g, &job, &e)) {
         embed_guidance(g);
-        Ids positive = tokenize(g, "", job.prompt), negative = tokenize(g, "", job.negative_prompt);
-        need = weights + measure(g, &negative, &positive);
-        free(positive.ids);
-        free(negative.ids);
+        g->given_prompts = read_prompts(g, job.prompt, job.negative_prompt);
+        need = weights + measure(g, g->batch);
     }
     generator_free(g);
     job_release(&job);

@@ -1,6 +1,6 @@
 /*
  * generate.h - from a prompt to pixels, in numbered steps. A Generator holds what pictures of one job share: embeddings,
- * sigmas, the memory.
+ * sigmas, the memory. It draws one picture or several at once; a picture has the same bytes in whatever company.
  */
 #ifndef LIMN_PIPELINE_GENERATE_H
 #define LIMN_PIPELINE_GENERATE_H
@@ -8,7 +8,9 @@
 #include "base/err.h"
 #include "image/image.h"
 #include "pipeline/job.h"
+#include "pipeline/memo.h"
 #include "pipeline/model.h"
+#include "pipeline/text_cache.h"
 
 /* What the run tells while it works; any member may be NULL. */
 typedef struct {
@@ -24,25 +26,56 @@ typedef struct {
     int evals;                         /* network evaluations */
 } Timing;
 
+/* What a run shares with others, and how large it may be. All of it may be 0. */
+typedef struct {
+    int batch;    /* pictures that generator_run() draws at once at most; 0: 1 */
+    bool shrink;  /* where memory is too small for that many: fewer (generator_batch() tells) rather than an error */
+    bool latents; /* Picture's latent is wanted */
+    TextCache *texts; /* embeddings that other generators of the model made; NULL: none are shared */
+    Memo *memo;       /* first evaluations of the UNet of other generators of the model; NULL: none are shared */
+} Share;
+
+/* One picture of a run; NULL: the job's own prompt. With --long-prompt chunk as many rows as the job's: generator_rows(). */
+typedef struct {
+    uint64_t seed;
+    const char *prompt, *negative_prompt;
+} Request;
+
+typedef struct {
+    Image image;
+    float *latent; /* [h, w, c], the last one, before the VAE's scaling is undone; heap; NULL: was not wanted */
+} Picture;
+
+void picture_release(Picture *p);
+
 typedef struct Generator Generator;
 
 /*
  * Fills the job's open fields from the model's defaults (steps, size, sampler, ...), checks everything, computes the
  * embeddings, reserves all memory. Error: a wrong size, unknown sampler, not enough memory (the text has the figure).
- * The job and the model stay the caller's and must live as long as the generator.
+ * The job, the model and what is shared (share may be NULL) stay the caller's and must live as long as the generator.
  */
-Generator *generator_new(Model *m, Job *j, const Watch *w, Err *e);
+Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, Err *e);
 void generator_free(Generator *g);
 
-/* One picture of the seed (j->seed + index). *out is image_release()'s. Error: cancelled (ERR_INTERRUPTED), NaN. */
-int generator_run(Generator *g, uint64_t seed, Image *out, Err *e);
+/* Pictures that there is room for. */
+int generator_batch(const Generator *g);
+
+/*
+ * n pictures, 1 .. generator_batch(), in one batch through the UNet; out[i] is picture_release()'s. --trace: n is 1.
+ * Error: cancelled (ERR_INTERRUPTED), NaN; then out holds nothing.
+ */
+int generator_run(Generator *g, const Request *requests, int n, Picture *out, Err *e);
+
+/* Rows of tokens of the job's prompts: more than 1 only with --long-prompt chunk. */
+int generator_rows(const Model *m, const Job *j);
 
 const Timing *generator_timing(const Generator *g);
 
 /* Whether the model can draw that size. Error (ERR_USAGE): the nearest ones. */
 int generator_check_size(const Model *m, int width, int height, Err *e);
 
-/* Bytes that a job of this model and size will need in all (weights, activations), from a dry pass. */
-size_t generator_memory(const Model *m, const Job *j);
+/* Bytes that a job of this model and size will need in all (weights, activations of a batch), from a dry pass. */
+size_t generator_memory(const Model *m, const Job *j, int batch);
 
 #endif

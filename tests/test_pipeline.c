@@ -87,11 +87,11 @@ static void check_case(const char *file)
     snprintf(path, sizeof path, GOLDEN "/pipeline/%s", c.model);
     Model *m = model_open(&(ModelPaths){ .path = path }, &e);
     if (!m) fail_msg("%s: %s", file, e.text);
-    Generator *g = generator_new(m, &j, NULL, &e);
-    Image image = { 0 };
-    if (!g || generator_run(g, j.seed + c.index, &image, &e)) fail_msg("%s: %s", file, e.text);
-    assert_int_equal(image.w, j.width);
-    assert_int_equal(image.h, j.height);
+    Generator *g = generator_new(m, &j, NULL, NULL, &e);
+    Picture p = { 0 };
+    if (!g || generator_run(g, &(Request){ .seed = j.seed + c.index }, 1, &p, &e)) fail_msg("%s: %s", file, e.text);
+    assert_int_equal(p.image.w, j.width);
+    assert_int_equal(p.image.h, j.height);
 
     fixture_open(&ours, "%s", trace);
     for (size_t i = 0; i < weights_count(theirs.w); i++) {
@@ -102,7 +102,7 @@ static void check_case(const char *file)
     fixture_close(&ours);
     fixture_close(&theirs);
     unlink(trace);
-    image_release(&image);
+    picture_release(&p);
     generator_free(g);
     model_free(m);
     job_release(&j);
@@ -138,12 +138,12 @@ static void test_cancelled(void **state)
         set_option(&j, "width", 5, "32");
         set_option(&j, "height", 6, "32");
         set_option(&j, "steps", 5, "1");
-        Generator *g = generator_new(m, &j, &(Watch){ .ctx = &left, .cancelled = cancelled_later }, &e);
-        Image image = { 0 };
+        Generator *g = generator_new(m, &j, NULL, &(Watch){ .ctx = &left, .cancelled = cancelled_later }, &e);
+        Picture p = { 0 };
         assert_non_null(g);
-        assert_int_equal(generator_run(g, 1, &image, &e), calls < 2 ? -1 : 0);
+        assert_int_equal(generator_run(g, &(Request){ .seed = 1 }, 1, &p, &e), calls < 2 ? -1 : 0);
         if (calls < 2) assert_int_equal(e.code, ERR_INTERRUPTED);
-        image_release(&image);
+        picture_release(&p);
         generator_free(g);
         job_release(&j);
     }

@@ -83,9 +83,9 @@ static void test_picture(void **state)
 
     Model *m = model_open(&(ModelPaths){ .path = MODEL }, &e);
     if (!m) fail_msg("%s", e.text);
-    Generator *g = generator_new(m, &j, NULL, &e);
-    Image image;
-    if (!g || generator_run(g, j.seed, &image, &e)) fail_msg("%s", e.text);
+    Generator *g = generator_new(m, &j, NULL, NULL, &e);
+    Picture p;
+    if (!g || generator_run(g, &(Request){ .seed = j.seed }, 1, &p, &e)) fail_msg("%s", e.text);
 
     Fixture f;
     fixture_open(&f, "%s", trace);
@@ -107,11 +107,11 @@ static void test_picture(void **state)
     const float *pixels = fixture_f32(&f, "image", &n), *expected = fixture_f32(&golden, "image", &all);
     assert_int_equal(n, all);
     assert_error(-psnr(pixels, expected, n, 2), -IMAGE_PSNR, "image, -dB");
-    assert_int_equal(image.w, s[3]);
+    assert_int_equal(p.image.w, s[3]);
 
     fixture_close(&f);
     unlink(trace);
-    image_release(&image);
+    picture_release(&p);
     generator_free(g);
     model_free(m);
     job_release(&j);
