@@ -61,7 +61,7 @@ ProfileSpan profile_begin(Profile *p, LayerShape s); /* p may be NULL */
 void profile_end(ProfileSpan *s);
 
 #define PROFILE(nn, ...)                                                                                               \
-    ProfileSpan profile_span __attribute__((cleanup(profile_end))) =                                                   \
+    ProfileSpan profile_span __attribute__((cleanup(profile_end), unused)) =                                           \
         profile_begin(arena_dry((nn)->arena) ? NULL : (nn)->profile, (LayerShape){ __VA_ARGS__ })
 
 #endif

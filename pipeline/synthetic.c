@@ -48,7 +48,7 @@ static void spread(const Weight *t, double *mean, double *deviation)
     bool scales = t->ndim == 1 && str_ends(t->name, ".weight");
     *mean = scales ? 1 : 0;
     *deviation = 0.1;
-    if (t->ndim > 1) *deviation = 1 / sqrt((double)(weight_count(t) / (size_t)t->shape[0]));
+    if (t->ndim > 1) *deviation = sqrt((double)t->shape[0] / (double)weight_count(t));
 }
 
 static void fill(const Synthetic *s, const Weight *t, uint16_t *out)
