@@ -270,7 +270,7 @@ void image_bleed(Image *im)
         known[i] = im->alpha[i] ? 1 : 0;
         if (!known[i]) memset(im->rgb + i * 3, 0, 3);
     }
-    for (uint8_t pass = 1; pass <= BLEED; pass++)
+    for (int pass = 1; pass <= BLEED; pass++)
         for (size_t i = 0; i < n; i++) {
             if (known[i]) continue;
             size_t x = i % row, y = i / row;
