@@ -19,7 +19,7 @@ SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
 ifeq ($(shell uname -m),x86_64)
 ISA     := -DLIMN_X86
 else
-SRC     := $(filter-out nn/kernels_avx%,$(SRC))
+SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
@@ -79,10 +79,10 @@ $(B)/%.o: %.c
 	$(Q)$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
 
 # Only the kernels see machine flags; no errno, so that loops vectorise.
-$(B)/nn/kernels_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
-$(B)/nn/kernels_avx2.o: EXTRA += -mavx2 -mfma -mf16c
+$(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
+$(B)/nn/kernels_avx2.o $(B)/nn/peak_avx2.o: EXTRA += -mavx2 -mfma -mf16c
 AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
-$(B)/nn/kernels_avx512.o: EXTRA += $(AVX512)
+$(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o: EXTRA += $(AVX512)
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16
 
 $(B)/third_party/%.o: EXTRA = -w

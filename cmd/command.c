@@ -28,6 +28,11 @@ const Command commands[] = {
       "  limn list\n"
       "  limn list samplers\n",
       cmd_list },
+    { "bench", "", 0, "+shape +size +batch +layers threads json quiet", "how fast this machine is",
+      "  limn bench                                    the built-in model's network\n"
+      "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
+      "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
+      cmd_bench },
     { "help", "[COMMAND]", 1, "", "the same as --help", "  limn help generate\n", cmd_help },
     { .name = NULL },
 };
@@ -39,11 +44,22 @@ const Command *command_find(const char *name)
     return NULL;
 }
 
+/* Whether a list of names has this one; mark: how it must begin, "" or "+". */
+static bool names(const char *list, const char *mark, const char *name)
+{
+    size_t len = strlen(name), before = strlen(mark);
+    for (const char *at = list; at && (at = strstr(at, name)); at += len) {
+        const char *from = at - before;
+        bool begins = from >= list && strncmp(from, mark, before) == 0 && (from == list || from[-1] == ' ');
+        if (begins && (at[len] == ' ' || !at[len])) return true;
+    }
+    return false;
+}
+
 bool command_takes(const Command *c, const Option *o)
 {
-    if (!c->options) return true;
-    size_t len = strlen(o->name);
-    for (const char *at = c->options; (at = strstr(at, o->name)); at += len)
-        if ((at == c->options || at[-1] == ' ') && (at[len] == ' ' || !at[len])) return true;
-    return false;
+    if (c->options) return names(c->options, "", o->name) || names(c->options, "+", o->name);
+    for (const Command *other = commands; other->name; other++)
+        if (names(other->options, "+", o->name)) return false;
+    return true;
 }

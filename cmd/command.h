@@ -24,9 +24,10 @@ struct Command {
     const char *name;
     const char *words; /* as --help shows them: "PROMPT" */
     int max_words;
-    const char *options; /* names of the options it takes, between spaces; NULL: all */
-    const char *help;    /* one line */
-    const char *about;   /* a few lines for its own --help, examples first */
+    const char *
+        options; /* names of the options it takes, between spaces; "+name": no other command takes that; NULL: the rest */
+    const char *help;  /* one line */
+    const char *about; /* a few lines for its own --help, examples first */
     int (*run)(const Args *a, Err *e);
 };
 
@@ -39,6 +40,7 @@ int cmd_generate(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);
+int cmd_bench(const Args *a, Err *e);
 int cmd_help(const Args *a, Err *e);
 
 #endif

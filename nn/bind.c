@@ -80,9 +80,9 @@ static Weight *take(Binder *b, const char *name, const char *suffix, int ndim, c
 {
     char buf[NAME_SIZE], found[128], expected[128];
     Weight *t = weights_take(b->weights, full_name(b, buf, name, suffix));
-    if (!t) t = weights_make(b->weights, buf, ndim, shape, b->check_only);
-    Weight want = { .ndim = ndim };
+    Weight want = { .name = buf, .ndim = ndim };
     memcpy(want.shape, shape, (size_t)ndim * sizeof *shape);
+    if (!t && weights_makes(b->weights)) return weights_make(b->weights, &want, b->check_only, b->e);
     weight_shape_text(&want, expected, sizeof expected);
     if (!t) {
         err_set(b->e,

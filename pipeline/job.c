@@ -75,6 +75,14 @@ const Option job_options[] = {
     { "quiet", 'q', OPT_FLAG, JOB(quiet), "false", 0, 0, NULL, RUN, NULL, "no progress, no words but errors" },
     { "verbose", 'v', OPT_FLAG, JOB(verbose), "false", 0, 0, NULL, RUN, NULL,
       "say what was used, how long it took, how much memory" },
+
+    { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, NULL,
+      "whose network is measured" },
+    { "size", 0, OPT_INT, JOB(size), NULL, 8, JOB_MAX_SIDE, "PIXELS", RUN, NULL,
+      "width and height; otherwise what the network was trained at" },
+    { "batch", 0, OPT_INT, JOB(batch), "2", 1, 64, "N", RUN, NULL,
+      "latents that go through the UNet at once; 2 is one picture with guidance" },
+    { "layers", 0, OPT_FLAG, JOB(layers), "false", 0, 0, NULL, RUN, NULL, "tell what each distinct layer takes" },
     { .name = NULL },
 };
 /* clang-format on */

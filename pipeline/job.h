@@ -32,6 +32,10 @@ typedef struct {
     char *output, *trace;
     int threads; /* 0: all cores */
     bool quiet, json, verbose;
+    /* limn bench's */
+    char *shape;
+    int size, batch; /* size 0: the shape's own */
+    bool layers;
 } Job;
 
 enum {
