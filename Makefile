@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
 FOLDERS := base weights nn clip unet vae scheduler image pipeline batch cmd
-PKGS    := openblas libutf8proc nettle
+PKGS    := openblas libutf8proc nettle fftw3f
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
@@ -19,7 +19,7 @@ SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
 ifeq ($(shell uname -m),x86_64)
 ISA     := -DLIMN_X86
 else
-SRC     := $(filter-out nn/kernels_avx%,$(SRC))
+SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
@@ -29,7 +29,7 @@ CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
 ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas utf8proc nettle gomp,$(call archive,$(l))) -lpthread -ldl -lm
+CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif
@@ -79,10 +79,10 @@ $(B)/%.o: %.c
 	$(Q)$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
 
 # Only the kernels see machine flags; no errno, so that loops vectorise.
-$(B)/nn/kernels_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
-$(B)/nn/kernels_avx2.o: EXTRA += -mavx2 -mfma -mf16c
+$(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
+$(B)/nn/kernels_avx2.o $(B)/nn/peak_avx2.o: EXTRA += -mavx2 -mfma -mf16c
 AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
-$(B)/nn/kernels_avx512.o: EXTRA += $(AVX512)
+$(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o: EXTRA += $(AVX512)
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16
 
 $(B)/third_party/%.o: EXTRA = -w

@@ -8,9 +8,9 @@
 
 enum {
     MAX_NESTING = 64,
-    MAX_PATHS = 1000,          /* names that one __a/{b|c}__ may stand for */
-    SHOWN = 60,                /* bytes of a prompt in a message */
-    MAX_SELECTION = 1 << 20,   /* of {N$$...} */
+    MAX_PATHS = 1000,        /* names that one __a/{b|c}__ may stand for */
+    SHOWN = 60,              /* bytes of a prompt in a message */
+    MAX_SELECTION = 1 << 20, /* of {N$$...} */
 };
 
 typedef struct {
@@ -67,7 +67,9 @@ static int parse_field(Parser *p, Node **out, Err *e)
     if (p->r->mode != EXPAND_OFF) {
         if (near) err_usage(e, "{%.60s}: the job has no such field; did you mean {%s}?", name, near);
         else
-            err_usage(e, "{%.60s}: the job has no such field (a choice is {a|b}; \\{ is a brace; --expand off leaves braces alone)",
+            err_usage(e,
+                      "{%.60s}: the job has no such field (a choice is {a|b}; \\{ is a brace; --expand off leaves "
+                      "braces alone)",
                       name);
     }
     free(name);
@@ -130,7 +132,8 @@ static int parse_method(Parser *p, Node *n, Err *e)
     if (!*p->at || !strchr("~!@", *p->at)) return 0;
     n->method = *p->at++;
     if (n->method == '@')
-        return err_usage(e, "@ (cyclical): limn chooses from the picture's own seed alone, so that one picture can be made again");
+        return err_usage(
+            e, "@ (cyclical): limn chooses from the picture's own seed alone, so that one picture can be made again");
     if (n->method == '!' && p->r->mode != EXPAND_ALL)
         return err_usage(e, "! (combinatorial): --expand all does that, for the whole prompt");
     return 0;
@@ -230,7 +233,8 @@ static int parse_wildcard(Parser *p, Node **out, Err *e)
 static Variable *find_variable(Parser *p, const char *name, size_t len)
 {
     for (int i = p->variable_count; i-- > 0;)
-        if (strlen(p->variables[i].name) == len && memcmp(p->variables[i].name, name, len) == 0) return &p->variables[i];
+        if (strlen(p->variables[i].name) == len && memcmp(p->variables[i].name, name, len) == 0)
+            return &p->variables[i];
     return NULL;
 }
 
@@ -293,7 +297,8 @@ static Node *parse_variable(Parser *p, Err *e)
         return NULL;
     }
     bool keep = *p->at == '?';
-    Node *n = p->at[keep] == '=' ? (p->at += keep + 1, parse_definition(p, name, len, keep, e)) : parse_reference(p, name, len, e);
+    Node *n = p->at[keep] == '=' ? (p->at += keep + 1, parse_definition(p, name, len, keep, e))
+                                 : parse_reference(p, name, len, e);
     if (n && *p->at == '}') {
         p->at++;
         return n;

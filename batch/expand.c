@@ -82,7 +82,10 @@ void plan_rewind(Plan *p)
 
 /* ---- a new record: its prompts parsed, its pictures counted --------------------------------------------------------- */
 
-static bool is_prompt(const Option *o) { return o && (strcmp(o->name, "prompt") == 0 || strcmp(o->name, "negative-prompt") == 0); }
+static bool is_prompt(const Option *o)
+{
+    return o && (strcmp(o->name, "prompt") == 0 || strcmp(o->name, "negative-prompt") == 0);
+}
 
 /* For prompts: fields, options that are part of the picture, {index}. */
 static bool has_field(void *ctx, const char *name, const char **near)
@@ -142,9 +145,11 @@ static int check_used(const Plan *p, Err *e)
         for (const Option *o = job_options; o->name; o++)
             if (option_is_field(o)) nearest_try(&n, o->name);
         if (n.best) return err_usage(e, "unknown field \"%.60s\"; did you mean \"%s\"?", f->name, n.best);
-        return err_usage(e, "unknown field \"%.60s\": no option is called so, and neither a prompt nor --output has {%.60s} "
-                            "(a field whose name begins with _ is only kept in the manifest)",
-                         f->name, f->name);
+        return err_usage(
+            e,
+            "unknown field \"%.60s\": no option is called so, and neither a prompt nor --output has {%.60s} "
+            "(a field whose name begins with _ is only kept in the manifest)",
+            f->name, f->name);
     }
     return 0;
 }
@@ -157,8 +162,9 @@ static int check_literal(const Plan *p, Err *e)
         for (size_t k = 0; f->used && !f->option && k < f->span_count; k++) {
             const char *text = f->spans[k].text, *under = text ? strstr(text, "__") : NULL;
             if (text && (strpbrk(text, "{}") || (under && strstr(under + 2, "__"))))
-                return err_usage(e, "%.60s: \"%.60s\" has a choice in it; choices stand in the prompt itself, a list in the field",
-                                 f->name, text);
+                return err_usage(
+                    e, "%.60s: \"%.60s\" has a choice in it; choices stand in the prompt itself, a list in the field",
+                    f->name, text);
         }
     }
     return 0;
@@ -192,18 +198,20 @@ static int count_pictures(Plan *p, Err *e)
     }
     for (int i = 0; i < 2; i++)
         if (!p->prompts[i].field) p->count = times(p->count, p->prompts[i].values);
-    int failed = plus(p->index, p->count) > EXPAND_MAX
-                     ? err_usage(e, "%s%llu pictures up to here (%s); a batch has at most %llu",
-                                 p->count == UINT64_MAX ? "more than " : "", (unsigned long long)plus(p->index, p->count),
-                                 str_text(&factors), (unsigned long long)EXPAND_MAX)
-                     : 0;
+    int failed =
+        plus(p->index, p->count) > EXPAND_MAX
+            ? err_usage(e, "%s%llu pictures up to here (%s); a batch has at most %llu",
+                        p->count == UINT64_MAX ? "more than " : "", (unsigned long long)plus(p->index, p->count),
+                        str_text(&factors), (unsigned long long)EXPAND_MAX)
+            : 0;
     str_release(&factors);
     return failed;
 }
 
 static int open_record(Plan *p, Err *e)
 {
-    if (read_prompt(p, PROMPT, e) || read_prompt(p, NEGATIVE, e) || check_literal(p, e) || check_used(p, e) || count_pictures(p, e))
+    if (read_prompt(p, PROMPT, e) || read_prompt(p, NEGATIVE, e) || check_literal(p, e) || check_used(p, e) ||
+        count_pictures(p, e))
         return -1;
     Field *id = record_find(&p->record, "id");
     if (id && id->count > 1) return err_usage(e, "id: one id is expected, not a list");
@@ -264,7 +272,9 @@ static int set_options(const Plan *p, Item *out, Err *e)
 static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
 {
     const Prompt *t = &p->prompts[which];
-    ChoiceRun run = { .random = choice_seed(out->job.seed, which + 1), .mode = p->setup->mode, .ctx = p, .field = field_in_prompt };
+    ChoiceRun run = {
+        .random = choice_seed(out->job.seed, which + 1), .mode = p->setup->mode, .ctx = p, .field = field_in_prompt
+    };
     Str text = { 0 }, variables[CHOICE_VARIABLES] = { { 0 } };
     size_t i = 0;
     run.variables = variables;
@@ -304,7 +314,8 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     } else {
         Nearest n = nearest_to(name);
         for (size_t i = 0; i < p->record.count; i++) nearest_try(&n, p->record.fields[i].name);
-        static const char *const others[] = { "index", "number", "line", "prompt_slug", "date", "seed", "steps", "sampler" };
+        static const char *const others[] = { "index", "number", "line",  "prompt_slug",
+                                              "date",  "seed",   "steps", "sampler" };
         for (size_t i = 0; i < sizeof others / sizeof *others; i++) nearest_try(&n, others[i]);
         *near = n.best;
         return 0;
@@ -420,7 +431,8 @@ static int make_item(Plan *p, Item *out, Err *e)
     if (out->job.seed > UINT64_MAX - copy) return err_usage(e, "seed: count leaves no room below 2^64");
     out->job.seed += copy;
     out->job.count = 1;
-    if (set_prompt(p, PROMPT, prompt[PROMPT], out, e) || set_prompt(p, NEGATIVE, prompt[NEGATIVE], out, e) || set_name(p, out, e))
+    if (set_prompt(p, PROMPT, prompt[PROMPT], out, e) || set_prompt(p, NEGATIVE, prompt[NEGATIVE], out, e) ||
+        set_name(p, out, e))
         return -1;
     set_keys(out);
     return 0;

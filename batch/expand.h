@@ -27,13 +27,13 @@ typedef struct {
 
 /* One picture. */
 typedef struct {
-    Job job;                  /* seed set, prompts final, count 1 */
-    uint64_t index;           /* 1 .. over the whole batch */
-    uint64_t number;          /* 1 .. within its job */
-    size_t line;              /* of its job in the file */
-    char *id;                 /* the field, or NULL */
-    Str fields;               /* the job's own fields: a JSON object, or "" */
-    Str file;                 /* below the output folder */
+    Job job;                   /* seed set, prompts final, count 1 */
+    uint64_t index;            /* 1 .. over the whole batch */
+    uint64_t number;           /* 1 .. within its job */
+    size_t line;               /* of its job in the file */
+    char *id;                  /* the field, or NULL */
+    Str fields;                /* the job's own fields: a JSON object, or "" */
+    Str file;                  /* below the output folder */
     char key[EXPAND_KEY + 1];  /* of all that decides the picture, as it was asked for */
     char kind[EXPAND_KEY + 1]; /* the same but for prompts and seed: such pictures can be drawn at once */
 } Item;

@@ -67,7 +67,8 @@ static int spool(Bytes *out, Err *e)
         ssize_t n = read(STDIN_FILENO, piece, SPOOL_PIECE);
         if (n < 0) failed = err_set(e, errno == EINTR ? "interrupted" : "stdin: %s", strerror(errno));
         if (n <= 0) break;
-        if (fwrite(piece, 1, (size_t)n, f) != (size_t)n) failed = err_set(e, "stdin: its temporary file: %s", strerror(errno));
+        if (fwrite(piece, 1, (size_t)n, f) != (size_t)n)
+            failed = err_set(e, "stdin: its temporary file: %s", strerror(errno));
         total += (size_t)n;
     }
     if (!failed && fflush(f)) failed = err_set(e, "stdin: its temporary file: %s", strerror(errno));
@@ -117,7 +118,8 @@ static int choose_format(JobsFormat *out, const char *path, const char *asked, B
     }
     if (as_named && dot && strcmp(dot, ".ndjson") == 0) *out = JOBS_JSONL;
     else if (as_named && dot && strcmp(dot, ".tsv") == 0) *out = JOBS_CSV;
-    else if (as_named) return err_usage(e, "%s: .jsonl, .json, .csv or .txt is expected; --format says which one it is", path);
+    else if (as_named)
+        return err_usage(e, "%s: .jsonl, .json, .csv or .txt is expected; --format says which one it is", path);
     return 0;
 }
 

@@ -110,7 +110,8 @@ static int add_file(Manifest *m, const char *name, Err *e)
     m->names[m->file_count++] = mem_strdup(name);
     uint64_t base = (uint64_t)(m->file_count - 1) << OFFSET_BITS;
     const unsigned char *end;
-    for (size_t at = 0; at < file.len && (end = memchr(file.data + at, '\n', file.len - at)); at = (size_t)(end - file.data) + 1)
+    for (size_t at = 0; at < file.len && (end = memchr(file.data + at, '\n', file.len - at));
+         at = (size_t)(end - file.data) + 1)
         index_line(m, (Bytes){ file.data + at, (size_t)(end - file.data) - at }, base | at);
     return 0;
 }
@@ -204,7 +205,8 @@ void manifest_close(Manifest *m)
 {
     struct stat st;
     if (!m) return;
-    if (m->fd >= 0 && fstat(m->fd, &st) == 0 && st.st_size == 0) unlink(m->path); /* nothing was drawn: no trace of us */
+    if (m->fd >= 0 && fstat(m->fd, &st) == 0 && st.st_size == 0)
+        unlink(m->path); /* nothing was drawn: no trace of us */
     if (m->fd >= 0) close(m->fd);
     if (m->folder_fd >= 0) close(m->folder_fd);
     for (size_t i = 0; i < m->file_count; i++) {
@@ -278,17 +280,34 @@ int manifest_append(Manifest *m, const char *line, Err *e)
     return err_set(e, "%s: cannot write: %s", m->path, strerror(why));
 }
 
-int manifest_replace(Manifest *m, const Str *lines, Err *e)
+int manifest_others(const Manifest *m, const Index *names, int (*take)(void *ctx, const char *line, size_t len),
+                    void *ctx)
 {
-    Str path = { 0 };
-    str_addf(&path, "%s/%s", m->folder, whole_name);
-    int failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)str_text(lines), lines->len }, e);
+    for (size_t i = 0; i < m->lines.cap; i++) {
+        uint64_t hash = m->lines.slots[2 * i];
+        if (!hash || index_find(names, hash)) continue;
+        Bytes line = line_at(m, m->lines.slots[2 * i + 1]);
+        int rc = take(ctx, (const char *)line.data, line.len);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+int manifest_replace(Manifest *m, const char *path, Err *e)
+{
+    Str target = { 0 };
+    str_addf(&target, "%s/%s", m->folder, whole_name);
+    int failed =
+        rename(path, str_text(&target)) ? err_set(e, "%s: cannot write: %s", str_text(&target), strerror(errno)) : 0;
+    if (!failed && m->folder_fd >= 0) fsync(m->folder_fd);
     for (size_t i = 0; i < m->file_count && !failed; i++) {
         if (strcmp(m->names[i], whole_name) == 0) continue;
-        str_clear(&path);
-        str_addf(&path, "%s/%s", m->folder, m->names[i]);
-        unlink(str_text(&path));
+        str_clear(&target);
+        str_addf(&target, "%s/%s", m->folder, m->names[i]);
+        unlink(str_text(&target));
     }
-    str_release(&path);
+    close(m->fd); /* the old file, which has no name any more */
+    m->fd = -1;
+    str_release(&target);
     return failed;
 }

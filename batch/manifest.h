@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "batch/index.h"
 #include "batch/shard.h"
 
 typedef enum { STATUS_NONE, STATUS_DONE, STATUS_FAILED } Status;
@@ -43,7 +44,11 @@ const char *manifest_date(const Manifest *m);
 /* Appends a line (without its newline). Error: nothing was appended. One thread at a time. */
 int manifest_append(Manifest *m, const char *line, Err *e);
 
-/* Puts other lines in the place of all manifests of the folder: manifest.jsonl, and the shards' are removed. */
-int manifest_replace(Manifest *m, const Str *lines, Err *e);
+/* Calls take with the newest line of each file whose name is not in `names` (index_hash()). Returns what take does, once not 0. */
+int manifest_others(const Manifest *m, const Index *names, int (*take)(void *ctx, const char *line, size_t len),
+                    void *ctx);
+
+/* A file of lines takes the place of all manifests of the folder: it becomes manifest.jsonl, and the shards' are removed. */
+int manifest_replace(Manifest *m, const char *path, Err *e);
 
 #endif

@@ -40,8 +40,7 @@ int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e)
     for (const char *s = output; s < limit; s++)
         if (*s == '/') slash = s;
     bool png = str_ends(output, suffix);
-    if (brace && !png)
-        return err_usage(e, "--output: \"%.400s\" has a {name}, so it must end in %s", output, suffix);
+    if (brace && !png) return err_usage(e, "--output: \"%.400s\" has a {name}, so it must end in %s", output, suffix);
     if (file_is_dir(output) || !png) {
         p->folder = mem_strdup(output);
         return 0;
@@ -120,7 +119,8 @@ int name_check(const char *path, Err *e)
 {
     if (*path == '/') return err_usage(e, "\"%.200s\" leaves the output folder: a name below it is expected", path);
     if (strlen(path) > PATH_MAX_BYTES)
-        return err_usage(e, "a name of %zu bytes, at most %d are expected: \"%.60s...\"", strlen(path), PATH_MAX_BYTES, path);
+        return err_usage(e, "a name of %zu bytes, at most %d are expected: \"%.60s...\"", strlen(path), PATH_MAX_BYTES,
+                         path);
     for (const char *p = path; *p; p++)
         if ((unsigned char)*p < 32 || *p == 127)
             return err_usage(e, "\"%.200s\" has a control character (%d) in it", path, (unsigned char)*p);

@@ -67,8 +67,8 @@ void place_close(Place *p)
 
 static bool hopeless(int why)
 {
-    return why == ENOSPC || why == EDQUOT || why == EROFS || why == EIO || why == ENODEV || why == ESTALE || why == EACCES ||
-           why == EPERM || why == EFBIG;
+    return why == ENOSPC || why == EDQUOT || why == EROFS || why == EIO || why == ENODEV || why == ESTALE ||
+           why == EACCES || why == EPERM || why == EFBIG;
 }
 
 static int write_all(int fd, Bytes data)

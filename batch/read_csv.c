@@ -31,7 +31,8 @@ static int take_cell(Cursor *c, Str *cell, bool *more, size_t *lines, Err *e)
         while (c->at < c->end && *c->at != c->separator && *c->at != '\n') c->at++;
         size_t len = (size_t)(c->at - start);
         if (len && start[len - 1] == '\r') len--;
-        if (len > JOBS_MAX_RECORD) return err_usage(e, "a cell of %zu bytes, at most %d are expected", len, JOBS_MAX_RECORD);
+        if (len > JOBS_MAX_RECORD)
+            return err_usage(e, "a cell of %zu bytes, at most %d are expected", len, JOBS_MAX_RECORD);
         str_addn(cell, start, len);
     }
     if (memchr(str_text(cell), 0, cell->len)) return err_usage(e, "a NUL byte: this is not text");
@@ -84,9 +85,12 @@ static int read_row(Cursor *c, Record *out, bool *filled, size_t *lines, Err *e)
         if (failed || !cell.len) continue;
         *filled = true;
         if (i >= c->columns.count)
-            failed = err_usage(e, "%zu cells or more in a row, the first row has %zu; text with a separator needs quotes", i + 1,
-                               c->columns.count);
-        else field_add_text(record_add(out, c->columns.fields[i].name, strlen(c->columns.fields[i].name)), str_text(&cell));
+            failed =
+                err_usage(e, "%zu cells or more in a row, the first row has %zu; text with a separator needs quotes",
+                          i + 1, c->columns.count);
+        else
+            field_add_text(record_add(out, c->columns.fields[i].name, strlen(c->columns.fields[i].name)),
+                           str_text(&cell));
     }
     str_release(&cell);
     return failed;

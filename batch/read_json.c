@@ -136,9 +136,11 @@ int read_json(Cursor *c, Record *out, Err *e)
         if (got < 0) return -1;
         c->line += lines;
         skip_space(c);
-        return c->at == c->end ? got : err_usage(e, "text after the object: objects a line are .jsonl, many in [ ] .json");
+        return c->at == c->end ? got
+                               : err_usage(e, "text after the object: objects a line are .jsonl, many in [ ] .json");
     }
-    if (first && *c->at != '[') return err_usage(e, "an array of objects is expected: [{\"prompt\": \"a red potion\"}, ...]");
+    if (first && *c->at != '[')
+        return err_usage(e, "an array of objects is expected: [{\"prompt\": \"a red potion\"}, ...]");
     if (!first && c->at == c->end) return 0;
     if (!first && *c->at == ']') return after_last(c, e);
     if (!first && *c->at != ',') return err_usage(e, "a comma or ] is expected between two jobs");

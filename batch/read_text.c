@@ -51,7 +51,8 @@ static int read_options(Bytes line, Record *out, Err *e)
     while ((got = take_word(&at, end, &word, e)) > 0) {
         const char *w = str_text(&word), *equals = strchr(w, '=');
         if (!str_starts(w, "--") || !w[2]) {
-            got = err_usage(e, "\"%.60s\": an option such as --steps is expected (a prompt with spaces needs quotes)", w);
+            got =
+                err_usage(e, "\"%.60s\": an option such as --steps is expected (a prompt with spaces needs quotes)", w);
             break;
         }
         size_t len = equals ? (size_t)(equals - w) : word.len;

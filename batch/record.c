@@ -51,7 +51,8 @@ Field *record_add(Record *r, const char *name, size_t len)
 
 static void add_span(Field *f, Span s)
 {
-    if (!(f->span_count & (f->span_count - 1))) f->spans = mem_grow(f->spans, (2 * f->span_count + 1) * sizeof *f->spans);
+    if (!(f->span_count & (f->span_count - 1)))
+        f->spans = mem_grow(f->spans, (2 * f->span_count + 1) * sizeof *f->spans);
     f->spans[f->span_count++] = s;
     f->count = plus(f->count, s.count);
 }
@@ -91,8 +92,10 @@ void field_value(const Field *f, uint64_t k, Str *out)
 static const struct {
     const char *theirs, *ours;
 } aliases[] = {
-    { "sampler_name", "sampler" }, { "scheduler", "schedule" },     { "sd_model", "model" }, { "sd_model_checkpoint", "model" },
-    { "n_iter", "count" },         { "outpath_samples", "output" }, { "cfg", "cfg-scale" },  { "guidance_scale", "cfg-scale" },
+    { "sampler_name", "sampler" }, { "scheduler", "schedule" },
+    { "sd_model", "model" },       { "sd_model_checkpoint", "model" },
+    { "n_iter", "count" },         { "outpath_samples", "output" },
+    { "cfg", "cfg-scale" },        { "guidance_scale", "cfg-scale" },
     { "batch_size", "count" },     { "negative", "negative-prompt" },
 };
 
@@ -100,10 +103,17 @@ static const struct {
 static const struct {
     const char *name, *neutral;
 } ignored[] = {
-    { "prompt_for_display", NULL },         { "do_not_save_grid", NULL },        { "outpath_grids", NULL },
-    { "do_not_save_samples", "|false|" },   { "restore_faces", "|false|" },      { "subseed", NULL },
-    { "subseed_strength", "|0|0.0|" },      { "seed_resize_from_w", "|0|-1|" },  { "seed_resize_from_h", "|0|-1|" },
-    { "styles", "||none|None|[]|" },        { "tiling", "|false|" },
+    { "prompt_for_display", NULL },
+    { "do_not_save_grid", NULL },
+    { "outpath_grids", NULL },
+    { "do_not_save_samples", "|false|" },
+    { "restore_faces", "|false|" },
+    { "subseed", NULL },
+    { "subseed_strength", "|0|0.0|" },
+    { "seed_resize_from_w", "|0|-1|" },
+    { "seed_resize_from_h", "|0|-1|" },
+    { "styles", "||none|None|[]|" },
+    { "tiling", "|false|" },
 };
 
 bool option_is_field(const Option *o)
@@ -154,7 +164,8 @@ static int name_field(Field *f, Err *e)
     f->option = option_find(f->name, strlen(f->name));
     if (!f->option) return 0;
     if (!option_is_field(f->option))
-        return err_usage(e, "%.60s: that is for the whole batch: give it on the command line, --%s", f->name, f->option->name);
+        return err_usage(e, "%.60s: that is for the whole batch: give it on the command line, --%s", f->name,
+                         f->option->name);
     free(f->name);
     f->name = mem_strdup(f->option->name);
     return 0;
@@ -209,7 +220,8 @@ static int read_numbers(Field *f, Err *e)
             if (split_numbers(&out, text)) continue;
             out.name = NULL;
             field_clear(&out);
-            return err_usage(e, "%s: \"%.60s\" is neither a number nor a range such as 1-100, 1-9:2 or 1,2,5-8", f->name, text);
+            return err_usage(e, "%s: \"%.60s\" is neither a number nor a range such as 1-100, 1-9:2 or 1,2,5-8",
+                             f->name, text);
         }
         field_add_text(&out, text);
     }
@@ -265,7 +277,8 @@ static void split_sampler(Record *r, size_t at)
 /* A1111 draws n_iter times batch_size pictures. */
 static bool join_counts(Field *a, const Field *b)
 {
-    if (strcmp(a->name, "count") != 0 || a->count != 1 || b->count != 1 || !a->spans[0].text || !b->spans[0].text) return false;
+    if (strcmp(a->name, "count") != 0 || a->count != 1 || b->count != 1 || !a->spans[0].text || !b->spans[0].text)
+        return false;
     char text[32];
     snprintf(text, sizeof text, "%llu",
              (unsigned long long)times(strtoull(a->spans[0].text, NULL, 10), strtoull(b->spans[0].text, NULL, 10)));

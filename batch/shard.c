@@ -48,9 +48,11 @@ static int number(const char *name, uint64_t *out, Err *e)
 
 static int check(Shard *s, const char *what, Err *e)
 {
-    if (s->of < 1 || s->of > SHARD_MAX) return err_usage(e, "%s: 1 to %d shards are expected, not %llu", what, SHARD_MAX, (unsigned long long)s->of);
+    if (s->of < 1 || s->of > SHARD_MAX)
+        return err_usage(e, "%s: 1 to %d shards are expected, not %llu", what, SHARD_MAX, (unsigned long long)s->of);
     if (s->at < 1 || s->at > s->of)
-        return err_usage(e, "%s: %llu is not one of the shards 1 to %llu", what, (unsigned long long)s->at, (unsigned long long)s->of);
+        return err_usage(e, "%s: %llu is not one of the shards 1 to %llu", what, (unsigned long long)s->at,
+                         (unsigned long long)s->of);
     return 0;
 }
 
@@ -66,15 +68,16 @@ static int from_array(Shard *s, int i, uint64_t at, Err *e)
     if (has_count < 0 || has_last < 0) return -1;
     if (has_last && last >= first) s->of = (last - first) / step + 1;
     if (!has_count && !has_last)
-        return err_usage(e, "--shard auto: %s says which task this is (%s=%llu) and not of how many; set %s", arrays[i].who,
-                         arrays[i].at, (unsigned long long)at, count_variable);
+        return err_usage(e, "--shard auto: %s says which task this is (%s=%llu) and not of how many; set %s",
+                         arrays[i].who, arrays[i].at, (unsigned long long)at, count_variable);
     if (at < first || (at - first) % step)
-        return err_usage(e, "--shard auto: %s=%llu does not fit the array's first task (%llu) and step (%llu)", arrays[i].at,
-                         (unsigned long long)at, (unsigned long long)first, (unsigned long long)step);
+        return err_usage(e, "--shard auto: %s=%llu does not fit the array's first task (%llu) and step (%llu)",
+                         arrays[i].at, (unsigned long long)at, (unsigned long long)first, (unsigned long long)step);
     s->at = (at - first) / step + 1;
     if (s->at > s->of)
-        return err_usage(e, "--shard auto: %s=%llu in an array of %llu: its tasks must follow on each other; --shard I/N says it", arrays[i].at,
-                         (unsigned long long)at, (unsigned long long)s->of);
+        return err_usage(
+            e, "--shard auto: %s=%llu in an array of %llu: its tasks must follow on each other; --shard I/N says it",
+            arrays[i].at, (unsigned long long)at, (unsigned long long)s->of);
     return check(s, "--shard auto", e);
 }
 

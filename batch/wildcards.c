@@ -104,11 +104,15 @@ static int missing(Wildcards *w, const char *name, Err *e)
 {
     list_files(w);
     if (!file_is_dir(w->dir))
-        return err_usage(e, "__%.60s__: there is no folder %.400s with wildcards (--wildcards names it; --expand off leaves __ alone)",
-                         name, w->dir);
+        return err_usage(
+            e,
+            "__%.60s__: there is no folder %.400s with wildcards (--wildcards names it; --expand off leaves __ alone)",
+            name, w->dir);
     Nearest n = nearest_to(name);
     for (size_t i = 0; i < w->file_count; i++) nearest_try(&n, w->files[i]);
-    if (n.best) return err_usage(e, "__%.60s__: there is no %.400s/%.60s.txt; did you mean __%s__?", name, w->dir, name, n.best);
+    if (n.best)
+        return err_usage(e, "__%.60s__: there is no %.400s/%.60s.txt; did you mean __%s__?", name, w->dir, name,
+                         n.best);
     return err_usage(e, "__%.60s__: there is no %.400s/%.60s.txt (--expand off leaves __ alone)", name, w->dir, name);
 }
 
@@ -156,7 +160,8 @@ static int read_file(Wildcards *w, const char *name, Lines *l, Err *e)
     str_addf(&path, "%s/%s.txt", w->dir, name);
     int failed = file_map(&file, str_text(&path), e);
     if (!failed && file.len > MAX_FILE) failed = err_usage(e, "%s: more than %d bytes", str_text(&path), MAX_FILE);
-    if (!failed && memchr(file.data, 0, file.len)) failed = err_usage(e, "%s: a NUL byte: this is not text", str_text(&path));
+    if (!failed && memchr(file.data, 0, file.len))
+        failed = err_usage(e, "%s: a NUL byte: this is not text", str_text(&path));
     const char *at = (const char *)file.data, *end = at ? at + file.len : at;
     if (!failed && file.len >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
     for (; !failed && at < end; line++) {

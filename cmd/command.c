@@ -14,6 +14,23 @@ const Command commands[] = {
       "With --count, x.png becomes x-1.png, x-2.png, ... unless {seed} or {index} tell\n"
       "the pictures apart. A file that -o names is replaced.\n",
       cmd_generate },
+    { "batch", "JOBS", 1,
+      "* -trace -save-steps +dry-run +expand +wildcards +format +batch-size +changed +retry-failed +keep-going "
+      "+fail-fast +shard +merge +sheet",
+      "many pictures from a file of jobs; stops and goes on at will",
+      "  limn batch jobs.jsonl                         pictures in the folder jobs\n"
+      "  limn batch prompts.txt -s 12 --count 4 -o out 4 of each line, in out\n"
+      "  limn batch items.csv -o 'out/{id}_{colour}_{seed}.png'\n"
+      "  limn batch jobs.jsonl --dry-run               what it would draw, and how long\n"
+      "  limn batch jobs.jsonl --shard 2/8             the second of eight parts\n"
+      "  limn batch jobs.jsonl --merge                 is everything there?\n"
+      "\n"
+      "JOBS: .jsonl, .json, .csv, .txt (a prompt a line, or A1111's --prompt \"...\" lines)\n"
+      "or - for stdin. Every option is a field; a list (\"steps\": [10, 20], \"seed\": \"1-9\")\n"
+      "gives a picture of each value, and a prompt may use fields: \"a {colour} sword\".\n"
+      "{a|b}, {2$$a|b|c} and __name__ (a line of wildcards/name.txt) choose by the seed.\n"
+      "The same command again goes on where it was stopped. docs/batch.md tells more.\n",
+      cmd_batch },
     { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json", "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
       "  limn info sprites\n"
@@ -28,6 +45,11 @@ const Command commands[] = {
       "  limn list\n"
       "  limn list samplers\n",
       cmd_list },
+    { "bench", "", 0, "+shape +size +batch +layers threads json quiet", "how fast this machine is",
+      "  limn bench                                    the built-in model's network\n"
+      "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
+      "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
+      cmd_bench },
     { "help", "[COMMAND]", 1, "", "the same as --help", "  limn help generate\n", cmd_help },
     { .name = NULL },
 };
@@ -39,11 +61,23 @@ const Command *command_find(const char *name)
     return NULL;
 }
 
+/* Whether a list of names has this one; mark: how it must begin, "" or "+". */
+static bool names(const char *list, const char *mark, const char *name)
+{
+    size_t len = strlen(name), before = strlen(mark);
+    for (const char *at = list; at && (at = strstr(at, name)); at += len) {
+        const char *from = at - before;
+        bool begins = from >= list && strncmp(from, mark, before) == 0 && (from == list || from[-1] == ' ');
+        if (begins && (at[len] == ' ' || !at[len])) return true;
+    }
+    return false;
+}
+
 bool command_takes(const Command *c, const Option *o)
 {
-    if (!c->options) return true;
-    size_t len = strlen(o->name);
-    for (const char *at = c->options; (at = strstr(at, o->name)); at += len)
-        if ((at == c->options || at[-1] == ' ') && (at[len] == ' ' || !at[len])) return true;
-    return false;
+    if (names(c->options, "", o->name) || names(c->options, "+", o->name)) return true;
+    if (c->options && (*c->options != '*' || names(c->options, "-", o->name))) return false;
+    for (const Command *other = commands; other->name; other++)
+        if (names(other->options, "+", o->name)) return false;
+    return true;
 }

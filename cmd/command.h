@@ -24,7 +24,8 @@ struct Command {
     const char *name;
     const char *words; /* as --help shows them: "PROMPT" */
     int max_words;
-    const char *options; /* names of the options it takes, between spaces; NULL: all */
+    const char *options; /* names of the options it takes, between spaces; "+name": no other command takes that; NULL or
+                         a first "*": the rest too, but for "-name" */
     const char *help;    /* one line */
     const char *about;   /* a few lines for its own --help, examples first */
     int (*run)(const Args *a, Err *e);
@@ -36,9 +37,11 @@ const Command *command_find(const char *name);
 bool command_takes(const Command *c, const Option *o);
 
 int cmd_generate(const Args *a, Err *e);
+int cmd_batch(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);
+int cmd_bench(const Args *a, Err *e);
 int cmd_help(const Args *a, Err *e);
 
 #endif

@@ -43,7 +43,8 @@ static void list_models(Rows *rows)
 
 static void list_options(Rows *rows)
 {
-    for (const Option *o = job_options; o->name; o++) row(rows, o->name, o->help);
+    for (const Option *o = job_options; o->name; o++)
+        if (command_takes(command_find("generate"), o)) row(rows, o->name, o->help);
 }
 
 static const struct Topic {

@@ -6,6 +6,7 @@
 #define LIMN_CMD_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef struct {
     bool shown;              /* stderr is a terminal and words are wanted */
@@ -22,6 +23,10 @@ void progress_say(Progress *p, const char *what);
 
 void progress_picture(Progress *p, int picture);
 void progress_step(Progress *p, int done, int steps); /* done == 0: the first begins */
+
+/* For lines of another kind: what fits, and "25:10" in at most 32 bytes. */
+int progress_columns(void);
+void progress_duration(char *buf, size_t size, double seconds);
 
 /* Leaves an empty line, so that something else can be written. */
 void progress_clear(Progress *p);

@@ -57,15 +57,11 @@ typedef struct {
     double start;
 } ProfileSpan;
 
-ProfileSpan profile_begin(Profile *p, LayerShape s);
+ProfileSpan profile_begin(Profile *p, LayerShape s); /* p may be NULL */
 void profile_end(ProfileSpan *s);
 
 #define PROFILE(nn, ...)                                                                                               \
-    ProfileSpan profile_span __attribute__((cleanup(profile_end))) =                                                   \
-        (nn)->profile && !arena_dry((nn)->arena) ? profile_begin((nn)->profile, (LayerShape){ __VA_ARGS__ })           \
-                                                 : (ProfileSpan)                                                       \
-    {                                                                                                                  \
-        .p = NULL                                                                                                      \
-    }
+    ProfileSpan profile_span __attribute__((cleanup(profile_end), unused)) =                                           \
+        profile_begin(arena_dry((nn)->arena) ? NULL : (nn)->profile, (LayerShape){ __VA_ARGS__ })
 
 #endif

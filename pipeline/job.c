@@ -23,6 +23,8 @@ static int check_sampler(const char *text, Err *e);
 static int check_schedule(const char *text, Err *e);
 static int check_vae_tile(const char *text, Err *e);
 static int check_threads(const char *text, Err *e);
+static int check_batch_size(const char *text, Err *e);
+static int check_sizes(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
 
@@ -54,6 +56,16 @@ const Option job_options[] = {
       "what to do with more than 75 tokens" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
+    { "tile", 0, OPT_CHOICE, JOB(tile), NULL, 0, 0, "x|y|both", PICTURE, NULL,
+      "seamless: opposite edges continue each other, left and right (x), top and bottom (y)" },
+    { "transparent", 0, OPT_FLAG, JOB(transparent), "false", 0, 0, NULL, PICTURE, NULL,
+      "make a plain background transparent, from the border inwards" },
+    { "transparent-tolerance", 0, OPT_FLOAT, JOB(transparent_tolerance), NULL, 0, 100, "X", PICTURE, NULL,
+      "how far from the background's colour is still background; black to white is 100; otherwise 6" },
+    { "transparent-holes", 0, OPT_FLAG, JOB(transparent_holes), "false", 0, 0, NULL, PICTURE, NULL,
+      "also where the border does not lead, such as inside a ring" },
+    { "resize", 0, OPT_INT, JOB(resize), NULL, 1, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL,
+      "make the finished picture smaller: its longer side" },
     { "latents", 0, OPT_PATH, JOB(latents), NULL, 0, 0, "FILE", PICTURE, NULL,
       "initial noise from a safetensors file (as --trace writes it)" },
     { "vae", 0, OPT_PATH, JOB(vae), NULL, 0, 0, "FILE", PICTURE, NULL,
@@ -67,6 +79,16 @@ const Option job_options[] = {
     { "output", 'o', OPT_PATH, JOB(output), NULL, 0, 0, "WHERE", RUN, NULL,
       "x.png, a folder, or a template such as '{prompt}-{seed}.png'; otherwise limn-00001.png, a fresh number that "
       "replaces nothing" },
+    { "sizes", 0, OPT_STR, JOB(sizes), NULL, 0, 0, "N,N,..", RUN, check_sizes,
+      "also write smaller copies: x_128.png, x_64.png for 128,64 (pixels of the longer side)" },
+    { "atlas", 0, OPT_PATH, JOB(atlas), NULL, 0, 0, "FILE", RUN, NULL,
+      "also write all pictures as one sprite atlas: FILE.png and FILE.json for Phaser, PixiJS, ..." },
+    { "atlas-size", 0, OPT_INT, JOB(atlas_size), "4096", 16, 16384, "PIXELS", RUN, NULL,
+      "the most a page of the atlas has on a side; what does not fit goes on further pages" },
+    { "atlas-padding", 0, OPT_INT, JOB(atlas_padding), "2", 0, 256, "PIXELS", RUN, NULL,
+      "space around each picture of the atlas" },
+    { "atlas-pot", 0, OPT_FLAG, JOB(atlas_pot), "false", 0, 0, NULL, RUN, NULL,
+      "make the sides of the atlas powers of two" },
     { "threads", 't', OPT_INT, JOB(threads), NULL, 1, 512, "N", RUN, check_threads,
       "how many to use; otherwise one a core" },
     { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, NULL,
@@ -75,6 +97,39 @@ const Option job_options[] = {
     { "quiet", 'q', OPT_FLAG, JOB(quiet), "false", 0, 0, NULL, RUN, NULL, "no progress, no words but errors" },
     { "verbose", 'v', OPT_FLAG, JOB(verbose), "false", 0, 0, NULL, RUN, NULL,
       "say what was used, how long it took, how much memory" },
+
+    { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, NULL,
+      "whose network is measured" },
+    { "size", 0, OPT_INT, JOB(size), NULL, 8, JOB_MAX_SIDE, "PIXELS", RUN, NULL,
+      "width and height; otherwise what the network was trained at" },
+    { "batch", 0, OPT_INT, JOB(batch), "2", 1, 64, "N", RUN, NULL,
+      "latents that go through the UNet at once; 2 is one picture with guidance" },
+    { "layers", 0, OPT_FLAG, JOB(layers), "false", 0, 0, NULL, RUN, NULL, "tell what each distinct layer takes" },
+
+    { "dry-run", 0, OPT_FLAG, JOB(dry_run), "false", 0, 0, NULL, RUN, NULL,
+      "only show the pictures, how many, how long they will take and how much disk" },
+    { "expand", 0, OPT_CHOICE, JOB(expand), "random", 0, 0, "random|all|off", RUN, NULL,
+      "{a|b} and __wildcards__: one by the picture's seed, every one of them, or left as they are" },
+    { "wildcards", 0, OPT_PATH, JOB(wildcards), "wildcards", 0, 0, "FOLDER", RUN, NULL,
+      "where __name__ finds name.txt" },
+    { "format", 0, OPT_CHOICE, JOB(format), "auto", 0, 0, "auto|jsonl|json|csv|txt", RUN, NULL,
+      "of the job file, where its name does not tell" },
+    { "batch-size", 0, OPT_STR, JOB(batch_size), "auto", 0, 0, "auto|N", RUN, check_batch_size,
+      "pictures drawn at once; auto measures what is fastest" },
+    { "changed", 0, OPT_CHOICE, JOB(changed), "refuse", 0, 0, "refuse|render|keep", RUN, NULL,
+      "what to do where a picture of that name was drawn from another job" },
+    { "retry-failed", 0, OPT_FLAG, JOB(retry_failed), "false", 0, 0, NULL, RUN, NULL,
+      "try again even what the model has refused before" },
+    { "keep-going", 0, OPT_FLAG, JOB(keep_going), "false", 0, 0, NULL, RUN, NULL,
+      "go on after a picture that fails; that is the default" },
+    { "fail-fast", 0, OPT_FLAG, JOB(fail_fast), "false", 0, 0, NULL, RUN, NULL,
+      "stop at the first picture that fails" },
+    { "shard", 0, OPT_STR, JOB(shard), NULL, 0, 0, "I/N|auto", RUN, NULL,
+      "draw only this part; auto asks Slurm, Kubernetes, AWS Batch, Grid Engine, ..." },
+    { "merge", 0, OPT_FLAG, JOB(merge), "false", 0, 0, NULL, RUN, NULL,
+      "draw nothing: join the shards' manifests and tell what is missing" },
+    { "sheet", 0, OPT_FLAG, JOB(sheet), "false", 0, 0, NULL, RUN, NULL,
+      "also make a contact sheet of all pictures, sheet.png" },
     { .name = NULL },
 };
 /* clang-format on */
@@ -85,7 +140,7 @@ static bool is_text(const Option *o) { return o->type == OPT_STR || o->type == O
 
 void job_init(Job *j)
 {
-    *j = (Job){ .cfg_scale = -1, .eta = -1 };
+    *j = (Job){ .cfg_scale = -1, .eta = -1, .transparent_tolerance = -1 };
     for (const Option *o = job_options; o->name; o++) {
         Err e;
         int failed = o->dflt && job_set(j, o, o->dflt, &e);
@@ -298,6 +353,13 @@ static int check_vae_tile(const char *text, Err *e)
     return err_usage(e, "\"%.60s\" is not auto, off, or a number of pixels from 64 to %d", text, JOB_MAX_SIDE);
 }
 
+static int check_batch_size(const char *text, Err *e)
+{
+    long v;
+    if (strcmp(text, "auto") == 0 || (parse_long(text, &v) && v >= 1 && v <= JOB_MAX_BATCH)) return 0;
+    return err_usage(e, "\"%.60s\" is neither auto nor a number of pictures from 1 to %d", text, JOB_MAX_BATCH);
+}
+
 /* More than the cores can use is a slip of the finger: each thread costs memory. */
 static int check_threads(const char *text, Err *e)
 {
@@ -307,3 +369,30 @@ static int check_threads(const char *text, Err *e)
     return err_usage(e, "\"%.60s\" is too many: this machine has %ld core%s, at most %ld threads are expected", text,
                      cores, cores == 1 ? "" : "s", cores * JOB_THREADS_A_CORE);
 }
+
+int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e)
+{
+    int count = 0;
+    for (const char *p = text; p && *p;) {
+        size_t len = strspn(p, "0123456789");
+        long v = len && len < 9 ? strtol(p, NULL, 10) : 0;
+        if (v < 1 || v > JOB_MAX_SIDE || (p[len] && p[len] != ',') || (p[len] && !p[len + 1]))
+            return err_usage(e, "\"%.60s\" is not a list of whole numbers from 1 to %d, such as 128,64,32", text,
+                             JOB_MAX_SIDE);
+        if (count == JOB_MAX_SIZES) return err_usage(e, "\"%.60s\" has more than %d sizes", text, JOB_MAX_SIZES);
+        for (int i = 0; i < count; i++)
+            if (sizes[i] == v) return err_usage(e, "\"%.60s\" has %ld twice", text, v);
+        sizes[count++] = (int)v;
+        p += len + (p[len] == ',');
+    }
+    return count;
+}
+
+static int check_sizes(const char *text, Err *e)
+{
+    int sizes[JOB_MAX_SIZES];
+    if (!*text) return err_usage(e, "\"\" is not a list of sizes, such as 128,64,32");
+    return job_sizes(text, sizes, e) < 0 ? -1 : 0;
+}
+
+bool job_tiles(const Job *j, char axis) { return j->tile && (*j->tile == axis || *j->tile == 'b'); }

@@ -41,8 +41,13 @@ static void commands_name_options(void **state)
     for (const Command *c = commands; c->name; c++) {
         size_t named = 0, taken = 0;
         for (const char *p = c->options; p && *p; p += strspn(p, " ")) {
+            bool own = *p == '+';
+            p += own;
             size_t len = strcspn(p, " ");
-            assert_non_null(option_find(p, len));
+            const Option *o = option_find(p, len);
+            assert_non_null(o);
+            for (const Command *other = commands; own && other->name; other++)
+                assert_true((other == c) == command_takes(other, o));
             named++;
             p += len;
         }

@@ -60,14 +60,14 @@ void weights_set_mapped(Weights *w) { w->mapped = true; }
 
 void weights_set_maker(Weights *w, WeightMaker maker) { w->maker = maker; }
 
-Weight *weights_make(Weights *w, const char *name, int ndim, const int64_t *shape, bool described)
+bool weights_makes(const Weights *w) { return w->maker.make != NULL; }
+
+Weight *weights_make(Weights *w, const Weight *want, bool described, Err *e)
 {
-    Weight t = { .name = (char *)(size_t)name, .dtype = DT_F16, .ndim = ndim, .used = true }; /* name: only read */
-    Err e;
-    if (!w->maker.make) return NULL;
-    memcpy(t.shape, shape, (size_t)ndim * sizeof *shape);
-    if (!described && !w->dry) w->maker.make(w->maker.ctx, &t);
-    return weights_add(w, name, &t, &e) ? NULL : weights_find(w, name);
+    Weight t = *want;
+    t.used = true;
+    if (w->maker.make(w->maker.ctx, &t, described, e) || weights_add(w, want->name, &t, e)) return NULL;
+    return weights_find(w, want->name);
 }
 
 void weights_converted(const Weights *w, const Weight *t)

@@ -41,17 +41,18 @@ void weights_set_mapped(Weights *w);
 void weights_converted(const Weights *w, const Weight *t);
 
 /*
- * A set without files: tensors that are asked for and not there are made. make() fills in dtype, data (the maker's, for as
- * long as the set) and bytes of a tensor of which name and shape are known; it is not called where only those matter.
+ * A set without files: tensors that are asked for and not there are made. make() fills in dtype, bytes and data (the maker's,
+ * for as long as the set) of a tensor of which name and shape are known; described: nobody will read its data.
  */
 typedef struct {
     void *ctx;
-    void (*make)(void *ctx, Weight *t);
+    int (*make)(void *ctx, Weight *t, bool described, Err *e);
 } WeightMaker;
 void weights_set_maker(Weights *w, WeightMaker maker);
+bool weights_makes(const Weights *w);
 
-/* Makes and adds a tensor; NULL: the set has no maker. described: nobody will read its data. */
-Weight *weights_make(Weights *w, const char *name, int ndim, const int64_t *shape, bool described);
+/* Makes a tensor of that name and shape and adds it, used. */
+Weight *weights_make(Weights *w, const Weight *want, bool described, Err *e);
 
 /* Adds a tensor (name is copied). Error: the name is there already. */
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e);

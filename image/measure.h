@@ -1,0 +1,57 @@
+/*
+ * measure.h - how much two pictures differ, as numbers that other tools compute too.
+ */
+#ifndef LIMN_IMAGE_MEASURE_H
+#define LIMN_IMAGE_MEASURE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "image/image.h"
+
+enum { SSIM_WINDOW = 7 }; /* pixels: no side of a picture may be smaller */
+
+/* Whether two pictures can be measured against each other: the same size. */
+int measure_check(const Image *a, const Image *b, Err *e);
+
+/* Peak signal to noise over all RGB values, dB: 10 log10(255^2 / mean squared difference). Equal: INFINITY. */
+double measure_psnr(const Image *a, const Image *b);
+
+/*
+ * Structural similarity, -1 .. 1, equal: 1; NAN where a side is less than SSIM_WINDOW. Wang et al. 2004, "Image quality
+ * assessment: from error visibility to structural similarity", with the same options as scikit-image's
+ * structural_similarity(a, b, channel_axis=2, data_range=255): a uniform window of 7x7, sample covariance (N - 1), K1 0.01,
+ * K2 0.03, the mean over all windows inside the picture and over the channels.
+ */
+double measure_ssim(const Image *a, const Image *b);
+
+/* Root mean square of a - b. */
+double measure_rmse(const float *a, const float *b, size_t n);
+
+/*
+ * The radially averaged power spectrum of a picture's luma (Rec. 601, 0 .. 255): its mean is taken away, a Hann window laid
+ * over both axes, and |FFT|^2 divided by the window's energy, so that white noise of variance v has power v everywhere.
+ */
+typedef struct {
+    int bins;      /* half of the longer side */
+    double step;   /* cycles a pixel between bins: 1 / longer side */
+    double *power; /* [bins], heap: bin k holds the frequencies around (k + 1) * step; the last is about 0.5 */
+} Spectrum;
+
+/* Error: no memory for the transform. spectrum_release() also then. */
+int spectrum_init(Spectrum *s, const Image *im, Err *e);
+void spectrum_release(Spectrum *s);
+
+/*
+ * 10 log10 of a's power over b's (the reference), dB, in each of the b->bins bins; to both is added what rounding to 8 bits
+ * alone makes (variance 1/12), so that what cannot be seen counts for nothing. Returns the root mean square over the bins.
+ */
+double spectrum_difference(const Spectrum *a, const Spectrum *b, double *db);
+
+/* Means over bins: coarse up to 1/16 cycles a pixel, middle up to 1/4, fine beyond. Without a bin: NAN. */
+typedef struct {
+    double coarse, middle, fine;
+} SpectrumBands;
+SpectrumBands spectrum_bands(const Spectrum *s, const double *db);
+
+#endif

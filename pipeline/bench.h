@@ -1,0 +1,52 @@
+/*
+ * bench.h - how long a step and a decoding of a known network take on this machine, with weights made up in memory.
+ */
+#ifndef LIMN_PIPELINE_BENCH_H
+#define LIMN_PIPELINE_BENCH_H
+
+#include "base/err.h"
+#include "nn/peak.h"
+#include "nn/profile.h"
+#include "pipeline/generate.h"
+
+/* A network by its name. */
+typedef struct {
+    const char *name;       /* "sd15" */
+    const char *unet, *vae; /* their config.json; NULL: those of the built-in model of that name */
+} BenchShape;
+
+extern const BenchShape bench_shapes[]; /* ends with name NULL */
+
+typedef struct {
+    const char *shape;
+    int size;           /* pixels on a side; 0: what the network was trained at */
+    int batch;          /* latents in one call of the UNet: 2 is one picture with guidance */
+    int threads;        /* >= 1 */
+    const Watch *watch; /* step is called between passes; cancelled is asked there */
+} BenchJob;
+
+/* One network: the fastest of several passes after a warm-up. */
+typedef struct {
+    double seconds;
+    double flops;    /* 2 x the multiplications of the plain algorithm */
+    Profile profile; /* of that pass */
+} BenchPass;
+
+typedef struct {
+    const char *row;       /* of the kernels */
+    const char *precision; /* "f32" */
+    int size;
+    double make_seconds; /* making and binding the weights */
+    BenchPass step, vae; /* one call of the UNet; decoding one picture */
+    Peak peak;           /* of the machine */
+    size_t peak_bytes;   /* the most memory that the process held */
+} BenchResult;
+
+/*
+ * Error: no such shape, a size that it cannot draw, too little memory (the text has the figure), cancelled. *out is
+ * bench_release()'s also then.
+ */
+int bench_run(const BenchJob *j, BenchResult *out, Err *e);
+void bench_release(BenchResult *r);
+
+#endif

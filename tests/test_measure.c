@@ -1,0 +1,174 @@
+/* test_measure.c - PSNR, SSIM and spectra against scikit-image and numpy (golden/measure), and where the answer is known. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "image/measure.h"
+#include "tests/support.h"
+#include "weights/json.h"
+
+/* The pictures of golden/measure/make.py. */
+static void make_pictures(Image *a, Image *b, int w, int h, int64_t strength)
+{
+    uint32_t state = 12345;
+    image_init(a, w, h);
+    image_init(b, w, h);
+    for (int i = 0; i < w * h * 3; i++) {
+        int c = i % 3, x = i / 3 % w, y = i / 3 / w;
+        state = state * 1664525 + 1013904223;
+        int v = (x * (c + 1) + 2 * y + x * y / 16) % 256;
+        int64_t noisy = v + ((((int64_t)(state >> 16) - 32768) * strength) >> 23);
+        a->rgb[i] = (uint8_t)v;
+        b->rgb[i] = (uint8_t)(noisy < 0 ? 0 : noisy > 255 ? 255 : noisy);
+    }
+}
+
+static double number(const cJSON *row, const char *key) { return cJSON_GetObjectItem(row, key)->valuedouble; }
+
+static Spectrum spectrum_of(const Image *im)
+{
+    Spectrum s;
+    Err e;
+    assert_int_equal(spectrum_init(&s, im, &e), 0);
+    return s;
+}
+
+static void check_row(const cJSON *row)
+{
+    Image a, b;
+    make_pictures(&a, &b, (int)number(row, "w"), (int)number(row, "h"), (int64_t)number(row, "strength"));
+    assert_error(fabs(measure_psnr(&b, &a) - number(row, "psnr")), 1e-9, "PSNR %dx%d", a.w, a.h);
+    assert_error(fabs(measure_ssim(&b, &a) - number(row, "ssim")), 1e-9, "SSIM %dx%d", a.w, a.h);
+
+    Spectrum sa = spectrum_of(&a), sb = spectrum_of(&b);
+    assert_error(fabs(spectrum_difference(&sb, &sa, NULL) - number(row, "spectrum")), 1e-3, "spectrum %dx%d", a.w, a.h);
+    const cJSON *power = cJSON_GetObjectItem(row, "power");
+    int every = sb.bins / 6 > 1 ? sb.bins / 6 : 1;
+    for (int i = 0; i < cJSON_GetArraySize(power); i++) {
+        double expected = cJSON_GetArrayItem(power, i)->valuedouble;
+        assert_error(fabs(sb.power[i * every] / expected - 1), 1e-4, "power %d of %dx%d", i * every, a.w, a.h);
+    }
+    spectrum_release(&sa);
+    spectrum_release(&sb);
+    image_release(&a);
+    image_release(&b);
+}
+
+static void test_golden(void **state)
+{
+    Bytes file;
+    Err e;
+    (void)state;
+    assert_int_equal(file_map(&file, GOLDEN "/measure/measure.json", &e), 0);
+    cJSON *rows = cJSON_ParseWithLength((const char *)file.data, file.len);
+    assert_true(cJSON_GetArraySize(rows) >= 7);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, rows) check_row(row);
+    cJSON_Delete(rows);
+    file_unmap(&file);
+}
+
+static void test_equal_pictures(void **state)
+{
+    Image a, b;
+    Err e;
+    (void)state;
+    make_pictures(&a, &b, 20, 30, 0);
+    assert_true(isinf(measure_psnr(&a, &b)));
+    assert_true(measure_ssim(&a, &b) == 1);
+    Spectrum s = spectrum_of(&a);
+    assert_true(spectrum_difference(&s, &s, NULL) == 0);
+    spectrum_release(&s);
+    assert_int_equal(measure_check(&a, &b, &e), 0);
+    b.h--;
+    assert_int_equal(measure_check(&a, &b, &e), -1);
+    assert_non_null(strstr(e.text, "20x30"));
+    image_release(&a);
+    image_release(&b);
+}
+
+static void test_small_pictures(void **state)
+{
+    (void)state;
+    for (int w = 1; w < 9; w++) {
+        Image a, b;
+        make_pictures(&a, &b, w, 9 - w, 60000);
+        assert_true(isnan(measure_ssim(&a, &b)));
+        assert_true(!isnan(measure_psnr(&a, &b)));
+        Spectrum s = spectrum_of(&a);
+        assert_true(!isnan(spectrum_difference(&s, &s, NULL)));
+        spectrum_release(&s);
+        image_release(&a);
+        image_release(&b);
+    }
+}
+
+/* White noise of variance v has power v at all frequencies: that is what the window's energy is divided by. */
+static void test_noise_is_white(void **state)
+{
+    Image im;
+    uint32_t r = 7;
+    double variance = 0, sum = 0;
+    (void)state;
+    image_init(&im, 200, 150);
+    for (int i = 0; i < 200 * 150; i++) {
+        r = r * 1664525 + 1013904223;
+        int v = (int)(r >> 24);
+        im.rgb[3 * i] = im.rgb[3 * i + 1] = im.rgb[3 * i + 2] = (uint8_t)v;
+        variance += (v - 127.5) * (v - 127.5) / (200 * 150);
+    }
+    Spectrum s = spectrum_of(&im);
+    assert_int_equal(s.bins, 100);
+    for (int k = 20; k < s.bins; k++) sum += s.power[k] / (s.bins - 20);
+    assert_error(fabs(sum / variance - 1), 0.03, "power of white noise");
+    spectrum_release(&s);
+    image_release(&im);
+}
+
+/* A wave of one frequency is found in its bin, and taking its amplitude to a tenth is -20 dB there. */
+static void test_a_wave(void **state)
+{
+    Image a, b;
+    (void)state;
+    image_init(&a, 128, 64);
+    image_init(&b, 128, 64);
+    for (int i = 0; i < 128 * 64 * 3; i++) {
+        double phase = 2 * M_PI * 16 * (i / 3 % 128) / 128;
+        a.rgb[i] = (uint8_t)lrint(128 + 100 * sin(phase));
+        b.rgb[i] = (uint8_t)lrint(128 + 10 * sin(phase));
+    }
+    Spectrum sa = spectrum_of(&a), sb = spectrum_of(&b);
+    double db[64];
+    spectrum_difference(&sb, &sa, db);
+    assert_error(fabs(db[15] + 20), 0.1, "the wave's own bin");
+    int best = 0;
+    for (int k = 1; k < sa.bins; k++)
+        if (sa.power[k] > sa.power[best]) best = k;
+    assert_int_equal(best, 15);
+    SpectrumBands bands = spectrum_bands(&sa, db);
+    assert_true(bands.middle < bands.coarse && bands.middle < bands.fine);
+    spectrum_release(&sa);
+    spectrum_release(&sb);
+    image_release(&a);
+    image_release(&b);
+}
+
+static void test_rmse(void **state)
+{
+    const float a[] = { 1, 2, 3, 4 }, b[] = { 1, 4, 3, 8 };
+    (void)state;
+    assert_error(fabs(measure_rmse(a, b, 4) - sqrt(5)), 1e-12, "RMSE");
+    assert_true(measure_rmse(a, b, 0) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_equal_pictures),
+        cmocka_unit_test(test_small_pictures), cmocka_unit_test(test_noise_is_white),
+        cmocka_unit_test(test_a_wave),         cmocka_unit_test(test_rmse),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
