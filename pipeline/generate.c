@@ -43,9 +43,12 @@ struct Generator {
     int tile;     /* of the VAE, in latents; VAE_WHOLE */
     float *given; /* --latents: [1, h, w, c], or NULL */
 
-    int batch;        /* pictures that there is room for */
-    bool latents;     /* wanted */
-    TextCache *texts; /* embeddings; own_texts: made here */
+    int batch;    /* pictures that there is room for */
+    bool latents; /* wanted */
+    float *x0;    /* [batch, steps, h, w, c] the estimates of a run, or NULL: not wanted */
+    bool wants_x0;
+    const Timeline *own_timeline; /* or NULL */
+    TextCache *texts;             /* embeddings; own_texts: made here */
     bool own_texts;
     Memo *memo;            /* or NULL */
     Prompts given_prompts; /* the job's */
@@ -160,7 +163,8 @@ static int resolve(Generator *g, Job *j, Err *e)
 
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;
-    if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
+    if (g->own_timeline) timeline_copy(&g->tl, g->own_timeline);
+    else if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
 
     /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
     g->guided = j->cfg_scale > 1 && !unet_cond_width(m->unet);
@@ -271,7 +275,10 @@ static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 {
     Generator *g = ctx;
-    (void)x0, (void)e;
+    size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)g->tl.steps;
+    (void)e;
+    for (int k = 0; g->x0 && k < x0.n; k++)
+        memcpy(g->x0 + ((size_t)k * steps + (size_t)i) * each, tensor_slice(x0, k, 1).data, each * sizeof *g->x0);
     if (g->j->trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(&g->tl, i + 1));
     if (g->watch.step) g->watch.step(g->watch.ctx, i + 1, g->tl.steps);
     return 0;
@@ -347,6 +354,23 @@ done:
     return failed;
 }
 
+/* What each step of picture k predicted, as pictures. They need no more memory than the last one. */
+static int finish_steps(Generator *g, int k, Picture *out, Err *e)
+{
+    int c = vae_latent_channels(g->m->vae);
+    size_t each = (size_t)g->h * (size_t)g->w * (size_t)c, steps = (size_t)g->tl.steps;
+    out->steps = mem_array(steps, sizeof *out->steps);
+    for (; out->step_count < g->tl.steps; out->step_count++) {
+        if (check_cancelled(g, e)) return -1;
+        size_t mark = g->nn.arena->used;
+        float *x0 = g->x0 + ((size_t)k * steps + (size_t)out->step_count) * each;
+        Tensor image = decode(g, (Tensor){ x0, 1, g->h, g->w, c });
+        image_from_tensor(&out->steps[out->step_count], image);
+        arena_reset(g->nn.arena, mark);
+    }
+    return 0;
+}
+
 /* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
 static int draw(Generator *g, const Request *requests, int n, Picture *out, Err *e)
 {
@@ -361,7 +385,8 @@ static int draw(Generator *g, const Request *requests, int n, Picture *out, Err 
     start = now();
     for (int i = 0; i < (out ? n : 1) && !failed;
          i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
-        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e);
+        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e) ||
+                 (out && g->x0 && finish_steps(g, i, &out[i], e));
     g->time.decode = now() - start;
     return failed ? -1 : 0;
 }
@@ -493,6 +518,8 @@ static Generator *start(const Model *m, Job *j, const Share *share)
     g->j = j;
     g->batch = share && share->batch > 1 ? share->batch : 1;
     g->latents = share && share->latents;
+    g->wants_x0 = share && share->steps;
+    g->own_timeline = share ? share->timeline : NULL;
     g->memo = share ? share->memo : NULL;
     g->texts = share ? share->texts : NULL;
     g->own_texts = !g->texts;
@@ -515,6 +542,8 @@ Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, E
     const Prompts *own = &g->given_prompts;
     if (encode(g, &own, 1, e)) goto fail;
     arena_reset(&g->arena, 0);
+    size_t latent = (size_t)g->h * (size_t)g->w * (size_t)vae_latent_channels(m->vae);
+    if (g->wants_x0) g->x0 = mem_array((size_t)g->batch * (size_t)g->tl.steps * latent, sizeof *g->x0);
     return g;
 fail:
     generator_free(g);
@@ -531,6 +560,7 @@ void generator_free(Generator *g)
     if (g->own_texts) text_cache_free(g->texts);
     free(g->given);
     free(g->cond);
+    free(g->x0);
     free(g);
 }
 
@@ -556,6 +586,8 @@ void picture_release(Picture *p)
 {
     image_release(&p->image);
     free(p->latent);
+    for (int i = 0; i < p->step_count; i++) image_release(&p->steps[i]);
+    free(p->steps);
     *p = (Picture){ 0 };
 }
 

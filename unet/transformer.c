@@ -27,7 +27,7 @@ static int block_bind(Binder *b, TransformerBlock *t, const TransformerShape *s)
     if (attention_bind(b, &t->attn1, "attn1", c, s->only_cross ? s->context : c, s->heads) ||
         attention_bind(b, &t->attn2, "attn2", c, s->context, s->heads))
         return -1;
-    if (bind_linear(b, &t->ff_in, "ff.net.0.proj", c, 8 * c, true)) return -1;
+    if (bind_linear_geglu(b, &t->ff_in, "ff.net.0.proj", c, 8 * c)) return -1;
     return bind_linear(b, &t->ff_out, "ff.net.2", 4 * c, c, true);
 }
 
@@ -67,7 +67,7 @@ static Tensor block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor 
     x = tensor_keep(nn->arena, mark, attend(nn, &t->attn1, h, t->only_cross ? context : h, x));
     h = nn_layer_norm(nn, &t->norm2, x);
     x = tensor_keep(nn->arena, mark, attend(nn, &t->attn2, h, context, x));
-    h = nn_geglu(nn, nn_linear(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x)));
+    h = nn_linear_geglu(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x));
     return tensor_keep(nn->arena, mark, nn_linear_add(nn, &t->ff_out, h, x));
 }
 
