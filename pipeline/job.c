@@ -54,6 +54,8 @@ const Option job_options[] = {
       "what to do with more than 75 tokens" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
+    { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, NULL,
+      "bf16: the UNet's linear layers and attention in bfloat16, faster where the CPU has it" },
     { "latents", 0, OPT_PATH, JOB(latents), NULL, 0, 0, "FILE", PICTURE, NULL,
       "initial noise from a safetensors file (as --trace writes it)" },
     { "vae", 0, OPT_PATH, JOB(vae), NULL, 0, 0, "FILE", PICTURE, NULL,

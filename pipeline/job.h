@@ -26,6 +26,7 @@ typedef struct {
     char *rng;                               /* "torch" | "philox" */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* "truncate" | "chunk" */
+    char *precision;                         /* "auto" | "f32" | "bf16" */
     char *vae_tile;                          /* "auto" | "off" | a number of pixels */
     char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
