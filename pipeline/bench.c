@@ -254,7 +254,7 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     *out = (BenchResult){ .precision = "f32" };
     if (!s) return err_usage(e, "\"%.60s\" is no shape that is known here", j->shape);
     if (!b.nn.k) return err_usage(e, "%s", why);
-    if (precision_choose(&b.bf16, j->precision, b.nn.k, e)) return -1;
+    if (precision_choose(&b.bf16, j->precision ? j->precision : "auto", b.nn.k, e)) return -1;
     out->precision = precision_name(b.bf16);
     out->row = b.nn.k->name;
     if (weigh(&b, s, out, &room, e)) return -1;

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
 #include "pipeline/precision.h"
@@ -44,9 +45,12 @@ struct Generator {
     int tile;     /* of the VAE, in latents; VAE_WHOLE */
     float *given; /* --latents: [1, h, w, c], or NULL */
 
-    int batch;        /* pictures that there is room for */
-    bool latents;     /* wanted */
-    TextCache *texts; /* embeddings; own_texts: made here */
+    int batch;    /* pictures that there is room for */
+    bool latents; /* wanted */
+    float *x0;    /* [batch, steps, h, w, c] the estimates of a run, or NULL: not wanted */
+    bool wants_x0;
+    const Timeline *own_timeline; /* or NULL */
+    TextCache *texts;             /* embeddings; own_texts: made here */
     bool own_texts;
     Memo *memo;            /* or NULL */
     Prompts given_prompts; /* the job's */
@@ -144,7 +148,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     fill_defaults(m, j);
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
-    if (generator_check_size(m, j->width, j->height, e)) return -1;
+    if (generator_check_size(m, j->width, j->height, e) || finish_check(j, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -162,7 +166,8 @@ static int resolve(Generator *g, Job *j, Err *e)
 
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;
-    if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
+    if (g->own_timeline) timeline_copy(&g->tl, g->own_timeline);
+    else if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
 
     if (precision_choose(&g->bf16, j->precision, g->nn.k, e)) return -1;
     set_text(&j->precision, precision_name(g->bf16)); /* what made the picture, so that it can be made again */
@@ -277,7 +282,10 @@ static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 {
     Generator *g = ctx;
-    (void)x0, (void)e;
+    size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)g->tl.steps;
+    (void)e;
+    for (int k = 0; g->x0 && k < x0.n; k++)
+        memcpy(g->x0 + ((size_t)k * steps + (size_t)i) * each, tensor_slice(x0, k, 1).data, each * sizeof *g->x0);
     if (g->j->trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(&g->tl, i + 1));
     if (g->watch.step) g->watch.step(g->watch.ctx, i + 1, g->tl.steps);
     return 0;
@@ -326,6 +334,17 @@ static Tensor decode(Generator *g, Tensor x)
     return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
 }
 
+static void cut_out(const Generator *g, Image *im)
+{
+    double plain;
+    if (finish_image(g->j, im, &plain)) return;
+    char text[160];
+    snprintf(text, sizeof text,
+             "--transparent: the background is not plain (only %.0f %% of the border has one colour); all stays opaque",
+             100 * plain);
+    warn(g, text);
+}
+
 /* x [1, h, w, c] to pixels. The VAE takes pictures one by one: they are large, and together they are no faster. */
 static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 {
@@ -344,6 +363,7 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
         goto done;
     }
     image_from_tensor(&out->image, image);
+    cut_out(g, &out->image);
     if (g->latents) {
         out->latent = mem_array(tensor_len(x), sizeof *out->latent);
         memcpy(out->latent, x.data, tensor_len(x) * sizeof *out->latent);
@@ -351,6 +371,23 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 done:
     arena_reset(g->nn.arena, mark);
     return failed;
+}
+
+/* What each step of picture k predicted, as pictures. They need no more memory than the last one. */
+static int finish_steps(Generator *g, int k, Picture *out, Err *e)
+{
+    int c = vae_latent_channels(g->m->vae);
+    size_t each = (size_t)g->h * (size_t)g->w * (size_t)c, steps = (size_t)g->tl.steps;
+    out->steps = mem_array(steps, sizeof *out->steps);
+    for (; out->step_count < g->tl.steps; out->step_count++) {
+        if (check_cancelled(g, e)) return -1;
+        size_t mark = g->nn.arena->used;
+        float *x0 = g->x0 + ((size_t)k * steps + (size_t)out->step_count) * each;
+        Tensor image = decode(g, (Tensor){ x0, 1, g->h, g->w, c });
+        image_from_tensor(&out->steps[out->step_count], image);
+        arena_reset(g->nn.arena, mark);
+    }
+    return 0;
 }
 
 /* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
@@ -367,7 +404,8 @@ static int draw(Generator *g, const Request *requests, int n, Picture *out, Err 
     start = now();
     for (int i = 0; i < (out ? n : 1) && !failed;
          i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
-        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e);
+        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e) ||
+                 (out && g->x0 && finish_steps(g, i, &out[i], e));
     g->time.decode = now() - start;
     return failed ? -1 : 0;
 }
@@ -499,6 +537,8 @@ static Generator *start(const Model *m, Job *j, const Share *share)
     g->j = j;
     g->batch = share && share->batch > 1 ? share->batch : 1;
     g->latents = share && share->latents;
+    g->wants_x0 = share && share->steps;
+    g->own_timeline = share ? share->timeline : NULL;
     g->memo = share ? share->memo : NULL;
     g->texts = share ? share->texts : NULL;
     g->own_texts = !g->texts;
@@ -521,6 +561,8 @@ Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, E
     const Prompts *own = &g->given_prompts;
     if (encode(g, &own, 1, e)) goto fail;
     arena_reset(&g->arena, 0);
+    size_t latent = (size_t)g->h * (size_t)g->w * (size_t)vae_latent_channels(m->vae);
+    if (g->wants_x0) g->x0 = mem_array((size_t)g->batch * (size_t)g->tl.steps * latent, sizeof *g->x0);
     return g;
 fail:
     generator_free(g);
@@ -537,6 +579,7 @@ void generator_free(Generator *g)
     if (g->own_texts) text_cache_free(g->texts);
     free(g->given);
     free(g->cond);
+    free(g->x0);
     free(g);
 }
 
@@ -562,6 +605,8 @@ void picture_release(Picture *p)
 {
     image_release(&p->image);
     free(p->latent);
+    for (int i = 0; i < p->step_count; i++) image_release(&p->steps[i]);
+    free(p->steps);
     *p = (Picture){ 0 };
 }
 

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "scheduler/names.h"
@@ -250,6 +251,30 @@ int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family
 fail:
     timeline_release(tl);
     return -1;
+}
+
+static double *copied(const double *from, int count)
+{
+    double *to = mem_array((size_t)count, sizeof *to);
+    memcpy(to, from, (size_t)count * sizeof *to);
+    return to;
+}
+
+void timeline_from(Timeline *tl, const double *sigma, int steps, double scale, const Noise *n)
+{
+    *tl = (Timeline){ .steps = steps, .family = FAMILY_SIGMA, .scale = scale };
+    tl->sigma = copied(sigma, steps + 1);
+    tl->t = mem_array((size_t)steps + 1, sizeof *tl->t);
+    tl->to = copied(sigma + 1, steps);
+    for (int i = 0; i < steps; i++) tl->t[i] = noise_timestep(n, sigma[i]);
+}
+
+void timeline_copy(Timeline *dst, const Timeline *src)
+{
+    *dst = *src;
+    dst->sigma = copied(src->sigma, src->steps + 1);
+    dst->t = copied(src->t, src->steps + 1);
+    dst->to = copied(src->to, src->steps);
 }
 
 void timeline_release(Timeline *tl)
