@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "nn/gemm.h"
 #include "pipeline/synthetic.h"
+#include "pipeline/precision.h"
 #include "scheduler/rng.h"
 #include "unet/unet.h"
 #include "vae/vae.h"
@@ -121,6 +122,7 @@ typedef struct {
     const BenchJob *job;
     Nn nn;
     const Networks *networks;
+    bool bf16;
     int side; /* of the latent */
 } Bench;
 
@@ -144,7 +146,9 @@ static Tensor step(Bench *b)
     const UNetInputs in = { .context = context,
                             .pooled = added.data,
                             .ids = added.data ? added.data + tensor_len(added) - (size_t)(n * ids) : NULL };
-    return unet_forward(&b->nn, u, x, 500, &in);
+    Nn nn = b->nn;
+    nn.bf16 = b->bf16;
+    return unet_forward(&nn, u, x, 500, &in);
 }
 
 static Tensor decode(Bench *b)
@@ -249,6 +253,8 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     *out = (BenchResult){ .precision = "f32" };
     if (!s) return err_usage(e, "\"%.60s\" is no shape that is known here", j->shape);
     if (!b.nn.k) return err_usage(e, "%s", why);
+    if (precision_choose(&b.bf16, j->precision ? j->precision : "auto", b.nn.k, e)) return -1;
+    out->precision = precision_name(b.bf16);
     out->row = b.nn.k->name;
     if (weigh(&b, s, out, &room, e)) return -1;
 

@@ -13,8 +13,10 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
+#include "pipeline/precision.h"
 #include "pipeline/trace.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
@@ -54,6 +56,7 @@ struct Generator {
     Prompts given_prompts; /* the job's */
 
     Nn nn;
+    bool bf16; /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
@@ -145,7 +148,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     fill_defaults(m, j);
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
-    if (generator_check_size(m, j->width, j->height, e)) return -1;
+    if (generator_check_size(m, j->width, j->height, e) || finish_check(j, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -166,6 +169,8 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (g->own_timeline) timeline_copy(&g->tl, g->own_timeline);
     else if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
 
+    if (precision_choose(&g->bf16, j->precision, g->nn.k, e)) return -1;
+    set_text(&j->precision, precision_name(g->bf16)); /* what made the picture, so that it can be made again */
     /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
     g->guided = j->cfg_scale > 1 && !unet_cond_width(m->unet);
     g->rng = strcmp(j->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
@@ -250,7 +255,9 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
             tensor_copy(tensor_slice(context, k, 1), tensor_slice(g->context, k * n + i, 1));
         }
         UNetInputs in = { .context = context, .cond = g->cond };
+        g->nn.bf16 = g->bf16;
         Tensor y = unet_forward(&g->nn, g->m->unet, own, t, &in);
+        g->nn.bf16 = false;
         for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
         arena_reset(g->nn.arena, mark);
     }
@@ -327,6 +334,17 @@ static Tensor decode(Generator *g, Tensor x)
     return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
 }
 
+static void cut_out(const Generator *g, Image *im)
+{
+    double plain;
+    if (finish_image(g->j, im, &plain)) return;
+    char text[160];
+    snprintf(text, sizeof text,
+             "--transparent: the background is not plain (only %.0f %% of the border has one colour); all stays opaque",
+             100 * plain);
+    warn(g, text);
+}
+
 /* x [1, h, w, c] to pixels. The VAE takes pictures one by one: they are large, and together they are no faster. */
 static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 {
@@ -345,6 +363,7 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
         goto done;
     }
     image_from_tensor(&out->image, image);
+    cut_out(g, &out->image);
     if (g->latents) {
         out->latent = mem_array(tensor_len(x), sizeof *out->latent);
         memcpy(out->latent, x.data, tensor_len(x) * sizeof *out->latent);
