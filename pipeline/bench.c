@@ -181,6 +181,7 @@ static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPas
         double seconds = clock_now() - start;
         bool finite = b->nn.k->find_bad(y.data, tensor_len(y)) == tensor_len(y);
         arena_reset(b->nn.arena, 0);
+        b->nn.profile = NULL;
         if (i > 0) all += seconds;
         if (i > 0 && seconds < out->seconds) {
             profile_release(&out->profile);
