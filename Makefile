@@ -47,6 +47,11 @@ test: deps-test
 check: all $(TESTS)
 	@tests/run $(TESTS)
 	@tests/cli/run $(B)/limn
+	@tests/cli/batch $(B)/limn
+
+# The same with thirty random moments for each way of ending a batch, and a million jobs: some minutes.
+test-batch: all
+	@LIMN_MOMENTS=30 tests/cli/batch $(B)/limn
 
 $(B)/limn: $(B)/cmd/main.o $(B)/liblimn.a
 	@echo "LINK $@"
@@ -124,4 +129,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-batch asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

@@ -105,6 +105,17 @@ static bool has_field(void *ctx, const char *name, const char **near)
     return false;
 }
 
+static int no_prompt(const Plan *p, Err *e)
+{
+    for (size_t i = 0; i < p->record.count; i++) {
+        Nearest n = nearest_to(p->record.fields[i].name);
+        nearest_try(&n, "prompt");
+        if (n.best && !p->record.fields[i].option)
+            return err_usage(e, "unknown field \"%.60s\"; did you mean \"prompt\"?", p->record.fields[i].name);
+    }
+    return err_usage(e, "the job has no prompt");
+}
+
 static int read_prompt(Plan *p, int which, Err *e)
 {
     static const char *const names[] = { "prompt", "negative-prompt" };
@@ -112,7 +123,7 @@ static int read_prompt(Plan *p, int which, Err *e)
     ChoiceReader r = { .wildcards = p->setup->wildcards, .mode = p->setup->mode, .ctx = p, .has_field = has_field };
     const char *dflt = which == PROMPT ? p->setup->defaults->prompt : p->setup->defaults->negative_prompt;
     t->field = record_find(&p->record, names[which]);
-    if (!t->field && which == PROMPT && !*dflt) return err_usage(e, "the job has no prompt");
+    if (!t->field && which == PROMPT && !*dflt) return no_prompt(p, e);
     size_t count = t->field ? t->field->count : 1;
     t->nodes = mem_array(count, sizeof *t->nodes);
     for (; t->count < count; t->count++) {
@@ -367,7 +378,8 @@ static void set_keys(Item *i)
     for (const Option *o = job_options; o->name; o++) {
         Str line = { 0 };
         if (!option_is_field(o) || strcmp(o->name, "count") == 0 || strcmp(o->name, "output") == 0) continue;
-        str_addf(&line, "%s=", o->name);
+        str_add(&line, o->name);
+        str_add(&line, "=");
         if (job_get(&i->job, o, &line)) {
             sha256_update(&key, line.len + 1, (const uint8_t *)line.s); /* with its NUL: no two lists read the same */
             if (!is_prompt(o) && o->type != OPT_SEED) sha256_update(&kind, line.len + 1, (const uint8_t *)line.s);

@@ -38,7 +38,8 @@ struct Jobs {
 bool next_line(Cursor *c, Bytes *line)
 {
     if (c->at == c->end) return false;
-    size_t left = (size_t)(c->end - c->at);
+    size_t left = (size_t)(c->end - c->at), most = JOBS_MAX_RECORD + 2; /* more is refused: no need to find its end */
+    if (left > most) left = most;
     const char *newline = memchr(c->at, '\n', left);
     size_t len = newline ? (size_t)(newline - c->at) : left;
     *line = (Bytes){ (const unsigned char *)c->at, len && c->at[len - 1] == '\r' ? len - 1 : len };
@@ -48,8 +49,7 @@ bool next_line(Cursor *c, Bytes *line)
 
 int check_record(Bytes text, Err *e)
 {
-    if (text.len > JOBS_MAX_RECORD)
-        return err_usage(e, "a job of %zu bytes, at most %d are expected", text.len, JOBS_MAX_RECORD);
+    if (text.len > JOBS_MAX_RECORD) return err_usage(e, "a job of more than %d bytes", JOBS_MAX_RECORD);
     const unsigned char *nul = memchr(text.data, 0, text.len);
     return nul ? err_usage(e, "a NUL byte (the %zuth of the job): this is not text", (size_t)(nul - text.data) + 1) : 0;
 }

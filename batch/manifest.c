@@ -49,43 +49,65 @@ static const char *text_of(const cJSON *root, const char *key)
     return s ? s : "";
 }
 
-/* The time of a line, which sorts as text; "" when it has none. Our own lines have no spaces, and quotes in texts are escaped. */
-static void time_of(Bytes line, char out[32])
+/* What the index needs of a line. */
+typedef struct {
+    Str file;
+    char time[32], date[16]; /* "": there is none */
+} Head;
+
+/* Copies what stands between a key and the next quote; a text with an escape is not for us. */
+static bool find_text(Bytes line, const char *key, char *out, size_t size)
 {
-    static const char key[] = ",\"time\":\"";
-    const char *at = memmem(line.data, line.len, key, sizeof key - 1), *end = (const char *)line.data + line.len;
-    out[0] = 0;
-    if (at && end - at > 40) snprintf(out, 32, "%.24s", at + sizeof key - 1);
+    const char *at = memmem(line.data, line.len, key, strlen(key)), *end = (const char *)line.data + line.len;
+    if (!at) return false;
+    at += strlen(key);
+    const char *quote = memchr(at, '"', (size_t)(end - at));
+    if (!quote || (size_t)(quote - at) >= size || memchr(at, '\\', (size_t)(quote - at))) return false;
+    memcpy(out, at, (size_t)(quote - at));
+    out[quote - at] = 0;
+    return true;
+}
+
+/*
+ * Our own lines begin with the file and have no spaces, and quotes within texts are escaped: no parser is needed. A line that
+ * somebody else has written anew is parsed.
+ */
+static void read_head(Bytes line, Head *h)
+{
+    static const char begin[] = "{\"file\":\"";
+    char file[1024];
+    *h = (Head){ .time = "" };
+    bool own = line.len > sizeof begin && memcmp(line.data, begin, sizeof begin - 1) == 0;
+    if (own && find_text(line, begin, file, sizeof file) && find_text(line, ",\"time\":\"", h->time, sizeof h->time)) {
+        str_add(&h->file, file);
+        find_text(line, ",\"date\":\"", h->date, sizeof h->date);
+        return;
+    }
+    cJSON *root = parse_line(line);
+    str_add(&h->file, text_of(root, "file"));
+    snprintf(h->time, sizeof h->time, "%.30s", text_of(root, "time"));
+    snprintf(h->date, sizeof h->date, "%.10s", text_of(root, "date"));
+    cJSON_Delete(root);
 }
 
 /* Keeps where the newest line of a file is. */
 static void index_line(Manifest *m, Bytes line, uint64_t place)
 {
-    static const char begin[] = "{\"file\":\"", date[] = ",\"date\":\"";
-    Str name = { 0 };
-    const char *text = (const char *)line.data;
-    if (line.len > sizeof begin && memcmp(text, begin, sizeof begin - 1) == 0) {
-        const char *from = text + sizeof begin - 1, *quote = memchr(from, '"', line.len - sizeof begin + 1);
-        if (quote && !memchr(from, '\\', (size_t)(quote - from))) str_addn(&name, from, (size_t)(quote - from));
+    Head h;
+    read_head(line, &h);
+    if (!m->date[0]) memcpy(m->date, h.date, sizeof m->date);
+    if (h.file.len) {
+        bool fresh, newer = true;
+        uint64_t *slot = index_add(&m->lines, index_hash(str_text(&h.file)), &fresh);
+        if (!fresh) {
+            Head old;
+            read_head(line_at(m, *slot), &old);
+            newer = strcmp(h.time, old.time) >= 0;
+            str_release(&old.file);
+        }
+        if (newer) *slot = place;
     }
-    if (!name.len) {
-        cJSON *root = parse_line(line);
-        str_add(&name, text_of(root, "file"));
-        cJSON_Delete(root);
-    }
-    if (!m->date[0]) {
-        const char *at = memmem(text, line.len, date, sizeof date - 1);
-        if (at && text + line.len - at > 20) snprintf(m->date, sizeof m->date, "%.10s", at + sizeof date - 1);
-    }
-    if (name.len) {
-        bool fresh;
-        uint64_t *slot = index_add(&m->lines, index_hash(str_text(&name)), &fresh);
-        char old[32] = "", new[32];
-        if (!fresh) time_of(line_at(m, *slot), old);
-        time_of(line, new);
-        if (fresh || strcmp(new, old) >= 0) *slot = place;
-    }
-    str_release(&name);
+    str_release(&h.file);
 }
 
 static bool is_manifest(const char *name)

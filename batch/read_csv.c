@@ -28,11 +28,10 @@ static int take_cell(Cursor *c, Str *cell, bool *more, size_t *lines, Err *e)
         if (c->at < c->end && *c->at != c->separator && *c->at != '\n')
             return err_usage(e, "text after a closing quote; a quote within a cell is written twice");
     } else {
-        while (c->at < c->end && *c->at != c->separator && *c->at != '\n') c->at++;
+        while (c->at < c->end && *c->at != c->separator && *c->at != '\n' && c->at - start <= JOBS_MAX_RECORD) c->at++;
         size_t len = (size_t)(c->at - start);
         if (len && start[len - 1] == '\r') len--;
-        if (len > JOBS_MAX_RECORD)
-            return err_usage(e, "a cell of %zu bytes, at most %d are expected", len, JOBS_MAX_RECORD);
+        if (len > JOBS_MAX_RECORD) return err_usage(e, "a cell of more than %d bytes", JOBS_MAX_RECORD);
         str_addn(cell, start, len);
     }
     if (memchr(str_text(cell), 0, cell->len)) return err_usage(e, "a NUL byte: this is not text");
@@ -46,8 +45,10 @@ static int take_cell(Cursor *c, Str *cell, bool *more, size_t *lines, Err *e)
 
 static char find_separator(const Cursor *c)
 {
-    const char *line_end = memchr(c->at, '\n', (size_t)(c->end - c->at));
-    size_t len = (size_t)((line_end ? line_end : c->end) - c->at);
+    size_t len = (size_t)(c->end - c->at);
+    if (len > JOBS_MAX_RECORD) len = JOBS_MAX_RECORD;
+    const char *line_end = memchr(c->at, '\n', len);
+    if (line_end) len = (size_t)(line_end - c->at);
     return memchr(c->at, ',', len) ? ',' : memchr(c->at, ';', len) ? ';' : memchr(c->at, '\t', len) ? '\t' : ',';
 }
 

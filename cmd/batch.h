@@ -41,6 +41,7 @@ typedef struct {
     Place place;
     char date[16];
     Report report;
+    bool full; /* the worker's: a write was fatal */
 
     /* from the survey */
     uint64_t total;         /* pictures of all shards */
@@ -62,6 +63,7 @@ typedef struct {
     double seconds;
     int failed;
     bool refused, fatal; /* fatal: nothing further can be written either */
+    bool dropped;        /* not written, since an earlier one was fatal */
     Err e;
     Str line; /* the manifest's */
 } Task;

@@ -87,6 +87,10 @@ static void collect(Run *r, bool wait)
     Task *t;
     while ((t = worker_take(r->worker, wait))) {
         Err e;
+        if (t->dropped) {
+            task_free(t);
+            continue;
+        }
         if (report_task(&r->b->report, r->b, t, &e) && !r->stop) {
             r->stop = true;
             r->stop_error = e;

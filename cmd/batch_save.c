@@ -129,6 +129,10 @@ void batch_save(void *batch, void *task)
 {
     Batch *b = batch;
     Task *t = task;
+    if (b->full) {
+        t->dropped = true;
+        return;
+    }
     cJSON *line = line_of(b, t);
     if (!t->failed && save_picture(b, t, line)) {
         t->failed = -1;
@@ -146,5 +150,6 @@ void batch_save(void *batch, void *task)
         t->fatal = true;
         t->e = e;
     }
+    b->full = t->fatal;
     image_release(&t->image);
 }

@@ -56,7 +56,7 @@ struct Generator {
     Prompts given_prompts; /* the job's */
 
     Nn nn;
-    bool bf16; /* the UNet's products */
+    bool bf16;      /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
@@ -239,28 +239,15 @@ static int check_cancelled(const Generator *g, Err *e)
     return -1;
 }
 
-/*
- * OpenBLAS rounds a product by how many rows it has: with it each picture goes through the UNet alone (both its halves), so
- * that it has the bits that it has alone. x, out: [halves * n, h, w, c].
- */
+/* All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]. */
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
-    int halves = g->guided ? 2 : 1, n = x.n / halves;
     size_t mark = g->nn.arena->used;
-    for (int i = 0; i < n; i++) {
-        Tensor own = tensor_new(g->nn.arena, halves, x.h, x.w, x.c);
-        Tensor context = tensor_new(g->nn.arena, halves, g->context.h, 1, g->context.c);
-        for (int k = 0; k < halves; k++) {
-            tensor_copy(tensor_slice(own, k, 1), tensor_slice(x, k * n + i, 1));
-            tensor_copy(tensor_slice(context, k, 1), tensor_slice(g->context, k * n + i, 1));
-        }
-        UNetInputs in = { .context = context, .cond = g->cond };
-        g->nn.bf16 = g->bf16;
-        Tensor y = unet_forward(&g->nn, g->m->unet, own, t, &in);
-        g->nn.bf16 = false;
-        for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
-        arena_reset(g->nn.arena, mark);
-    }
+    UNetInputs in = { .context = g->context, .cond = g->cond };
+    g->nn.bf16 = g->bf16;
+    tensor_copy(out, unet_forward(&g->nn, g->m->unet, x, t, &in));
+    g->nn.bf16 = false;
+    arena_reset(g->nn.arena, mark);
 }
 
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
