@@ -9,7 +9,7 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
+FOLDERS := base weights nn clip unet vae scheduler image pipeline compare cmd
 PKGS    := openblas libutf8proc nettle fftw3f
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
@@ -21,7 +21,7 @@ ISA     := -DLIMN_X86
 else
 SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
 endif
-OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o
+OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/page.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.c)
@@ -92,7 +92,12 @@ $(B)/models.S: scripts/pack $(shell find models -type f)
 	@mkdir -p $(@D)
 	$(Q)scripts/pack models > $@.tmp && mv $@.tmp $@
 
-$(B)/models.o: $(B)/models.S
+# The page that `limn compare` writes, as it stands in compare/.
+$(B)/page.S: scripts/embed compare/report.html compare/report.css compare/report.js
+	@mkdir -p $(@D)
+	$(Q)scripts/embed report_html=compare/report.html report_css=compare/report.css report_js=compare/report.js > $@
+
+$(B)/models.o $(B)/page.o: $(B)/%.o: $(B)/%.S
 	$(Q)$(CC) -c -o $@ $<
 
 asan:

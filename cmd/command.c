@@ -28,6 +28,20 @@ const Command commands[] = {
       "  limn list\n"
       "  limn list samplers\n",
       cmd_list },
+    { "compare", "PROMPT|PNG PNG...", 1000,
+      "* +samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
+      "which sampler, schedule and step count: measured, with a sheet to look at",
+      "  limn compare \"a red potion\"\n"
+      "  limn compare \"a red potion\" --samplers euler,heun,dpmpp_2m --schedules karras,normal --steps 5,10,20\n"
+      "  limn compare \"a red potion\" --samplers heun,dpmpp_2m --steps 10,20,40 --by evaluations\n"
+      "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20 --against cfg-scale=5,steps=20\n"
+      "  limn compare \"a cat\" --axis 'prompt=a cat,a dog,\"a cat, asleep\"'\n"
+      "  limn compare a.png b.png c.png                the same measures, against the first\n"
+      "\n"
+      "Prints what it concludes, and writes into a folder (-o DIR; otherwise a fresh\n"
+      "limn-compare-00001): sheet.png, report.html, compare.csv, compare.json, cells/*.png.\n"
+      "Run again with the same -o it goes on where it was stopped. Without --seed it is 1.\n",
+      cmd_compare },
     { "bench", "", 0, "+shape +size +batch +layers threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
@@ -56,9 +70,34 @@ static bool names(const char *list, const char *mark, const char *name)
     return false;
 }
 
+/* The rest of the word "from=" in the list, or of the word before "=to". NULL: there is none. */
+static const char *renamed(const char *list, const char *from, const char *to)
+{
+    for (const char *p = list; p && *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+        size_t len = strcspn(p, " "), left = strcspn(p, "= ");
+        if (left == len) continue;
+        if (from && strlen(from) == left && memcmp(p, from, left) == 0) return p + left + 1;
+        if (to && strlen(to) == len - left - 1 && memcmp(p + left + 1, to, len - left - 1) == 0) return p;
+    }
+    return NULL;
+}
+
+const Option *command_reads(const Command *c, const Option *o)
+{
+    const char *own = renamed(c->options, o->name, NULL);
+    return own ? option_find(own, strcspn(own, " ")) : o;
+}
+
+const char *command_shows(const Command *c, const Option *o)
+{
+    const char *name = renamed(c->options, NULL, o->name);
+    return name ? option_find(name, strcspn(name, "="))->name : o->name;
+}
+
 bool command_takes(const Command *c, const Option *o)
 {
-    if (c->options) return names(c->options, "", o->name) || names(c->options, "+", o->name);
+    if (names(c->options, "", o->name) || names(c->options, "+", o->name)) return true;
+    if ((c->options && !names(c->options, "", "*")) || command_reads(c, o) != o) return false;
     for (const Command *other = commands; other->name; other++)
         if (names(other->options, "+", o->name)) return false;
     return true;
