@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nn/attention.h"
+
 /* Columns of weights that lie together (panels.h): the width of a product's tile. */
 enum { PANEL = 32 };
 
@@ -64,6 +66,8 @@ typedef struct {
     void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t c);
     void (*winograd_weights)(float *u, size_t stride, const float *g, size_t tap, size_t n);
     void (*winograd_output)(float *y, const float *m, size_t stride);
+
+    const AttentionKernel *attention, *attention_bf16; /* the second rounds its factors; NULL: there is none */
 
     /* x[i] = f32 of half / bfloat16; returns the index of the first NaN or infinity, or n */
     size_t (*from_f16)(float *x, const uint16_t *h, size_t n);

@@ -95,6 +95,10 @@ Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
  * q [n, tq, heads*d], k and v [n, tk, heads*d]; causal: query i sees keys 0..i. -> [n, tq, heads*d]
  */
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal);
+/* The same where q, k and v stand side by side: qkv [n, h, w, 3 heads*d] -> [n, h, w, heads*d]. */
+Tensor nn_attention_joined(Nn *nn, Tensor qkv, int heads, bool causal);
+/* The same where k and v stand side by side: kv [n, tk, 1, 2 heads*d]; every query sees every key. */
+Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int heads);
 
 /*
  * Sinusoidal embedding of n timesteps -> [n, 1, 1, dim]. diffusers' get_timestep_embedding with max_period 10000:

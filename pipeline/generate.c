@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
 #include "pipeline/trace.h"
@@ -145,7 +146,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     fill_defaults(m, j);
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
-    if (generator_check_size(m, j->width, j->height, e)) return -1;
+    if (generator_check_size(m, j->width, j->height, e) || finish_check(j, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -327,6 +328,17 @@ static Tensor decode(Generator *g, Tensor x)
     return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
 }
 
+static void cut_out(const Generator *g, Image *im)
+{
+    double plain;
+    if (finish_image(g->j, im, &plain)) return;
+    char text[160];
+    snprintf(text, sizeof text,
+             "--transparent: the background is not plain (only %.0f %% of the border has one colour); all stays opaque",
+             100 * plain);
+    warn(g, text);
+}
+
 /* x [1, h, w, c] to pixels. The VAE takes pictures one by one: they are large, and together they are no faster. */
 static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 {
@@ -345,6 +357,7 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
         goto done;
     }
     image_from_tensor(&out->image, image);
+    cut_out(g, &out->image);
     if (g->latents) {
         out->latent = mem_array(tensor_len(x), sizeof *out->latent);
         memcpy(out->latent, x.data, tensor_len(x) * sizeof *out->latent);
