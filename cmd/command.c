@@ -29,7 +29,8 @@ const Command commands[] = {
       "  limn list samplers\n",
       cmd_list },
     { "compare", "PROMPT|PNG PNG...", 1000,
-      "* +samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
+      "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
+      "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
       "which sampler, schedule and step count: measured, with a sheet to look at",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun,dpmpp_2m --schedules karras,normal --steps 5,10,20\n"
@@ -97,7 +98,8 @@ const char *command_shows(const Command *c, const Option *o)
 bool command_takes(const Command *c, const Option *o)
 {
     if (names(c->options, "", o->name) || names(c->options, "+", o->name)) return true;
-    if ((c->options && !names(c->options, "", "*")) || command_reads(c, o) != o) return false;
+    if ((c->options && !names(c->options, "", "*")) || command_reads(c, o) != o || names(c->options, "-", o->name))
+        return false;
     for (const Command *other = commands; other->name; other++)
         if (names(other->options, "+", o->name)) return false;
     return true;

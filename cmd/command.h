@@ -26,7 +26,7 @@ struct Command {
     int max_words;
     /*
      * Names of the options it takes, between spaces; NULL: "*".
-     * "+name": no other command takes that. "*": also all that are nobody's own. "name=own": where others read --name, it
+     * "+name": no other command takes that. "*": also all that are nobody's own, but for each "-name". "name=own": where others read --name, it
      * reads the row `own`.
      */
     const char *options;

@@ -295,9 +295,7 @@ static int draw_new(Run *r, Generator *g, const Cell *cell, Drawn *d, Err *e)
     peak_start();
     if (generator_run(g, &(Request){ .seed = cell->seed }, 1, &p, e)) return -1;
     const Timing *t = generator_timing(g);
-    int factor = vae_factor(r->model->vae);
-    *d = (Drawn){ .image = p.image, .latent = p.latent };
-    d->len = (size_t)(p.image.w / factor) * (size_t)(p.image.h / factor) * (size_t)vae_latent_channels(r->model->vae);
+    *d = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(r->model, &cell->job) };
     d->cost = (Cost){ .evaluations = t->evals, .seconds = seconds_of(t, memo_hits(r->memo) > hits), .peak_mb = peak_mb() };
     return write_cell(r, cell, d, e);
 }

@@ -9,6 +9,12 @@
 #include "image/measure.h"
 #include "scheduler/samplers.h"
 
+size_t latent_len(const Model *m, const Job *j)
+{
+    int factor = vae_factor(m->vae);
+    return (size_t)(j->width / factor) * (size_t)(j->height / factor) * (size_t)vae_latent_channels(m->vae);
+}
+
 int start_of(Start *s, const Model *m, const Job *j, Err *e)
 {
     /* step counts that divide the timesteps, so that a spacing of them reaches the last; a schedule may refuse many */
@@ -52,9 +58,7 @@ static int solve(Model *m, Job *j, const Timeline *tl, uint64_t seed, const Shar
     int failed = generator_run(g, &(Request){ .seed = seed }, 1, &p, e);
     if (!failed) {
         const Timing *t = generator_timing(g);
-        *out = (Drawn){ .image = p.image, .latent = p.latent };
-        out->len = (size_t)(p.image.w / vae_factor(m->vae)) * (size_t)(p.image.h / vae_factor(m->vae)) *
-                   (size_t)vae_latent_channels(m->vae);
+        *out = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(m, j) };
         out->cost.evaluations = t->evals;
         out->cost.seconds = t->sample + t->decode;
         p.image = (Image){ 0 };

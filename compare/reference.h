@@ -28,6 +28,9 @@ typedef struct {
 int start_of(Start *s, const Model *m, const Job *j, Err *e);
 bool start_same(const Start *a, const Start *b);
 
+/* Numbers in a latent of a completed job. */
+size_t latent_len(const Model *m, const Job *j);
+
 /* Which change of Cost is what. */
 enum { CHANGE_RMSE, CHANGE_PSNR, CHANGE_STEPS, CHANGE_CONVERGED };
 

@@ -57,6 +57,13 @@ static void commands_name_options(void **state)
                 p += len;
                 continue;
             }
+            if (*p == '-') {
+                const Option *not = option_find(p + 1, len - 1);
+                assert_non_null(not );
+                assert_false(command_takes(c, not ));
+                p += len;
+                continue;
+            }
             const Option *o = option_find(p, len);
             assert_non_null(o);
             for (const Command *other = commands; own && other->name; other++)
