@@ -47,7 +47,8 @@ int list_split(List *l, const char *text, Err *e)
         bool empty = !bad && !value.len && !in_quotes;
         if (!bad && !empty) add(l, &value);
         str_release(&value);
-        if (bad) return err_usage(e, "\"%.60s\": a double quote where none is expected, or one that does not end", text);
+        if (bad)
+            return err_usage(e, "\"%.60s\": a double quote where none is expected, or one that does not end", text);
         if (empty) return err_usage(e, "\"%.60s\": a value is missing; values are parted by one comma", text);
         if (!*p) return 0;
     }

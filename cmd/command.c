@@ -28,20 +28,21 @@ const Command commands[] = {
       "  limn list\n"
       "  limn list samplers\n",
       cmd_list },
-    { "compare", "PROMPT|PNG PNG...", 1000,
+    { "compare", "PROMPT|PNGS", 1000,
       "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
       "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
-      "which sampler, schedule and step count: measured, with a sheet to look at",
+      "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
-      "  limn compare \"a red potion\" --samplers euler,heun,dpmpp_2m --schedules karras,normal --steps 5,10,20\n"
-      "  limn compare \"a red potion\" --samplers heun,dpmpp_2m --steps 10,20,40 --by evaluations\n"
-      "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20 --against cfg-scale=5,steps=20\n"
-      "  limn compare \"a cat\" --axis 'prompt=a cat,a dog,\"a cat, asleep\"'\n"
-      "  limn compare a.png b.png c.png                the same measures, against the first\n"
+      "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
+      "  limn compare \"a red potion\" --steps 10,20,40 --by evaluations --target ssim:.98\n"
+      "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20\n"
+      "  limn compare --axis 'prompt=a cat,a dog,\"a cat, asleep\"' --seeds 4\n"
+      "  limn compare a.png b.png c.png      the same measures, against the first\n"
       "\n"
-      "Prints what it concludes, and writes into a folder (-o DIR; otherwise a fresh\n"
-      "limn-compare-00001): sheet.png, report.html, compare.csv, compare.json, cells/*.png.\n"
-      "Run again with the same -o it goes on where it was stopped. Without --seed it is 1.\n",
+      "Prints what it concludes and writes sheet.png, report.html, compare.csv,\n"
+      "compare.json and cells/*.png into a folder: that of -o, otherwise a fresh\n"
+      "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
+      "Without --seed the seed is 1.\n",
       cmd_compare },
     { "bench", "", 0, "+shape +size +batch +layers threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
@@ -94,6 +95,8 @@ const char *command_shows(const Command *c, const Option *o)
     const char *name = renamed(c->options, NULL, o->name);
     return name ? option_find(name, strcspn(name, "="))->name : o->name;
 }
+
+bool command_owns(const Command *c, const Option *o) { return names(c->options, "+", o->name); }
 
 bool command_takes(const Command *c, const Option *o)
 {

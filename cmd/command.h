@@ -39,6 +39,7 @@ extern const Command commands[]; /* ends with name NULL */
 
 const Command *command_find(const char *name);
 bool command_takes(const Command *c, const Option *o);
+bool command_owns(const Command *c, const Option *o);           /* and no other does */
 const Option *command_reads(const Command *c, const Option *o); /* o, or what the command reads in its place */
 const char *command_shows(const Command *c, const Option *o);   /* the name under which the command takes it */
 

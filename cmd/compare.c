@@ -63,7 +63,9 @@ static int choose_folder(const Job *j, Str *dir, Err *e)
         str_add(dir, j->output);
         while (dir->len > 1 && dir->s[dir->len - 1] == '/') dir->s[--dir->len] = 0;
         if (str_ends(dir->s, ".png") && !file_is_dir(dir->s))
-            return err_usage(e, "--output: \"%.200s\": a folder is expected, for a sheet, a report and a picture of each cell", dir->s);
+            return err_usage(
+                e, "--output: \"%.200s\": a folder is expected, for a sheet, a report and a picture of each cell",
+                dir->s);
         return 0;
     }
     for (int i = 1; i <= MOST_FOLDERS; i++) {
@@ -126,11 +128,13 @@ static void print_files(const Comparison *c, int pages)
         drawn += !c->cells[i].error;
         reused += c->cells[i].reused;
     }
-    printf("\nIn %s: report.html, sheet.png, compare.csv, compare.json, cells (%d picture%s", c->dir, drawn, drawn == 1 ? "" : "s");
+    printf("\nIn %s: report.html, sheet.png, compare.csv, compare.json, cells (%d picture%s", c->dir, drawn,
+           drawn == 1 ? "" : "s");
     if (reused) printf(", %d from an earlier run", reused);
     printf(")\n");
     if (pages > 1)
-        printf("The sheet is larger than %d pixels a side: it is in %d files, sheet-1.png to sheet-%d.png\n", SHEET_MAX_SIDE, pages, pages);
+        printf("The sheet is larger than %d pixels a side: it is in %d files, sheet-1.png to sheet-%d.png\n",
+               SHEET_MAX_SIDE, pages, pages);
 }
 
 static int write_all(const Comparison *c, const Conclusions *k, const cJSON *doc, int *pages, Err *e)
@@ -207,7 +211,8 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
     if (!failed) failed = finish(&c, &t, command, e);
     progress_clear(&t.progress);
     if (failed && e->code == ERR_INTERRUPTED && !j->quiet)
-        fprintf(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir), str_text(&dir));
+        fprintf(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir),
+                str_text(&dir));
     comparison_release(&c);
     if (!j->output) rmdir(str_text(&dir)); /* only while there is nothing in it */
     str_release(&dir);
@@ -219,7 +224,8 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
 static bool is_picture(const char *word)
 {
     size_t len = strlen(word);
-    return (len > 4 && (strcmp(word + len - 4, ".png") == 0 || strcmp(word + len - 4, ".PNG") == 0)) || file_exists(word);
+    return (len > 4 && (strcmp(word + len - 4, ".png") == 0 || strcmp(word + len - 4, ".PNG") == 0)) ||
+           file_exists(word);
 }
 
 static int compare_pictures(const Args *a, const Job *j, const char *command, Err *e)
@@ -258,15 +264,16 @@ int cmd_compare(const Args *a, Err *e)
     Job j;
     job_copy(&j, &a->job);
     int failed;
-    if (a->count > 1 && pictures)
-        failed = compare_pictures(a, &j, command, e);
+    if (a->count > 1 && pictures) failed = compare_pictures(a, &j, command, e);
     else if (a->count > 1)
-        failed = err_usage(e, "%d words where one prompt or several PNG files are expected: put the prompt in quotes, \"%.60s %.60s%s\"",
-                           a->count, a->words[0], a->words[1], a->count > 2 ? " ..." : "");
+        failed = err_usage(
+            e,
+            "%d words where one prompt or several PNG files are expected: put the prompt in quotes, \"%.60s %.60s%s\"",
+            a->count, a->words[0], a->words[1], a->count > 2 ? " ..." : "");
     else if (a->count && pictures && str_ends(a->words[0], ".png"))
-        failed = err_usage(e, "\"%.200s\" alone: what shall it be compared with? limn compare A.png B.png", a->words[0]);
-    else
-        failed = compare_cells(a, &j, command, e);
+        failed =
+            err_usage(e, "\"%.200s\" alone: what shall it be compared with? limn compare A.png B.png", a->words[0]);
+    else failed = compare_cells(a, &j, command, e);
     job_release(&j);
     free(command);
     return failed ? -1 : 0;

@@ -46,11 +46,15 @@ static void put_option(const Command *c, const Option *o)
 void help_command(const Command *c)
 {
     printf("limn %s %s\n%s.\n\n%s", c->name, c->words, c->help, c->about);
-    for (int picture = 1; picture >= 0; picture--) {
+    static const char *const titles[] = { "The command's own", "The picture (what is not given is the model's choice)",
+                                          "The run" };
+    bool alone = c->options && *c->options != '*'; /* all that it takes is its own, more or less */
+    for (int part = 0; part < 3; part++) {
         bool first = true;
         for (const Option *o = job_options; o->name; o++) {
-            if (o->picture != (picture == 1) || !command_takes(c, o)) continue;
-            if (first) printf(picture ? "\nThe picture (what is not given is the model's choice):\n" : "\nThe run:\n");
+            int of = !alone && command_owns(c, o) ? 0 : o->picture ? 1 : 2;
+            if (of != part || !command_takes(c, o)) continue;
+            if (first) printf("\n%s:\n", titles[part]);
             first = false;
             put_option(c, o);
         }

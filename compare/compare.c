@@ -13,10 +13,10 @@
 #include "scheduler/samplers.h"
 
 enum {
-    MEMOS = 8,             /* first evaluations kept: of the seeds, and of the starts */
-    TEXTS = 64 << 20,      /* bytes of embeddings */
-    DECODING = 4,          /* evaluations that the VAE takes, about, for the share of work that is done */
-    REFERENCE_WORK = 96,   /* evaluations of a reference, before it is known */
+    MEMOS = 8,           /* first evaluations kept: of the seeds, and of the starts */
+    TEXTS = 64 << 20,    /* bytes of embeddings */
+    DECODING = 4,        /* evaluations that the VAE takes, about, for the share of work that is done */
+    REFERENCE_WORK = 96, /* evaluations of a reference, before it is known */
 };
 
 /* A run: what the cells share, and how far it is. */
@@ -233,14 +233,16 @@ static int plan(Run *r, Err *e)
     const Grid *g = &r->c->grid;
     int most = g->seeds ? g->seeds : GRID_STOCHASTIC_SEEDS;
     if (r->c->base->seed > UINT64_MAX - (uint64_t)(most - 1))
-        return err_usage(e, "--seed: %llu leaves no room for %d seeds below 2^64", (unsigned long long)r->c->base->seed, most);
+        return err_usage(e, "--seed: %llu leaves no room for %d seeds below 2^64", (unsigned long long)r->c->base->seed,
+                         most);
     if (!varies_model(g) && open_model(r, r->c->base, e)) return -1;
     for (int row = 0; row < g->row_count; row++)
         for (int column = 0; column < g->column_count; column++) plan_place(r, row, column);
     if (!g->converged) return 0;
     int references = 0;
     for (int i = 0; i < r->c->count; i++)
-        if (r->c->cells[i].deterministic && r->c->cells[i].number + 1 > references) references = r->c->cells[i].number + 1;
+        if (r->c->cells[i].deterministic && r->c->cells[i].number + 1 > references)
+            references = r->c->cells[i].number + 1;
     r->work += references * (REFERENCE_WORK + DECODING);
     return 0;
 }
@@ -296,7 +298,8 @@ static int draw_new(Run *r, Generator *g, const Cell *cell, Drawn *d, Err *e)
     if (generator_run(g, &(Request){ .seed = cell->seed }, 1, &p, e)) return -1;
     const Timing *t = generator_timing(g);
     *d = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(r->model, &cell->job) };
-    d->cost = (Cost){ .evaluations = t->evals, .seconds = seconds_of(t, memo_hits(r->memo) > hits), .peak_mb = peak_mb() };
+    d->cost =
+        (Cost){ .evaluations = t->evals, .seconds = seconds_of(t, memo_hits(r->memo) > hits), .peak_mb = peak_mb() };
     return write_cell(r, cell, d, e);
 }
 
@@ -308,7 +311,8 @@ static int draw_cell(Run *r, Cell *cell, Err *e)
     Err why = { 0 };
     words_of(r->c, cell, &words);
     begin(r, str_text(&words));
-    Generator *g = open_model(r, &cell->job, &why) ? NULL : generator_new(r->model, &cell->job, &r->share, &r->watch, &why);
+    Generator *g =
+        open_model(r, &cell->job, &why) ? NULL : generator_new(r->model, &cell->job, &r->share, &r->watch, &why);
     int failed = !g;
     if (g) {
         Str file = { 0 };
@@ -364,7 +368,8 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
         const char *const fixed[][2] = { { "sampler", REFERENCE_SAMPLER }, { "schedule", "karras" } };
         job_set(&job, option_find(fixed[i][0], strlen(fixed[i][0])), fixed[i][1], &unused);
     }
-    str_addf(&more, "converged from %.6g, %.6g, " REFERENCE_SAMPLER " to %g dB", f->start.sigma, f->start.scale, CONVERGED_PSNR);
+    str_addf(&more, "converged from %.6g, %.6g, " REFERENCE_SAMPLER " to %g dB", f->start.sigma, f->start.scale,
+             CONVERGED_PSNR);
     key_of(&job, r->model, f->seed, str_text(&more), key);
     str_addf(&words, "converged seed%llu", (unsigned long long)f->seed);
     store_file(&file, str_text(&words), key);

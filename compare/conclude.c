@@ -69,11 +69,14 @@ typedef enum { TARGET_PSNR, TARGET_SSIM, TARGET_RMSE } TargetMeasure;
 /* How much better than the target, in its own unit; negative: worse. */
 static double margin(const Measures *m, TargetMeasure measure, double target)
 {
-    return measure == TARGET_PSNR ? m->psnr - target : measure == TARGET_SSIM ? m->ssim - target : target - m->latent_rmse;
+    return measure == TARGET_PSNR   ? m->psnr - target
+           : measure == TARGET_SSIM ? m->ssim - target
+                                    : target - m->latent_rmse;
 }
 
 /* The worst of the place's seeds; NAN: not measured, or it is what the others are measured against. */
-static double place_margin(const Comparison *c, int row, int column, TargetMeasure measure, double target, const Cell **first)
+static double place_margin(const Comparison *c, int row, int column, TargetMeasure measure, double target,
+                           const Cell **first)
 {
     double worst = NAN;
     *first = comparison_cell(c, row, column, 0);
@@ -311,8 +314,8 @@ static void conclude_settled(Conclusions *k, const Comparison *c)
 {
     char title[160];
     if (!columns_are_steps(c) || c->grid.column_count < 2) return;
-    snprintf(title, sizeof title, "No longer changes visibly (PSNR %g dB and SSIM %g or more to all that follow)", VISIBLE_PSNR,
-             VISIBLE_SSIM);
+    snprintf(title, sizeof title, "No longer changes visibly (PSNR %g dB and SSIM %g or more to all that follow)",
+             VISIBLE_PSNR, VISIBLE_SSIM);
     Section *s = add_section(k, title);
     for (int row = 0; row < c->grid.row_count; row++) {
         const RowFinding *f = &k->rows[row];
@@ -323,7 +326,8 @@ static void conclude_settled(Conclusions *k, const Comparison *c)
         if (cell) {
             str_addf(&line, "from %s", c->grid.columns[f->settled].label);
             if (c->grid.by_evaluations) str_addf(&line, " (%d steps)", cell->job.steps);
-            else if (cell->cost.evaluations != cell->job.steps) str_addf(&line, " (%d evaluations)", cell->cost.evaluations);
+            else if (cell->cost.evaluations != cell->job.steps)
+                str_addf(&line, " (%d evaluations)", cell->cost.evaluations);
         } else {
             str_addf(&line, "not up to %s", c->grid.columns[c->grid.column_count - 1].label);
         }
@@ -339,8 +343,9 @@ static void conclude_spread(Conclusions *k, const Comparison *c)
         const RowFinding *f = &k->rows[row];
         if (f->deterministic) continue;
         if (!s)
-            s = add_section(k, "Draw fresh noise: there is no picture that they converge to, so nothing is measured against "
-                               "one; the spread over seeds instead");
+            s = add_section(
+                k, "Draw fresh noise: there is no picture that they converge to, so nothing is measured against "
+                   "one; the spread over seeds instead");
         for (int column = 0; column < c->grid.column_count; column++) {
             Str line = { 0 };
             const double *v = &f->spread[column * 3];
@@ -349,7 +354,8 @@ static void conclude_spread(Conclusions *k, const Comparison *c)
             if (isnan(v[0])) str_add(&line, "one seed shows no spread (--seeds 3)");
             else str_addf(&line, "latent RMSE %.3f, %.1f dB, SSIM %.3f between seeds", v[0], v[1], v[2]);
             if (column && !isnan(f->change[column]))
-                str_addf(&line, "; the same seed is %.1f dB from %s", f->change[column], c->grid.columns[column - 1].label);
+                str_addf(&line, "; the same seed is %.1f dB from %s", f->change[column],
+                         c->grid.columns[column - 1].label);
             add_text(s, &line);
             str_release(&line);
         }
@@ -376,10 +382,12 @@ static void conclude_references(Conclusions *k, const Comparison *c)
             add_line(s, "seed %llu: no converged picture: %s", (unsigned long long)f->seed, f->error);
             continue;
         }
-        add_line(s, "the converged picture of seed %llu: " REFERENCE_SAMPLER ", %.0f steps from sigma %.4g; %s: half the steps give %.1f dB, latent RMSE %.5f",
+        add_line(s,
+                 "the converged picture of seed %llu: " REFERENCE_SAMPLER
+                 ", %.0f steps from sigma %.4g; %s: half the steps give %.1f dB, latent RMSE %.5f",
                  (unsigned long long)f->seed, change[CHANGE_STEPS], f->start.sigma,
-                 change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care", change[CHANGE_PSNR],
-                 change[CHANGE_RMSE]);
+                 change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care",
+                 change[CHANGE_PSNR], change[CHANGE_RMSE]);
     }
 }
 

@@ -15,7 +15,7 @@ typedef struct {
     struct Line {
         int row, number;
         char *label;
-    } *lines; /* of the sheet */
+    } * lines; /* of the sheet */
     int count;
 } Contact;
 
@@ -77,7 +77,9 @@ static void add_lines(Contact *x)
         for (int n = 0; n < seeds; n++) {
             Str label = { 0 };
             str_add(&label, x->c->grid.rows[row].label);
-            if (seeds > 1) str_addf(&label, "%sseed %llu", label.len ? "\n" : "", (unsigned long long)comparison_cell(x->c, row, 0, n)->seed);
+            if (seeds > 1)
+                str_addf(&label, "%sseed %llu", label.len ? "\n" : "",
+                         (unsigned long long)comparison_cell(x->c, row, 0, n)->seed);
             x->lines = mem_grow(x->lines, ((size_t)x->count + 1) * sizeof *x->lines);
             x->lines[x->count++] = (struct Line){ row, n, label.s ? label.s : mem_strdup("") };
         }

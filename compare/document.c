@@ -195,7 +195,9 @@ static cJSON *reference_json(const Comparison *c, const Reference *f)
     bool converged = f->cell < 0;
     Str label = { 0 };
     if (converged) str_add(&label, "converged");
-    else str_addf(&label, "%s %s", c->grid.rows[c->cells[f->cell].row].label, c->grid.columns[c->cells[f->cell].column].label);
+    else
+        str_addf(&label, "%s %s", c->grid.rows[c->cells[f->cell].row].label,
+                 c->grid.columns[c->cells[f->cell].column].label);
     json_add_text(o, "label", str_text(&label));
     str_release(&label);
     add_seed(o, f->seed);

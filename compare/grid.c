@@ -117,15 +117,15 @@ static int default_axes(Grid *g, const Job *j, Err *e)
 {
     const char *samplers = j->samplers ? j->samplers : j->sampler ? j->sampler : "euler,heun,dpmpp_2m";
     const char *schedules = j->schedules ? j->schedules : j->schedule;
-    if (add_solvers(g, samplers, schedules, e) ||
-        add_step_counts(g, j->step_counts ? j->step_counts : "5,10,20", e))
+    if (add_solvers(g, samplers, schedules, e) || add_step_counts(g, j->step_counts ? j->step_counts : "5,10,20", e))
         return -1;
     add_axis(g, option("sampler"));
     if (schedules) add_axis(g, option("schedule"));
     add_axis(g, option("steps"));
-    g->corner = mem_strdup(schedules ? g->by_evaluations ? "sampler, schedule / evaluations" : "sampler, schedule / steps"
-                           : g->by_evaluations ? "sampler / evaluations"
-                                               : "sampler / steps");
+    g->corner =
+        mem_strdup(schedules ? g->by_evaluations ? "sampler, schedule / evaluations" : "sampler, schedule / steps"
+                   : g->by_evaluations ? "sampler / evaluations"
+                                       : "sampler / steps");
     return 0;
 }
 
@@ -164,7 +164,8 @@ static int free_axes(Grid *g, const Job *j, Err *e)
         int failed = 0;
         if (count == 2) failed = err_usage(e, "--axis: two at most make a sheet; --seeds N draws each cell N times");
         else if (!may_be_axis(o))
-            failed = err_usage(e, "--axis %s: it does not change the picture; axes are options of the picture, and model", o->name);
+            failed = err_usage(
+                e, "--axis %s: it does not change the picture; axes are options of the picture, and model", o->name);
         else if (count == 1 && o == axis[0]) failed = err_usage(e, "--axis %s: it is an axis already", o->name);
         else failed = add_values(g, o, str_text(&text) + name + 1, count == 1, e);
         if (!failed) axis[count++] = o;
@@ -186,7 +187,8 @@ static int free_axes(Grid *g, const Job *j, Err *e)
 /* Cells that differ only in these solve the same equation. */
 static bool is_solver(const Option *o)
 {
-    return o == option("sampler") || o == option("schedule") || o == option("steps") || o == option("eta") || o == option("seed");
+    return o == option("sampler") || o == option("schedule") || o == option("steps") || o == option("eta") ||
+           o == option("seed");
 }
 
 /* Whether a choice has the setting; missing: it says nothing of that option. */
@@ -212,8 +214,9 @@ static int find_against(Grid *g, const char *text, Err *e)
             const char *equals = strchr(l.items[i], '=');
             const Option *o = equals ? option_find(l.items[i], (size_t)(equals - l.items[i])) : NULL;
             if (!o) failed = err_usage(e, "\"%.60s\" is not converged, nor OPTION=VALUE of a cell", l.items[i]);
-            else fits = fits && (has(&g->rows[cell / g->column_count], o, equals + 1, &said) ||
-                                 has(&g->columns[cell % g->column_count], o, equals + 1, &said));
+            else
+                fits = fits && (has(&g->rows[cell / g->column_count], o, equals + 1, &said) ||
+                                has(&g->columns[cell % g->column_count], o, equals + 1, &said));
             if (o && !said) failed = err_usage(e, "%s is not an axis: the cells do not differ in it", o->name);
         }
         if (fits) found = cell;

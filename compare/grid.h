@@ -37,8 +37,8 @@ typedef struct {
     char *corner; /* "sampler, schedule / steps" */
     int seeds;    /* of a cell; 0: GRID_STOCHASTIC_SEEDS for samplers that draw fresh noise, else 1 */
     bool by_evaluations;
-    bool converged;   /* the cells are measured against the converged picture */
-    int against[2];   /* else against the cell of this row and column */
+    bool converged; /* the cells are measured against the converged picture */
+    int against[2]; /* else against the cell of this row and column */
 } Grid;
 
 /*

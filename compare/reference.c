@@ -47,7 +47,8 @@ static void reference_timeline(Timeline *tl, const Start *s, const Noise *n, int
 }
 
 /* One solution. The first evaluation is shared with the cells, but it is only one of many. */
-static int solve(Model *m, Job *j, const Timeline *tl, uint64_t seed, const Share *share, const Watch *w, Drawn *out, Err *e)
+static int solve(Model *m, Job *j, const Timeline *tl, uint64_t seed, const Share *share, const Watch *w, Drawn *out,
+                 Err *e)
 {
     Share own = *share;
     own.timeline = tl;
@@ -74,7 +75,8 @@ static int set(Job *j, const char *option, const char *value, Err *e)
     return job_set(j, option_find(option, strlen(option)), value, e);
 }
 
-int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const Share *share, const Watch *w, Drawn *out, Err *e)
+int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const Share *share, const Watch *w,
+                   Drawn *out, Err *e)
 {
     Job job;
     Drawn last = { 0 };

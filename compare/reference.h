@@ -38,6 +38,7 @@ enum { CHANGE_RMSE, CHANGE_PSNR, CHANGE_STEPS, CHANGE_CONVERGED };
  * Draws it. j: any cell's job, completed; its sampler, schedule and steps do not count. out->cost.change says how far the
  * solution of half the steps is (latent RMSE, PSNR), how many steps were enough, and 1 where it has converged.
  */
-int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const Share *share, const Watch *w, Drawn *out, Err *e);
+int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const Share *share, const Watch *w,
+                   Drawn *out, Err *e);
 
 #endif

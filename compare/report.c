@@ -13,7 +13,8 @@ static void add_base64(Str *out, Bytes b)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < b.len; i += 3) {
         size_t left = b.len - i;
-        unsigned v = (unsigned)b.data[i] << 16 | (left > 1 ? (unsigned)b.data[i + 1] << 8 : 0) | (left > 2 ? b.data[i + 2] : 0U);
+        unsigned v =
+            (unsigned)b.data[i] << 16 | (left > 1 ? (unsigned)b.data[i + 1] << 8 : 0) | (left > 2 ? b.data[i + 2] : 0U);
         char four[4] = { digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63], digits[v & 63] };
         if (left < 3) four[3] = '=';
         if (left < 2) four[2] = '=';
@@ -90,7 +91,8 @@ static int add_pictures(Str *out, const char *dir, const cJSON *doc, Err *e)
 }
 
 /* What stands at "{{name}}" of the page. */
-static int add_part(Str *out, const char *name, size_t len, const char *dir, const char *title, const cJSON *doc, Err *e)
+static int add_part(Str *out, const char *name, size_t len, const char *dir, const char *title, const cJSON *doc,
+                    Err *e)
 {
     if (len == 5 && memcmp(name, "title", len) == 0) add_escaped(out, title);
     if (len == 5 && memcmp(name, "style", len) == 0) str_add(out, report_css);

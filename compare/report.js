@@ -65,9 +65,10 @@
     if (o.cfg_scale !== undefined && o.cfg_scale !== null) words.push(`guidance ${o.cfg_scale}`);
     words.push(`${data.cells.length} ${files ? "pictures" : "cells"}`);
     $("subtitle").textContent = words.join(" \u00b7 ");
-    for (const s of data.conclusions || []) {
-      const key = s.title.startsWith("Cheapest");
-      const card = add($("sections"), "div", { class: `card${key ? " key" : ""}${s.lines.length > 8 || s.title.startsWith("Measured") ? " wide" : ""}` });
+    const sections = [...(data.conclusions || [])].sort((a, b) => b.title.startsWith("Cheapest") - a.title.startsWith("Cheapest"));
+    for (const s of sections) {
+      const key = s.title.startsWith("Cheapest"), wide = key || s.title.length > 70 || s.title.startsWith("Measured");
+      const card = add($("sections"), "div", { class: `card${key ? " key" : ""}${wide ? " wide" : ""}` });
       const cut = s.title.indexOf(" (");
       add(card, "h3", {}, cut > 0 ? s.title.slice(0, cut) : s.title);
       if (cut > 0) add(card, "p", { class: "quiet", style: "margin:0 0 8px" }, s.title.slice(cut + 2, -1));

@@ -40,7 +40,8 @@ void store_key(char key[STORE_KEY + 1], const char *text)
 static int make_folder(const char *path, Err *e)
 {
     if (mkdir(path, 0777) == 0 || (errno == EEXIST && file_is_dir(path))) return 0;
-    return err_set(e, "%s: the folder cannot be made: %s", path, errno == EEXIST ? "a file is in its place" : strerror(errno));
+    return err_set(e, "%s: the folder cannot be made: %s", path,
+                   errno == EEXIST ? "a file is in its place" : strerror(errno));
 }
 
 int store_open(const char *dir, Err *e)
@@ -152,9 +153,23 @@ int store_write(const char *dir, const char *file, const char *key, const Drawn 
     snprintf(seconds, sizeof seconds, "%.4f", d->cost.seconds);
     snprintf(peak, sizeof peak, "%.1f", d->cost.peak_mb);
     for (int i = 0; i < 4; i++) snprintf(change[i], sizeof change[i], "%.9g", d->cost.change[i]);
-    const char *const metadata[] = { "key",   key,  "evaluations",   evaluations, "seconds",       seconds,   "peak_mb",
-                                     peak,    change_names[0], change[0],   change_names[1], change[1], change_names[2],
-                                     change[2], change_names[3], change[3],   NULL };
+    const char *const metadata[] = { "key",
+                                     key,
+                                     "evaluations",
+                                     evaluations,
+                                     "seconds",
+                                     seconds,
+                                     "peak_mb",
+                                     peak,
+                                     change_names[0],
+                                     change[0],
+                                     change_names[1],
+                                     change[1],
+                                     change_names[2],
+                                     change[2],
+                                     change_names[3],
+                                     change[3],
+                                     NULL };
     TensorOut t = { .name = "latent", .dtype = DT_F32, .ndim = 1, .shape = { (int64_t)d->len }, .data = d->latent };
     add_path(&path, dir, file, false);
     add_path(&record, dir, file, true);

@@ -16,8 +16,8 @@
 /* What it took to draw a picture. */
 typedef struct {
     int evaluations;
-    double seconds;  /* sampling and decoding, as if nothing had been shared */
-    double peak_mb;  /* resident memory at most, in 2^20 bytes; 0: unknown */
+    double seconds;   /* sampling and decoding, as if nothing had been shared */
+    double peak_mb;   /* resident memory at most, in 2^20 bytes; 0: unknown */
     double change[4]; /* a converged reference's: see reference.h */
 } Cost;
 

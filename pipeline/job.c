@@ -361,7 +361,8 @@ static int unknown_name(const char *text, const char *what, const char *(*name)(
         if (name(i) == best.best || (!one.best && !has)) continue;
         str_addf(&near, "%s\"%s\"", count++ ? " or " : "", name(i));
     }
-    if (count) err_usage(e, "\"%.60s\" is not a %s; did you mean %s? (limn list %ss)", text, what, str_text(&near), what);
+    if (count)
+        err_usage(e, "\"%.60s\" is not a %s; did you mean %s? (limn list %ss)", text, what, str_text(&near), what);
     else err_usage(e, "\"%.60s\" is not a %s; limn list %ss shows them", text, what, what);
     str_release(&near);
     return -1;
@@ -407,7 +408,8 @@ static int check_target(const char *text, Err *e)
     double value;
     const char *colon = strchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
-    bool known = len == 4 && (strncmp(text, "psnr", 4) == 0 || strncmp(text, "ssim", 4) == 0 || strncmp(text, "rmse", 4) == 0);
+    bool known =
+        len == 4 && (strncmp(text, "psnr", 4) == 0 || strncmp(text, "ssim", 4) == 0 || strncmp(text, "rmse", 4) == 0);
     if (known && parse_double(colon + 1, &value) && value >= 0 && value < 1e6) return 0;
     return err_usage(e, "\"%.60s\" is not psnr:DB, ssim:X or rmse:X, such as psnr:35", text);
 }
@@ -416,7 +418,8 @@ static int check_target(const char *text, Err *e)
 static int check_axis(const char *text, Err *e)
 {
     const char *equals = strchr(text, '=');
-    if (!equals || equals == text || strchr(text, '\n')) return err_usage(e, "\"%.60s\" is not OPTION=VALUE,VALUE,..., such as cfg-scale=3,5,7", text);
+    if (!equals || equals == text || strchr(text, '\n'))
+        return err_usage(e, "\"%.60s\" is not OPTION=VALUE,VALUE,..., such as cfg-scale=3,5,7", text);
     const Option *o = option_find(text, (size_t)(equals - text));
     if (o) return 0;
     Nearest n = nearest_to_n(text, (size_t)(equals - text));
