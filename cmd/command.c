@@ -14,6 +14,22 @@ const Command commands[] = {
       "With --count, x.png becomes x-1.png, x-2.png, ... unless {seed} or {index} tell\n"
       "the pictures apart. A file that -o names is replaced.\n",
       cmd_generate },
+    { "compare", "PROMPT|PNGS", 1000,
+      "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
+      "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
+      "which sampler, schedule and steps: measured and shown",
+      "  limn compare \"a red potion\"\n"
+      "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
+      "  limn compare \"a red potion\" -s 10,20,40 --by evaluations --target ssim:.98\n"
+      "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20\n"
+      "  limn compare --axis 'prompt=a cat,a dog,\"a cat, asleep\"' --seeds 4\n"
+      "  limn compare a.png b.png c.png      the same measures, against the first\n"
+      "\n"
+      "Prints what it concludes and writes sheet.png, report.html, compare.csv,\n"
+      "compare.json and cells/*.png into a folder: that of -o, otherwise a fresh\n"
+      "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
+      "Without --seed the seed is 1.\n",
+      cmd_compare },
     { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json", "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
       "  limn info sprites\n"
@@ -28,23 +44,7 @@ const Command commands[] = {
       "  limn list\n"
       "  limn list samplers\n",
       cmd_list },
-    { "compare", "PROMPT|PNGS", 1000,
-      "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
-      "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
-      "which sampler, schedule and steps: measured and shown",
-      "  limn compare \"a red potion\"\n"
-      "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
-      "  limn compare \"a red potion\" --steps 10,20,40 --by evaluations --target ssim:.98\n"
-      "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20\n"
-      "  limn compare --axis 'prompt=a cat,a dog,\"a cat, asleep\"' --seeds 4\n"
-      "  limn compare a.png b.png c.png      the same measures, against the first\n"
-      "\n"
-      "Prints what it concludes and writes sheet.png, report.html, compare.csv,\n"
-      "compare.json and cells/*.png into a folder: that of -o, otherwise a fresh\n"
-      "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
-      "Without --seed the seed is 1.\n",
-      cmd_compare },
-    { "bench", "", 0, "+shape +size +batch +layers threads json quiet", "how fast this machine is",
+    { "bench", "", 0, "+shape +size +batch +layers precision threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",

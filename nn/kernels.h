@@ -60,10 +60,10 @@ typedef struct {
 
     /*
      * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c, n: multiples of 16.
-     * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels. weights: u[36] of n = G g G^T, g's nine taps `tap` apart.
+     * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels; the next tile's lie `ahead` floats further (a hint). weights: u[36] of n = G g G^T, g's nine taps `tap` apart.
      * output: y [4, 4, PANEL] = A^T m A of m[36], stride apart.
      */
-    void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t c);
+    void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t ahead, size_t c);
     void (*winograd_weights)(float *u, size_t stride, const float *g, size_t tap, size_t n);
     void (*winograd_output)(float *y, const float *m, size_t stride);
 

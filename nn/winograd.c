@@ -55,7 +55,7 @@ static void transform_input(const Work *w, size_t at, size_t row)
     for (size_t p = 0; p < w->pieces; p++) {
         for (int i = 0; i < POINTS; i++) from[i] = pixels[i] + p * w->depth;
         w->k->winograd_input(w->v + (p * POINTS * w->block + row) * w->depth, w->block * w->depth, from,
-                             piece_depth(w, p));
+                             (size_t)(TILE / c->up) * (size_t)c->x.c, piece_depth(w, p));
     }
 }
 

@@ -16,6 +16,7 @@
 #include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
+#include "pipeline/precision.h"
 #include "pipeline/trace.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
@@ -55,6 +56,7 @@ struct Generator {
     Prompts given_prompts; /* the job's */
 
     Nn nn;
+    bool bf16; /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
@@ -167,6 +169,8 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (g->own_timeline) timeline_copy(&g->tl, g->own_timeline);
     else if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
 
+    if (precision_choose(&g->bf16, j->precision, g->nn.k, e)) return -1;
+    set_text(&j->precision, precision_name(g->bf16)); /* what made the picture, so that it can be made again */
     /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
     g->guided = j->cfg_scale > 1 && !unet_cond_width(m->unet);
     g->rng = strcmp(j->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
@@ -251,7 +255,9 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
             tensor_copy(tensor_slice(context, k, 1), tensor_slice(g->context, k * n + i, 1));
         }
         UNetInputs in = { .context = context, .cond = g->cond };
+        g->nn.bf16 = g->bf16;
         Tensor y = unet_forward(&g->nn, g->m->unet, own, t, &in);
+        g->nn.bf16 = false;
         for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
         arena_reset(g->nn.arena, mark);
     }

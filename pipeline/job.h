@@ -26,6 +26,7 @@ typedef struct {
     char *rng;                               /* "torch" | "philox" */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* "truncate" | "chunk" */
+    char *precision;                         /* "auto" | "f32" | "bf16" */
     char *vae_tile;                          /* "auto" | "off" | a number of pixels */
     char *tile;                              /* NULL: not; "x" | "y" | "both" */
     bool transparent, transparent_holes;     /* the background becomes alpha */
