@@ -143,8 +143,7 @@ static int write_all(const Comparison *c, const Conclusions *k, const cJSON *doc
     document_csv(c, &csv);
     char *json = cJSON_Print(doc);
     int failed = write_text(c->dir, "compare.csv", str_text(&csv), e) || write_text(c->dir, "compare.json", json, e) ||
-                 contact_write(c, k, pages, e) ||
-                 report_write(c->dir, *c->base->prompt ? c->base->prompt : "limn compare", doc, e);
+                 contact_write(c, k, pages, e) || report_write(c->dir, doc, e);
     cJSON_free(json);
     str_release(&csv);
     return failed ? -1 : 0;

@@ -239,7 +239,7 @@ int pictures_write(const Pictures *p, const char *dir, const char *command, Err 
     Str csv = { 0 };
     pictures_csv(p, &csv);
     int failed = write_sheet(p, dir, e) || write_text(dir, "compare.csv", str_text(&csv), e) ||
-                 write_text(dir, "compare.json", json, e) || report_write(dir, "limn compare", doc, e);
+                 write_text(dir, "compare.json", json, e) || report_write(dir, doc, e);
     str_release(&csv);
     cJSON_free(json);
     cJSON_Delete(doc);

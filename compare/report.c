@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-
-extern const char report_html[], report_css[], report_js[]; /* scripts/embed */
+#include "web/page.h"
 
 static void add_base64(Str *out, Bytes b)
 {
@@ -19,26 +18,6 @@ static void add_base64(Str *out, Bytes b)
         if (left < 3) four[3] = '=';
         if (left < 2) four[2] = '=';
         str_addn(out, four, 4);
-    }
-}
-
-/* Inside <script> no text may end the element: "<" is written so that JSON reads it all the same. */
-static void add_json(Str *out, const char *json)
-{
-    for (; *json; json++) {
-        if (*json == '<') str_add(out, "\\u003c");
-        else str_addn(out, json, 1);
-    }
-}
-
-static void add_escaped(Str *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '<') str_add(out, "&lt;");
-        else if (*text == '>') str_add(out, "&gt;");
-        else if (*text == '&') str_add(out, "&amp;");
-        else if (*text == '"') str_add(out, "&quot;");
-        else str_addn(out, text, 1);
     }
 }
 
@@ -76,8 +55,7 @@ static int add_pictures(Str *out, const char *dir, const cJSON *doc, Err *e)
             cJSON *key = cJSON_CreateString(file);
             char *text = cJSON_PrintUnformatted(key);
             str_add(out, out->s[out->len - 1] == '{' ? "" : ",");
-            add_json(out, text);
-            str_add(out, ":");
+            str_addf(out, "%s:", text);
             cJSON_free(text);
             cJSON_Delete(key);
             cJSON_AddTrueToObject(seen, file);
@@ -90,38 +68,20 @@ static int add_pictures(Str *out, const char *dir, const cJSON *doc, Err *e)
     return failed;
 }
 
-/* What stands at "{{name}}" of the page. */
-static int add_part(Str *out, const char *name, size_t len, const char *dir, const char *title, const cJSON *doc,
-                    Err *e)
+int report_write(const char *dir, const cJSON *doc, Err *e)
 {
-    if (len == 5 && memcmp(name, "title", len) == 0) add_escaped(out, title);
-    if (len == 5 && memcmp(name, "style", len) == 0) str_add(out, report_css);
-    if (len == 6 && memcmp(name, "script", len) == 0) str_add(out, report_js);
-    if (len == 4 && memcmp(name, "data", len) == 0) {
-        char *text = cJSON_PrintUnformatted(doc);
-        add_json(out, text);
-        cJSON_free(text);
+    Str json = { 0 }, page = { 0 }, path = { 0 };
+    char *text = cJSON_PrintUnformatted(doc);
+    str_add(&json, "{\"pictures\":");
+    int failed = add_pictures(&json, dir, doc, e);
+    str_addf(&json, ",%s", text + 1); /* the document's own members follow */
+    if (!failed) {
+        page_make("compare", str_text(&json), &page);
+        str_addf(&path, "%s/report.html", dir);
+        failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)page.s, page.len }, e);
     }
-    if (len == 8 && memcmp(name, "pictures", len) == 0) return add_pictures(out, dir, doc, e);
-    return 0;
-}
-
-int report_write(const char *dir, const char *title, const cJSON *doc, Err *e)
-{
-    Str page = { 0 }, path = { 0 };
-    int failed = 0;
-    for (const char *p = report_html; *p && !failed;) {
-        const char *open = strstr(p, "{{"), *close = open ? strstr(open, "}}") : NULL;
-        if (!close) {
-            str_add(&page, p);
-            break;
-        }
-        str_addn(&page, p, (size_t)(open - p));
-        failed = add_part(&page, open + 2, (size_t)(close - open - 2), dir, title, doc, e);
-        p = close + 2;
-    }
-    str_addf(&path, "%s/report.html", dir);
-    if (!failed) failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)page.s, page.len }, e);
+    cJSON_free(text);
+    str_release(&json);
     str_release(&page);
     str_release(&path);
     return failed;

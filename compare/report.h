@@ -1,7 +1,7 @@
 /*
  * report.h - report.html: the sheet, the plots and the table in one file that needs no network and no other file.
  *
- * The page is compare/report.{html,css,js}, put into the program when it is built; the data is the document of document.h, the
+ * The page is web/compare.{html,css,js}; the data is the document of document.h, the
  * pictures are PNG in base64.
  */
 #ifndef LIMN_COMPARE_REPORT_H
@@ -14,8 +14,7 @@ struct cJSON;
 
 /*
  * Writes the page. doc: document_json()'s, or any with "cells" and "references" whose members "file" are paths under dir.
- * title: for the browser's tab.
  */
-int report_write(const char *dir, const char *title, const struct cJSON *doc, Err *e);
+int report_write(const char *dir, const struct cJSON *doc, Err *e);
 
 #endif

@@ -1,8 +1,8 @@
-// report.js - what report.html shows, out of the data that stands in it. No library, nothing fetched.
+// compare.js - what the report of limn compare shows, out of the data that stands in it. No library, nothing fetched.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const pictures = JSON.parse(document.getElementById("pictures").textContent);
+  const pictures = data.pictures;
   const $ = (id) => document.getElementById(id);
   const files = data.measured_against === "picture";
 
@@ -64,10 +64,11 @@
     if (o.width) words.push(`${o.width}\u00d7${o.height}`);
     if (o.cfg_scale !== undefined && o.cfg_scale !== null) words.push(`guidance ${o.cfg_scale}`);
     words.push(`${data.cells.length} ${files ? "pictures" : "cells"}`);
+    document.title = `${$("title").textContent} - limn compare`;
     $("subtitle").textContent = words.join(" \u00b7 ");
     const sections = [...(data.conclusions || [])].sort((a, b) => b.title.startsWith("Cheapest") - a.title.startsWith("Cheapest"));
     for (const s of sections) {
-      const key = s.title.startsWith("Cheapest"), wide = key || s.title.length > 70 || s.title.startsWith("Measured");
+      const key = s.title.startsWith("Cheapest"), wide = key || /^(Measured|Draw|Failed|Not)/.test(s.title);
       const card = add($("sections"), "div", { class: `card${key ? " key" : ""}${wide ? " wide" : ""}` });
       const cut = s.title.indexOf(" (");
       add(card, "h3", {}, cut > 0 ? s.title.slice(0, cut) : s.title);
@@ -122,7 +123,7 @@
   }
 
   function gone(td, text, alarm, [w, h]) {
-    const box = add(td, "div", { class: `gone${alarm ? " alarm" : ""}` }, text);
+    const box = add(td, "div", { class: `gone${alarm ? " bad" : ""}` }, text);
     box.style.width = `min(${Math.max(w, 112)}px, 42vw)`;
     box.style.minHeight = `${Math.min(h, 256)}px`;
   }
@@ -332,7 +333,7 @@
           const v = col[3](c);
           add(tr, "td", { class: col[2] }, v === null || v === undefined ? "" : col[4] ? col[4](v) : String(v));
         }
-        if (c.error || c.note) add(tr, "td", { class: "alarm" }, c.error || c.note);
+        if (c.error || c.note) add(tr, "td", { class: "bad" }, c.error || c.note);
         if (c.file) tr.addEventListener("click", () => large.open(i));
       }
     };
