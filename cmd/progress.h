@@ -13,6 +13,8 @@ typedef struct {
     int picture, pictures;   /* 1 .. pictures */
     int steps_done;          /* of all pictures */
     int last;                /* steps done of this picture */
+    double began;            /* progress_share(): when the first share was told */
+    double first;            /* and how large it was */
     double started, working; /* when the last step began; seconds in steps so far */
 } Progress;
 
@@ -27,6 +29,8 @@ void progress_step(Progress *p, int done, int steps); /* done == 0: the first be
 /* For lines of another kind: what fits, and "25:10" in at most 32 bytes. */
 int progress_columns(void);
 void progress_duration(char *buf, size_t size, double seconds);
+/* Work of many kinds: what is done now, the share of all (0 .. 1), and the time left, reckoned from when it began. */
+void progress_share(Progress *p, const char *what, double share);
 
 /* Leaves an empty line, so that something else can be written. */
 void progress_clear(Progress *p);

@@ -59,6 +59,7 @@ struct Generator {
     bool bf16;      /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
+    Tensor kv;      /* of a run: [2 n or n, tokens, 1, columns]: unet_context() of it */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
     int calls;      /* of the network in this run */
     Trace trace;
@@ -228,6 +229,21 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
+static Nn unet_nn(const Generator *g)
+{
+    Nn nn = g->nn;
+    nn.bf16 = g->bf16;
+    return nn;
+}
+
+/* What all steps share of the UNet's work on the prompts. */
+static void prepare_kv(Generator *g)
+{
+    Nn nn = unet_nn(g);
+    g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
+    unet_context(&nn, g->m->unet, g->context, g->kv);
+}
+
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
 
 static int check_cancelled(const Generator *g, Err *e)
@@ -243,10 +259,9 @@ static int check_cancelled(const Generator *g, Err *e)
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
     size_t mark = g->nn.arena->used;
-    UNetInputs in = { .context = g->context, .cond = g->cond };
-    g->nn.bf16 = g->bf16;
-    tensor_copy(out, unet_forward(&g->nn, g->m->unet, x, t, &in));
-    g->nn.bf16 = false;
+    Nn nn = unet_nn(g);
+    UNetInputs in = { .kv = g->kv, .cond = g->cond };
+    tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
     arena_reset(g->nn.arena, mark);
 }
 
@@ -408,6 +423,7 @@ static size_t measure(Generator *g, int n)
     for (int i = 0; i < n; i++) same[i] = &g->given_prompts;
     arena_init_dry(&g->arena);
     g->context = embed_all(g, same, n);
+    prepare_kv(g);
     draw(g, NULL, n, NULL, &e);
     size_t need = g->arena.peak;
     g->arena = real;
@@ -500,6 +516,9 @@ static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
     size_t len = tensor_len(g->context);
     if (g->nn.k->find_bad(g->context.data, len) < len)
         return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged");
+    start = now();
+    prepare_kv(g);
+    g->time.text += now() - start;
     return 0;
 }
 
@@ -637,4 +656,16 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     generator_free(g);
     job_release(&job);
     return need;
+}
+
+int generator_evals(const Model *m, const Job *j, int *evals, Err *e)
+{
+    Job job;
+    job_copy(&job, j);
+    Generator *g = start(m, &job, NULL);
+    int failed = resolve(g, &job, e);
+    if (!failed) *evals = sampler_evals(g->sampler, &g->tl);
+    generator_free(g);
+    job_release(&job);
+    return failed ? -1 : 0;
 }
