@@ -315,12 +315,10 @@ static int parse_construct(Parser *p, Node **out, Err *e)
 {
     const char *s = p->at;
     *out = NULL;
+    int field = s[0] == '{' ? parse_field(p, out, e) : 0;
+    if (field || p->r->mode == EXPAND_OFF) return field;
     if (s[0] == '{') {
-        int field = parse_field(p, out, e);
-        if (field || p->r->mode == EXPAND_OFF) return field;
         *out = parse_variant(p, e);
-    } else if (p->r->mode == EXPAND_OFF) {
-        return 0;
     } else if (s[0] == '$' && s[1] == '{') {
         *out = parse_variable(p, e);
     } else if (s[0] == '_' && s[1] == '_') {

@@ -284,8 +284,7 @@ int manifest_append(Manifest *m, const char *line, Err *e)
     size_t len = strlen(line);
     struct stat before;
     char *text = mem_alloc(len + 2);
-    memcpy(text, line, len);
-    text[len] = '\n';
+    snprintf(text, len + 2, "%s\n", line);
     if (fstat(m->fd, &before)) before.st_size = -1;
     size_t at = 0;
     while (at < len + 1) {

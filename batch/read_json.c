@@ -68,7 +68,7 @@ static int read_object(Bytes text, Record *out, Err *e)
 static bool blank(Bytes line)
 {
     for (size_t i = 0; i < line.len; i++)
-        if (!memchr(" \t\r\n", line.data[i], 4)) return false;
+        if (!is_space(line.data[i])) return false;
     return true;
 }
 
@@ -89,7 +89,7 @@ int read_jsonl(Cursor *c, Record *out, Err *e)
 
 static void skip_space(Cursor *c)
 {
-    for (; c->at < c->end && memchr(" \t\r\n", *c->at, 4); c->at++) c->line += *c->at == '\n';
+    for (; c->at < c->end && is_space(*c->at); c->at++) c->line += *c->at == '\n';
 }
 
 /* The bytes of the value at the cursor, which moves behind it: brackets are counted, strings skipped. */

@@ -9,8 +9,8 @@
 
 static Bytes trim(Bytes line)
 {
-    while (line.len && memchr(" \t", line.data[0], 2)) line.data++, line.len--;
-    while (line.len && memchr(" \t\r", line.data[line.len - 1], 3)) line.len--;
+    while (line.len && is_space(line.data[0])) line.data++, line.len--;
+    while (line.len && is_space(line.data[line.len - 1])) line.len--;
     return line;
 }
 
@@ -18,11 +18,11 @@ static Bytes trim(Bytes line)
 static int take_word(const char **at, const char *end, Str *word, Err *e)
 {
     const char *p = *at;
-    while (p < end && memchr(" \t", *p, 2)) p++;
+    while (p < end && is_space(*p)) p++;
     str_clear(word);
     if (p == end) return 0;
     str_add(word, "");
-    while (p < end && !memchr(" \t", *p, 2)) {
+    while (p < end && !is_space(*p)) {
         if (*p == '\\' && p + 1 < end) {
             str_addn(word, p + 1, 1);
             p += 2;

@@ -19,6 +19,8 @@ int read_json(Cursor *c, Record *out, Err *e);
 int read_csv(Cursor *c, Record *out, Err *e);
 int read_txt(Cursor *c, Record *out, Err *e);
 
+static inline bool is_space(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 /* The next line without its end, false at the end of the text. *start: its line. */
 bool next_line(Cursor *c, Bytes *line);
 

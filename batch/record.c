@@ -2,6 +2,7 @@
 #include "batch/record.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,7 @@ void field_value(const Field *f, uint64_t k, Str *out)
     const Span *s = f->spans;
     for (; k >= s->count; s++) k -= s->count;
     if (s->text) str_add(out, s->text);
-    else str_addf(out, "%llu", (unsigned long long)(s->first + k * s->step));
+    else str_addf(out, "%" PRIu64, s->first + k * s->step);
 }
 
 /* ---- names ---- */
@@ -247,7 +248,7 @@ static int check_values(const Field *f, Err *e)
         failed = job_set(&j, f->option, str_text(&value), e);
         str_clear(&value);
         if (!failed && !s->text && s->count < UINT64_MAX) {
-            str_addf(&value, "%llu", (unsigned long long)(s->first + (s->count - 1) * s->step));
+            str_addf(&value, "%" PRIu64, s->first + (s->count - 1) * s->step);
             failed = job_set(&j, f->option, str_text(&value), e);
         }
         str_release(&value);

@@ -58,7 +58,7 @@ static int check(Shard *s, const char *what, Err *e)
 
 static int from_array(Shard *s, int i, uint64_t at, Err *e)
 {
-    uint64_t first = arrays[i].base, step = 1, last;
+    uint64_t first = arrays[i].base, step = 1, last = 0;
     int has_count, has_last;
     if (number(arrays[i].first, &first, e) < 0 || number(arrays[i].step, &step, e) < 0) return -1;
     if (!step) step = 1;
@@ -92,7 +92,7 @@ int shard_parse(Shard *s, const char *text, Err *e)
     if (!text) return 0;
     if (strcmp(text, "auto") == 0) {
         for (int i = 0; i < ARRAYS; i++) {
-            uint64_t at;
+            uint64_t at = 0;
             int got = number(arrays[i].at, &at, e);
             if (got) return got < 0 ? -1 : from_array(s, i, at, e);
         }

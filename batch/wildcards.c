@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "batch/node.h"
+#include "batch/readers.h"
 
 enum {
     MAX_LINES = 1000000,
@@ -134,8 +135,8 @@ static void lines_clear(Lines *l)
 
 static int add_line(Wildcards *w, Lines *l, const char *text, size_t len, Err *e)
 {
-    while (len && memchr(" \t\r", text[len - 1], 3)) len--;
-    while (len && memchr(" \t", *text, 2)) text++, len--;
+    while (len && is_space(text[len - 1])) len--;
+    while (len && is_space(*text)) text++, len--;
     if (!len || *text == '#') return 0;
     if (l->count == MAX_LINES) return err_usage(e, "more than %d lines", MAX_LINES);
     if (l->count == l->cap) {

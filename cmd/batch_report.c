@@ -1,6 +1,7 @@
 /* batch_report.c - what a batch says: a line on the terminal, names or JSON on stdout, failures on stderr. */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static void draw_line(Report *r, double at_hand)
     Str numbers = { 0 }, line = { 0 };
     int columns = progress_columns() - 1;
     double share = r->total ? ((double)(r->done + r->failed) + at_hand) / (double)r->total : 1;
-    str_addf(&numbers, "%llu/%llu", (unsigned long long)(r->done + r->failed), (unsigned long long)r->total);
+    str_addf(&numbers, "%" PRIu64 "/%" PRIu64, r->done + r->failed, r->total);
     if (r->drawn) {
         progress_duration(left, sizeof left, seconds_left(r));
         str_addf(&numbers, "  %.*f/min  %s left", per_minute(r) < 10 ? 1 : 0, per_minute(r), left);

@@ -360,9 +360,9 @@ static int draw_next(Run *r, Err *e)
     Tune *tune = tune_of(r, head->kind);
     int n = r->most ? r->most : tune_size(tune);
     if (strcmp(head->job.long_prompt, "chunk") == 0) n = 1; /* prompts of different lengths do not go together */
-    Item *group[JOB_MAX_BATCH];
+    Item *group[JOB_MAX_BATCH] = { NULL };
     int count = take_group(r, head, n, group);
-    if (use_generator(r, group[0], count, e)) {
+    if (use_generator(r, head, count, e)) {
         if (r->stop || e->code == ERR_INTERRUPTED) drop_group(group, count);
         else put_failed(r, group, count, e);
         return r->stop || e->code == ERR_INTERRUPTED ? -1 : 0;

@@ -98,7 +98,8 @@ static void test_batch(void **state)
     for (const Kernels *const *k = kernels_rows; *k; k++) {
         if (!kernels_supported(*k)) continue;
         setenv("LIMN_CPU", (*k)->name, 1);
-        size_t cases = sizeof jobs / sizeof *jobs - !strstr((*k)->name, "bf16"); /* the last needs products of bfloat16 */
+        size_t cases =
+            sizeof jobs / sizeof *jobs - !strstr((*k)->name, "bf16"); /* the last needs products of bfloat16 */
         for (size_t i = 0; i < cases; i++) check_batch(jobs[i], (*k)->name);
     }
     unsetenv("LIMN_CPU");
