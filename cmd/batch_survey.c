@@ -61,8 +61,7 @@ static bool is_reserved(const Batch *b, const Item *i)
 static void tell_difference(const Entry *entry, const Item *i, Str *out)
 {
     cJSON *root = cJSON_ParseWithLength(str_text(&entry->line), entry->line.len);
-    const cJSON *options =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "settings"), "options");
+    const cJSON *options = cJSON_GetObjectItemCaseSensitive(root, "job");
     for (const Option *o = job_options; o->name && !out->len; o++) {
         Str now = { 0 }, before = { 0 };
         char key[64];

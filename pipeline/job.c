@@ -157,7 +157,7 @@ const Option job_options[] = {
     { "merge", 0, OPT_FLAG, JOB(merge), "false", 0, 0, NULL, RUN, NULL,
       "draw nothing: join the shards' manifests and tell what is missing" },
     { "sheet", 0, OPT_FLAG, JOB(sheet), "false", 0, 0, NULL, RUN, NULL,
-      "also make a contact sheet of all pictures, sheet.png" },
+      "also make a contact sheet of all pictures (sheet.png) and a gallery of them (index.html)" },
     { .name = NULL },
 };
 /* clang-format on */
