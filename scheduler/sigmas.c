@@ -196,7 +196,8 @@ int sigmas_beta_comfyui(const Noise *n, Timeline *tl, Err *e)
     int count = 0;
     double last = -1;
     for (int i = 0; i < tl->steps; i++) {
-        double t = rint(beta_quantile(1 - (double)i / tl->steps, 0.6, 0.6) * (n->timesteps - 1));
+        double t = floor(beta_quantile(1 - (double)i / tl->steps, 0.6, 0.6) * (n->timesteps - 1) + 0.5 +
+                         1e-9); /* half is up */
         if (t == last) continue;
         tl->t[count] = last = t;
         tl->sigma[count++] = noise_sigma(n, t);

@@ -13,6 +13,7 @@ import sys
 import warnings
 
 import diffusers
+import numpy as np
 import torch
 
 SD = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
@@ -126,8 +127,16 @@ def random_cases(count):
         yield name, 999, config, 0.5 if name == "DDIM" else None, [0.5, 0.4, 0.8, 0.3], 7
 
 
+def in_float32(convert):
+    """_sigma_to_t() as NumPy 1 computes it and as schedulers.json has it: there the first timestep is 999, with NumPy 2 it is
+    998.99999, which some classes cut off to 998."""
+    return lambda sigma, log_sigmas: convert(np.float32(sigma), log_sigmas)
+
+
 def run(name, steps, config, eta, net=None, seed=0):
     scheduler = getattr(diffusers, name + "Scheduler")(**config)
+    if name in ("DPMSolverMultistep", "DPMSolverSinglestep", "DEISMultistep", "UniPCMultistep"):
+        scheduler._sigma_to_t = in_float32(scheduler._sigma_to_t)
     scheduler.set_timesteps(steps)
     generator = torch.Generator().manual_seed(seed)
     takes = inspect.signature(scheduler.step).parameters
