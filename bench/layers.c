@@ -45,15 +45,28 @@ static float *numbers(size_t n)
     return p;
 }
 
+static float *weights(size_t n)
+{
+    uint16_t *p = malloc(n * sizeof *p);
+    for (size_t i = 0; i < n; i++) p[i] = (uint16_t)((i * 2654435761u >> 8 & 0x83ff) | 0x2800);
+    return (float *)(void *)p;
+}
+
+/* Random half-precision weights: any bits below 2 will do. */
+static Panels panels(const void *w, int n, int channels, int taps)
+{
+    return (Panels){ .data = w, .type = PANEL_F16, .k = channels * taps, .n = n };
+}
+
 /* Runs a case once; returns its operations (bytes for a norm). */
 static double run(Nn *nn, const Case *c, Tensor x, const float *w, const float *b)
 {
     double pixels = 2.0 * c->size * c->size, in = c->in, out = c->out;
     Tensor prompt = { x.data, 2, 77, 1, c->in };
     switch (c->kind) {
-    case CONV3: nn_conv2d(nn, &(Conv){ w, b, c->in, c->out, 3 }, x); return 2 * 9 * pixels * in * out;
-    case CONV1: nn_conv2d(nn, &(Conv){ w, b, c->in, c->out, 1 }, x); return 2 * pixels * in * out;
-    case LINEAR: nn_linear(nn, &(Linear){ w, b, c->in, c->out }, x); return 2 * pixels * in * out;
+    case CONV3: nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 9), b, c->in, c->out, 3 }, x); return 2 * 9 * pixels * in * out;
+    case CONV1: nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 1), b, c->in, c->out, 1 }, x); return 2 * pixels * in * out;
+    case LINEAR: nn_linear(nn, &(Linear){ panels(w, c->out, c->in, 1), b, c->in, c->out }, x); return 2 * pixels * in * out;
     case SELF_ATTENTION: nn_attention(nn, x, x, x, c->out, false); return 4 * pixels * c->size * c->size * in;
     case CROSS_ATTENTION: nn_attention(nn, x, prompt, prompt, c->out, false); return 4 * pixels * 77 * in;
     case GROUP_NORM: nn_group_norm(nn, &(Norm){ b, b, c->in, 32, 1e-5f }, x, ACT_SILU); return 3 * 4 * pixels * in;
@@ -70,11 +83,12 @@ int main(int argc, char **argv)
               .k = kernels_select(&why),
               .threads = argc > 1 ? atoi(argv[1]) : (int)sysconf(_SC_NPROCESSORS_ONLN) };
     if (!nn.k || arena_init(&arena, 1ull << 30, &e)) return 1;
+    nn.bf16 = argc > 2;
     printf("kernels %s, %d threads\n", nn.k->name, nn.threads);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const Case *c = &cases[i];
         Tensor x = { numbers(2 * (size_t)c->size * (size_t)c->size * (size_t)c->in), 2, c->size, c->size, c->in };
-        float *w = numbers(9 * (size_t)c->in * ((size_t)c->out + 1)), *b = numbers((size_t)c->in + (size_t)c->out);
+        float *w = weights(9 * (size_t)c->in * ((size_t)c->out + PANEL)), *b = numbers((size_t)c->in + (size_t)c->out);
         double best = 1e9, work = 0;
         for (int k = 0; k < 7; k++) {
             double start = now();

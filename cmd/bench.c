@@ -190,6 +190,7 @@ int cmd_bench(const Args *a, Err *e)
                          .threads = o->threads  ? o->threads
                                     : cores > 0 ? (int)cores
                                                 : 1,
+                         .precision = o->precision,
                          .watch = &watch };
     BenchResult r;
     int failed = bench_run(&j, &r, e);

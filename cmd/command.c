@@ -28,7 +28,7 @@ const Command commands[] = {
       "  limn list\n"
       "  limn list samplers\n",
       cmd_list },
-    { "bench", "", 0, "+shape +size +batch +layers threads json quiet", "how fast this machine is",
+    { "bench", "", 0, "+shape +size +batch +layers precision threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",

@@ -10,12 +10,15 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "base/version.h"
 #include "cmd/interrupt.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
-#include "image/png.h"
 #include "nn/kernels.h"
+#include "pipeline/extras.h"
+#include "pipeline/finish.h"
 #include "pipeline/generate.h"
 #include "weights/json.h"
 
@@ -24,6 +27,8 @@ typedef struct {
     Model *model;
     Generator *generator;
     Progress progress;
+    char **paths; /* of the pictures written */
+    size_t count;
 } Run;
 
 void warn_user(const char *text)
@@ -116,20 +121,30 @@ static OutputNames names_of(const Run *r, int index)
     return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index };
 }
 
-static int encode(const Run *r, const Image *image, uint64_t seed, Bytes *png, Err *e)
+/* What was put on stdout goes out, or there is an error that says that `what` is written all the same. */
+static int flush(const char *what, Err *e)
 {
-    Str a1111 = { 0 }, json = { 0 };
-    metadata_a1111(r->job, r->model, seed, &a1111);
-    metadata_json(r->job, r->model, seed, &json);
-    PngText texts[] = { { METADATA_A1111_KEY, a1111.s }, { METADATA_KEY, json.s } };
-    int failed = png_encode(image, texts, 2, png, e);
-    str_release(&a1111);
-    str_release(&json);
-    return failed;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    int why = errno;
+    clearerr(stdout);
+    return err_set(e, "%s is written, but its name cannot be printed on stdout: %s", what, strerror(why));
 }
 
-/* One line on stdout. */
-static int report(const Run *r, const OutputNames *n, const char *path, double seconds, Err *e)
+/* Adds the lines of `text` as an array, if there are any. */
+static void add_lines(cJSON *to, const char *key, const char *text)
+{
+    cJSON *list = NULL;
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        if (!list) list = cJSON_AddArrayToObject(to, key);
+        Str line = { 0 };
+        utf8_add(&line, text, (size_t)(end - text));
+        cJSON_AddItemToArray(list, cJSON_CreateString(str_text(&line)));
+        str_release(&line);
+    }
+}
+
+/* A picture: its file and those beside it, a line each; with --json one line. */
+static int report(const Run *r, const OutputNames *n, const char *path, const char *beside, double seconds, Err *e)
 {
     if (r->job->json) {
         Str settings = { 0 }, seed = { 0 };
@@ -143,6 +158,7 @@ static int report(const Run *r, const OutputNames *n, const char *path, double s
         cJSON_AddRawToObject(line, "seed", str_text(&seed));
         cJSON_AddRawToObject(line, "seconds", took);
         cJSON_AddRawToObject(line, "settings", str_text(&settings));
+        add_lines(line, "sizes", beside);
         char *text = cJSON_PrintUnformatted(line);
         puts(text);
         cJSON_free(text);
@@ -150,12 +166,9 @@ static int report(const Run *r, const OutputNames *n, const char *path, double s
         str_release(&settings);
         str_release(&seed);
     } else {
-        puts(path);
+        printf("%s\n%s", path, beside);
     }
-    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    int why = errno;
-    clearerr(stdout);
-    return err_set(e, "%s is written, but its name cannot be printed on stdout: %s", path, strerror(why));
+    return flush(path, e);
 }
 
 static int draw_one(Run *r, int index, Err *e)
@@ -163,18 +176,41 @@ static int draw_one(Run *r, int index, Err *e)
     OutputNames names = names_of(r, index);
     Picture picture = { 0 };
     Bytes png = { 0 };
-    Str path = { 0 };
+    Str path = { 0 }, beside = { 0 };
     double start = progress_now();
 
     progress_picture(&r->progress, index);
     int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
-    if (!failed) failed = encode(r, &picture.image, names.seed, &png, e) || output_write(&names, png, &path, e);
+    if (!failed)
+        failed = finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
+                 output_write(&names, png, &path, e) ||
+                 extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside, e);
     progress_clear(&r->progress);
-    if (!failed) failed = report(r, &names, str_text(&path), progress_now() - start, e);
+    if (!failed) r->paths[r->count++] = mem_strdup(str_text(&path));
+    if (!failed) failed = report(r, &names, str_text(&path), str_text(&beside), progress_now() - start, e);
     picture_release(&picture);
     free((void *)(size_t)png.data);
     str_release(&path);
+    str_release(&beside);
     return failed ? -1 : 0;
+}
+
+/* After the last picture: the atlas, if one is asked for. */
+static int draw_atlas(const Run *r, Err *e)
+{
+    Str written = { 0 };
+    int failed = extras_atlas(r->job, (const char *const *)r->paths, r->count, &written, e);
+    if (!failed && written.len) {
+        cJSON *line = cJSON_CreateObject();
+        add_lines(line, "atlas", str_text(&written));
+        char *json = cJSON_PrintUnformatted(line);
+        printf("%s%s", r->job->json ? json : str_text(&written), r->job->json ? "\n" : "");
+        cJSON_free(json);
+        cJSON_Delete(line);
+        failed = flush("the atlas", e);
+    }
+    str_release(&written);
+    return failed;
 }
 
 /* ---- -v ---- */
@@ -211,7 +247,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     progress_init(&r.progress, !j->quiet, j->count);
     if (j->trace && j->output && strcmp(j->trace, j->output) == 0)
         return err_usage(e, "--trace: \"%.400s\" is the picture's name too (--output)", j->trace);
-    if (output_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
+    if (output_check(j, e) || extras_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
     bool tell_seed = !j->has_seed && !j->quiet;
     if (choose_seed(j, e)) return -1;
@@ -226,13 +262,17 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     if (tell_seed) fprintf(stderr, "seed %llu\n", (unsigned long long)j->seed);
 
     /* 4. the pictures */
+    r.paths = mem_array((size_t)j->count, sizeof *r.paths);
     for (int i = 1; i <= j->count; i++)
         if (interrupt_check(e) || draw_one(&r, i, e)) goto done;
+    if (draw_atlas(&r, e)) goto done;
     if (j->verbose && !j->quiet) tell(&r, progress_now() - start);
     failed = 0;
 
 done:
     progress_clear(&r.progress);
+    for (size_t i = 0; i < r.count; i++) free(r.paths[i]);
+    free(r.paths);
     generator_free(r.generator);
     model_free(r.model);
     return failed;

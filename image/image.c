@@ -16,6 +16,7 @@ void image_init(Image *im, int w, int h)
 void image_release(Image *im)
 {
     free(im->rgb);
+    free(im->alpha);
     *im = (Image){ 0 };
 }
 

@@ -1,5 +1,5 @@
 /*
- * image.h - 8-bit RGB images.
+ * image.h - 8-bit images: RGB, and alpha where a background was taken away.
  */
 #ifndef LIMN_IMAGE_IMAGE_H
 #define LIMN_IMAGE_IMAGE_H
@@ -10,10 +10,11 @@
 
 typedef struct {
     int w, h;
-    uint8_t *rgb; /* [h, w, 3], heap */
+    uint8_t *rgb;   /* [h, w, 3], heap, sRGB, not premultiplied */
+    uint8_t *alpha; /* [h, w], heap, 255: opaque; NULL: all of it is */
 } Image;
 
-void image_init(Image *im, int w, int h); /* black */
+void image_init(Image *im, int w, int h); /* black, opaque */
 void image_release(Image *im);
 
 /*

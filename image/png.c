@@ -107,6 +107,18 @@ static bool too_large(int w, int h) { return w > PNG_MAX_SIDE || h > PNG_MAX_SID
 /* stb's way to hand out what it wrote. */
 static void append(void *out, void *data, int n) { str_addn(out, data, (size_t)n); }
 
+/* Colours and alpha side by side, heap. */
+static uint8_t *interleave(const Image *im)
+{
+    size_t pixels = (size_t)im->w * (size_t)im->h;
+    uint8_t *rgba = mem_array(pixels, 4);
+    for (size_t i = 0; i < pixels; i++) {
+        memcpy(rgba + i * 4, im->rgb + i * 3, 3);
+        rgba[i * 4 + 3] = im->alpha[i];
+    }
+    return rgba;
+}
+
 int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, Err *e)
 {
     const size_t head = SIGNATURE + CHUNK + HEADER; /* the texts come after IHDR */
@@ -114,7 +126,12 @@ int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, 
     *out = (Bytes){ 0 };
 
     if (too_large(im->w, im->h)) return err_set(e, "an image of %dx%d is too large for a PNG here", im->w, im->h);
-    if (!stbi_write_png_to_func(append, &plain, im->w, im->h, 3, im->rgb, im->w * 3)) {
+    int channels = im->alpha ? 4 : 3;
+    uint8_t *rgba = im->alpha ? interleave(im) : NULL;
+    int written =
+        stbi_write_png_to_func(append, &plain, im->w, im->h, channels, rgba ? rgba : im->rgb, im->w * channels);
+    free(rgba);
+    if (!written) {
         err_set(e, "not enough memory to compress an image of %dx%d", im->w, im->h);
         goto fail;
     }
@@ -280,6 +297,17 @@ const char *png_text(const PngTexts *t, const char *key)
     return NULL;
 }
 
+/* RGBA becomes RGB in place; the alpha is returned. */
+static uint8_t *take_alpha(uint8_t *pixels, size_t count)
+{
+    uint8_t *alpha = mem_array(count, 1);
+    for (size_t i = 0; i < count; i++) {
+        alpha[i] = pixels[i * 4 + 3];
+        memmove(pixels + i * 3, pixels + i * 4, 3);
+    }
+    return alpha;
+}
+
 int png_decode(Bytes file, Image *out, Err *e)
 {
     *out = (Image){ 0 };
@@ -291,8 +319,10 @@ int png_decode(Bytes file, Image *out, Err *e)
     if (too_large(w, h))
         return err_set(e, "a PNG of %dx%d is too large: at most %d on a side, %d pixels", w, h, PNG_MAX_SIDE,
                        PNG_MAX_PIXELS);
-    uint8_t *rgb = stbi_load_from_memory(file.data, (int)file.len, &w, &h, &channels, 3);
-    if (!rgb) return err_set(e, "broken PNG: %s", stbi_failure_reason());
-    *out = (Image){ .w = w, .h = h, .rgb = rgb };
+    int wanted = channels == 2 || channels == 4 ? 4 : 3;
+    uint8_t *pixels = stbi_load_from_memory(file.data, (int)file.len, &w, &h, &channels, wanted);
+    if (!pixels) return err_set(e, "broken PNG: %s", stbi_failure_reason());
+    *out = (Image){ .w = w, .h = h, .rgb = pixels };
+    if (wanted == 4) out->alpha = take_alpha(pixels, (size_t)w * (size_t)h);
     return 0;
 }

@@ -13,7 +13,7 @@
 
 enum {
     PNG_MAX_SIDE = 16384,
-    PNG_MAX_PIXELS = 1 << 28, /* read or written: 805 MB of RGB */
+    PNG_MAX_PIXELS = 1 << 28, /* read or written: 1 GB of RGBA */
     PNG_MAX_TEXT = 1 << 24,   /* bytes of all texts read, after inflating; of one text written */
     PNG_MAX_TEXTS = 1000,     /* pictures have a handful; without a limit a small file could hold us up for hours */
 };
@@ -30,7 +30,7 @@ typedef struct {
 /* Whether a file begins as a PNG does. */
 bool png_is(Bytes file);
 
-/* The whole file in *out (heap: free((void *)out->data)). The same input gives the same bytes. Error: too large. */
+/* The whole file, RGB or RGBA, in *out (heap: free((void *)out->data)). The same input gives the same bytes. Error: too large. */
 int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, Err *e);
 
 /*
@@ -42,7 +42,7 @@ int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e);
 void png_texts_release(PngTexts *t);
 const char *png_text(const PngTexts *t, const char *key); /* NULL when absent */
 
-/* The pixels as RGB, without any alpha. Error: not a PNG, broken, larger than PNG_MAX_... */
+/* The pixels as RGB, with alpha where the file has it. Error: not a PNG, broken, larger than PNG_MAX_... */
 int png_decode(Bytes file, Image *out, Err *e);
 
 #endif

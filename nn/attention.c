@@ -1,85 +1,106 @@
 /*
- * attention.c - softmax(q k^T / sqrt d) v in blocks of keys with a running maximum, so that no row of scores is ever whole in
- * memory. Source: Milakov & Gimelshein 2018 (arXiv:1805.02867); Dao et al. 2022 (arXiv:2205.14135).
+ * attention.c - softmax(q k^T / sqrt d) v: heads and blocks of queries among threads; the arithmetic is in
+ * kernels_attention.inc.
  */
+#include "nn/attention.h"
+
 #include <assert.h>
-#include <cblas.h>
-#include <math.h>
 #include <omp.h>
-#include <string.h>
 
 #include "nn/nn.h"
 
-enum { QUERIES = 128, KEYS = 512 }; /* of one block: 256 KB of scores, in L2 */
-
-/* One head's operands; rows are `stride` floats apart. */
+/* Columns of wider rows: what a head's are taken from. */
 typedef struct {
-    const float *q, *k, *v;
-    float *out;
-    size_t q_stride, k_stride;
-    size_t d, keys;
-} Head;
+    const float *data;
+    size_t stride;
+} Columns;
 
-/* Queries first .. first + count - 1 of a head. scores: QUERIES * KEYS floats. */
-static void block(const Kernels *k, const Head *h, size_t first, size_t count, float scale, bool causal, float *scores)
+typedef struct {
+    Columns q, k, v;
+    int n, heads;
+    size_t queries, keys, d;
+    bool causal;
+} Job;
+
+static AttentionHead head_of(const Job *j, Tensor y, float *packed, size_t each, size_t index)
 {
-    float top[QUERIES], total[QUERIES];
-    float *out = h->out + first * h->q_stride;
-    for (size_t i = 0; i < count; i++) {
-        top[i] = -INFINITY;
-        total[i] = 0;
-        memset(out + i * h->q_stride, 0, h->d * sizeof *out);
-    }
-
-    size_t end = causal && first + count < h->keys ? first + count : h->keys;
-    for (size_t at = 0; at < end; at += KEYS) {
-        size_t n = end - at < KEYS ? end - at : KEYS;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)n, (int)h->d, 1,
-                    h->q + first * h->q_stride, (int)h->q_stride, h->k + at * h->k_stride, (int)h->k_stride, 0, scores,
-                    KEYS);
-        for (size_t i = 0; i < count; i++) {
-            float *row = scores + i * KEYS, sum = 0;
-            size_t seen = !causal || at + n <= first + i + 1 ? n : first + i + 1 > at ? first + i + 1 - at : 0;
-            memset(row + seen, 0, (n - seen) * sizeof *row);
-            if (!seen) continue;
-            float keep = k->softmax_step(row, seen, scale, &top[i], &sum);
-            total[i] = total[i] * keep + sum;
-            if (at > 0) k->scale(out + i * h->q_stride, keep, h->d);
-        }
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)h->d, (int)n, 1, scores, KEYS,
-                    h->v + at * h->k_stride, (int)h->k_stride, 1, out, (int)h->q_stride);
-    }
-    for (size_t i = 0; i < count; i++) k->scale(out + i * h->q_stride, 1 / total[i], h->d);
+    size_t n = index / (size_t)j->heads, head = index % (size_t)j->heads, c = (size_t)y.c;
+    return (AttentionHead){ .q = j->q.data + n * j->queries * j->q.stride + head * j->d,
+                            .k = j->k.data + n * j->keys * j->k.stride + head * j->d,
+                            .v = j->v.data + n * j->keys * j->v.stride + head * j->d,
+                            .out = y.data + n * j->queries * c + head * j->d,
+                            .q_stride = j->q.stride,
+                            .k_stride = j->k.stride,
+                            .v_stride = j->v.stride,
+                            .out_stride = c,
+                            .queries = j->queries,
+                            .keys = j->keys,
+                            .d = j->d,
+                            .causal = j->causal,
+                            .packed = packed + index * each };
 }
+
+/* y [n, queries, heads d] */
+static void attention(Nn *nn, const Job *j, Tensor y)
+{
+    PROFILE(nn, LAYER_ATTENTION, y.n, y.h, y.w, j->heads, (int)j->d, (int)j->keys);
+    const AttentionKernel *k = nn->bf16 && nn->k->attention_bf16 ? nn->k->attention_bf16 : nn->k->attention;
+    size_t mark = nn->arena->used, count = (size_t)j->n * (size_t)j->heads;
+    size_t each = k->packed_floats(j->keys, j->d), room = (k->scratch_floats(j->d) + 15) / 16 * 16;
+    float *packed = arena_alloc(nn->arena, count * each * sizeof *packed);
+    float *scratch = arena_alloc(nn->arena, (size_t)nn->threads * room * sizeof *scratch);
+    arena_reset(nn->arena, mark);
+    if (!y.data) return;
+
+    size_t of_keys = (j->keys + k->keys - 1) / k->keys, of_queries = (j->queries + k->queries - 1) / k->queries;
+#pragma omp parallel num_threads(nn->threads) if (count * j->queries * j->keys * j->d > 65536)
+    {
+        if (k->pack) {
+#pragma omp for schedule(static)
+            for (size_t t = 0; t < count * of_keys; t++) {
+                AttentionHead h = head_of(j, y, packed, each, t / of_keys);
+                k->pack(&h, t % of_keys * k->keys);
+            }
+        }
+#pragma omp for schedule(dynamic)
+        for (size_t t = 0; t < count * of_queries; t++) {
+            AttentionHead h = head_of(j, y, packed, each, t / of_queries);
+            k->attend(&h, t % of_queries * k->queries, scratch + (size_t)omp_get_thread_num() * room);
+        }
+    }
+}
+
+static size_t tokens(Tensor t) { return (size_t)t.h * (size_t)t.w; }
+
+static Columns columns(Tensor t, int first) { return (Columns){ t.data ? t.data + first : NULL, (size_t)t.c }; }
 
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal)
 {
     assert(q.c == k.c && k.c == v.c && q.c % heads == 0 && q.n == k.n && tensor_rows(k) == tensor_rows(v));
-    PROFILE(nn, LAYER_ATTENTION, q.n, q.h, q.w, heads, q.c / heads, k.h * k.w);
     Tensor y = tensor_like(nn->arena, q);
-    size_t mark = nn->arena->used;
-    float *scores = arena_alloc(nn->arena, (size_t)nn->threads * QUERIES * KEYS * sizeof *scores);
-    arena_reset(nn->arena, mark);
-    if (!y.data) return y;
+    Job j = { columns(q, 0), columns(k, 0), columns(v, 0),         q.n,   heads,
+              tokens(q),     tokens(k),     (size_t)(q.c / heads), causal };
+    attention(nn, &j, y);
+    return y;
+}
 
-    size_t tq = (size_t)q.h * (size_t)q.w, tk = (size_t)k.h * (size_t)k.w, c = (size_t)q.c, d = c / (size_t)heads;
-    size_t blocks = (tq + QUERIES - 1) / QUERIES, work = (size_t)q.n * (size_t)heads * blocks;
-    float scale = 1 / sqrtf((float)d);
+Tensor nn_attention_joined(Nn *nn, Tensor qkv, int heads, bool causal)
+{
+    int c = qkv.c / 3;
+    assert(qkv.c % 3 == 0 && c % heads == 0);
+    Tensor y = tensor_new(nn->arena, qkv.n, qkv.h, qkv.w, c);
+    Job j = { columns(qkv, 0), columns(qkv, c), columns(qkv, 2 * c), qkv.n, heads,
+              tokens(qkv),     tokens(qkv),     (size_t)(c / heads), causal };
+    attention(nn, &j, y);
+    return y;
+}
 
-#pragma omp parallel for schedule(dynamic) num_threads(nn->threads) if (work > 1)
-    for (size_t t = 0; t < work; t++) {
-        size_t first = t % blocks * QUERIES, head = t / blocks % (size_t)heads, n = t / blocks / (size_t)heads;
-        size_t from_q = n * tq * c + head * d, from_k = n * tk * c + head * d;
-        Head h = { .q = q.data + from_q,
-                   .k = k.data + from_k,
-                   .v = v.data + from_k,
-                   .out = y.data + from_q,
-                   .q_stride = c,
-                   .k_stride = c,
-                   .d = d,
-                   .keys = tk };
-        block(nn->k, &h, first, tq - first < QUERIES ? tq - first : QUERIES, scale, causal,
-              scores + (size_t)omp_get_thread_num() * QUERIES * KEYS);
-    }
+Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int heads)
+{
+    assert(kv.c == 2 * q.c && q.c % heads == 0 && q.n == kv.n);
+    Tensor y = tensor_like(nn->arena, q);
+    Job j = { columns(q, 0), columns(kv, 0), columns(kv, q.c),      q.n,  heads,
+              tokens(q),     tokens(kv),     (size_t)(q.c / heads), false };
+    attention(nn, &j, y);
     return y;
 }

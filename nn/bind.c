@@ -61,17 +61,17 @@ bool bind_has(const Binder *b, const char *name)
     return weights_find(b->weights, full_name(b, buf, name, "")) != NULL;
 }
 
-static float *new_block(Binder *b, size_t floats)
+static void *new_block(Binder *b, size_t bytes)
 {
-    float *p = NULL;
-    if (posix_memalign((void **)&p, 64, floats * sizeof *p + 64)) {
+    void *p = NULL;
+    if (posix_memalign(&p, 64, bytes + 64)) {
         err_set(b->e, "cannot get %.2f GB for weights (%.2f GB held so far); free some memory or use a smaller model",
-                (double)floats * 4e-9, (double)b->bytes * 1e-9);
+                (double)bytes * 1e-9, (double)b->bytes * 1e-9);
         return NULL;
     }
     b->blocks = mem_grow(b->blocks, (b->count + 1) * sizeof *b->blocks);
     b->blocks[b->count++] = p;
-    b->bytes += floats * sizeof *p;
+    b->bytes += bytes;
     return p;
 }
 
@@ -133,10 +133,10 @@ static size_t convert(const Kernels *k, float *dst, const Weight *t, size_t from
 static const float unused[1];
 
 /* Whether they are; in a set that is only described, what they would take is counted. */
-static bool wanted(Binder *b, size_t floats)
+static bool wanted(Binder *b, size_t bytes)
 {
     if (b->check_only) return false;
-    if (weights_dry(b->weights)) b->bytes += floats * sizeof(float);
+    if (weights_dry(b->weights)) b->bytes += bytes;
     return !weights_dry(b->weights);
 }
 
@@ -146,16 +146,16 @@ static const float *as_f32(Binder *b, const Weight *t)
     const Kernels *k = kernels_select(&(const char *){ NULL });
     size_t n = weight_count(t), piece = 1 << 16, bad = n;
     bool in_place = t->dtype == DT_F32 && (size_t)t->data % sizeof(float) == 0;
-    if (!wanted(b, in_place ? 0 : n)) return unused;
+    if (!wanted(b, in_place ? 0 : n * sizeof(float))) return unused;
     if (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16) {
-        float *dst = new_block(b, n);
+        float *dst = new_block(b, n * sizeof *dst);
         if (dst && weight_to_f32(t, dst, b->e)) {
             err_in(b->e, t->name);
             return NULL;
         }
         return dst;
     }
-    float *dst = in_place ? NULL : new_block(b, n);
+    float *dst = in_place ? NULL : new_block(b, n * sizeof *dst);
     if (!in_place && !dst) return NULL;
 
 #pragma omp parallel for schedule(static) reduction(min : bad) if (n > piece)
@@ -188,53 +188,128 @@ static int bind_vector(Binder *b, const float **out, const char *name, const cha
     return *out ? 0 : -1;
 }
 
+/* ---- panels ---- */
+
+/* Parts of one matrix: tensors whose rows stand below each other. */
+typedef struct {
+    const Weight *tensor[BIND_JOINED];
+    int count;
+    int taps;
+} Parts;
+
+static PanelType panel_type(const Parts *m)
+{
+    DType t = m->tensor[0]->dtype;
+    for (int i = 1; i < m->count; i++)
+        if (m->tensor[i]->dtype != t) t = DT_F32;
+    return t == DT_F16 ? PANEL_F16 : t == DT_BF16 ? PANEL_BF16 : PANEL_F32;
+}
+
+/* Tensors of another type than the panels': their values as f32, one after the other. NULL with b->e set on failure. */
+static float *parts_as_f32(Binder *b, const Parts *m, size_t each)
+{
+    float *all = mem_array((size_t)m->count * each, sizeof *all);
+    for (int i = 0; i < m->count; i++)
+        if (weight_to_f32(m->tensor[i], all + (size_t)i * each, b->e)) {
+            err_in(b->e, m->tensor[i]->name);
+            free(all);
+            return NULL;
+        }
+    return all;
+}
+
+static int pack(Binder *b, Panels *p, const Parts *m)
+{
+    size_t rows = (size_t)p->n / (size_t)m->count, k = (size_t)p->k, item = panel_item(p->type);
+    void *dst = new_block(b, panels_bytes(p));
+    if (!dst) return -1;
+    float *converted = NULL;
+    bool same = true;
+    for (int i = 0; i < m->count; i++) same = same && dtype_size(m->tensor[i]->dtype) == item;
+    if (!same && !(converted = parts_as_f32(b, m, rows * k))) return -1;
+
+    const unsigned char **row = mem_array((size_t)p->n, sizeof *row);
+    for (size_t r = 0; r < (size_t)p->n; r++)
+        row[r] = converted ? (const unsigned char *)(converted + r * k) : m->tensor[r / rows]->data + r % rows * k * item;
+    size_t bad = panels_pack(p, dst, row, m->taps);
+    free(row);
+    free(converted);
+    if (bad < (size_t)p->n * k) return bad_value(b, m->tensor[bad / k / rows], bad % (rows * k));
+    for (int i = 0; i < m->count; i++) weights_converted(b->weights, m->tensor[i]);
+    p->data = dst;
+    return 0;
+}
+
+static int bind_panels(Binder *b, Panels *p, const Parts *m)
+{
+    p->type = panel_type(m);
+    for (int i = 0; i < m->count; i++) {
+        DType t = m->tensor[i]->dtype;
+        if (t != DT_F32 && t != DT_F16 && t != DT_BF16 && t != DT_F64)
+            return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64", m->tensor[i]->name,
+                           dtype_name(t));
+    }
+    if (wanted(b, panels_bytes(p))) return pack(b, p, m);
+    p->data = unused;
+    return 0;
+}
+
+/* ---- layers ---- */
+
 int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bias)
 {
-    *l = (Linear){ .in = in, .out = out };
-    const Weight *t = take(b, name, ".weight", 2, (int64_t[]){ out, in });
-    if (!t || !(l->w = as_f32(b, t))) return -1;
+    *l = (Linear){ .w = { .k = in, .n = out }, .in = in, .out = out };
+    Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1, .taps = 1 };
+    if (!m.tensor[0] || bind_panels(b, &l->w, &m)) return -1;
     return bias ? bind_vector(b, &l->b, name, ".bias", out) : 0;
 }
 
-/* [out, in, k, k] -> [out, k, k, in] */
-static const float *repacked(Binder *b, const Weight *t, size_t out, size_t in, size_t kk)
+int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out)
 {
-    const Kernels *k = kernels_select(&(const char *){ NULL });
-    if (!wanted(b, out * in * kk)) return unused;
-    float *dst = new_block(b, out * in * kk);
-    if (!dst) return NULL;
-    if (dtype_size(t->dtype) > 4 || (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16)) {
-        err_set(b->e, "tensor %s is stored as %s; expected F32, F16 or BF16", t->name, dtype_name(t->dtype));
-        return NULL;
+    *l = (Linear){ .w = { .k = in, .n = out, .paired = true }, .in = in, .out = out };
+    Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1, .taps = 1 };
+    const float *bias;
+    if (!m.tensor[0] || bind_panels(b, &l->w, &m) || bind_vector(b, &bias, name, ".bias", out)) return -1;
+    if (bias == unused) return 0;
+
+    size_t panels = panels_of(&l->w);
+    float *ordered = new_block(b, panels * PANEL * sizeof *ordered);
+    if (!ordered) return -1;
+    for (size_t i = 0; i < panels * PANEL; i++) {
+        long row = panel_row(&l->w, i / PANEL, i % PANEL);
+        ordered[i] = row < 0 ? 0 : bias[row];
     }
-    size_t bad = out * in * kk;
-#pragma omp parallel reduction(min : bad) if (out * in * kk > 65536)
-    {
-        float *row = mem_array(in * kk, sizeof *row);
-#pragma omp for schedule(static)
-        for (size_t o = 0; o < out; o++) {
-            size_t at = convert(k, row, t, o * in * kk, in * kk);
-            if (at < in * kk && o * in * kk + at < bad) bad = o * in * kk + at;
-            for (size_t p = 0; p < kk; p++)
-                for (size_t i = 0; i < in; i++) dst[(o * kk + p) * in + i] = row[i * kk + p];
-        }
-        free(row);
+    l->b = ordered;
+    return 0;
+}
+
+int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, int out, bool bias)
+{
+    Parts m = { .taps = 1 };
+    const float *biases[BIND_JOINED] = { NULL };
+    for (; names[m.count]; m.count++) {
+        assert(m.count < BIND_JOINED);
+        m.tensor[m.count] = take(b, names[m.count], ".weight", 2, (int64_t[]){ out, in });
+        if (!m.tensor[m.count]) return -1;
+        if (bias && bind_vector(b, &biases[m.count], names[m.count], ".bias", out)) return -1;
     }
-    if (bad < out * in * kk) {
-        bad_value(b, t, bad);
-        return NULL;
-    }
-    weights_converted(b->weights, t);
-    return dst;
+    *l = (Linear){ .w = { .k = in, .n = m.count * out }, .in = in, .out = m.count * out };
+    if (bind_panels(b, &l->w, &m)) return -1;
+    if (!bias || biases[0] == unused) return 0;
+
+    float *all = new_block(b, (size_t)l->out * sizeof *all);
+    if (!all) return -1;
+    for (int i = 0; i < m.count; i++) memcpy(all + i * out, biases[i], (size_t)out * sizeof *all);
+    l->b = all;
+    return 0;
 }
 
 int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k)
 {
-    *c = (Conv){ .in = in, .out = out, .k = k };
-    const Weight *t = take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k });
-    if (!t) return -1;
-    c->w = k == 1 ? as_f32(b, t) : repacked(b, t, (size_t)out, (size_t)in, (size_t)k * (size_t)k);
-    return c->w ? bind_vector(b, &c->b, name, ".bias", out) : -1;
+    *c = (Conv){ .w = { .k = k * k * in, .n = out }, .in = in, .out = out, .k = k };
+    Parts m = { .tensor = { take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k }) }, .count = 1, .taps = k * k };
+    if (!m.tensor[0] || bind_panels(b, &c->w, &m)) return -1;
+    return bind_vector(b, &c->b, name, ".bias", out);
 }
 
 int bind_norm(Binder *b, Norm *n, const char *name, int c, int groups, float eps)

@@ -1,5 +1,5 @@
 /*
- * bind.h - from named tensors to layers: shapes checked, weights converted to f32 and repacked once.
+ * bind.h - from named tensors to layers: shapes checked, weights repacked once.
  *
  * A network's bind function walks its structure with dotted names as diffusers writes them. The first missing or
  * mis-shaped tensor stops it with what was found and what was expected; bind_finish() reports extra ones.
@@ -42,6 +42,11 @@ bool bind_has(const Binder *b, const char *name); /* is there prefix + name? */
 
 /* All return 0, or -1 with b->e set. name is put after the prefix; ".weight" and ".bias" after it. */
 int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bias);
+/* out counts values and gates: the tensor's first half, and its second; for nn_linear_geglu(). With bias. */
+int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out);
+/* Layers of the same shape and input as one, [.., count * out]; names ends with NULL. */
+enum { BIND_JOINED = 3 };
+int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, int out, bool bias);
 int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k); /* with bias */
 int bind_norm(Binder *b, Norm *n, const char *name, int c, int groups, float eps);
 /* A whole tensor as f32, e.g. an embedding table. */

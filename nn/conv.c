@@ -1,88 +1,107 @@
 /*
- * conv.c - convolutions as matrix products: the pixels under the kernel are laid side by side (im2col) for a band of output
- * rows that stays in the cache, then multiplied with the weights [out, k*k*in].
+ * conv.c - convolutions: 1x1 as matrix products, large 3x3 by Winograd's way (winograd.c), the others as products whose rows
+ * are gathered from the pixels under the kernel.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "nn/conv_internal.h"
 #include "nn/gemm.h"
-#include "nn/nn.h"
 
-/* Where a convolution reads: `up` 2 reads the input as if each pixel stood twice (nearest upsampling). */
-typedef struct {
-    int stride, pad, up;
-} Window;
-
-enum { BAND_BYTES = 8 << 20 }; /* of im2col at once: a share of L3 */
-
-/* One output pixel's neighbourhood: k*k*in floats. */
-static void gather(float *dst, const float *src, Tensor x, int oy, int ox, int k, int h, int w, Window win)
+/* -1: beyond the edge */
+static int inside(int at, int size, bool wrap)
 {
-    size_t c = (size_t)x.c;
-    for (int ky = 0; ky < k; ky++) {
-        int y = oy * win.stride + ky - win.pad;
-        for (int kx = 0; kx < k; kx++, dst += c) {
-            int xx = ox * win.stride + kx - win.pad;
-            if (y < 0 || y >= h || xx < 0 || xx >= w) memset(dst, 0, c * sizeof *dst);
-            else memcpy(dst, src + ((size_t)(y / win.up) * (size_t)x.w + (size_t)(xx / win.up)) * c, c * sizeof *dst);
-        }
-    }
+    if (wrap) return (at % size + size) % size;
+    return at < 0 || at >= size ? -1 : at;
 }
 
-/* h, w: the input's size as the window sees it (after upsampling). */
-static Tensor conv(Nn *nn, const Conv *cv, Tensor x, const float *residual, int h, int w, int oh, int ow, Window win)
+const float *conv_pixel(const Convolution *c, size_t n, int y, int x)
 {
-    assert(x.c == cv->in);
-    LayerKind kind = win.stride == 2 ? LAYER_CONV_DOWN : win.up == 2 ? LAYER_CONV_UP : LAYER_CONV;
-    PROFILE(nn, kind, x.n, oh, ow, cv->in, cv->out, cv->k);
-    Tensor y = tensor_new(nn->arena, x.n, oh, ow, cv->out);
-    size_t out = (size_t)cv->out, depth = (size_t)(cv->k * cv->k) * (size_t)cv->in, rows = tensor_rows(y);
-    if (cv->k == 1 && win.stride == 1 && win.up == 1) {
-        if (y.data) gemm_bias(nn, y.data, x.data, depth, cv->w, cv->b, residual, rows, out, depth);
-        return y;
-    }
+    y = inside(y, c->h, c->wrap_y);
+    x = inside(x, c->w, c->wrap_x);
+    if (y < 0 || x < 0) return c->zeros;
+    size_t row = n * (size_t)c->x.h + (size_t)(y / c->up);
+    return c->x.data + (row * (size_t)c->x.w + (size_t)(x / c->up)) * (size_t)c->x.c;
+}
 
-    size_t band = BAND_BYTES / (depth * sizeof(float)) / 256 * 256, pixels = (size_t)oh * (size_t)ow;
-    if (band < 256) band = 256;
-    if (band > rows) band = rows;
-    size_t mark = nn->arena->used;
-    float *cols = arena_alloc(nn->arena, band * depth * sizeof *cols);
-    arena_reset(nn->arena, mark);
-    if (!y.data) return y;
+/* One output pixel's neighbourhood: k*k*in floats. */
+static void gather(const void *ctx, float *dst, size_t row)
+{
+    const Convolution *c = ctx;
+    size_t pixels = (size_t)c->y.h * (size_t)c->y.w, p = row % pixels, in = (size_t)c->conv->in;
+    int y = (int)(p / (size_t)c->y.w) * c->stride - c->pad, x = (int)(p % (size_t)c->y.w) * c->stride - c->pad;
+    for (int ky = 0; ky < c->conv->k; ky++)
+        for (int kx = 0; kx < c->conv->k; kx++, dst += in)
+            memcpy(dst, conv_pixel(c, row / pixels, y + ky, x + kx), in * sizeof *dst);
+}
 
-    for (size_t first = 0; first < rows; first += band) {
-        size_t count = rows - first < band ? rows - first : band;
-#pragma omp parallel for schedule(static) num_threads(nn->threads) if (count * depth > 16384)
-        for (size_t r = 0; r < count; r++) {
-            size_t at = first + r, p = at % pixels;
-            const float *src = x.data + at / pixels * (size_t)x.h * (size_t)x.w * (size_t)x.c;
-            gather(cols + r * depth, src, x, (int)(p / (size_t)ow), (int)(p % (size_t)ow), cv->k, h, w, win);
+static Tensor convolve(Nn *nn, Convolution c, int oh, int ow)
+{
+    const Conv *cv = c.conv;
+    assert(c.x.c == cv->in);
+    LayerKind kind = c.stride == 2 ? LAYER_CONV_DOWN : c.up == 2 ? LAYER_CONV_UP : LAYER_CONV;
+    PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
+    c.y = tensor_new(nn->arena, c.x.n, oh, ow, cv->out);
+    c.wrap_x = nn->wrap_x;
+    c.wrap_y = nn->wrap_y;
+    size_t mark = nn->arena->used, in = (size_t)cv->in;
+    float *zeros = arena_alloc(nn->arena, in * sizeof *zeros);
+    if (zeros) memset(zeros, 0, in * sizeof *zeros);
+    c.zeros = zeros;
+
+    if (winograd_suits(&c)) {
+        winograd_convolve(nn, &c);
+    } else {
+        Product p = { .rows = tensor_rows(c.y),
+                      .w = &cv->w,
+                      .y = c.y.data,
+                      .ldy = (size_t)cv->out,
+                      .bias = cv->b,
+                      .residual = c.residual };
+        if (cv->k == 1 && c.stride == 1 && c.up == 1) {
+            p.x = c.x.data;
+            p.ldx = in;
+        } else {
+            p.row = gather;
+            p.ctx = &c;
         }
-        gemm_bias(nn, y.data + first * out, cols, depth, cv->w, cv->b, residual ? residual + first * out : NULL, count,
-                  out, depth);
+        gemm(nn, &p);
     }
-    return y;
+    arena_reset(nn->arena, mark);
+    return c.y;
 }
 
 Tensor nn_conv2d(Nn *nn, const Conv *c, Tensor x)
 {
-    return conv(nn, c, x, NULL, x.h, x.w, x.h, x.w, (Window){ .stride = 1, .pad = c->k / 2, .up = 1 });
+    return convolve(nn, (Convolution){ .conv = c, .x = x, .h = x.h, .w = x.w, .stride = 1, .pad = c->k / 2, .up = 1 },
+                    x.h, x.w);
 }
 
 Tensor nn_conv2d_add(Nn *nn, const Conv *c, Tensor x, Tensor r)
 {
     assert(r.c == c->out && tensor_rows(r) == tensor_rows(x));
-    return conv(nn, c, x, r.data, x.h, x.w, x.h, x.w, (Window){ .stride = 1, .pad = c->k / 2, .up = 1 });
+    return convolve(nn,
+                    (Convolution){ .conv = c,
+                                   .x = x,
+                                   .h = x.h,
+                                   .w = x.w,
+                                   .stride = 1,
+                                   .pad = c->k / 2,
+                                   .up = 1,
+                                   .residual = r.data },
+                    x.h, x.w);
 }
 
 Tensor nn_conv2d_down(Nn *nn, const Conv *c, Tensor x, int pad_before)
 {
     int oh = (x.h + pad_before + 1 - c->k) / 2 + 1, ow = (x.w + pad_before + 1 - c->k) / 2 + 1;
-    return conv(nn, c, x, NULL, x.h, x.w, oh, ow, (Window){ .stride = 2, .pad = pad_before, .up = 1 });
+    return convolve(nn, (Convolution){ .conv = c, .x = x, .h = x.h, .w = x.w, .stride = 2, .pad = pad_before, .up = 1 },
+                    oh, ow);
 }
 
 Tensor nn_conv2d_up(Nn *nn, const Conv *c, Tensor x, int h, int w)
 {
     assert(h <= 2 * x.h && w <= 2 * x.w && h > 2 * (x.h - 1) && w > 2 * (x.w - 1));
-    return conv(nn, c, x, NULL, h, w, h, w, (Window){ .stride = 1, .pad = c->k / 2, .up = 2 });
+    return convolve(nn, (Convolution){ .conv = c, .x = x, .h = h, .w = w, .stride = 1, .pad = c->k / 2, .up = 2 }, h,
+                    w);
 }

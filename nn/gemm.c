@@ -1,43 +1,129 @@
 /* gemm.c - see gemm.h. */
 #include "nn/gemm.h"
 
-#include <cblas.h>
+#include <assert.h>
+#include <omp.h>
 #include <string.h>
 
-/* Rows and columns of a tile: OpenBLAS packs both operands anew for each, which costs about 5/rows + 5/cols of the product. */
-enum { TILE_ROWS = 256, TILE_COLS = 384 };
+enum {
+    DEPTH = 256,             /* of k at once: a converted panel of 32 KB */
+    PART = 512,              /* rows that a panel is converted for */
+    RIGHT = DEPTH * PANEL * 3 / 2,
+    PREPARED_BYTES = 8 << 20 /* of the left side at once: a share of L3 */
+};
 
-/* Splits `total` into equal parts of at most `most`, a multiple of 16 each. */
-static size_t even_tile(size_t total, size_t most)
+typedef struct {
+    const Product *p;
+    const Kernels *k;
+    bool bf16;
+    size_t depth; /* k, even for bfloat16 */
+    size_t lda;   /* items from one prepared row to the next */
+    size_t rows;  /* prepared at once */
+    void *left;   /* [rows, lda] */
+    float *right; /* [threads][RIGHT]: a piece of a panel, as f32 and as pairs */
+    float *tile;  /* [threads][PART * PANEL] */
+    float *line;  /* [threads][depth]: a row before it is rounded */
+} Work;
+
+/* Rows 4096 bytes apart (or nearly) would all want the same place in L1. */
+static size_t spread(size_t items, size_t item)
 {
-    size_t parts = (total + most - 1) / most;
-    return ((total + parts - 1) / parts + 15) / 16 * 16;
+    size_t line = 64 / item, stride = (items + line - 1) / line * line;
+    return stride * item % 1024 == 0 ? stride + line : stride;
 }
 
-static void tile(float *y, size_t ldy, const float *x, size_t ldx, const float *w, const float *bias,
-                 const float *residual, size_t m, size_t n, size_t k)
+/* The left side can be read where it is. */
+static bool in_place(const Product *p, bool bf16) { return !p->row && !bf16 && p->ldx * sizeof(float) % 1024 != 0; }
+
+static void prepare_row(const Work *w, size_t from, size_t r)
 {
-    for (size_t i = 0; i < m; i++) {
-        float *row = y + i * ldy;
-        if (residual && residual + i * ldy != row) memcpy(row, residual + i * ldy, n * sizeof *row);
-        if (bias && residual)
-            for (size_t j = 0; j < n; j++) row[j] += bias[j];
-        else if (bias) memcpy(row, bias, n * sizeof *row);
+    const Product *p = w->p;
+    size_t k = (size_t)p->w->k;
+    float *line = w->line + (size_t)omp_get_thread_num() * w->depth;
+    const float *src = p->row ? line : p->x + (from + r) * p->ldx;
+    if (!w->bf16) {
+        float *dst = (float *)w->left + r * w->lda;
+        if (p->row) p->row(p->ctx, dst, from + r);
+        else memcpy(dst, src, k * sizeof *dst);
+        return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, x, (int)ldx, w, (int)k,
-                bias || residual ? 1 : 0, y, (int)ldy);
+    uint16_t *dst = (uint16_t *)w->left + r * w->lda;
+    if (p->row) p->row(p->ctx, line, from + r);
+    w->k->to_bf16(dst, src, k);
+    if (k < w->depth) dst[k] = 0;
 }
 
-void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *w, const float *bias,
-               const float *residual, size_t m, size_t n, size_t k)
+/* One panel times rows first .. first + rows - 1 of the prepared ones, which begin at row `from` of the product. */
+static void panel_times(const Work *w, size_t panel, size_t from, size_t first, size_t rows)
 {
-    size_t rows = even_tile(m, TILE_ROWS), cols = even_tile(n, m <= TILE_ROWS ? TILE_COLS / 2 : TILE_COLS);
-    size_t down = (m + rows - 1) / rows, across = (n + cols - 1) / cols;
+    const Product *p = w->p;
+    size_t me = (size_t)omp_get_thread_num(), cols = panel_cols(p->w, panel);
+    float *right = w->right + me * RIGHT, *tile = w->tile + me * PART * PANEL;
+    GemmSize size = { .rows = rows, .cols = p->w->paired ? PANEL : cols };
+    const float *x = w->left ? (const float *)w->left : p->x + from * p->ldx;
 
-#pragma omp parallel for schedule(dynamic) num_threads(nn->threads) if (m * n * k > 65536)
-    for (size_t t = 0; t < down * across; t++) {
-        size_t i = t / across * rows, j = t % across * cols;
-        tile(y + i * n + j, n, x + i * ldx, ldx, w + j * k, bias ? bias + j : NULL,
-             residual ? residual + i * n + j : NULL, m - i < rows ? m - i : rows, n - j < cols ? n - j : cols, k);
+    for (size_t k = 0; k < w->depth; k += DEPTH) {
+        size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
+        PanelRange r = { k, (size_t)p->w->k - k < size.k ? (size_t)p->w->k - k : size.k };
+        if (w->bf16) {
+            uint16_t *pairs = (uint16_t *)(right + DEPTH * PANEL);
+            panel_pairs(w->k, p->w, panel, r, right, pairs);
+            w->k->gemm_bf16(tile, (const uint16_t *)w->left + first * w->lda + k, w->lda, pairs, size, k > 0);
+        } else {
+            w->k->gemm_f32(tile, x + first * w->lda + k, w->lda, panel_f32(w->k, p->w, panel, r, right), size, k > 0);
+        }
+    }
+
+    size_t at = panel * (p->w->paired ? PANEL / 2 : PANEL);
+    const float *bias = p->bias ? p->bias + panel * PANEL : NULL;
+    float *y = p->y + (from + first) * p->ldy + at;
+    size.cols = cols;
+    if (p->w->paired) w->k->finish_geglu(y, p->ldy, tile, bias, size);
+    else
+        w->k->finish_tile(y, p->ldy, tile, bias, p->residual ? p->residual + (from + first) * p->ldy + at : NULL, size);
+}
+
+static void work_init(Work *w, const Nn *nn, const Product *p)
+{
+    bool bf16 = nn->bf16 && nn->k->gemm_bf16;
+    size_t k = (size_t)p->w->k, item = bf16 ? sizeof(uint16_t) : sizeof(float), threads = (size_t)nn->threads;
+    *w = (Work){ .p = p, .k = nn->k, .bf16 = bf16, .depth = bf16 ? (k + 1) / 2 * 2 : k };
+    bool copied = !in_place(p, bf16);
+    w->lda = copied ? spread(w->depth, item) : p->ldx;
+    w->rows = p->rows;
+    if (copied) {
+        size_t most = PREPARED_BYTES / (w->lda * item) / PART * PART, blocks;
+        if (most < PART) most = PART;
+        blocks = (p->rows + most - 1) / most;
+        w->rows = (p->rows + blocks - 1) / blocks;
+        w->left = arena_alloc(nn->arena, w->rows * w->lda * item);
+    }
+    w->right = arena_alloc(nn->arena, threads * RIGHT * sizeof(float));
+    w->tile = arena_alloc(nn->arena, threads * PART * PANEL * sizeof(float));
+    w->line = arena_alloc(nn->arena, threads * w->depth * sizeof(float));
+}
+
+void gemm(const Nn *nn, const Product *p)
+{
+    size_t mark = nn->arena->used, panels = panels_of(p->w);
+    Work w;
+    work_init(&w, nn, p);
+    arena_reset(nn->arena, mark);
+    if (arena_dry(nn->arena)) return;
+
+    for (size_t from = 0; from < p->rows; from += w.rows) {
+        size_t rows = p->rows - from < w.rows ? p->rows - from : w.rows, parts = (rows + PART - 1) / PART;
+#pragma omp parallel num_threads(nn->threads) if (rows * w.depth * panels > 4096)
+        {
+            if (w.left) {
+#pragma omp for schedule(static)
+                for (size_t r = 0; r < rows; r++) prepare_row(&w, from, r);
+            }
+#pragma omp for schedule(dynamic)
+            for (size_t t = 0; t < parts * panels; t++) {
+                size_t part = t / panels, first = rows * part / parts;
+                panel_times(&w, t % panels, from, first, rows * (part + 1) / parts - first);
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
 /*
- * gemm.h - the matrix product that every layer comes down to, on OpenBLAS.
+ * gemm.h - the matrix product that every layer but attention comes down to: y = x W^T + bias + residual.
  *
- * OpenBLAS runs single-threaded; the tiles are spread over OpenMP threads. Tiles depend on the shape alone, so the result
- * has the same bits whatever the number of threads.
+ * The left side is prepared for a block of rows (gathered, normalised, rounded to bfloat16 as the layer wishes), then each
+ * panel of W is converted once and multiplied with all these rows while it lies in the cache. Blocks depend on the shape alone,
+ * and each result is one sum in the order of k: the same bits whatever the number of threads or of rows.
  */
 #ifndef LIMN_NN_GEMM_H
 #define LIMN_NN_GEMM_H
@@ -15,11 +16,24 @@
  */
 #define GEMM_MAPPED ((size_t)130 << 20)
 
-/*
- * y [m, n] = x [m, k] w^T + bias + residual, w [n, k]. ldx: floats from one row of x to the next (>= k). bias [n] and
- * residual [m, n] may be NULL; residual may be y.
- */
-void gemm_bias(const Nn *nn, float *y, const float *x, size_t ldx, const float *w, const float *bias,
-               const float *residual, size_t m, size_t n, size_t k);
+typedef struct {
+    size_t rows;
+    const Panels *w;
+
+    /* The left side: rows of w->k floats in memory, ldx apart, or made by a function. */
+    const float *x;
+    size_t ldx;
+    void (*row)(const void *ctx, float *dst, size_t row);
+    const void *ctx;
+
+    /* The result, ldy apart. With paired panels: values * gelu(gates), half as wide. */
+    float *y;
+    size_t ldy;
+    const float *bias;     /* [panels_of(w) * PANEL] in the panels' order, or NULL */
+    const float *residual; /* rows as y's, or NULL; may be y. Not with paired panels */
+} Product;
+
+/* In a dry arena it only counts its memory. */
+void gemm(const Nn *nn, const Product *p);
 
 #endif

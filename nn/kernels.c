@@ -9,12 +9,10 @@ extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_avx
 
 const Kernels *const kernels_rows[] = {
 #ifdef LIMN_X86
-    &kernels_avx512bf16,
-    &kernels_avx512,
+    &kernels_avx512bf16, &kernels_avx512,
     &kernels_avx2,
 #endif
-    &kernels_portable,
-    NULL,
+    &kernels_portable,   NULL,
 };
 
 bool kernels_supported(const Kernels *k)

@@ -10,6 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nn/attention.h"
+
+/* Columns of weights that lie together (panels.h): the width of a product's tile. */
+enum { PANEL = 32 };
+
+/* A tile of a product: rows x cols (<= PANEL), k terms each. */
+typedef struct {
+    size_t rows, cols, k;
+} GemmSize;
+
 typedef struct {
     const char *name;
 
@@ -33,6 +43,31 @@ typedef struct {
      * On return s[i] = exp(scale s[i] - m_new), *m = m_new, *sum = the sum of the new s; returns exp(m_old - m_new).
      */
     float (*softmax_step)(float *s, size_t n, float scale, float *m, float *sum);
+
+    /* y [rows, PANEL] (+)= a [rows, k] b [k, PANEL], lda from a row of a to the next; with `more` y is added to. */
+    void (*gemm_f32)(float *y, const float *a, size_t lda, const float *b, GemmSize s, bool more);
+    /* The same from bfloat16 factors with f32 sums: b [k / 2, PANEL, 2], k even. NULL where the CPU has no such product. */
+    void (*gemm_bf16)(float *y, const uint16_t *a, size_t lda, const uint16_t *b, GemmSize s, bool more);
+    void (*to_bf16)(uint16_t *y, const float *x, size_t n);   /* rounded to nearest even */
+    void (*pair_bf16)(uint16_t *y, const float *x, size_t k); /* x [k, PANEL] -> y [k / 2, PANEL, 2]; odd k: zeros */
+    /* y = tile + bias + residual, where bias and residual (ldy apart, as y) may be NULL */
+    void (*finish_tile)(float *y, size_t ldy, const float *tile, const float *bias, const float *residual, GemmSize s);
+    /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */
+    void (*finish_geglu)(float *y, size_t ldy, const float *tile, const float *bias, GemmSize s);
+    /* y[i] = f32 of half / bfloat16, n a multiple of PANEL */
+    void (*panel_f16)(float *y, const uint16_t *h, size_t n);
+    void (*panel_bf16)(float *y, const uint16_t *h, size_t n);
+
+    /*
+     * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c, n: multiples of 16.
+     * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels; the next tile's lie `ahead` floats further (a hint). weights: u[36] of n = G g G^T, g's nine taps `tap` apart.
+     * output: y [4, 4, PANEL] = A^T m A of m[36], stride apart.
+     */
+    void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t ahead, size_t c);
+    void (*winograd_weights)(float *u, size_t stride, const float *g, size_t tap, size_t n);
+    void (*winograd_output)(float *y, const float *m, size_t stride);
+
+    const AttentionKernel *attention, *attention_bf16; /* the second rounds its factors; NULL: there is none */
 
     /* x[i] = f32 of half / bfloat16; returns the index of the first NaN or infinity, or n */
     size_t (*from_f16)(float *x, const uint16_t *h, size_t n);

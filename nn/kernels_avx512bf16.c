@@ -1,4 +1,9 @@
 /* kernels_avx512bf16.c - the avx512bf16 row of the kernel table: avx512's and products of bfloat16; see kernels.inc. */
-#define ROW      kernels_avx512bf16
-#define ROW_NAME "avx512bf16"
+#include <immintrin.h>
+
+#define ROW              kernels_avx512bf16
+#define ROW_NAME         "avx512bf16"
+#define VEC_BYTES        64
+#define VEC_FROM_HALF(p) ((vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p))))
+#define WITH_BF16
 #include "nn/kernels.inc"

@@ -1,4 +1,6 @@
-/* kernels_portable.c - the portable row of the kernel table; see kernels.inc. */
-#define ROW      kernels_portable
-#define ROW_NAME "portable"
+/* kernels_portable.c - the portable row of the kernel table: plain C, and OpenBLAS for products; see kernels.inc. */
+#define ROW       kernels_portable
+#define ROW_NAME  "portable"
+#define VEC_BYTES 16
+#define WITH_BLAS
 #include "nn/kernels.inc"

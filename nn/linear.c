@@ -17,24 +17,38 @@ void act_row(const Kernels *k, Act act, float *x, size_t n)
     }
 }
 
-Tensor nn_linear(Nn *nn, const Linear *l, Tensor x)
+static Tensor linear(Nn *nn, const Linear *l, Tensor x, int width, const float *residual)
 {
     assert(x.c == l->in);
     PROFILE(nn, LAYER_LINEAR, x.n, x.h, x.w, l->in, l->out, 0);
-    Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, l->out);
-    if (y.data)
-        gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, NULL, tensor_rows(x), (size_t)l->out, (size_t)l->in);
+    Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, width);
+    gemm(nn, &(Product){ .rows = tensor_rows(x),
+                         .w = &l->w,
+                         .x = x.data,
+                         .ldx = (size_t)x.c,
+                         .y = y.data,
+                         .ldy = (size_t)width,
+                         .bias = l->b,
+                         .residual = residual });
     return y;
+}
+
+Tensor nn_linear(Nn *nn, const Linear *l, Tensor x)
+{
+    assert(!l->w.paired);
+    return linear(nn, l, x, l->out, NULL);
+}
+
+Tensor nn_linear_geglu(Nn *nn, const Linear *l, Tensor x)
+{
+    assert(l->w.paired);
+    return linear(nn, l, x, l->out / 2, NULL);
 }
 
 Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r)
 {
-    assert(x.c == l->in && r.c == l->out && tensor_rows(x) == tensor_rows(r));
-    PROFILE(nn, LAYER_LINEAR, x.n, x.h, x.w, l->in, l->out, 0);
-    Tensor y = tensor_new(nn->arena, r.n, r.h, r.w, l->out);
-    if (y.data)
-        gemm_bias(nn, y.data, x.data, (size_t)x.c, l->w, l->b, r.data, tensor_rows(x), (size_t)l->out, (size_t)l->in);
-    return y;
+    assert(r.c == l->out && tensor_rows(x) == tensor_rows(r) && !l->w.paired);
+    return linear(nn, l, x, l->out, r.data);
 }
 
 Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)

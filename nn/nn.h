@@ -13,6 +13,7 @@
 #include "nn/arena.h"
 #include "nn/kernels.h"
 #include "nn/profile.h"
+#include "nn/panels.h"
 #include "nn/tensor.h"
 
 /*
@@ -35,19 +36,20 @@ typedef struct {
     bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
     GroupStats *stats; /* NULL but for tiles; then n is 1 */
     Profile *profile;  /* NULL: nobody asks what each layer costs */
+    bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 
 /* y = x W^T + b */
 typedef struct {
-    const float *w; /* [out, in] */
-    const float *b; /* [out]; NULL without bias */
+    Panels w;       /* depth in */
+    const float *b; /* [panels, PANEL] in the panels' order; NULL without bias */
     int in, out;
 } Linear;
 
 /* Cross-correlation, zero padding. */
 typedef struct {
-    const float *w; /* [out, k, k, in] (files: [out, in, k, k]) */
-    const float *b; /* [out]; NULL without bias */
+    Panels w;       /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
+    const float *b; /* as Linear's */
     int in, out, k; /* k 1 or 3 */
 } Conv;
 
@@ -60,11 +62,13 @@ typedef struct {
 
 typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
 
-/* A block's conv or linear that some configs lack has w == NULL. */
-static inline bool conv_present(const Conv *c) { return c->w != NULL; }
-static inline bool linear_present(const Linear *l) { return l->w != NULL; }
+/* A block's conv or linear that some configs lack has no weights. */
+static inline bool conv_present(const Conv *c) { return c->w.data != NULL; }
+static inline bool linear_present(const Linear *l) { return l->w.data != NULL; }
 
 Tensor nn_linear(Nn *nn, const Linear *l, Tensor x); /* [n, h, w, in] -> [n, h, w, out] */
+/* Bound by bind_linear_geglu: [.., in] -> [.., out / 2], values * gelu(gates) with the exact erf. */
+Tensor nn_linear_geglu(Nn *nn, const Linear *l, Tensor x);
 /* The same plus a residual r of the output's shape. */
 Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r);
 
@@ -91,6 +95,10 @@ Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
  * q [n, tq, heads*d], k and v [n, tk, heads*d]; causal: query i sees keys 0..i. -> [n, tq, heads*d]
  */
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal);
+/* The same where q, k and v stand side by side: qkv [n, h, w, 3 heads*d] -> [n, h, w, heads*d]. */
+Tensor nn_attention_joined(Nn *nn, Tensor qkv, int heads, bool causal);
+/* The same where k and v stand side by side: kv [n, tk, 1, 2 heads*d]; every query sees every key. */
+Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int heads);
 
 /*
  * Sinusoidal embedding of n timesteps -> [n, 1, 1, dim]. diffusers' get_timestep_embedding with max_period 10000:

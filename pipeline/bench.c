@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "nn/gemm.h"
 #include "pipeline/synthetic.h"
+#include "pipeline/precision.h"
 #include "scheduler/rng.h"
 #include "unet/unet.h"
 #include "vae/vae.h"
@@ -121,7 +122,9 @@ typedef struct {
     const BenchJob *job;
     Nn nn;
     const Networks *networks;
-    int side; /* of the latent */
+    bool bf16;
+    int side;  /* of the latent */
+    Tensor kv; /* the UNet's, of a prompt */
 } Bench;
 
 /* Normal numbers in the arena; the same for every run. */
@@ -134,17 +137,35 @@ static Tensor normals(Nn *nn, int n, int h, int w, int c)
     return t;
 }
 
+static Nn unet_nn(const Bench *b)
+{
+    Nn nn = b->nn;
+    nn.bf16 = b->bf16;
+    return nn;
+}
+
+/* Once a prompt, so no part of a step. */
+static void prompt(Bench *b)
+{
+    const UNet *u = b->networks->unet;
+    Nn nn = unet_nn(b);
+    b->kv = tensor_new(nn.arena, b->job->batch, TOKENS, 1, unet_context_columns(u));
+    size_t mark = nn.arena->used;
+    unet_context(&nn, u, normals(&nn, b->job->batch, TOKENS, 1, unet_context_width(u)), b->kv);
+    arena_reset(nn.arena, mark);
+}
+
 static Tensor step(Bench *b)
 {
     const UNet *u = b->networks->unet;
     int n = b->job->batch, ids = unet_added_ids(u);
     Tensor x = normals(&b->nn, n, b->side, b->side, unet_in_channels(u));
-    Tensor context = normals(&b->nn, n, TOKENS, 1, unet_context_width(u));
     Tensor added = normals(&b->nn, n, 1, 1, unet_added_width(u) + ids); /* the pooled text needs less */
-    const UNetInputs in = { .context = context,
+    const UNetInputs in = { .kv = b->kv,
                             .pooled = added.data,
                             .ids = added.data ? added.data + tensor_len(added) - (size_t)(n * ids) : NULL };
-    return unet_forward(&b->nn, u, x, 500, &in);
+    Nn nn = unet_nn(b);
+    return unet_forward(&nn, u, x, 500, &in);
 }
 
 static Tensor decode(Bench *b)
@@ -167,6 +188,7 @@ static int told(const Bench *b, int done, Err *e)
 static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPass *out, Err *e)
 {
     double all = 0;
+    size_t mark = b->nn.arena->used;
     out->seconds = 1e30;
     for (int i = 0; i <= PASSES && (i < 2 || all < ENOUGH); i++) {
         Profile p = { 0 };
@@ -176,7 +198,8 @@ static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPas
         Tensor y = pass(b);
         double seconds = clock_now() - start;
         bool finite = b->nn.k->find_bad(y.data, tensor_len(y)) == tensor_len(y);
-        arena_reset(b->nn.arena, 0);
+        arena_reset(b->nn.arena, mark);
+        b->nn.profile = NULL;
         if (i > 0) all += seconds;
         if (i > 0 && seconds < out->seconds) {
             profile_release(&out->profile);
@@ -195,25 +218,25 @@ static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPas
 
 /* ---- putting it together -------------------------------------------------------------------------------------------------- */
 
-/* What the networks and their activations take: nothing is made yet. Also checks shape and size. */
+/* What the networks and their activations take, counted without making them. Also checks shape and size. */
 static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena, Err *e)
 {
     Networks dry;
-    Arena counts;
     if (networks_make(&dry, s, true, 1, e)) return -1;
-    int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor;
+    int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor, failed = 0;
     out->size = b->job->size ? b->job->size : trained;
     b->side = out->size / factor;
-    int failed = 0;
     if (out->size % factor || !b->side)
         failed = err_usage(e, "size %d: %s draws multiples of %d", out->size, s->name, factor);
     if (!failed) {
+        Arena counts;
         arena_init_dry(&counts);
-        b->nn.arena = &counts;
-        b->networks = &dry;
-        step(b);
+        Bench counting = { .job = b->job, .nn = b->nn, .networks = &dry, .bf16 = b->bf16, .side = b->side };
+        counting.nn.arena = &counts;
+        prompt(&counting);
+        step(&counting);
         arena_reset(&counts, 0);
-        decode(b);
+        decode(&counting);
         *arena = counts.peak;
         size_t need = counts.peak + unet_bytes(dry.unet) + vae_bytes(dry.vae) + synthetic_bytes(dry.unet_weights) +
                       synthetic_bytes(dry.vae_weights);
@@ -250,6 +273,8 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     *out = (BenchResult){ .precision = "f32" };
     if (!s) return err_usage(e, "\"%.60s\" is no shape that is known here", j->shape);
     if (!b.nn.k) return err_usage(e, "%s", why);
+    if (precision_choose(&b.bf16, j->precision ? j->precision : "auto", b.nn.k, e)) return -1;
+    out->precision = precision_name(b.bf16);
     out->row = b.nn.k->name;
     if (weigh(&b, s, out, &room, e)) return -1;
 
@@ -261,7 +286,10 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     out->make_seconds = clock_now() - start;
     b.nn.arena = &arena;
     b.networks = &networks;
-    failed = failed || measure(&b, step, "UNet", &out->step, e) || measure(&b, decode, "VAE", &out->vae, e);
+    if (!failed) prompt(&b);
+    failed = failed || measure(&b, step, "UNet", &out->step, e);
+    arena_reset(&arena, 0);
+    failed = failed || measure(&b, decode, "VAE", &out->vae, e);
     out->peak_bytes = peak_bytes();
     networks_release(&networks);
     arena_release(&arena);

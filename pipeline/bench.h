@@ -22,6 +22,7 @@ typedef struct {
     int size;           /* pixels on a side; 0: what the network was trained at */
     int batch;          /* latents in one call of the UNet: 2 is one picture with guidance */
     int threads;        /* >= 1 */
+    const char *precision; /* "auto", "f32", "bf16"; NULL: auto */
     const Watch *watch; /* step is called between passes; cancelled is asked there */
 } BenchJob;
 

@@ -13,8 +13,10 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
+#include "pipeline/precision.h"
 #include "pipeline/trace.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
@@ -43,16 +45,21 @@ struct Generator {
     int tile;     /* of the VAE, in latents; VAE_WHOLE */
     float *given; /* --latents: [1, h, w, c], or NULL */
 
-    int batch;        /* pictures that there is room for */
-    bool latents;     /* wanted */
-    TextCache *texts; /* embeddings; own_texts: made here */
+    int batch;    /* pictures that there is room for */
+    bool latents; /* wanted */
+    float *x0;    /* [batch, steps, h, w, c] the estimates of a run, or NULL: not wanted */
+    bool wants_x0;
+    const Timeline *own_timeline; /* or NULL */
+    TextCache *texts;             /* embeddings; own_texts: made here */
     bool own_texts;
     Memo *memo;            /* or NULL */
     Prompts given_prompts; /* the job's */
 
     Nn nn;
+    bool bf16;      /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
+    Tensor kv;      /* of a run: [n, halves * tokens, 1, columns]: unet_context() of each picture's own halves */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
     int calls;      /* of the network in this run */
     Trace trace;
@@ -142,7 +149,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     fill_defaults(m, j);
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
-    if (generator_check_size(m, j->width, j->height, e)) return -1;
+    if (generator_check_size(m, j->width, j->height, e) || finish_check(j, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -160,8 +167,11 @@ static int resolve(Generator *g, Job *j, Err *e)
 
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;
-    if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
+    if (g->own_timeline) timeline_copy(&g->tl, g->own_timeline);
+    else if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
 
+    if (precision_choose(&g->bf16, j->precision, g->nn.k, e)) return -1;
+    set_text(&j->precision, precision_name(g->bf16)); /* what made the picture, so that it can be made again */
     /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
     g->guided = j->cfg_scale > 1 && !unet_cond_width(m->unet);
     g->rng = strcmp(j->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
@@ -219,6 +229,41 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
+/* Picture i's part of [halves * n, h, w, c], as a tensor of its own: [halves, h, w, c]. */
+static Tensor own_halves(const Generator *g, Tensor all, int i)
+{
+    int halves = g->guided ? 2 : 1, n = all.n / halves;
+    Tensor own = tensor_new(g->nn.arena, halves, all.h, all.w, all.c);
+    for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(own, k, 1), tensor_slice(all, k * n + i, 1));
+    return own;
+}
+
+static Tensor own_kv(const Generator *g, int i)
+{
+    int halves = g->guided ? 2 : 1;
+    return tensor_view(tensor_slice(g->kv, i, 1), halves, g->kv.h / halves, 1, g->kv.c);
+}
+
+static Nn unet_nn(const Generator *g)
+{
+    Nn nn = g->nn;
+    nn.bf16 = g->bf16;
+    return nn;
+}
+
+/* What all steps share of the UNet's work on the prompts. */
+static void prepare_kv(Generator *g)
+{
+    int halves = g->guided ? 2 : 1, n = g->context.n / halves;
+    Nn nn = unet_nn(g);
+    g->kv = tensor_new(nn.arena, n, halves * g->context.h, 1, unet_context_columns(g->m->unet));
+    size_t mark = nn.arena->used;
+    for (int i = 0; i < n; i++) {
+        unet_context(&nn, g->m->unet, own_halves(g, g->context, i), own_kv(g, i));
+        arena_reset(nn.arena, mark);
+    }
+}
+
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
 
 static int check_cancelled(const Generator *g, Err *e)
@@ -239,14 +284,9 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
     int halves = g->guided ? 2 : 1, n = x.n / halves;
     size_t mark = g->nn.arena->used;
     for (int i = 0; i < n; i++) {
-        Tensor own = tensor_new(g->nn.arena, halves, x.h, x.w, x.c);
-        Tensor context = tensor_new(g->nn.arena, halves, g->context.h, 1, g->context.c);
-        for (int k = 0; k < halves; k++) {
-            tensor_copy(tensor_slice(own, k, 1), tensor_slice(x, k * n + i, 1));
-            tensor_copy(tensor_slice(context, k, 1), tensor_slice(g->context, k * n + i, 1));
-        }
-        UNetInputs in = { .context = context, .cond = g->cond };
-        Tensor y = unet_forward(&g->nn, g->m->unet, own, t, &in);
+        UNetInputs in = { .kv = own_kv(g, i), .cond = g->cond };
+        Nn nn = unet_nn(g);
+        Tensor y = unet_forward(&nn, g->m->unet, own_halves(g, x, i), t, &in);
         for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
         arena_reset(g->nn.arena, mark);
     }
@@ -271,7 +311,10 @@ static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 {
     Generator *g = ctx;
-    (void)x0, (void)e;
+    size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)g->tl.steps;
+    (void)e;
+    for (int k = 0; g->x0 && k < x0.n; k++)
+        memcpy(g->x0 + ((size_t)k * steps + (size_t)i) * each, tensor_slice(x0, k, 1).data, each * sizeof *g->x0);
     if (g->j->trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(&g->tl, i + 1));
     if (g->watch.step) g->watch.step(g->watch.ctx, i + 1, g->tl.steps);
     return 0;
@@ -320,6 +363,17 @@ static Tensor decode(Generator *g, Tensor x)
     return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
 }
 
+static void cut_out(const Generator *g, Image *im)
+{
+    double plain;
+    if (finish_image(g->j, im, &plain)) return;
+    char text[160];
+    snprintf(text, sizeof text,
+             "--transparent: the background is not plain (only %.0f %% of the border has one colour); all stays opaque",
+             100 * plain);
+    warn(g, text);
+}
+
 /* x [1, h, w, c] to pixels. The VAE takes pictures one by one: they are large, and together they are no faster. */
 static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 {
@@ -338,6 +392,7 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
         goto done;
     }
     image_from_tensor(&out->image, image);
+    cut_out(g, &out->image);
     if (g->latents) {
         out->latent = mem_array(tensor_len(x), sizeof *out->latent);
         memcpy(out->latent, x.data, tensor_len(x) * sizeof *out->latent);
@@ -345,6 +400,23 @@ static int finish(Generator *g, Tensor x, Picture *out, Err *e)
 done:
     arena_reset(g->nn.arena, mark);
     return failed;
+}
+
+/* What each step of picture k predicted, as pictures. They need no more memory than the last one. */
+static int finish_steps(Generator *g, int k, Picture *out, Err *e)
+{
+    int c = vae_latent_channels(g->m->vae);
+    size_t each = (size_t)g->h * (size_t)g->w * (size_t)c, steps = (size_t)g->tl.steps;
+    out->steps = mem_array(steps, sizeof *out->steps);
+    for (; out->step_count < g->tl.steps; out->step_count++) {
+        if (check_cancelled(g, e)) return -1;
+        size_t mark = g->nn.arena->used;
+        float *x0 = g->x0 + ((size_t)k * steps + (size_t)out->step_count) * each;
+        Tensor image = decode(g, (Tensor){ x0, 1, g->h, g->w, c });
+        image_from_tensor(&out->steps[out->step_count], image);
+        arena_reset(g->nn.arena, mark);
+    }
+    return 0;
 }
 
 /* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
@@ -361,7 +433,8 @@ static int draw(Generator *g, const Request *requests, int n, Picture *out, Err 
     start = now();
     for (int i = 0; i < (out ? n : 1) && !failed;
          i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
-        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e);
+        failed = check_cancelled(g, e) || finish(g, tensor_slice(x, i, 1), out ? &out[i] : NULL, e) ||
+                 (out && g->x0 && finish_steps(g, i, &out[i], e));
     g->time.decode = now() - start;
     return failed ? -1 : 0;
 }
@@ -377,6 +450,7 @@ static size_t measure(Generator *g, int n)
     for (int i = 0; i < n; i++) same[i] = &g->given_prompts;
     arena_init_dry(&g->arena);
     g->context = embed_all(g, same, n);
+    prepare_kv(g);
     draw(g, NULL, n, NULL, &e);
     size_t need = g->arena.peak;
     g->arena = real;
@@ -469,6 +543,9 @@ static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
     size_t len = tensor_len(g->context);
     if (g->nn.k->find_bad(g->context.data, len) < len)
         return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged");
+    start = now();
+    prepare_kv(g);
+    g->time.text += now() - start;
     return 0;
 }
 
@@ -493,6 +570,8 @@ static Generator *start(const Model *m, Job *j, const Share *share)
     g->j = j;
     g->batch = share && share->batch > 1 ? share->batch : 1;
     g->latents = share && share->latents;
+    g->wants_x0 = share && share->steps;
+    g->own_timeline = share ? share->timeline : NULL;
     g->memo = share ? share->memo : NULL;
     g->texts = share ? share->texts : NULL;
     g->own_texts = !g->texts;
@@ -515,6 +594,8 @@ Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, E
     const Prompts *own = &g->given_prompts;
     if (encode(g, &own, 1, e)) goto fail;
     arena_reset(&g->arena, 0);
+    size_t latent = (size_t)g->h * (size_t)g->w * (size_t)vae_latent_channels(m->vae);
+    if (g->wants_x0) g->x0 = mem_array((size_t)g->batch * (size_t)g->tl.steps * latent, sizeof *g->x0);
     return g;
 fail:
     generator_free(g);
@@ -531,6 +612,7 @@ void generator_free(Generator *g)
     if (g->own_texts) text_cache_free(g->texts);
     free(g->given);
     free(g->cond);
+    free(g->x0);
     free(g);
 }
 
@@ -556,6 +638,8 @@ void picture_release(Picture *p)
 {
     image_release(&p->image);
     free(p->latent);
+    for (int i = 0; i < p->step_count; i++) image_release(&p->steps[i]);
+    free(p->steps);
     *p = (Picture){ 0 };
 }
 

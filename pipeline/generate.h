@@ -11,6 +11,7 @@
 #include "pipeline/memo.h"
 #include "pipeline/model.h"
 #include "pipeline/text_cache.h"
+#include "scheduler/schedules.h"
 
 /* What the run tells while it works; any member may be NULL. */
 typedef struct {
@@ -31,8 +32,10 @@ typedef struct {
     int batch;    /* pictures that generator_run() draws at once at most; 0: 1 */
     bool shrink;  /* where memory is too small for that many: fewer (generator_batch() tells) rather than an error */
     bool latents; /* Picture's latent is wanted */
+    bool steps;   /* Picture's steps are wanted */
     TextCache *texts; /* embeddings that other generators of the model made; NULL: none are shared */
     Memo *memo;       /* first evaluations of the UNet of other generators of the model; NULL: none are shared */
+    const Timeline *timeline; /* visited in place of what the job's schedule and steps give; NULL: none */
 } Share;
 
 /* One picture of a run; NULL: the job's own prompt. With --long-prompt chunk as many rows as the job's: generator_rows(). */
@@ -44,6 +47,8 @@ typedef struct {
 typedef struct {
     Image image;
     float *latent; /* [h, w, c], the last one, before the VAE's scaling is undone; heap; NULL: was not wanted */
+    Image *steps;  /* [step_count] what each step predicts that the clean picture is; heap; NULL: were not wanted */
+    int step_count;
 } Picture;
 
 void picture_release(Picture *p);

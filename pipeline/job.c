@@ -23,6 +23,7 @@ static int check_sampler(const char *text, Err *e);
 static int check_schedule(const char *text, Err *e);
 static int check_vae_tile(const char *text, Err *e);
 static int check_threads(const char *text, Err *e);
+static int check_sizes(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
 
@@ -54,6 +55,18 @@ const Option job_options[] = {
       "what to do with more than 75 tokens" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
+    { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, NULL,
+      "bf16: the UNet's linear layers and attention in bfloat16, faster where the CPU has it" },
+    { "tile", 0, OPT_CHOICE, JOB(tile), NULL, 0, 0, "x|y|both", PICTURE, NULL,
+      "seamless: opposite edges continue each other, left and right (x), top and bottom (y)" },
+    { "transparent", 0, OPT_FLAG, JOB(transparent), "false", 0, 0, NULL, PICTURE, NULL,
+      "make a plain background transparent, from the border inwards" },
+    { "transparent-tolerance", 0, OPT_FLOAT, JOB(transparent_tolerance), NULL, 0, 100, "X", PICTURE, NULL,
+      "how far from the background's colour is still background; black to white is 100; otherwise 6" },
+    { "transparent-holes", 0, OPT_FLAG, JOB(transparent_holes), "false", 0, 0, NULL, PICTURE, NULL,
+      "also where the border does not lead, such as inside a ring" },
+    { "resize", 0, OPT_INT, JOB(resize), NULL, 1, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL,
+      "make the finished picture smaller: its longer side" },
     { "latents", 0, OPT_PATH, JOB(latents), NULL, 0, 0, "FILE", PICTURE, NULL,
       "initial noise from a safetensors file (as --trace writes it)" },
     { "vae", 0, OPT_PATH, JOB(vae), NULL, 0, 0, "FILE", PICTURE, NULL,
@@ -67,6 +80,16 @@ const Option job_options[] = {
     { "output", 'o', OPT_PATH, JOB(output), NULL, 0, 0, "WHERE", RUN, NULL,
       "x.png, a folder, or a template such as '{prompt}-{seed}.png'; otherwise limn-00001.png, a fresh number that "
       "replaces nothing" },
+    { "sizes", 0, OPT_STR, JOB(sizes), NULL, 0, 0, "N,N,..", RUN, check_sizes,
+      "also write smaller copies: x_128.png, x_64.png for 128,64 (pixels of the longer side)" },
+    { "atlas", 0, OPT_PATH, JOB(atlas), NULL, 0, 0, "FILE", RUN, NULL,
+      "also write all pictures as one sprite atlas: FILE.png and FILE.json for Phaser, PixiJS, ..." },
+    { "atlas-size", 0, OPT_INT, JOB(atlas_size), "4096", 16, 16384, "PIXELS", RUN, NULL,
+      "the most a page of the atlas has on a side; what does not fit goes on further pages" },
+    { "atlas-padding", 0, OPT_INT, JOB(atlas_padding), "2", 0, 256, "PIXELS", RUN, NULL,
+      "space around each picture of the atlas" },
+    { "atlas-pot", 0, OPT_FLAG, JOB(atlas_pot), "false", 0, 0, NULL, RUN, NULL,
+      "make the sides of the atlas powers of two" },
     { "threads", 't', OPT_INT, JOB(threads), NULL, 1, 512, "N", RUN, check_threads,
       "how many to use; otherwise one a core" },
     { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, NULL,
@@ -93,7 +116,7 @@ static bool is_text(const Option *o) { return o->type == OPT_STR || o->type == O
 
 void job_init(Job *j)
 {
-    *j = (Job){ .cfg_scale = -1, .eta = -1 };
+    *j = (Job){ .cfg_scale = -1, .eta = -1, .transparent_tolerance = -1 };
     for (const Option *o = job_options; o->name; o++) {
         Err e;
         int failed = o->dflt && job_set(j, o, o->dflt, &e);
@@ -315,3 +338,30 @@ static int check_threads(const char *text, Err *e)
     return err_usage(e, "\"%.60s\" is too many: this machine has %ld core%s, at most %ld threads are expected", text,
                      cores, cores == 1 ? "" : "s", cores * JOB_THREADS_A_CORE);
 }
+
+int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e)
+{
+    int count = 0;
+    for (const char *p = text; p && *p;) {
+        size_t len = strspn(p, "0123456789");
+        long v = len && len < 9 ? strtol(p, NULL, 10) : 0;
+        if (v < 1 || v > JOB_MAX_SIDE || (p[len] && p[len] != ',') || (p[len] && !p[len + 1]))
+            return err_usage(e, "\"%.60s\" is not a list of whole numbers from 1 to %d, such as 128,64,32", text,
+                             JOB_MAX_SIDE);
+        if (count == JOB_MAX_SIZES) return err_usage(e, "\"%.60s\" has more than %d sizes", text, JOB_MAX_SIZES);
+        for (int i = 0; i < count; i++)
+            if (sizes[i] == v) return err_usage(e, "\"%.60s\" has %ld twice", text, v);
+        sizes[count++] = (int)v;
+        p += len + (p[len] == ',');
+    }
+    return count;
+}
+
+static int check_sizes(const char *text, Err *e)
+{
+    int sizes[JOB_MAX_SIZES];
+    if (!*text) return err_usage(e, "\"\" is not a list of sizes, such as 128,64,32");
+    return job_sizes(text, sizes, e) < 0 ? -1 : 0;
+}
+
+bool job_tiles(const Job *j, char axis) { return j->tile && (*j->tile == axis || *j->tile == 'b'); }

@@ -26,10 +26,18 @@ typedef struct {
     char *rng;                               /* "torch" | "philox" */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* "truncate" | "chunk" */
+    char *precision;                         /* "auto" | "f32" | "bf16" */
     char *vae_tile;                          /* "auto" | "off" | a number of pixels */
+    char *tile;                              /* NULL: not; "x" | "y" | "both" */
+    bool transparent, transparent_holes;     /* the background becomes alpha */
+    double transparent_tolerance;            /* < 0: the usual */
+    int resize;                              /* pixels of the longer side; 0: as it was drawn */
     char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;
+    char *sizes, *atlas; /* further files: smaller copies, "128,64"; one picture of all */
+    int atlas_size, atlas_padding;
+    bool atlas_pot;
     int threads; /* 0: all cores */
     bool quiet, json, verbose;
     /* limn bench's */
@@ -41,6 +49,7 @@ typedef struct {
 enum {
     JOB_MAX_SIDE = 8192,    /* pixels */
     JOB_MAX_TEXT = 1 << 20, /* bytes of a prompt */
+    JOB_MAX_SIZES = 16,     /* of --sizes */
     JOB_THREADS_A_CORE = 4, /* more is a mistake, not a wish */
 };
 
@@ -76,5 +85,11 @@ int job_set(Job *j, const Option *o, const char *text, Err *e);
 
 /* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);
+
+/* --sizes: "128,64" as numbers, returns how many, at most JOB_MAX_SIZES; -1 and an error for anything else. NULL has none. */
+int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e);
+
+/* Whether --tile is along that axis, 'x' or 'y'. */
+bool job_tiles(const Job *j, char axis);
 
 #endif

@@ -116,6 +116,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     add_pair(&text, "RNG",
              strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
     if (sampler && j->eta >= 0 && j->eta != sampler->eta) add_pair_option(&text, "Eta", j, "eta");
+    add_pair(&text, "Tiling", job_tiles(j, 'x') && job_tiles(j, 'y') ? "True" : ""); /* A1111 has no other */
     add_pair(&text, "Version", "limn " LIMN_VERSION);
 
     add_stripped(out, str_text(&text), text.len);
@@ -159,7 +160,9 @@ void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out)
         if (!o->picture) continue;
         if (o->type == OPT_SEED) metadata_seed(seed, &value);
         else if (!job_get(j, o, &value)) continue;
-        if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED)
+        if (o->type == OPT_FLAG) {
+            if (strcmp(str_text(&value), "true") == 0) cJSON_AddTrueToObject(options, json_key(o, key));
+        } else if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED)
             cJSON_AddRawToObject(options, json_key(o, key), str_text(&value));
         else json_add_text(options, json_key(o, key), str_text(&value));
         str_release(&value);
@@ -190,7 +193,8 @@ static int set_option(Job *j, const cJSON *item, Err *e)
         snprintf(number, sizeof number, "%.17g", item->valuedouble);
         text = number;
     }
-    if (!text) return err_set(e, "option \"%.60s\" is neither text nor a number", item->string);
+    if (cJSON_IsBool(item)) text = cJSON_IsTrue(item) ? "true" : "false";
+    if (!text) return err_set(e, "option \"%.60s\" is neither text, a number nor true or false", item->string);
     if (job_set(j, o, text, e) == 0) return 0;
     e->code = ERR_FAILED; /* the file's fault, not the user's */
     return err_in(e, o->name);

@@ -26,6 +26,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out);
 
 /*
  * {"limn": version, "kernels": row, "model": {"name", "path", "sha256"}, "options": {every option marked `picture`}}.
+ * A flag is there when it is true.
  * Numbers are JSON numbers, but for a seed that is too large for a reader with doubles: metadata_seed().
  */
 void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out);

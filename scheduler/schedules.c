@@ -88,16 +88,16 @@ static int check_falling(const Timeline *tl, const char *schedule, Err *e)
 /* Where the last step ends, where that is not sigma 0. */
 static void set_end(Timeline *tl, const Noise *n, const Plan *p)
 {
-    double *end = &tl->to[tl->steps - 1], lowest = n->sigmas[0];
+    double *end = &tl->to[tl->steps - 1], lowest = fmin((float)n->sigmas[0], tl->sigma[tl->steps - 1]);
     bool spaced = p->schedule->fill == sigmas_model || p->schedule->fill == sigmas_leading ||
                   p->schedule->fill == sigmas_trailing || p->schedule->fill == sigmas_linspace;
     if (tl->compat == COMPAT_COMFYUI && p->family == FAMILY_UNIPC) *end = 0.001;
     if (tl->compat != COMPAT_DIFFUSERS) return;
     if (tl->family == FAMILY_TCD) *end = lowest;
-    if (tl->family == FAMILY_DEIS) *end = spaced ? (float)lowest : tl->sigma[tl->steps - 1];
+    if (tl->family == FAMILY_DEIS) *end = spaced ? lowest : tl->sigma[tl->steps - 1];
     bool euler_or_dpm = tl->family == FAMILY_SIGMA || tl->family == FAMILY_DPM || tl->family == FAMILY_SINGLE;
-    if (n->final_sigma_min && euler_or_dpm) *end = (float)lowest;
-    if (n->final_sigma_min && tl->family == FAMILY_UNIPC) *end = spaced ? (float)lowest : tl->sigma[tl->steps - 1];
+    if (n->final_sigma_min && euler_or_dpm) *end = lowest;
+    if (n->final_sigma_min && tl->family == FAMILY_UNIPC) *end = spaced ? lowest : tl->sigma[tl->steps - 1];
 }
 
 /* The timestep that the network is told at sigma_i. */
@@ -174,6 +174,30 @@ fail:
 int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e)
 {
     return timeline_plan(tl, &(Plan){ .schedule = s, .family = family, .steps = steps }, n, e);
+}
+
+static double *copied(const double *from, int count)
+{
+    double *to = mem_array((size_t)count, sizeof *to);
+    memcpy(to, from, (size_t)count * sizeof *to);
+    return to;
+}
+
+void timeline_from(Timeline *tl, const double *sigma, int steps, double scale, const Noise *n)
+{
+    *tl = (Timeline){ .steps = steps, .family = FAMILY_SIGMA, .scale = scale };
+    tl->sigma = copied(sigma, steps + 1);
+    tl->t = mem_array((size_t)steps + 1, sizeof *tl->t);
+    tl->to = copied(sigma + 1, steps);
+    for (int i = 0; i < steps; i++) tl->t[i] = noise_timestep(n, sigma[i]);
+}
+
+void timeline_copy(Timeline *dst, const Timeline *src)
+{
+    *dst = *src;
+    dst->sigma = copied(src->sigma, src->steps + 1);
+    dst->t = copied(src->t, src->steps + 1);
+    dst->to = copied(src->to, src->steps);
 }
 
 void timeline_release(Timeline *tl)

@@ -75,6 +75,10 @@ int timeline_plan(Timeline *tl, const Plan *p, const Noise *n, Err *e);
 int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e);
 void timeline_release(Timeline *tl);
 
+/* Given sigmas [steps + 1], falling to 0, of FAMILY_SIGMA: timesteps are looked up, the first latent is scale * unit noise. */
+void timeline_from(Timeline *tl, const double *sigma, int steps, double scale, const Noise *n);
+void timeline_copy(Timeline *dst, const Timeline *src); /* dst uninitialised */
+
 /*
  * What diffusers shows as the latent before step i (i == steps: the result) is x times this: 1, or 1 / sqrt(sigma^2 + 1)
  * for the families that diffusers computes in the variance-preserving scale.

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "nn/nn.h"
+#include "nn/panels.h"
 #include "weights/config.h"
 #include "weights/weights.h"
 
@@ -75,5 +76,8 @@ void assert_error(double error, double limit, const char *fmt, ...) __attribute_
  */
 typedef Tensor (*ForwardFn)(Nn *nn, void *ctx);
 Tensor run_measured(ForwardFn f, void *ctx, int threads, Arena *a);
+
+/* f32 weights as files have them, [n, channels, taps], laid out as layers read them. Freed by nobody. */
+Panels test_panels(const float *w, int n, int channels, int taps);
 
 #endif

@@ -2,6 +2,7 @@
  * test_generator.c - several pictures at once: the same bytes as each alone, on every kernel row; what runs share changes
  * none of them; memory that is not there is said.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,9 +197,73 @@ static void test_memory(void **state)
     job_release(&j);
 }
 
+/* A timeline that is given in place of the schedule's, with the same numbers in it, draws the same. */
+static void test_given_timeline(void **state)
+{
+    const char *const options[] = { "prompt", "a red potion", "width", "32",       "height",   "32", "steps",
+                                    "4",      "sampler",      "euler", "schedule", "trailing", NULL };
+    const Request request = { .seed = 5 };
+    Picture by_schedule, given;
+    Timeline tl, copy;
+    Err e = { 0 };
+    Job j;
+    (void)state;
+    draw(options, &request, 1, 1, &by_schedule);
+    assert_int_equal(timeline_init(&tl, schedule_find("trailing"), &model->noise, FAMILY_SIGMA, 4, &e), 0);
+    timeline_from(&copy, tl.sigma, tl.steps, tl.scale, &model->noise);
+    for (int i = 0; i < 4; i++) assert_true(fabs(copy.t[i] - tl.t[i]) < 1e-2);
+    timeline_release(&copy);
+    timeline_copy(&copy, &tl);
+    read_job(&j, options);
+    j.steps = 20; /* is not what counts */
+    Generator *g = generator_new(model, &j, &(Share){ .latents = true, .timeline = &copy }, NULL, &e);
+    if (!g || generator_run(g, &request, 1, &given, &e)) fail_msg("%s", e.text);
+    check_same(&by_schedule, &given, 4, "a given timeline");
+    picture_release(&given);
+    generator_free(g);
+    timeline_release(&copy);
+    timeline_release(&tl);
+    picture_release(&by_schedule);
+    job_release(&j);
+}
+
+/* The last step's estimate is the picture where the last step goes to a clean latent; the first is another. */
+static void test_steps(void **state)
+{
+    const char *const options[] = { "prompt", "a red potion", "width", "32", "height", "32", "steps",
+                                    "3",      "sampler",      "euler", NULL };
+    const Request requests[] = { { .seed = 5 }, { .seed = 6 } };
+    Picture plain[2], p[2];
+    Err e = { 0 };
+    Job j;
+    (void)state;
+    draw(options, requests, 2, 2, plain);
+    read_job(&j, options);
+    Generator *g = generator_new(model, &j, &(Share){ .batch = 2, .latents = true, .steps = true }, NULL, &e);
+    if (!g || generator_run(g, requests, 2, p, &e)) fail_msg("%s", e.text);
+    for (int k = 0; k < 2; k++) {
+        check_same(&plain[k], &p[k], 4, "with its steps");
+        assert_int_equal(p[k].step_count, 3);
+        assert_null(plain[k].steps);
+        int most = 0, differs = 0;
+        for (int i = 0; i < 32 * 32 * 3; i++) {
+            int d = abs(p[k].steps[2].rgb[i] - p[k].image.rgb[i]);
+            if (d > most) most = d;
+            differs += p[k].steps[0].rgb[i] != p[k].image.rgb[i];
+        }
+        assert_in_range(most, 0, 1); /* x + (x0 - x) / sigma * sigma is x0 but for rounding */
+        assert_true(differs > 100);
+        picture_release(&plain[k]);
+        picture_release(&p[k]);
+    }
+    generator_free(g);
+    job_release(&j);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_batch), cmocka_unit_test(test_memo),
-                                        cmocka_unit_test(test_text_cache), cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_batch),      cmocka_unit_test(test_memo),
+                                        cmocka_unit_test(test_text_cache), cmocka_unit_test(test_given_timeline),
+                                        cmocka_unit_test(test_steps),      cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

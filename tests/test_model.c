@@ -126,7 +126,9 @@ static void real_sizes(void **state)
         assert_string_equal(m->family, two ? "SD 2.x" : "SD 1.x");
         assert_true(m->defaults.width == (two ? 768 : 512) && m->defaults.height == m->defaults.width);
         assert_int_equal(text_encoder_layers(m->text), two ? 23 : 12);
-        assert_int_equal(unet_bytes(m->unet), 4 * (two ? 865910724ull : 859520964ull));
+        /* in half precision as the file has them, but for vectors (f32) and the columns that fill the last panels */
+        double bytes = (double)unet_bytes(m->unet), halves = 2 * (two ? 865910724.0 : 859520964.0);
+        assert_true(bytes >= halves && bytes < 1.001 * halves);
         assert_int_equal(vae_factor(m->vae), 8);
         assert_null(m->tokenizer);
         model_free(m);
@@ -255,7 +257,7 @@ static void describe_models(void **state)
     assert_true(number(root, "parts", "vae", "parameters") == 83653863);
     assert_true(number(root, "width", NULL, NULL) == 512);
     double need = number(root, "memory_bytes", NULL, NULL), weights = number(root, "weights_bytes", NULL, NULL);
-    assert_true(weights > 3.9e9 && need > weights);
+    assert_true(weights > 1.9e9 && weights < 2.4e9 && need > weights);
     cJSON_Delete(root);
     root = described(&(ModelPaths){ .path = path, .tokenizer = "models/sprites/tokenizer" }, 1024);
     assert_true(number(root, "memory_bytes", NULL, NULL) > need);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "nn/nn.h"
+#include "tests/support.h"
 #include "scheduler/rng.h"
 
 static Arena arena;
@@ -51,9 +52,15 @@ static void assert_close(Tensor got, const double *want)
     if (!(sqrt(d / s) < LIMIT)) fail_msg("relative error %.2e, limit %.0e", sqrt(d / s), LIMIT);
 }
 
+typedef struct {
+    Conv c;
+    const float *w; /* [out, in, k, k] */
+} RandomConv;
+
 /* A direct convolution; up 2 reads x as if doubled. */
-static double *direct(const Conv *c, Tensor x, int oh, int ow, int stride, int pad, int up)
+static double *direct(const RandomConv *r, Tensor x, int oh, int ow, int stride, int pad, int up)
 {
+    const Conv *c = &r->c;
     double *out = calloc((size_t)(x.n * oh * ow * c->out), sizeof *out), *o = out;
     int h = up == 2 ? oh : x.h, w = up == 2 ? ow : x.w;
     for (int n = 0; n < x.n; n++)
@@ -67,31 +74,32 @@ static double *direct(const Conv *c, Tensor x, int oh, int ow, int stride, int p
                             if (sy < 0 || sy >= h || sx < 0 || sx >= w) continue;
                             for (int i = 0; i < c->in; i++)
                                 *o += (double)at(x, n, sy / up, sx / up, i) *
-                                      c->w[((k * c->k + ky) * c->k + kx) * c->in + i];
+                                      r->w[((k * c->in + i) * c->k + ky) * c->k + kx];
                         }
                 }
     return out;
 }
 
-static Conv random_conv(int in, int out, int k)
+static RandomConv random_conv(int in, int out, int k)
 {
-    return (Conv){ normals((size_t)(in * out * k * k)), normals((size_t)out), in, out, k };
+    const float *w = normals((size_t)(in * out * k * k));
+    return (RandomConv){ { test_panels(w, out, in, k * k), normals((size_t)out), in, out, k }, w };
 }
 
 static void check_conv(int n, int h, int w, int in, int out)
 {
     Tensor x = random_tensor(n, h, w, in), r = random_tensor(n, h, w, out);
-    Conv c3 = random_conv(in, out, 3), c1 = random_conv(in, out, 1);
+    RandomConv c3 = random_conv(in, out, 3), c1 = random_conv(in, out, 1);
     double *want = direct(&c3, x, h, w, 1, 1, 1);
-    assert_close(nn_conv2d(&nn, &c3, x), want);
+    assert_close(nn_conv2d(&nn, &c3.c, x), want);
     for (size_t i = 0; i < tensor_len(r); i++) want[i] += r.data[i];
-    assert_close(nn_conv2d_add(&nn, &c3, x, r), want);
+    assert_close(nn_conv2d_add(&nn, &c3.c, x, r), want);
     free(want);
     want = direct(&c1, x, h, w, 1, 0, 1);
-    assert_close(nn_conv2d(&nn, &c1, x), want);
+    assert_close(nn_conv2d(&nn, &c1.c, x), want);
     free(want);
     for (int pad = 0; pad < 2; pad++) {
-        Tensor y = nn_conv2d_down(&nn, &c3, x, pad);
+        Tensor y = nn_conv2d_down(&nn, &c3.c, x, pad);
         assert_int_equal(y.h, (h + pad + 1 - 3) / 2 + 1);
         want = direct(&c3, x, y.h, y.w, 2, pad, 1);
         assert_close(y, want);
@@ -99,7 +107,7 @@ static void check_conv(int n, int h, int w, int in, int out)
     }
     for (int odd = 0; odd < 2; odd++) {
         want = direct(&c3, x, 2 * h - odd, 2 * w - odd, 1, 1, 2);
-        assert_close(nn_conv2d_up(&nn, &c3, x, 2 * h - odd, 2 * w - odd), want);
+        assert_close(nn_conv2d_up(&nn, &c3.c, x, 2 * h - odd, 2 * w - odd), want);
         free(want);
     }
 }
@@ -120,12 +128,13 @@ static void test_linear(void **state)
     for (size_t s = 0; s < 4; s++) {
         int m = shapes[s][0], in = shapes[s][1], out = shapes[s][2];
         Tensor x = random_tensor(1, m, 1, in), r = random_tensor(1, m, 1, out);
-        Linear l = { normals((size_t)(in * out)), normals((size_t)out), in, out };
+        const float *w = normals((size_t)(in * out));
+        Linear l = { test_panels(w, out, in, 1), normals((size_t)out), in, out };
         double *want = calloc((size_t)(m * out), sizeof *want);
         for (int i = 0; i < m; i++)
             for (int o = 0; o < out; o++) {
                 want[i * out + o] = l.b[o];
-                for (int k = 0; k < in; k++) want[i * out + o] += (double)x.data[i * in + k] * l.w[o * in + k];
+                for (int k = 0; k < in; k++) want[i * out + o] += (double)x.data[i * in + k] * w[o * in + k];
             }
         assert_close(nn_linear(&nn, &l, x), want);
         for (int i = 0; i < m * out; i++) want[i] += r.data[i];
@@ -225,13 +234,13 @@ static void test_dry(void **state)
     arena_init_dry(&dry);
     Nn d = nn;
     d.arena = &dry;
-    Conv c = random_conv(7, 9, 3);
+    RandomConv c = random_conv(7, 9, 3);
     Norm g = { normals(9), normals(9), 9, 3, 1e-5f };
     Tensor x = random_tensor(1, 31, 33, 7), nothing = { NULL, 1, 31, 33, 7 };
     size_t from = arena.used;
     arena.peak = from;
-    Tensor y = nn_group_norm(&nn, &g, nn_conv2d(&nn, &c, x), ACT_NONE);
-    Tensor n = nn_group_norm(&d, &g, nn_conv2d(&d, &c, nothing), ACT_NONE);
+    Tensor y = nn_group_norm(&nn, &g, nn_conv2d(&nn, &c.c, x), ACT_NONE);
+    Tensor n = nn_group_norm(&d, &g, nn_conv2d(&d, &c.c, nothing), ACT_NONE);
     assert_null(n.data);
     assert_int_equal(tensor_len(y), tensor_len(n));
     assert_int_equal(arena.used - from, dry.used);
@@ -242,13 +251,13 @@ static void test_threads(void **state)
 {
     (void)state;
     Tensor x = random_tensor(2, 33, 31, 64);
-    Conv c = random_conv(64, 96, 3);
+    RandomConv c = random_conv(64, 96, 3);
     Norm g = { normals(96), normals(96), 96, 32, 1e-5f };
     Tensor first = { NULL, 0, 0, 0, 0 };
     for (int t = 1; t <= 3; t++) {
         Nn many = nn;
         many.threads = t;
-        Tensor y = nn_group_norm(&many, &g, nn_conv2d(&many, &c, x), ACT_SILU);
+        Tensor y = nn_group_norm(&many, &g, nn_conv2d(&many, &c.c, x), ACT_SILU);
         y = nn_attention(&many, y, y, y, 4, false);
         if (t == 1) first = y;
         else assert_memory_equal(first.data, y.data, tensor_len(y) * sizeof(float));

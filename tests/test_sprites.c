@@ -14,7 +14,7 @@
 #define MODEL "models/sprites"
 
 /* Relative L2 to float32 arithmetic in another order; see test_unet.c. */
-static const double NETWORK_LIMIT = 2e-6; /* 1e-7 to 5e-7 measured */
+static const double NETWORK_LIMIT = 5e-6; /* 3e-7 to 2e-6 measured; Winograd's transforms cost a digit of a rounding */
 static const double LATENTS_LIMIT = 6e-6; /* 1.7e-6 measured after 20 steps with guidance of 4 */
 static const double IMAGE_PSNR = 110;     /* dB, of -1..1; 120 measured */
 

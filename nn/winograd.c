@@ -1,0 +1,157 @@
+/*
+ * winograd.c - 3x3 convolutions by minimal filtering F(4x4, 3x3): a quarter of the multiplications.
+ * Source: Lavin & Gray 2016 (arXiv:1509.09308).
+ *
+ * Every 4x4 of output is a tile that reads a 6x6 of input. In the transformed space a tile is 36 vectors of channels, and the
+ * convolution is 36 matrix products [tiles, in] x [in, out]. A block of tiles is transformed at once; then each panel of
+ * output channels has its weights transformed, piece by piece of `in`, while that piece is multiplied with all tiles.
+ */
+#include <assert.h>
+#include <omp.h>
+
+#include "nn/conv_internal.h"
+#include "nn/gemm.h"
+
+enum {
+    TILE = 4,               /* output pixels of a tile, each way */
+    POINTS = 36,            /* of the transformed space */
+    DEPTH = 128,            /* input channels at once, at most */
+    PART = 256,             /* tiles that a panel's weights are transformed for, at most */
+    BLOCK_BYTES = 16 << 20, /* of transformed input: a share of L3 */
+};
+
+typedef struct {
+    const Convolution *c;
+    const Kernels *k;
+    int down, across;     /* tiles of an image */
+    size_t tiles, block;  /* of all images; transformed at once */
+    size_t depth, pieces; /* of the input channels */
+    size_t part;          /* tiles of a piece of work */
+    float *v;             /* [pieces][POINTS][block][depth] */
+    float *u;             /* [threads][POINTS][depth][PANEL] */
+    float *m;             /* [threads][POINTS][part][PANEL] */
+    float *g;             /* [threads][9][depth][PANEL]: a piece of a panel in f32 */
+} Work;
+
+bool winograd_suits(const Convolution *c)
+{
+    return c->conv->k == 3 && c->stride == 1 && c->conv->in % 16 == 0 && c->y.h * c->y.w >= 16;
+}
+
+static size_t piece_depth(const Work *w, size_t piece)
+{
+    size_t in = (size_t)w->c->conv->in, from = piece * w->depth;
+    return in - from < w->depth ? in - from : w->depth;
+}
+
+/* Tile `at` of all; it becomes row `row` of the block. */
+static void transform_input(const Work *w, size_t at, size_t row)
+{
+    const Convolution *c = w->c;
+    size_t each = (size_t)w->down * (size_t)w->across, n = at / each;
+    int y = (int)(at % each) / w->across * TILE - c->pad, x = (int)(at % each) % w->across * TILE - c->pad;
+    const float *pixels[POINTS], *from[POINTS];
+    for (int i = 0; i < POINTS; i++) pixels[i] = conv_pixel(c, n, y + i / 6, x + i % 6);
+    for (size_t p = 0; p < w->pieces; p++) {
+        for (int i = 0; i < POINTS; i++) from[i] = pixels[i] + p * w->depth;
+        w->k->winograd_input(w->v + (p * POINTS * w->block + row) * w->depth, w->block * w->depth, from,
+                             (size_t)(TILE / c->up) * (size_t)c->x.c, piece_depth(w, p));
+    }
+}
+
+static void transform_weights(const Work *w, size_t panel, size_t piece, float *u)
+{
+    const Panels *weights = &w->c->conv->w;
+    size_t in = (size_t)w->c->conv->in, depth = piece_depth(w, piece), tap = depth * PANEL;
+    float *g = w->g + (size_t)omp_get_thread_num() * 9 * w->depth * PANEL;
+    const float *taps = g;
+    for (size_t t = 0; t < 9; t++) {
+        const float *at = panel_f32(w->k, weights, panel, (PanelRange){ t * in + piece * w->depth, depth }, g + t * tap);
+        if (t == 0 && at != g) { /* f32 weights are read where they lie */
+            taps = at;
+            tap = in * PANEL;
+            break;
+        }
+    }
+    w->k->winograd_weights(u, w->depth * PANEL, taps, tap, depth * PANEL);
+}
+
+/* The pixels of a tile, clipped at the picture's edge. m: its vectors, `stride` apart. */
+static void transform_output(const Work *w, size_t panel, size_t at, const float *m, size_t stride)
+{
+    const Convolution *c = w->c;
+    size_t each = (size_t)w->down * (size_t)w->across, n = at / each, out = (size_t)c->conv->out;
+    int y = (int)(at % each) / w->across * TILE, x = (int)(at % each) % w->across * TILE;
+    float pixels[TILE * TILE * PANEL];
+    w->k->winograd_output(pixels, m, stride);
+
+    GemmSize size = { .rows = (size_t)(c->y.w - x < TILE ? c->y.w - x : TILE), .cols = panel_cols(&c->conv->w, panel) };
+    const float *bias = c->conv->b ? c->conv->b + panel * PANEL : NULL;
+    for (int r = 0; r < TILE && y + r < c->y.h; r++) {
+        size_t to = ((n * (size_t)c->y.h + (size_t)(y + r)) * (size_t)c->y.w + (size_t)x) * out + panel * PANEL;
+        w->k->finish_tile(c->y.data + to, out, pixels + r * TILE * PANEL, bias, c->residual ? c->residual + to : NULL,
+                          size);
+    }
+}
+
+/* A panel times tiles first .. first + count - 1 of the block, which begins at tile `from`. */
+static void panel_times(const Work *w, size_t panel, size_t from, size_t first, size_t count)
+{
+    size_t me = (size_t)omp_get_thread_num();
+    float *u = w->u + me * POINTS * w->depth * PANEL, *m = w->m + me * POINTS * w->part * PANEL;
+    for (size_t p = 0; p < w->pieces; p++) {
+        GemmSize size = { .rows = count, .cols = panel_cols(&w->c->conv->w, panel), .k = piece_depth(w, p) };
+        transform_weights(w, panel, p, u);
+        for (size_t i = 0; i < POINTS; i++)
+            w->k->gemm_f32(m + i * w->part * PANEL, w->v + ((p * POINTS + i) * w->block + first) * w->depth, w->depth,
+                           u + i * w->depth * PANEL, size, p > 0);
+    }
+    for (size_t t = 0; t < count; t++)
+        transform_output(w, panel, from + first + t, m + t * PANEL, w->part * PANEL);
+}
+
+static void work_init(Work *w, const Nn *nn, const Convolution *c)
+{
+    size_t in = (size_t)c->conv->in, threads = (size_t)nn->threads;
+    *w = (Work){ .c = c, .k = nn->k };
+    w->down = (c->y.h + TILE - 1) / TILE;
+    w->across = (c->y.w + TILE - 1) / TILE;
+    w->tiles = (size_t)c->y.n * (size_t)w->down * (size_t)w->across;
+
+    w->pieces = (in + DEPTH - 1) / DEPTH;
+    w->depth = ((in + w->pieces - 1) / w->pieces + 15) / 16 * 16;
+    size_t most = BLOCK_BYTES / (POINTS * in * sizeof(float));
+    if (most < 32) most = 32;
+    size_t blocks = (w->tiles + most - 1) / most;
+    w->block = (w->tiles + blocks - 1) / blocks;
+    size_t parts = (w->block + PART - 1) / PART;
+    w->part = (w->block + parts - 1) / parts;
+
+    w->v = arena_alloc(nn->arena, w->pieces * POINTS * w->block * w->depth * sizeof(float));
+    w->u = arena_alloc(nn->arena, threads * POINTS * w->depth * PANEL * sizeof(float));
+    w->m = arena_alloc(nn->arena, threads * POINTS * w->part * PANEL * sizeof(float));
+    w->g = arena_alloc(nn->arena, threads * 9 * w->depth * PANEL * sizeof(float));
+}
+
+void winograd_convolve(const Nn *nn, const Convolution *c)
+{
+    size_t mark = nn->arena->used, panels = panels_of(&c->conv->w);
+    Work w;
+    work_init(&w, nn, c);
+    arena_reset(nn->arena, mark);
+    if (arena_dry(nn->arena)) return;
+
+    for (size_t from = 0; from < w.tiles; from += w.block) {
+        size_t tiles = w.tiles - from < w.block ? w.tiles - from : w.block, parts = (tiles + w.part - 1) / w.part;
+#pragma omp parallel num_threads(nn->threads)
+        {
+#pragma omp for schedule(static)
+            for (size_t t = 0; t < tiles; t++) transform_input(&w, from + t, t);
+#pragma omp for schedule(dynamic)
+            for (size_t t = 0; t < parts * panels; t++) {
+                size_t part = t / panels, first = part * w.part, rest = tiles - first;
+                panel_times(&w, t % panels, from, first, rest < w.part ? rest : w.part);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+/* extras.c - see extras.h. */
+#include "pipeline/extras.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "image/atlas.h"
+#include "pipeline/finish.h"
+
+int extras_check(const Job *j, Err *e)
+{
+    if (j->atlas && atlas_check(j->atlas, e)) return err_in(e, "--atlas");
+    return 0;
+}
+
+int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, const char *path, Str *written, Err *e)
+{
+    int sizes[JOB_MAX_SIZES], count = job_sizes(j->sizes, sizes, e), failed = count < 0;
+    for (int i = 0; i < count && !failed; i++) {
+        Bytes png = { 0 };
+        Str name = { 0 };
+        finish_size_name(path, sizes[i], &name);
+        failed = finish_png(j, m, im, seed, sizes[i], &png, e) || file_write(str_text(&name), png, e);
+        if (!failed && written) str_addf(written, "%s\n", str_text(&name));
+        free((void *)(size_t)png.data);
+        str_release(&name);
+    }
+    return failed ? -1 : 0;
+}
+
+static const char *own_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(own_name(*(const char *const *)a), own_name(*(const char *const *)b));
+}
+
+static bool names_differ(const char *const *paths, size_t count)
+{
+    const char **sorted = mem_array(count + 1, sizeof *sorted);
+    bool differ = true;
+    memcpy(sorted, paths, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_name);
+    for (size_t i = 1; i < count; i++) differ = differ && by_name(&sorted[i - 1], &sorted[i]) != 0;
+    free(sorted);
+    return differ;
+}
+
+/* The atlas of the pictures' copies of that size, or with side 0 of the pictures. */
+static int write_atlas(const Job *j, const char *const *paths, size_t count, int side, Str *written, Err *e)
+{
+    bool short_names = names_differ(paths, count);
+    const AtlasShape shape = { j->atlas_size, j->atlas_padding, j->atlas_pot };
+    AtlasFrame *frames = mem_array(count + 1, sizeof *frames);
+    Str *copies = mem_array(count + 1, sizeof *copies), file = { 0 };
+    for (size_t i = 0; i < count; i++) {
+        if (side) finish_size_name(paths[i], side, &copies[i]);
+        const char *path = side ? str_text(&copies[i]) : paths[i];
+        frames[i] = (AtlasFrame){ path, short_names ? own_name(path) : path };
+    }
+    size_t len = strlen(j->atlas) - (str_ends(j->atlas, ".json") ? 5 : str_ends(j->atlas, ".png") ? 4 : 0);
+    str_addn(&file, j->atlas, len);
+    if (side) str_addf(&file, "_%d", side);
+    int failed = atlas_write(str_text(&file), frames, count, &shape, written, e);
+    for (size_t i = 0; i < count; i++) str_release(&copies[i]);
+    free(copies);
+    free(frames);
+    str_release(&file);
+    return failed;
+}
+
+int extras_atlas(const Job *j, const char *const *paths, size_t count, Str *written, Err *e)
+{
+    int sizes[JOB_MAX_SIZES], n = job_sizes(j->sizes, sizes, e);
+    if (!j->atlas) return 0;
+    int failed = n < 0 || write_atlas(j, paths, count, 0, written, e);
+    for (int i = 0; i < n && !failed; i++) failed = write_atlas(j, paths, count, sizes[i], written, e);
+    return failed ? err_in(e, "--atlas") : 0;
+}

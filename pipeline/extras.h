@@ -1,0 +1,28 @@
+/*
+ * extras.h - the files that a job asks for beside its pictures: smaller copies (--sizes) and sprite atlases (--atlas).
+ */
+#ifndef LIMN_PIPELINE_EXTRAS_H
+#define LIMN_PIPELINE_EXTRAS_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "image/image.h"
+#include "pipeline/job.h"
+#include "pipeline/model.h"
+
+/* Before the run: what --atlas names can be written. */
+int extras_check(const Job *j, Err *e);
+
+/*
+ * The smaller copies of the picture whose file is `path`: "x_64.png" beside "x.png", each whole or not at all. *written (may be
+ * NULL): their paths, each with a newline.
+ */
+int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, const char *path, Str *written, Err *e);
+
+/*
+ * The atlas of the pictures in these files, and one of each of --sizes ("atlas_64.png", "atlas_64.json"). A frame is called as
+ * its file, without the folder unless two files of different folders have the same name. Does nothing without --atlas.
+ */
+int extras_atlas(const Job *j, const char *const *paths, size_t count, Str *written, Err *e);
+
+#endif
