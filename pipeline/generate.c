@@ -61,6 +61,7 @@ struct Generator {
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
     Tensor kv;      /* of a run: [n, halves * tokens, 1, columns]: unet_context() of each picture's own halves */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
+    int pictures;   /* of a run */
     int calls;      /* of the network in this run */
     Trace trace;
 };
@@ -85,6 +86,14 @@ static void set_text(char **field, const char *text)
 
 /* ---- 1. what is asked for, completed and checked --------------------------------------------------------------------- */
 
+/* The model's own sampler, but for those that want many more steps than people take today. */
+static const char *usual_sampler(const Model *m)
+{
+    const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
+    bool slow = own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
+    return own && !slow ? own->name : "dpmpp_2m";
+}
+
 /* Open options take what suits the model, or else what its kind is used with. */
 static void fill_defaults(const Model *m, Job *j)
 {
@@ -95,8 +104,7 @@ static void fill_defaults(const Model *m, Job *j)
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
     if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
     if (!j->sampler) {
-        const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
-        set_text(&j->sampler, d->sampler ? d->sampler : own ? own->name : "dpmpp_2m");
+        set_text(&j->sampler, d->sampler ? d->sampler : usual_sampler(m));
     }
     if (!j->schedule)
         set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
@@ -232,7 +240,7 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
 /* Picture i's part of [halves * n, h, w, c], as a tensor of its own: [halves, h, w, c]. */
 static Tensor own_halves(const Generator *g, Tensor all, int i)
 {
-    int halves = g->guided ? 2 : 1, n = all.n / halves;
+    int n = g->pictures, halves = all.n / n;
     Tensor own = tensor_new(g->nn.arena, halves, all.h, all.w, all.c);
     for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(own, k, 1), tensor_slice(all, k * n + i, 1));
     return own;
@@ -255,6 +263,7 @@ static Nn unet_nn(const Generator *g)
 static void prepare_kv(Generator *g)
 {
     int halves = g->guided ? 2 : 1, n = g->context.n / halves;
+    g->pictures = n;
     Nn nn = unet_nn(g);
     g->kv = tensor_new(nn.arena, n, halves * g->context.h, 1, unet_context_columns(g->m->unet));
     size_t mark = nn.arena->used;
@@ -277,14 +286,15 @@ static int check_cancelled(const Generator *g, Err *e)
 
 /*
  * OpenBLAS rounds a product by how many rows it has: with it each picture goes through the UNet alone (both its halves), so
- * that it has the bits that it has alone. x, out: [halves * n, h, w, c].
+ * that it has the bits that it has alone. x, out: [halves * n, h, w, c]; outside of --guidance-interval one half, the prompt's.
  */
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
-    int halves = g->guided ? 2 : 1, n = x.n / halves;
+    int n = g->pictures, halves = x.n / n;
     size_t mark = g->nn.arena->used;
     for (int i = 0; i < n; i++) {
-        UNetInputs in = { .kv = own_kv(g, i), .cond = g->cond };
+        Tensor kv = own_kv(g, i);
+        UNetInputs in = { .kv = tensor_slice(kv, kv.n - halves, halves), .cond = g->cond };
         Nn nn = unet_nn(g);
         Tensor y = unet_forward(&nn, g->m->unet, own_halves(g, x, i), t, &in);
         for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));

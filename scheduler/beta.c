@@ -43,7 +43,7 @@ double beta_quantile(double p, double a, double b)
     if (p >= 1) return 1;
     if (p > incomplete(0.5, a, b)) return 1 - beta_quantile(1 - p, b, a);
     double low = log(1e-300), high = log(0.5);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 62; i++) {
         double middle = (low + high) / 2;
         if (incomplete(exp(middle), a, b) < p) low = middle;
         else high = middle;

@@ -168,11 +168,11 @@ static int runge_kutta(Pndm *p, Tensor x, const Tensor places[3], int i, Err *e)
 int pndm(const Sampling *s, Err *e)
 {
     enum { WARM = 3 };
+    if (s->tl->steps <= WARM) return plms(s, e); /* no room for them; diffusers refuses */
     Pndm p = pndm_new(s);
     Tensor x = tensor_like(s->arena, s->x), places[3];
     for (int k = 0; k < 3; k++) places[k] = tensor_like(s->arena, s->x);
     const Timeline *tl = s->tl;
-    if (tl->steps <= WARM) return err_usage(e, "%d steps: pndm takes at least %d", tl->steps, WARM + 1);
     mix(x, unit(tl->sigma[0]), s->x, 0, s->x);
     for (int i = 0; i < tl->steps; i++) {
         keep(&p);

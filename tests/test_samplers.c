@@ -49,7 +49,7 @@ static void test_adaptive(void **state)
     assert_error(final_error(sampler_find("dpm_adaptive"), 10), 0.05, "dpm_adaptive");
 }
 
-/* Fresh noise replaces what a step takes away: N(0, 1) data stay N(0, 1), up to the error of 200 steps. */
+/* Fresh noise replaces what a step takes away: N(0, 1) data stay N(0, 1), up to the error of 40 steps. */
 static void test_variance(void **state)
 {
     (void)state;
@@ -62,7 +62,7 @@ static void test_variance(void **state)
             Err e = { 0 };
             noise_defaults(&r->noise);
             assert_int_equal(noise_build(&r->noise, &e), 0);
-            Plan p = { schedule_find("karras"), s->family, 100, (Compat)compat, s->drops[compat] };
+            Plan p = { schedule_find("karras"), s->family, 40, (Compat)compat, s->drops[compat] };
             r->tuning.compat = (Compat)compat;
             assert_int_equal(timeline_plan(&r->tl, &p, &r->noise, &e), 0);
             r->d.exact = gaussian_denoiser;
@@ -73,7 +73,7 @@ static void test_variance(void **state)
             double squares = 0;
             for (size_t k = 0; k < tensor_len(r->x); k++) squares += (double)r->x.data[k] * (double)r->x.data[k];
             /* 4096 values: 0.022 is one standard error; diffusers' 3M SDE carries its wrong sign */
-            assert_error(fabs(squares / (double)tensor_len(r->x) - 1), 0.12, "%s (%d): variance", s->name, compat);
+            assert_error(fabs(squares / (double)tensor_len(r->x) - 1), 0.2, "%s (%d): variance", s->name, compat);
             run_free(r);
         }
     }

@@ -174,12 +174,16 @@ static void check_timeline(const Timeline *tl, const Plan *p, const Noise *n)
 static void test_every_schedule(void **state)
 {
     (void)state;
+    static const int counts[] = {
+        -1, 0, 1, 2, 3, 4, 5, 7, 8, 10, 15, 20, 29, 30, 50, 97, 250, 333, 600, 999, 1000, 1001
+    };
     Noise n = noise_sd();
     for (const Schedule *s = schedules; s->name; s++) {
         for (Family family = FAMILY_SIGMA; family <= FAMILY_TCD; family++) {
             int made = 0;
             for (int compat = COMPAT_DIFFUSERS; compat <= COMPAT_COMFYUI; compat++) {
-                for (int steps = -1; steps <= 1002; steps += steps < 30 ? 1 : 97) {
+                for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+                    int steps = counts[k];
                     Timeline tl;
                     Err e = { 0 };
                     Plan p = { s, family, steps, (Compat)compat, steps % 2 == 0 && compat != COMPAT_DIFFUSERS };
@@ -193,7 +197,7 @@ static void test_every_schedule(void **state)
                     timeline_release(&tl);
                 }
             }
-            if (made < (s == schedule_find("sd_turbo") ? 20 : 80))
+            if (made < (s == schedule_find("sd_turbo") ? 15 : 30))
                 fail_msg("%s made only %d timelines for family %d", s->name, made, (int)family);
         }
     }
