@@ -86,7 +86,7 @@ static int check_falling(const Timeline *tl, const char *schedule, Err *e)
 }
 
 /* Where the last step ends, where that is not sigma 0. */
-static void set_end(Timeline *tl, const Noise *n, const Plan *p)
+static void set_end(Timeline *tl, const Noise *n, const TimelinePlan *p)
 {
     double *end = &tl->to[tl->steps - 1], lowest = fmin((float)n->sigmas[0], tl->sigma[tl->steps - 1]);
     bool spaced = p->schedule->fill == sigmas_model || p->schedule->fill == sigmas_leading ||
@@ -101,7 +101,7 @@ static void set_end(Timeline *tl, const Noise *n, const Plan *p)
 }
 
 /* The timestep that the network is told at sigma_i. */
-static double told(const Timeline *tl, const Plan *p, int i)
+static double told(const Timeline *tl, const TimelinePlan *p, int i)
 {
     if (tl->compat == COMPAT_COMFYUI) return rint(tl->t[i]);
     if (tl->compat == COMPAT_A1111 || tl->family == FAMILY_SIGMA) return (float)tl->t[i];
@@ -110,7 +110,7 @@ static double told(const Timeline *tl, const Plan *p, int i)
 }
 
 /* A1111's DDIM, PLMS and UniPC have timesteps of their own; its other samplers, and all of ComfyUI's, are told sigmas. */
-static int fill(Timeline *tl, const Noise *n, const Plan *p, Err *e)
+static int fill(Timeline *tl, const Noise *n, const TimelinePlan *p, Err *e)
 {
     if (p->compat == COMPAT_A1111 && (p->family == FAMILY_DDIM || p->family == FAMILY_UNIPC)) {
         tl->family = FAMILY_DDIM;
@@ -138,7 +138,7 @@ static double first_scale(const Timeline *tl, const Noise *n)
     return unit ? sqrt(sigma * sigma + 1) : sigma;
 }
 
-int timeline_plan(Timeline *tl, const Plan *p, const Noise *n, Err *e)
+int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
 {
     bool unit = p->family != FAMILY_SIGMA && p->family != FAMILY_KDPM;
     *tl = (Timeline){ .steps = p->steps, .family = p->family, .compat = p->compat, .unit_variance = unit };
@@ -173,7 +173,7 @@ fail:
 
 int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e)
 {
-    return timeline_plan(tl, &(Plan){ .schedule = s, .family = family, .steps = steps }, n, e);
+    return timeline_plan(tl, &(TimelinePlan){ .schedule = s, .family = family, .steps = steps }, n, e);
 }
 
 static double *copied(const double *from, int count)

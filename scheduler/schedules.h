@@ -63,13 +63,13 @@ typedef struct {
     int steps;
     Compat compat;
     bool drop; /* one sigma more, the last but one left out: Sampler.drops[compat] */
-} Plan;
+} TimelinePlan;
 
 /*
  * The timeline of a run; the caller's, timeline_release() gives it back. Error: fewer than 1 step, or more than the
  * schedule has different sigmas for; zero terminal SNR with epsilon prediction where sigma would be infinite.
  */
-int timeline_plan(Timeline *tl, const Plan *p, const Noise *n, Err *e);
+int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e);
 
 /* The same with diffusers' layout. */
 int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e);

@@ -155,7 +155,7 @@ static void test_interpolation(void **state)
 }
 
 /* One timeline, as it must be. */
-static void check_timeline(const Timeline *tl, const Plan *p, const Noise *n)
+static void check_timeline(const Timeline *tl, const TimelinePlan *p, const Noise *n)
 {
     double most = n->sigmas[999];
     if (p->schedule == schedule_find("vp")) most = 156; /* of another model */
@@ -186,7 +186,7 @@ static void test_every_schedule(void **state)
                     int steps = counts[k];
                     Timeline tl;
                     Err e = { 0 };
-                    Plan p = { s, family, steps, (Compat)compat, steps % 2 == 0 && compat != COMPAT_DIFFUSERS };
+                    TimelinePlan p = { s, family, steps, (Compat)compat, steps % 2 == 0 && compat != COMPAT_DIFFUSERS };
                     if (timeline_plan(&tl, &p, &n, &e)) {
                         assert_int_equal(e.code, ERR_USAGE);
                         assert_non_null(strstr(e.text, "step"));
@@ -248,11 +248,11 @@ static void test_rules(void **state)
         int count = cJSON_GetArraySize(list);
         Compat compat =
             strcmp(cJSON_GetObjectItem(row, "compat")->valuestring, "comfyui") == 0 ? COMPAT_COMFYUI : COMPAT_A1111;
-        Plan p = { .schedule = schedule_for(schedule_find(name), compat),
-                   .family = FAMILY_SIGMA,
-                   .steps = (int)number_of(row, "steps", 0),
-                   .compat = compat,
-                   .drop = number_of(row, "drop", 0) > 0 };
+        TimelinePlan p = { .schedule = schedule_for(schedule_find(name), compat),
+                           .family = FAMILY_SIGMA,
+                           .steps = (int)number_of(row, "steps", 0),
+                           .compat = compat,
+                           .drop = number_of(row, "drop", 0) > 0 };
         Timeline tl;
         Err e = { 0 };
         if (timeline_plan(&tl, &p, &n, &e)) fail_msg("%s, %d steps: %s", name, p.steps, e.text);
