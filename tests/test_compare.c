@@ -54,8 +54,11 @@ static void test_lists(void **state)
 static int make_grid(Grid *g, Job *j, const char *const *options, Err *e)
 {
     job_init(j);
-    for (; *options; options += 2)
-        if (job_set(j, option_find(options[0], strlen(options[0])), options[1], e)) return -1;
+    for (; *options; options += 2) {
+        const Option *o = option_find(options[0], strlen(options[0]));
+        assert_non_null(o);
+        if (job_set(j, o, options[1], e)) return -1;
+    }
     return grid_init(g, j, e);
 }
 
@@ -83,7 +86,7 @@ static void test_grids(void **state)
     grid_release(&g);
 
     assert_int_equal(make_grid(&g, &j,
-                               (const char *[]){ "axes", "cfg-scale=1,2,3", "axes", "width=64,128", "against",
+                               (const char *[]){ "axis", "cfg-scale=1,2,3", "axis", "width=64,128", "against",
                                                  "width=128,cfg-scale=2", NULL },
                                &e),
                      0);
@@ -99,13 +102,13 @@ static void test_grids(void **state)
     job_release(&j);
     grid_release(&g);
 
-    assert_int_equal(make_grid(&g, &j, (const char *[]){ "axes", "seed=1,2", "axes", "sampler=euler", NULL }, &e), 0);
+    assert_int_equal(make_grid(&g, &j, (const char *[]){ "axis", "seed=1,2", "axis", "sampler=euler", NULL }, &e), 0);
     assert_true(g.converged); /* they solve the same equation */
     job_release(&j);
     grid_release(&g);
 
     assert_int_equal(make_grid(&g, &j,
-                               (const char *[]){ "axes", "steps=1,2,3", "seeds", "100", "axes",
+                               (const char *[]){ "axis", "steps=1,2,3", "seeds", "100", "axes",
                                                  "seed=1,2,3,4,5,6,7,8,9,10,11,12,13,14", NULL },
                                &e),
                      -1);
@@ -204,7 +207,7 @@ static void test_reference(void **state)
     assert_true(d.cost.change[CHANGE_PSNR] >= CONVERGED_PSNR);
     assert_int_equal(d.len, latent_len(m, &j));
 
-    enum { STEPS = 150 };
+    enum { STEPS = 60 };
     double sigma[STEPS + 1];
     for (int i = 0; i < STEPS; i++) sigma[i] = s.sigma * pow(m->noise.sigmas[0] / s.sigma, (double)i / (STEPS - 1));
     sigma[STEPS] = 0;
