@@ -56,7 +56,7 @@ static int make_grid(Grid *g, Job *j, const char *const *options, Err *e)
     job_init(j);
     for (; *options; options += 2) {
         const Option *o = option_find(options[0], strlen(options[0]));
-        assert_non_null(o);
+        if (!o) fail_msg("no option %s", options[0]);
         if (job_set(j, o, options[1], e)) return -1;
     }
     return grid_init(g, j, e);
@@ -108,7 +108,7 @@ static void test_grids(void **state)
     grid_release(&g);
 
     assert_int_equal(make_grid(&g, &j,
-                               (const char *[]){ "axis", "steps=1,2,3", "seeds", "100", "axes",
+                               (const char *[]){ "axis", "steps=1,2,3", "seeds", "100", "axis",
                                                  "seed=1,2,3,4,5,6,7,8,9,10,11,12,13,14", NULL },
                                &e),
                      -1);
