@@ -59,7 +59,7 @@ struct Generator {
     bool bf16;      /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
-    Tensor kv;      /* of a run: [n, halves * tokens, 1, columns]: unet_context() of each picture's own halves */
+    Tensor kv;      /* of a run: [2 n or n, tokens, 1, columns]: unet_context() of it */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
     int calls;      /* of the network in this run */
     Trace trace;
@@ -229,21 +229,6 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
-/* Picture i's part of [halves * n, h, w, c], as a tensor of its own: [halves, h, w, c]. */
-static Tensor own_halves(const Generator *g, Tensor all, int i)
-{
-    int halves = g->guided ? 2 : 1, n = all.n / halves;
-    Tensor own = tensor_new(g->nn.arena, halves, all.h, all.w, all.c);
-    for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(own, k, 1), tensor_slice(all, k * n + i, 1));
-    return own;
-}
-
-static Tensor own_kv(const Generator *g, int i)
-{
-    int halves = g->guided ? 2 : 1;
-    return tensor_view(tensor_slice(g->kv, i, 1), halves, g->kv.h / halves, 1, g->kv.c);
-}
-
 static Nn unet_nn(const Generator *g)
 {
     Nn nn = g->nn;
@@ -254,14 +239,9 @@ static Nn unet_nn(const Generator *g)
 /* What all steps share of the UNet's work on the prompts. */
 static void prepare_kv(Generator *g)
 {
-    int halves = g->guided ? 2 : 1, n = g->context.n / halves;
     Nn nn = unet_nn(g);
-    g->kv = tensor_new(nn.arena, n, halves * g->context.h, 1, unet_context_columns(g->m->unet));
-    size_t mark = nn.arena->used;
-    for (int i = 0; i < n; i++) {
-        unet_context(&nn, g->m->unet, own_halves(g, g->context, i), own_kv(g, i));
-        arena_reset(nn.arena, mark);
-    }
+    g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
+    unet_context(&nn, g->m->unet, g->context, g->kv);
 }
 
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
@@ -275,21 +255,14 @@ static int check_cancelled(const Generator *g, Err *e)
     return -1;
 }
 
-/*
- * OpenBLAS rounds a product by how many rows it has: with it each picture goes through the UNet alone (both its halves), so
- * that it has the bits that it has alone. x, out: [halves * n, h, w, c].
- */
+/* All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]. */
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
-    int halves = g->guided ? 2 : 1, n = x.n / halves;
     size_t mark = g->nn.arena->used;
-    for (int i = 0; i < n; i++) {
-        UNetInputs in = { .kv = own_kv(g, i), .cond = g->cond };
-        Nn nn = unet_nn(g);
-        Tensor y = unet_forward(&nn, g->m->unet, own_halves(g, x, i), t, &in);
-        for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
-        arena_reset(g->nn.arena, mark);
-    }
+    Nn nn = unet_nn(g);
+    UNetInputs in = { .kv = g->kv, .cond = g->cond };
+    tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
+    arena_reset(g->nn.arena, mark);
 }
 
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
