@@ -85,6 +85,14 @@ static void set_text(char **field, const char *text)
 
 /* ---- 1. what is asked for, completed and checked --------------------------------------------------------------------- */
 
+/* The model's own sampler, but for those that want many more steps than people take today. */
+static const char *usual_sampler(const Model *m)
+{
+    const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
+    bool slow = own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
+    return own && !slow ? own->name : "dpmpp_2m";
+}
+
 /* Open options take what suits the model, or else what its kind is used with. */
 static void fill_defaults(const Model *m, Job *j)
 {
@@ -95,8 +103,7 @@ static void fill_defaults(const Model *m, Job *j)
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
     if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
     if (!j->sampler) {
-        const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
-        set_text(&j->sampler, d->sampler ? d->sampler : own ? own->name : "dpmpp_2m");
+        set_text(&j->sampler, d->sampler ? d->sampler : usual_sampler(m));
     }
     if (!j->schedule)
         set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
@@ -164,6 +171,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (j->eta >= 0 && !g->sampler->takes_eta)
         return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, g->sampler->name);
     g->eta = j->eta >= 0 ? j->eta : g->sampler->eta;
+    if (g->sampler->adaptive) g->batch = 1; /* each picture has steps of its own */
 
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;
@@ -255,12 +263,15 @@ static int check_cancelled(const Generator *g, Err *e)
     return -1;
 }
 
-/* All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]. */
+/*
+ * All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]; outside of
+ * --guidance-interval the prompts' half, which comes last.
+ */
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
     size_t mark = g->nn.arena->used;
     Nn nn = unet_nn(g);
-    UNetInputs in = { .kv = g->kv, .cond = g->cond };
+    UNetInputs in = { .kv = tensor_slice(g->kv, g->kv.n - x.n, x.n), .cond = g->cond };
     tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
     arena_reset(g->nn.arena, mark);
 }
