@@ -733,6 +733,18 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     return need;
 }
 
+int generator_timeline(const Model *m, const Job *j, Timeline *out, Err *e)
+{
+    Job job;
+    job_copy(&job, j);
+    Generator *g = start(m, &job, NULL);
+    int failed = resolve(g, &job, e);
+    if (!failed) timeline_copy(out, &g->tl);
+    generator_free(g);
+    job_release(&job);
+    return failed ? -1 : 0;
+}
+
 int generator_evals(const Model *m, const Job *j, int *evals, Err *e)
 {
     Job job;
