@@ -149,7 +149,7 @@ static double place_error(const Comparison *c, int row, int column, double *step
     for (const Cell *cell; (cell = comparison_cell(c, row, column, n)); n++) {
         if (cell->error || isnan(cell->m.latent_rmse)) return NAN;
         const Reference *f = &c->references[cell->reference];
-        if (cell->m.latent_rmse < 3 * f->cost.change[CHANGE_RMSE]) return NAN;
+        if (cell->m.latent_rmse < 2 * f->cost.change[CHANGE_RMSE]) return NAN;
         sum += cell->m.latent_rmse * cell->m.latent_rmse;
         *steps = cell->job.steps;
     }
@@ -237,7 +237,7 @@ static void release_row(RowPictures *p)
  */
 static void find_settled(RowFinding *f, const Comparison *c, const RowPictures *p)
 {
-    bool known = c->grid.converged && f->deterministic;
+    bool known = c->grid.converged && p->cells[0]->reference >= 0;
     f->settled = -1;
     for (int column = known ? p->columns - 1 : p->columns - 2; column >= 0; column--) {
         bool still = true;
