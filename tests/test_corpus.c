@@ -25,11 +25,8 @@ static const struct {
     const char *name;
     FuzzFn run;
 } targets[] = {
-    { "fuzz_config", fuzz_config },
-    { "fuzz_jobs", fuzz_jobs },
-    { "fuzz_png", fuzz_png },
-    { "fuzz_safetensors", fuzz_safetensors },
-    { "fuzz_tokenizer", fuzz_tokenizer },
+    { "fuzz_config", fuzz_config },           { "fuzz_jobs", fuzz_jobs },           { "fuzz_png", fuzz_png },
+    { "fuzz_safetensors", fuzz_safetensors }, { "fuzz_tokenizer", fuzz_tokenizer },
 };
 
 enum { PLACES = 16 };
