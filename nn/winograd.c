@@ -8,14 +8,18 @@
  */
 #include <assert.h>
 #include <omp.h>
+#include <string.h>
 
 #include "nn/conv_internal.h"
 #include "nn/gemm.h"
+#include "nn/rows.h"
 
 enum {
     TILE = 4,               /* output pixels of a tile, each way */
     POINTS = 36,            /* of the transformed space */
     DEPTH = 128,            /* input channels at once, at most */
+    RUN = 16,               /* tiles whose input is prepared together, at most */
+    STRIP = 6 * (TILE * RUN + 2), /* pixels that they read */
     PART = 256,             /* tiles that a panel's weights are transformed for, at most */
     BLOCK_BYTES = 16 << 20, /* of transformed input: a share of L3 */
 };
@@ -31,6 +35,7 @@ typedef struct {
     float *u;             /* [threads][POINTS][depth][PANEL] */
     float *m;             /* [threads][POINTS][part][PANEL] */
     float *g;             /* [threads][9][depth][PANEL]: a piece of a panel in f32 */
+    float *strip;         /* [threads][STRIP][depth]: normalised input; only with a norm */
 } Work;
 
 bool winograd_suits(const Convolution *c)
@@ -44,18 +49,64 @@ static size_t piece_depth(const Work *w, size_t piece)
     return in - from < w->depth ? in - from : w->depth;
 }
 
-/* Tile `at` of all; it becomes row `row` of the block. */
-static void transform_input(const Work *w, size_t at, size_t row)
+/* Tiles beside each other in one row of tiles. */
+typedef struct {
+    size_t n; /* image */
+    int y, x; /* the first input pixel of the first, perhaps beyond the edge */
+    size_t row, count; /* they become rows row .. row + count - 1 of the block */
+} Run;
+
+/* The run's input, normalised: [6, 4 count + 2, depth] of a piece of the channels, zeros beyond the edge. */
+static void normalise(const Work *w, const Run *r, size_t piece, float *strip)
 {
     const Convolution *c = w->c;
-    size_t each = (size_t)w->down * (size_t)w->across, n = at / each;
-    int y = (int)(at % each) / w->across * TILE - c->pad, x = (int)(at % each) % w->across * TILE - c->pad;
-    const float *pixels[POINTS], *from[POINTS];
-    for (int i = 0; i < POINTS; i++) pixels[i] = conv_pixel(c, n, y + i / 6, x + i % 6);
+    size_t in = (size_t)c->conv->in, first = piece * w->depth, depth = piece_depth(w, piece);
+    size_t width = TILE * r->count + 2, row = width * w->depth;
+    const float *a = c->ab + r->n * 2 * in + first;
+    for (int y = 0; y < 6; y++) {
+        for (size_t x = 0; x < width; x++) {
+            const float *pixel = conv_pixel(c, r->n, r->y + y, r->x + (int)x);
+            float *to = strip + (size_t)y * row + x * w->depth;
+            if (pixel == c->zeros) memset(to, 0, depth * sizeof *to);
+            else w->k->affine(to, pixel + first, a, a + in, depth);
+            if (depth < w->depth) memset(to + depth, 0, (w->depth - depth) * sizeof *to);
+        }
+        act_row(w->k, c->act, strip + (size_t)y * row, row);
+    }
+}
+
+static void transform_run(const Work *w, const Run *r, float *strip)
+{
+    const Convolution *c = w->c;
+    size_t width = TILE * r->count + 2;
     for (size_t p = 0; p < w->pieces; p++) {
-        for (int i = 0; i < POINTS; i++) from[i] = pixels[i] + p * w->depth;
-        w->k->winograd_input(w->v + (p * POINTS * w->block + row) * w->depth, w->block * w->depth, from,
-                             (size_t)(TILE / c->up) * (size_t)c->x.c, piece_depth(w, p));
+        if (c->ab) normalise(w, r, p, strip);
+        for (size_t t = 0; t < r->count; t++) {
+            const float *pixels[POINTS];
+            for (size_t i = 0; i < POINTS; i++) {
+                size_t y = i / 6, x = t * TILE + i % 6;
+                pixels[i] = c->ab ? strip + (y * width + x) * w->depth
+                                  : conv_pixel(c, r->n, r->y + (int)y, r->x + (int)x) + p * w->depth;
+            }
+            w->k->winograd_input(w->v + (p * POINTS * w->block + r->row + t) * w->depth, w->block * w->depth, pixels,
+                                 c->ab ? TILE * w->depth : (size_t)(TILE / c->up) * (size_t)c->x.c, piece_depth(w, p));
+        }
+    }
+}
+
+/* Tiles first .. first + count - 1 of the block, which begins at tile `from`. */
+static void transform_input(const Work *w, size_t from, size_t first, size_t count)
+{
+    const Convolution *c = w->c;
+    size_t across = (size_t)w->across, each = (size_t)w->down * across, last = first + count;
+    float *strip = w->strip + (size_t)omp_get_thread_num() * STRIP * w->depth;
+    while (first < last) {
+        size_t at = from + first, x = at % across, rest = across - x;
+        Run r = { .n = at / each, .row = first, .count = rest < last - first ? rest : last - first };
+        r.y = (int)(at % each / across) * TILE - c->pad;
+        r.x = (int)x * TILE - c->pad;
+        transform_run(w, &r, strip);
+        first += r.count;
     }
 }
 
@@ -131,6 +182,7 @@ static void work_init(Work *w, const Nn *nn, const Convolution *c)
     w->u = arena_alloc(nn->arena, threads * POINTS * w->depth * PANEL * sizeof(float));
     w->m = arena_alloc(nn->arena, threads * POINTS * w->part * PANEL * sizeof(float));
     w->g = arena_alloc(nn->arena, threads * 9 * w->depth * PANEL * sizeof(float));
+    if (c->with_norm) w->strip = arena_alloc(nn->arena, threads * STRIP * w->depth * sizeof(float));
 }
 
 void winograd_convolve(const Nn *nn, const Convolution *c)
@@ -146,7 +198,7 @@ void winograd_convolve(const Nn *nn, const Convolution *c)
 #pragma omp parallel num_threads(nn->threads)
         {
 #pragma omp for schedule(static)
-            for (size_t t = 0; t < tiles; t++) transform_input(&w, from + t, t);
+            for (size_t t = 0; t < tiles; t += RUN) transform_input(&w, from, t, tiles - t < RUN ? tiles - t : RUN);
 #pragma omp for schedule(dynamic)
             for (size_t t = 0; t < parts * panels; t++) {
                 size_t part = t / panels, first = part * w.part, rest = tiles - first;

@@ -67,7 +67,7 @@ static Tensor block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor 
     x = tensor_keep(nn->arena, mark, attend(nn, &t->attn1, h, t->only_cross ? context : h, x));
     h = nn_layer_norm(nn, &t->norm2, x);
     x = tensor_keep(nn->arena, mark, attend(nn, &t->attn2, h, context, x));
-    h = nn_linear_geglu(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x));
+    h = nn_linear(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x));
     return tensor_keep(nn->arena, mark, nn_linear_add(nn, &t->ff_out, h, x));
 }
 

@@ -399,7 +399,7 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     /* 3. the middle */
     size_t base = nn->arena->used;
     for (int j = 0; j < u->mid.count; j++) {
-        x = tensor_keep(nn->arena, base, resblock_forward(nn, &u->mid.resnets[j], x, temb));
+        x = j ? resblock_replace(nn, &u->mid.resnets[j], base, x, temb) : resblock_forward(nn, &u->mid.resnets[j], x, temb);
         if (u->mid.attentions && j == 0)
             x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, in->context));
     }
@@ -421,6 +421,6 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     assert(skip == 0);
 
     /* 5. out */
-    x = nn_conv2d(nn, &u->conv_out, nn_group_norm(nn, &u->norm_out, x, ACT_SILU));
+    x = nn_conv2d_with(nn, &u->conv_out, x, &(With){ .norm = &u->norm_out, .act = ACT_SILU });
     return tensor_keep(nn->arena, entry, x);
 }
