@@ -181,6 +181,7 @@ static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPas
         double seconds = clock_now() - start;
         bool finite = b->nn.k->find_bad(y.data, tensor_len(y)) == tensor_len(y);
         arena_reset(b->nn.arena, 0);
+        b->nn.profile = NULL;
         if (i > 0) all += seconds;
         if (i > 0 && seconds < out->seconds) {
             profile_release(&out->profile);
@@ -199,25 +200,24 @@ static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPas
 
 /* ---- putting it together -------------------------------------------------------------------------------------------------- */
 
-/* What the networks and their activations take: nothing is made yet. Also checks shape and size. */
+/* What the networks and their activations take, counted without making them. Also checks shape and size. */
 static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena, Err *e)
 {
     Networks dry;
-    Arena counts;
     if (networks_make(&dry, s, true, 1, e)) return -1;
-    int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor;
+    int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor, failed = 0;
     out->size = b->job->size ? b->job->size : trained;
     b->side = out->size / factor;
-    int failed = 0;
     if (out->size % factor || !b->side)
         failed = err_usage(e, "size %d: %s draws multiples of %d", out->size, s->name, factor);
     if (!failed) {
+        Arena counts;
         arena_init_dry(&counts);
-        b->nn.arena = &counts;
-        b->networks = &dry;
-        step(b);
+        Bench counting = { .job = b->job, .nn = b->nn, .networks = &dry, .side = b->side };
+        counting.nn.arena = &counts;
+        step(&counting);
         arena_reset(&counts, 0);
-        decode(b);
+        decode(&counting);
         *arena = counts.peak;
         size_t need = counts.peak + unet_bytes(dry.unet) + vae_bytes(dry.vae) + synthetic_bytes(dry.unet_weights) +
                       synthetic_bytes(dry.vae_weights);
