@@ -9,7 +9,7 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights nn clip unet vae scheduler image pipeline cmd
+FOLDERS := base weights nn clip unet vae scheduler image pipeline web cmd
 PKGS    := openblas libutf8proc nettle fftw3f
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
@@ -21,10 +21,10 @@ ISA     := -DLIMN_X86
 else
 SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
 endif
-OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o
+OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
-CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c bench/*.c)
+CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c tests/web/*.c bench/*.c)
 
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
 ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
@@ -59,6 +59,10 @@ $(B)/liblimn.a: $(OBJ)
 $(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
 	@echo "LINK $@"
 	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(B)/liblimn.a $(LIBS) -lcmocka
+
+$(B)/tests/web/%: $(B)/tests/web/%.o $(B)/liblimn.a
+	@echo "LINK $@"
+	$(Q)$(COMPILE) -o $@ $^ $(LIBS)
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
 	@echo "LINK $@"
@@ -95,8 +99,25 @@ $(B)/models.S: scripts/pack $(shell find models -type f)
 $(B)/models.o: $(B)/models.S
 	$(Q)$(CC) -c -o $@ $<
 
+# The pages' templates, likewise.
+$(B)/web.S: scripts/pack-web $(wildcard web/*.html web/*.css web/*.js)
+	@mkdir -p $(@D)
+	$(Q)scripts/pack-web > $@.tmp && mv $@.tmp $@
+
+$(B)/web.o: $(B)/web.S
+	$(Q)$(CC) -c -o $@ $<
+
 asan:
 	@$(MAKE) check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+# In headless Chromium, with packages from npm: the gallery of a batch; sprite atlases in Phaser and PixiJS.
+test-web: test-gallery test-atlas
+
+test-gallery: all $(B)/tests/web/gallery_of
+	@tests/web/run $(B) gallery
+
+test-atlas: all
+	@tests/web/run $(B) atlas
 
 lint: deps-lint
 	@scripts/lint $(CFILES)
@@ -124,4 +145,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-web test-gallery test-atlas asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
