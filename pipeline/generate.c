@@ -684,3 +684,15 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     job_release(&job);
     return need;
 }
+
+int generator_evals(const Model *m, const Job *j, int *evals, Err *e)
+{
+    Job job;
+    job_copy(&job, j);
+    Generator *g = start(m, &job, NULL);
+    int failed = resolve(g, &job, e);
+    if (!failed) *evals = sampler_evals(g->sampler, &g->tl);
+    generator_free(g);
+    job_release(&job);
+    return failed ? -1 : 0;
+}
