@@ -51,6 +51,7 @@ typedef struct {
     Panels w;       /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
     const float *b; /* as Linear's */
     int in, out, k; /* k 1 or 3 */
+    const float *u; /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
 } Conv;
 
 /* Group norm and layer norm: scale and shift a channel. */
