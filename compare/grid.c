@@ -214,9 +214,11 @@ static int find_against(Grid *g, const char *text, Err *e)
             const char *equals = strchr(l.items[i], '=');
             const Option *o = equals ? option_find(l.items[i], (size_t)(equals - l.items[i])) : NULL;
             if (!o) failed = err_usage(e, "\"%.60s\" is not converged, nor OPTION=VALUE of a cell", l.items[i]);
-            else
-                fits = fits && (has(&g->rows[cell / g->column_count], o, equals + 1, &said) ||
-                                has(&g->columns[cell % g->column_count], o, equals + 1, &said));
+            else {
+                bool in_row = has(&g->rows[cell / g->column_count], o, equals + 1, &said);
+                bool in_column = has(&g->columns[cell % g->column_count], o, equals + 1, &said);
+                fits = fits && (in_row || in_column);
+            }
             if (o && !said) failed = err_usage(e, "%s is not an axis: the cells do not differ in it", o->name);
         }
         if (fits) found = cell;
