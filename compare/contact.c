@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "image/sheet.h"
@@ -131,6 +132,7 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
                 .picture = picture,
                 .ctx = &x };
     int failed = sheet_write(&s, str_text(&path), NULL, pages, e);
+    if (!failed && *pages > 1) unlink(str_text(&path)); /* of an earlier run with fewer cells */
     for (int i = 0; i < x.count; i++) free(x.lines[i].label);
     free(x.lines);
     free(rows);
