@@ -419,6 +419,11 @@ static int find_reference(Run *r, Cell *cell, Err *e)
     Comparison *c = r->c;
     Err why = { 0 };
     if (!cell->deterministic || cell->error) return 0;
+    if (sampler_find(cell->job.sampler)
+            ->cfg_pp) { /* its guidance is another: it does not lead to the others' picture */
+        cell->note = mem_strdup("it solves CFG++'s equation, not the one of the other samplers: there is no reference");
+        return 0;
+    }
     Reference wanted = { .identity = identity_of(&cell->job), .seed = cell->seed };
     if (start_of(&wanted.start, r->model, &cell->job, &why)) {
         cell->note = mem_strdup(why.text);

@@ -90,7 +90,8 @@ static void set_text(char **field, const char *text)
 static const char *usual_sampler(const Model *m)
 {
     const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
-    bool slow = own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
+    bool slow =
+        own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
     return own && !slow ? own->name : "dpmpp_2m";
 }
 
@@ -670,6 +671,18 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     generator_free(g);
     job_release(&job);
     return need;
+}
+
+int generator_timeline(const Model *m, const Job *j, Timeline *out, Err *e)
+{
+    Job job;
+    job_copy(&job, j);
+    Generator *g = start(m, &job, NULL);
+    int failed = resolve(g, &job, e);
+    if (!failed) timeline_copy(out, &g->tl);
+    generator_free(g);
+    job_release(&job);
+    return failed ? -1 : 0;
 }
 
 int generator_evals(const Model *m, const Job *j, int *evals, Err *e)
