@@ -24,7 +24,7 @@
 #include "scheduler/schedules.h"
 
 enum {
-    LOW_TILE = 48, /* latents, with --memory low */
+    LOW_TILE = 48,       /* latents, with --memory low */
     VAE_WHOLE = 0,       /* tile: decode without tiles */
     LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
     OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
