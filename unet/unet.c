@@ -327,6 +327,7 @@ int unet_sample_size(const UNet *u) { return u->s.sample_size; }
 int unet_added_width(const UNet *u) { return u->s.added_width; }
 int unet_added_ids(const UNet *u) { return u->s.added_ids; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }
+int unet_factor(const UNet *u) { return 1 << (u->s.levels - 1); }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
