@@ -9,7 +9,7 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights nn clip unet vae scheduler image pipeline web cmd
+FOLDERS := base weights nn clip unet vae scheduler image pipeline web compare cmd
 PKGS    := openblas libutf8proc nettle fftw3f
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
@@ -111,13 +111,16 @@ asan:
 	@$(MAKE) check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 # In headless Chromium, with packages from npm: the gallery of a batch; sprite atlases in Phaser and PixiJS.
-test-web: test-gallery test-atlas
+test-web test-browser: test-gallery test-atlas test-compare
 
 test-gallery: all $(B)/tests/web/gallery_of
 	@tests/web/run $(B) gallery
 
 test-atlas: all
 	@tests/web/run $(B) atlas
+
+test-compare: all
+	@tests/web/run $(B) compare
 
 lint: deps-lint
 	@scripts/lint $(CFILES)
@@ -145,4 +148,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-web test-gallery test-atlas asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

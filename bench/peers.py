@@ -102,8 +102,11 @@ def prepare_weights():
 
 def prepare_torch(piece, args):
     prepare_weights()
-    if piece.options.get("compiled"):  # the compiler's results are kept
+    done = CACHE / "inductor" / f"{key(piece, args)}.done"
+    if piece.options.get("compiled") and not done.exists():  # the compiler's results are kept
+        say(f"compiling {piece.name}: some minutes")
         run([PYTHON, WORKER, "torch", MODEL, *flags(piece, args), "--rounds", "0"], 3600, inductor())
+        done.touch()
 
 
 def prepare_openvino(piece, args):
@@ -305,6 +308,7 @@ def main():
     parser.add_argument("--limn", type=Path, default=ROOT / "build" / "limn", metavar="FILE")
     args = parser.parse_args()
     args.limn = args.limn.resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that run() ends its program too
     CACHE.mkdir(parents=True, exist_ok=True)
     pieces, results = chosen(args, parser), load_results()
     if args.list:

@@ -14,6 +14,22 @@ const Command commands[] = {
       "With --count, x.png becomes x-1.png, x-2.png, ... unless {seed} or {index} tell\n"
       "the pictures apart. A file that -o names is replaced.\n",
       cmd_generate },
+    { "compare", "PROMPT|PNGS", 1000,
+      "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
+      "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
+      "which sampler, schedule and steps: measured and shown",
+      "  limn compare \"a red potion\"\n"
+      "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
+      "  limn compare \"a red potion\" -s 10,20,40 --by evaluations --target ssim:.98\n"
+      "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20\n"
+      "  limn compare --axis 'prompt=a cat,a dog,\"a cat, asleep\"' --seeds 4\n"
+      "  limn compare a.png b.png c.png      the same measures, against the first\n"
+      "\n"
+      "Prints what it concludes and writes sheet.png, report.html, compare.csv,\n"
+      "compare.json and cells/*.png into a folder: that of -o, otherwise a fresh\n"
+      "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
+      "Without --seed the seed is 1.\n",
+      cmd_compare },
     { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json", "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
       "  limn info sprites\n"
@@ -56,9 +72,37 @@ static bool names(const char *list, const char *mark, const char *name)
     return false;
 }
 
+/* The rest of the word "from=" in the list, or of the word before "=to". NULL: there is none. */
+static const char *renamed(const char *list, const char *from, const char *to)
+{
+    for (const char *p = list; p && *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+        size_t len = strcspn(p, " "), left = strcspn(p, "= ");
+        if (left == len) continue;
+        if (from && strlen(from) == left && memcmp(p, from, left) == 0) return p + left + 1;
+        if (to && strlen(to) == len - left - 1 && memcmp(p + left + 1, to, len - left - 1) == 0) return p;
+    }
+    return NULL;
+}
+
+const Option *command_reads(const Command *c, const Option *o)
+{
+    const char *own = renamed(c->options, o->name, NULL);
+    return own ? option_find(own, strcspn(own, " ")) : o;
+}
+
+const char *command_shows(const Command *c, const Option *o)
+{
+    const char *name = renamed(c->options, NULL, o->name);
+    return name ? option_find(name, strcspn(name, "="))->name : o->name;
+}
+
+bool command_owns(const Command *c, const Option *o) { return names(c->options, "+", o->name); }
+
 bool command_takes(const Command *c, const Option *o)
 {
-    if (c->options) return names(c->options, "", o->name) || names(c->options, "+", o->name);
+    if (names(c->options, "", o->name) || names(c->options, "+", o->name)) return true;
+    if ((c->options && !names(c->options, "", "*")) || command_reads(c, o) != o || names(c->options, "-", o->name))
+        return false;
     for (const Command *other = commands; other->name; other++)
         if (names(other->options, "+", o->name)) return false;
     return true;

@@ -24,8 +24,12 @@ struct Command {
     const char *name;
     const char *words; /* as --help shows them: "PROMPT" */
     int max_words;
-    const char *
-        options; /* names of the options it takes, between spaces; "+name": no other command takes that; NULL: the rest */
+    /*
+     * Names of the options it takes, between spaces; NULL: "*".
+     * "+name": no other command takes that. "*": also all that are nobody's own, but for each "-name". "name=own": where others read --name, it
+     * reads the row `own`.
+     */
+    const char *options;
     const char *help;  /* one line */
     const char *about; /* a few lines for its own --help, examples first */
     int (*run)(const Args *a, Err *e);
@@ -35,11 +39,15 @@ extern const Command commands[]; /* ends with name NULL */
 
 const Command *command_find(const char *name);
 bool command_takes(const Command *c, const Option *o);
+bool command_owns(const Command *c, const Option *o);           /* and no other does */
+const Option *command_reads(const Command *c, const Option *o); /* o, or what the command reads in its place */
+const char *command_shows(const Command *c, const Option *o);   /* the name under which the command takes it */
 
 int cmd_generate(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);
+int cmd_compare(const Args *a, Err *e);
 int cmd_bench(const Args *a, Err *e);
 int cmd_help(const Args *a, Err *e);
 

@@ -22,12 +22,14 @@ static void put_wrapped(const char *text)
     printf("\n");
 }
 
-static void put_option(const Option *o)
+static void put_option(const Command *c, const Option *o)
 {
     Str left = { 0 }, right = { 0 };
-    if (o->letter) str_addf(&left, "  -%c, ", o->letter);
+    const char *name = command_shows(c, o);
+    char letter = option_find(name, strlen(name))->letter;
+    if (letter) str_addf(&left, "  -%c, ", letter);
     else str_add(&left, "      ");
-    str_addf(&left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    str_addf(&left, "--%s%s%s", name, o->value ? " " : "", o->value ? o->value : "");
 
     str_add(&right, o->help);
     if (o->type == OPT_INT || o->type == OPT_FLOAT) str_addf(&right, " (%g to %g)", o->min, o->max);
@@ -44,13 +46,17 @@ static void put_option(const Option *o)
 void help_command(const Command *c)
 {
     printf("limn %s %s\n%s.\n\n%s", c->name, c->words, c->help, c->about);
-    for (int picture = 1; picture >= 0; picture--) {
+    static const char *const titles[] = { "The command's own", "The picture (what is not given is the model's choice)",
+                                          "The run" };
+    bool alone = c->options && *c->options != '*'; /* all that it takes is its own, more or less */
+    for (int part = 0; part < 3; part++) {
         bool first = true;
         for (const Option *o = job_options; o->name; o++) {
-            if (o->picture != (picture == 1) || !command_takes(c, o)) continue;
-            if (first) printf(picture ? "\nThe picture (what is not given is the model's choice):\n" : "\nThe run:\n");
+            int of = !alone && command_owns(c, o) ? 0 : o->picture ? 1 : 2;
+            if (of != part || !command_takes(c, o)) continue;
+            if (first) printf("\n%s:\n", titles[part]);
             first = false;
-            put_option(o);
+            put_option(c, o);
         }
     }
 }

@@ -60,6 +60,7 @@ static int parse_long(Job *j, bool *help, const Command *c, char **args, Err *e)
         unknown(c, name, len, typed, e);
         return 0;
     }
+    o = command_reads(c, o);
     if (o->type == OPT_FLAG) {
         if (equals) {
             err_usage(e, "%s: takes no value, \"%.60s\" was given", typed.text, equals + 1);
@@ -90,6 +91,7 @@ static int parse_letters(Job *j, bool *help, const Command *c, char **args, Err 
             err_usage(e, "%s: no such option; limn %s --help shows them", typed.text, c->name);
             return 0;
         }
+        o = command_reads(c, o);
         if (o->type == OPT_FLAG) {
             if (set(j, c, o, typed, "true", e)) return 0;
             continue;

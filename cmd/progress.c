@@ -68,6 +68,42 @@ static void add(char *buf, int columns_left, const char *piece)
     if (strlen(buf) + strlen(piece) <= (size_t)columns_left) strcat(buf, piece);
 }
 
+/* A bar and what stands behind it, or less where there is no room. */
+static void add_bar(char *buf, int room, double share)
+{
+    if (room < SHORTEST_BAR) return;
+    int bar = room < LONGEST_BAR ? room : LONGEST_BAR, full = (int)(bar * share);
+    size_t at = strlen(buf);
+    buf[at++] = '[';
+    for (int i = 0; i < bar; i++) buf[at++] = i < full ? '=' : i == full ? '>' : ' ';
+    buf[at++] = ']';
+    buf[at++] = ' ';
+    buf[at] = 0;
+}
+
+void progress_share(Progress *p, const char *what, double share)
+{
+    if (!p->shown) return;
+    double now = progress_now();
+    if (p->began == 0) {
+        p->began = now;
+        p->first = share;
+    }
+    char line[MOST_COLUMNS + 1] = "", tail[256], left[32] = "";
+    double done = share - p->first;
+    if (done > 0.01 && share < 1) {
+        duration(left, sizeof left, (now - p->began) / done * (1 - share));
+        strcat(left, " left  ");
+    }
+    snprintf(tail, sizeof tail, "%3.0f %%  %s", 100 * share, left);
+    int width = columns() - 1, room = width - (int)strlen(tail) - 3;
+    add_bar(line, room < LONGEST_BAR / 2 ? room : LONGEST_BAR / 2, share);
+    add(line, width, tail);
+    int words = width - (int)strlen(line);
+    if (words > 8) strncat(line, what, (size_t)words);
+    show(line);
+}
+
 void progress_line(char *buf, int width, const Progress *p, int done, int steps)
 {
     char head[32] = "", tail[128], piece[64], left[32];
@@ -91,15 +127,7 @@ void progress_line(char *buf, int width, const Progress *p, int done, int steps)
     else head[0] = 0;
     buf[0] = 0;
     strcat(buf, head);
-    if (room >= SHORTEST_BAR) {
-        int bar = room < LONGEST_BAR ? room : LONGEST_BAR, full = (int)((long)bar * done / steps);
-        size_t at = strlen(buf);
-        buf[at++] = '[';
-        for (int i = 0; i < bar; i++) buf[at++] = i < full ? '=' : i == full ? '>' : ' ';
-        buf[at++] = ']';
-        buf[at++] = ' ';
-        buf[at] = 0;
-    }
+    add_bar(buf, room, (double)done / steps);
     add(buf, width, tail);
 }
 

@@ -12,6 +12,8 @@ typedef struct {
     int picture, pictures;   /* 1 .. pictures */
     int steps_done;          /* of all pictures */
     int last;                /* steps done of this picture */
+    double began;            /* progress_share(): when the first share was told */
+    double first;            /* and how large it was */
     double started, working; /* when the last step began; seconds in steps so far */
 } Progress;
 
@@ -22,6 +24,9 @@ void progress_say(Progress *p, const char *what);
 
 void progress_picture(Progress *p, int picture);
 void progress_step(Progress *p, int done, int steps); /* done == 0: the first begins */
+
+/* Work of many kinds: what is done now, the share of all (0 .. 1), and the time left, reckoned from when it began. */
+void progress_share(Progress *p, const char *what, double share);
 
 /* Leaves an empty line, so that something else can be written. */
 void progress_clear(Progress *p);

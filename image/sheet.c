@@ -18,11 +18,11 @@ enum {
     FRAME = 3,
 };
 
-static const Colour paper = { 247, 247, 245 }, empty = { 234, 234, 231 }, accent = { 0, 98, 204 },
+static const Colour paper = { 247, 246, 243 }, empty = { 238, 236, 231 }, accent = { 168, 67, 28 },
                     alarm = { 176, 32, 32 };
 
-static const Pen title_pen = { 1.6, true, { 28, 29, 33 } }, strong_pen = { 1, true, { 28, 29, 33 } },
-                 quiet_pen = { 1, false, { 104, 106, 114 } };
+static const Pen title_pen = { 1.6, true, { 31, 29, 26 } }, strong_pen = { 1, true, { 31, 29, 26 } },
+                 quiet_pen = { 1, false, { 107, 102, 94 } };
 
 /* How a sheet is laid out: all in pixels, the same on each page. */
 typedef struct {

@@ -59,6 +59,7 @@ struct Generator {
     bool bf16;      /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
+    Tensor kv;      /* of a run: [n, halves * tokens, 1, columns]: unet_context() of each picture's own halves */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
     int calls;      /* of the network in this run */
     Trace trace;
@@ -241,6 +242,41 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
+/* Picture i's part of [halves * n, h, w, c], as a tensor of its own: [halves, h, w, c]. */
+static Tensor own_halves(const Generator *g, Tensor all, int i)
+{
+    int halves = g->guided ? 2 : 1, n = all.n / halves;
+    Tensor own = tensor_new(g->nn.arena, halves, all.h, all.w, all.c);
+    for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(own, k, 1), tensor_slice(all, k * n + i, 1));
+    return own;
+}
+
+static Tensor own_kv(const Generator *g, int i)
+{
+    int halves = g->guided ? 2 : 1;
+    return tensor_view(tensor_slice(g->kv, i, 1), halves, g->kv.h / halves, 1, g->kv.c);
+}
+
+static Nn unet_nn(const Generator *g)
+{
+    Nn nn = g->nn;
+    nn.bf16 = g->bf16;
+    return nn;
+}
+
+/* What all steps share of the UNet's work on the prompts. */
+static void prepare_kv(Generator *g)
+{
+    int halves = g->guided ? 2 : 1, n = g->context.n / halves;
+    Nn nn = unet_nn(g);
+    g->kv = tensor_new(nn.arena, n, halves * g->context.h, 1, unet_context_columns(g->m->unet));
+    size_t mark = nn.arena->used;
+    for (int i = 0; i < n; i++) {
+        unet_context(&nn, g->m->unet, own_halves(g, g->context, i), own_kv(g, i));
+        arena_reset(nn.arena, mark);
+    }
+}
+
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
 
 static int check_cancelled(const Generator *g, Err *e)
@@ -261,16 +297,9 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
     int halves = g->guided ? 2 : 1, n = x.n / halves;
     size_t mark = g->nn.arena->used;
     for (int i = 0; i < n; i++) {
-        Tensor own = tensor_new(g->nn.arena, halves, x.h, x.w, x.c);
-        Tensor context = tensor_new(g->nn.arena, halves, g->context.h, 1, g->context.c);
-        for (int k = 0; k < halves; k++) {
-            tensor_copy(tensor_slice(own, k, 1), tensor_slice(x, k * n + i, 1));
-            tensor_copy(tensor_slice(context, k, 1), tensor_slice(g->context, k * n + i, 1));
-        }
-        UNetInputs in = { .context = context, .cond = g->cond };
-        g->nn.bf16 = g->bf16;
-        Tensor y = unet_forward(&g->nn, g->m->unet, own, t, &in);
-        g->nn.bf16 = false;
+        UNetInputs in = { .kv = own_kv(g, i), .cond = g->cond };
+        Nn nn = unet_nn(g);
+        Tensor y = unet_forward(&nn, g->m->unet, own_halves(g, x, i), t, &in);
         for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
         arena_reset(g->nn.arena, mark);
     }
@@ -435,6 +464,7 @@ static size_t measure(Generator *g, int n)
     for (int i = 0; i < n; i++) same[i] = &g->given_prompts;
     arena_init_dry(&g->arena);
     g->context = embed_all(g, same, n);
+    prepare_kv(g);
     draw(g, NULL, n, NULL, &e);
     size_t need = g->arena.peak;
     g->arena = real;
@@ -527,6 +557,9 @@ static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
     size_t len = tensor_len(g->context);
     if (g->nn.k->find_bad(g->context.data, len) < len)
         return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged");
+    start = now();
+    prepare_kv(g);
+    g->time.text += now() - start;
     return 0;
 }
 
@@ -664,4 +697,16 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     generator_free(g);
     job_release(&job);
     return need;
+}
+
+int generator_evals(const Model *m, const Job *j, int *evals, Err *e)
+{
+    Job job;
+    job_copy(&job, j);
+    Generator *g = start(m, &job, NULL);
+    int failed = resolve(g, &job, e);
+    if (!failed) *evals = sampler_evals(g->sampler, &g->tl);
+    generator_free(g);
+    job_release(&job);
+    return failed ? -1 : 0;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
@@ -23,6 +24,11 @@ static int check_sampler(const char *text, Err *e);
 static int check_schedule(const char *text, Err *e);
 static int check_vae_tile(const char *text, Err *e);
 static int check_threads(const char *text, Err *e);
+static int check_samplers(const char *text, Err *e);
+static int check_schedules(const char *text, Err *e);
+static int check_step_counts(const char *text, Err *e);
+static int check_target(const char *text, Err *e);
+static int check_axis(const char *text, Err *e);
 static int check_sizes(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
@@ -106,13 +112,36 @@ const Option job_options[] = {
     { "batch", 0, OPT_INT, JOB(batch), "2", 1, 64, "N", RUN, NULL,
       "latents that go through the UNet at once; 2 is one picture with guidance" },
     { "layers", 0, OPT_FLAG, JOB(layers), "false", 0, 0, NULL, RUN, NULL, "tell what each distinct layer takes" },
+
+    { "save-steps", 0, OPT_FLAG, JOB(save_steps), "false", 0, 0, NULL, RUN, NULL,
+      "also write what each step predicts that the picture will be, and all of them in a strip" },
+
+    { "samplers", 0, OPT_STR, JOB(samplers), NULL, 0, 0, "NAME,NAME,...", RUN, check_samplers, "limn list samplers" },
+    { "schedules", 0, OPT_STR, JOB(schedules), NULL, 0, 0, "NAME,NAME,...", RUN, check_schedules,
+      "limn list schedules; otherwise the model's own" },
+    { "step-counts", 0, OPT_STR, JOB(step_counts), NULL, 0, 0, "N,N,...", RUN, check_step_counts,
+      "numbers of steps; of evaluations with --by evaluations" },
+    { "seeds", 0, OPT_INT, JOB(seeds), NULL, 1, 100, "N", RUN, NULL,
+      "pictures of each cell; otherwise 1, and 3 for samplers that draw fresh noise, whose spread is told" },
+    { "by", 0, OPT_CHOICE, JOB(by), "steps", 0, 0, "steps|evaluations", RUN, NULL,
+      "line the cells up by steps, or by calls of the network, which are what costs" },
+    { "target", 0, OPT_STR, JOB(target), "psnr:35", 0, 0, "MEASURE:X", RUN, check_target,
+      "how near the reference is near enough: psnr:DB, ssim:X or rmse:X (of the latents)" },
+    { "axis", 0, OPT_LINES, JOB(axes), NULL, 0, 0, "OPTION=V,V,...", RUN, check_axis,
+      "any option as columns; given again, another as rows" },
+    { "against", 0, OPT_STR, JOB(against), NULL, 0, 0, "converged|OPTION=V,...", RUN, NULL,
+      "what the cells are measured against; otherwise the converged picture, or with other axes than sampler, schedule "
+      "and steps the first cell" },
     { .name = NULL },
 };
 /* clang-format on */
 
 static void *field(const Job *j, const Option *o) { return (char *)(size_t)j + o->offset; }
 
-static bool is_text(const Option *o) { return o->type == OPT_STR || o->type == OPT_PATH || o->type == OPT_CHOICE; }
+static bool is_text(const Option *o)
+{
+    return o->type == OPT_STR || o->type == OPT_PATH || o->type == OPT_CHOICE || o->type == OPT_LINES;
+}
 
 void job_init(Job *j)
 {
@@ -239,6 +268,24 @@ static int set_text(char **out, const Option *o, const char *text, Err *e)
     return 0;
 }
 
+/* A line more. */
+static int add_line(char **out, const Option *o, const char *text, Err *e)
+{
+    char *old = *out;
+    *out = NULL;
+    int failed = set_text(out, o, text, e);
+    if (!failed && old) {
+        Str both = { 0 };
+        str_addf(&both, "%s\n%s", old, *out);
+        free(*out);
+        *out = both.s;
+        free(old);
+    } else if (failed) {
+        *out = old;
+    }
+    return failed;
+}
+
 int job_set(Job *j, const Option *o, const char *text, Err *e)
 {
     if (o->check && o->check(text, e)) return -1;
@@ -248,6 +295,7 @@ int job_set(Job *j, const Option *o, const char *text, Err *e)
     case OPT_SEED: return set_seed(j, text, e);
     case OPT_STR:
     case OPT_PATH: return set_text(field(j, o), o, text, e);
+    case OPT_LINES: return add_line(field(j, o), o, text, e);
     case OPT_CHOICE:
         if (!is_choice(o->value, text)) return err_usage(e, "\"%.60s\" is not one of %s", text, o->value);
         return set_text(field(j, o), o, text, e);
@@ -291,6 +339,7 @@ bool job_get(const Job *j, const Option *o, Str *out)
     case OPT_STR:
     case OPT_PATH:
     case OPT_CHOICE:
+    case OPT_LINES:
         if (!*(char *const *)p) return false;
         str_add(out, *(char *const *)p);
         return true;
@@ -298,27 +347,88 @@ bool job_get(const Job *j, const Option *o, Str *out)
     return false;
 }
 
-static int unknown_name(const char *text, const char *what, const Nearest *n, Err *e)
+/* What is not a name of a table: those that are near, or have it in them. next: the table's names, one a call, then NULL. */
+static int unknown_name(const char *text, const char *what, const char *(*name)(int i), Err *e)
 {
-    if (n->best)
-        return err_usage(e, "\"%.60s\" is not a %s; did you mean \"%s\"? (limn list %ss)", text, what, n->best, what);
-    return err_usage(e, "\"%.60s\" is not a %s; limn list %ss shows them", text, what, what);
+    enum { SHOWN = 5 };
+    Str near = { 0 };
+    int count = 0;
+    Nearest best = nearest_to(text);
+    for (int i = 0; name(i); i++) nearest_try(&best, name(i));
+    if (best.best) str_addf(&near, "\"%s\"", best.best), count++;
+    for (int i = 0; name(i) && count < SHOWN; i++) {
+        Nearest one = nearest_to(text);
+        nearest_try(&one, name(i));
+        bool has = strlen(text) > 1 && strstr(name(i), text);
+        if (name(i) == best.best || (!one.best && !has)) continue;
+        str_addf(&near, "%s\"%s\"", count++ ? " or " : "", name(i));
+    }
+    if (count)
+        err_usage(e, "\"%.60s\" is not a %s; did you mean %s? (limn list %ss)", text, what, str_text(&near), what);
+    else err_usage(e, "\"%.60s\" is not a %s; limn list %ss shows them", text, what, what);
+    str_release(&near);
+    return -1;
 }
+
+static const char *sampler_name(int i) { return samplers[i].name; }
+static const char *schedule_name(int i) { return schedules[i].name; }
 
 static int check_sampler(const char *text, Err *e)
 {
-    if (sampler_find(text)) return 0;
-    Nearest n = nearest_to(text);
-    for (const Sampler *s = samplers; s->name; s++) nearest_try(&n, s->name);
-    return unknown_name(text, "sampler", &n, e);
+    return sampler_find(text) ? 0 : unknown_name(text, "sampler", sampler_name, e);
 }
 
 static int check_schedule(const char *text, Err *e)
 {
-    if (schedule_find(text)) return 0;
-    Nearest n = nearest_to(text);
-    for (const Schedule *s = schedules; s->name; s++) nearest_try(&n, s->name);
-    return unknown_name(text, "schedule", &n, e);
+    return schedule_find(text) ? 0 : unknown_name(text, "schedule", schedule_name, e);
+}
+
+/* A list's values, each checked. */
+static int check_each(const char *text, int (*check)(const char *value, Err *e), Err *e)
+{
+    List values;
+    int failed = list_split(&values, text, e);
+    for (int i = 0; i < values.count && !failed; i++) failed = check(values.items[i], e);
+    list_release(&values);
+    return failed;
+}
+
+static int check_samplers(const char *text, Err *e) { return check_each(text, check_sampler, e); }
+static int check_schedules(const char *text, Err *e) { return check_each(text, check_schedule, e); }
+
+static int check_step_count(const char *text, Err *e)
+{
+    const Option *steps = option_find("steps", 5);
+    int unused;
+    return set_int(&unused, steps, text, e);
+}
+
+static int check_step_counts(const char *text, Err *e) { return check_each(text, check_step_count, e); }
+
+static int check_target(const char *text, Err *e)
+{
+    double value;
+    const char *colon = strchr(text, ':');
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    bool known =
+        len == 4 && (strncmp(text, "psnr", 4) == 0 || strncmp(text, "ssim", 4) == 0 || strncmp(text, "rmse", 4) == 0);
+    if (known && parse_double(colon + 1, &value) && value >= 0 && value < 1e6) return 0;
+    return err_usage(e, "\"%.60s\" is not psnr:DB, ssim:X or rmse:X, such as psnr:35", text);
+}
+
+/* Only the form; what an axis may be is known where axes are used. */
+static int check_axis(const char *text, Err *e)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || strchr(text, '\n'))
+        return err_usage(e, "\"%.60s\" is not OPTION=VALUE,VALUE,..., such as cfg-scale=3,5,7", text);
+    const Option *o = option_find(text, (size_t)(equals - text));
+    if (o) return 0;
+    Nearest n = nearest_to_n(text, (size_t)(equals - text));
+    for (o = job_options; o->name; o++)
+        if (o->picture) nearest_try(&n, o->name);
+    if (n.best) return err_usage(e, "\"%.*s\" is no option; did you mean %s?", (int)(equals - text), text, n.best);
+    return err_usage(e, "\"%.*s\" is no option; limn list options shows them", (int)(equals - text), text);
 }
 
 static int check_vae_tile(const char *text, Err *e)

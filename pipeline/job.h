@@ -44,6 +44,12 @@ typedef struct {
     char *shape;
     int size, batch; /* size 0: the shape's own */
     bool layers;
+    /* limn compare's; NULL: not said */
+    char *samplers, *schedules, *step_counts; /* values parted by commas */
+    char *axes;                               /* "cfg-scale=3,5", a line each */
+    char *by, *target, *against;              /* "steps" | "evaluations"; "psnr:35"; "converged" or "steps=20,..." */
+    int seeds;                                /* 0: not said */
+    bool save_steps;                          /* limn generate's */
 } Job;
 
 enum {
@@ -53,7 +59,8 @@ enum {
     JOB_THREADS_A_CORE = 4, /* more is a mistake, not a wish */
 };
 
-typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } OptionType;
+/* OPT_LINES: may be given again, each time a line more. */
+typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CHOICE, OPT_LINES } OptionType;
 
 typedef struct {
     const char *name; /* "cfg-scale"; a batch field and metadata key with '-' as '_' */

@@ -245,13 +245,12 @@ int each_folder(const char *parent, const char *prefix, void (*check)(const char
     return found;
 }
 
-Panels test_panels(const float *w, int n, int channels, int taps)
+Panels test_panels(Arena *a, const float *w, int n, int channels, int taps)
 {
     Panels p = { .type = PANEL_F32, .k = channels * taps, .n = n };
     const unsigned char **rows = calloc((size_t)n, sizeof *rows);
     for (int i = 0; i < n; i++) rows[i] = (const unsigned char *)(w + (size_t)i * (size_t)p.k);
-    void *data = NULL;
-    if (posix_memalign(&data, 64, panels_bytes(&p))) fail_msg("out of memory");
+    void *data = arena_alloc(a, panels_bytes(&p));
     assert_int_equal(panels_pack(&p, data, rows, taps), (size_t)n * (size_t)p.k);
     free(rows);
     p.data = data;

@@ -193,6 +193,13 @@ static Transformer transformer(Torch *t, const char *prefix, int c, int context,
     return x;
 }
 
+static Tensor over_prompt(Torch *t, Transformer *m, Tensor x, Tensor context)
+{
+    Tensor kv = tensor_new(&t->arena, context.n, context.h, context.w, transformer_place(m, 0));
+    transformer_context(&t->nn, m, context, kv);
+    return transformer_forward(&t->nn, m, x, kv);
+}
+
 /* ---- test_layers_utils.py -------------------------------------------------------------------------------------------- */
 
 static Tensor upsample_with_conv(Torch *t)
@@ -240,7 +247,7 @@ static Tensor transformer_default(Torch *t)
     Tensor x = randn(t, 1, 32, 64, 64);
     draw_transformer(t, "", 32, 32, false);
     Transformer m = transformer(t, "", 32, 32, 1);
-    Tensor y = transformer_forward(&t->nn, &m, x, tensor_slice(x, 0, 1));
+    Tensor y = over_prompt(t, &m, x, tensor_slice(x, 0, 1));
     transformer_release(&m);
     return y;
 }
@@ -252,7 +259,7 @@ static Tensor transformer_cross_attention_dim(Torch *t)
     Transformer m = transformer(t, "", 64, 64, 2);
     Tensor context = tensor_new(&t->arena, 1, 4, 1, 64);
     rng_randn(&t->rng, context.data, tensor_len(context));
-    Tensor y = transformer_forward(&t->nn, &m, x, context);
+    Tensor y = over_prompt(t, &m, x, context);
     transformer_release(&m);
     return y;
 }

@@ -5,14 +5,17 @@
 
 #include "base/mem.h"
 
-static int attention_bind(Binder *b, Attention *a, const char *name, int channels, int context, int heads)
+/* context 0: over the pixels. */
+static int attention_bind(Binder *b, Attention *a, const char *name, const TransformerShape *s, int context)
 {
+    static const char *const qkv[] = { "to_q", "to_k", "to_v", NULL };
+    int c = s->channels;
     size_t mark = bind_enter(b, "%s", name);
-    a->heads = heads;
-    int failed = bind_linear(b, &a->to_q, "to_q", channels, channels, false) ||
-                 bind_linear(b, &a->to_k, "to_k", context, channels, false) ||
-                 bind_linear(b, &a->to_v, "to_v", context, channels, false) ||
-                 bind_linear(b, &a->to_out, "to_out.0", channels, channels, true);
+    a->heads = s->heads;
+    int failed = context ? bind_linear(b, &a->to_q, "to_q", c, c, false) ||
+                               bind_linear_joined(b, &a->to_kv, qkv + 1, context, c, false)
+                         : bind_linear_joined(b, &a->to_qkv, qkv, c, c, false);
+    failed = failed || bind_linear(b, &a->to_out, "to_out.0", c, c, true);
     bind_leave(b, mark);
     return failed ? -1 : 0;
 }
@@ -20,12 +23,11 @@ static int attention_bind(Binder *b, Attention *a, const char *name, int channel
 static int block_bind(Binder *b, TransformerBlock *t, const TransformerShape *s)
 {
     int c = s->channels;
-    t->only_cross = s->only_cross;
     if (bind_norm(b, &t->norm1, "norm1", c, 0, 1e-5f) || bind_norm(b, &t->norm2, "norm2", c, 0, 1e-5f) ||
         bind_norm(b, &t->norm3, "norm3", c, 0, 1e-5f))
         return -1;
-    if (attention_bind(b, &t->attn1, "attn1", c, s->only_cross ? s->context : c, s->heads) ||
-        attention_bind(b, &t->attn2, "attn2", c, s->context, s->heads))
+    if (attention_bind(b, &t->attn1, "attn1", s, s->only_cross ? s->context : 0) ||
+        attention_bind(b, &t->attn2, "attn2", s, s->context))
         return -1;
     if (bind_linear_geglu(b, &t->ff_in, "ff.net.0.proj", c, 8 * c)) return -1;
     return bind_linear(b, &t->ff_out, "ff.net.2", 4 * c, c, true);
@@ -47,35 +49,70 @@ int transformer_bind(Binder *b, Transformer *t, const TransformerShape *s)
     return 0;
 }
 
+static int place(Attention *a, int columns)
+{
+    bool cross = a->to_kv.out > 0;
+    a->kv_at = cross ? columns : -1;
+    return cross ? columns + a->to_kv.out : columns;
+}
+
+int transformer_place(Transformer *t, int columns)
+{
+    for (int i = 0; i < t->count; i++) columns = place(&t->blocks[i].attn2, place(&t->blocks[i].attn1, columns));
+    return columns;
+}
+
 void transformer_release(Transformer *t)
 {
     free(t->blocks);
     *t = (Transformer){ .blocks = NULL };
 }
 
-/* residual + attention(x, context) */
-static Tensor attend(Nn *nn, const Attention *a, Tensor x, Tensor context, Tensor residual)
+/* Its part of the keys and values of all. */
+static Tensor own_columns(const Attention *a, Tensor kv)
 {
-    Tensor q = nn_linear(nn, &a->to_q, x), k = nn_linear(nn, &a->to_k, context), v = nn_linear(nn, &a->to_v, context);
-    return nn_linear_add(nn, &a->to_out, nn_attention(nn, q, k, v, a->heads, false), residual);
+    size_t at = tensor_rows(kv) * (size_t)a->kv_at;
+    return (Tensor){ kv.data ? kv.data + at : NULL, kv.n, kv.h, kv.w, a->to_kv.out };
 }
 
-static Tensor block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor context)
+static void attention_context(Nn *nn, const Attention *a, Tensor context, Tensor kv)
+{
+    if (a->kv_at < 0) return;
+    size_t mark = nn->arena->used;
+    tensor_copy(own_columns(a, kv), nn_linear(nn, &a->to_kv, context));
+    arena_reset(nn->arena, mark);
+}
+
+void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv)
+{
+    for (int i = 0; i < t->count; i++) {
+        attention_context(nn, &t->blocks[i].attn1, context, kv);
+        attention_context(nn, &t->blocks[i].attn2, context, kv);
+    }
+}
+
+/* residual + attention(x, x or the prompt) */
+static Tensor attend(Nn *nn, const Attention *a, Tensor x, Tensor kv, Tensor residual)
+{
+    Tensor y = a->kv_at < 0 ? nn_attention_joined(nn, nn_linear(nn, &a->to_qkv, x), a->heads, false)
+                            : nn_attention_cross(nn, nn_linear(nn, &a->to_q, x), own_columns(a, kv), a->heads);
+    return nn_linear_add(nn, &a->to_out, y, residual);
+}
+
+static Tensor block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor kv)
 {
     size_t mark = nn->arena->used;
-    Tensor h = nn_layer_norm(nn, &t->norm1, x);
-    x = tensor_keep(nn->arena, mark, attend(nn, &t->attn1, h, t->only_cross ? context : h, x));
-    h = nn_layer_norm(nn, &t->norm2, x);
-    x = tensor_keep(nn->arena, mark, attend(nn, &t->attn2, h, context, x));
-    h = nn_linear_geglu(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x));
+    x = tensor_keep(nn->arena, mark, attend(nn, &t->attn1, nn_layer_norm(nn, &t->norm1, x), kv, x));
+    x = tensor_keep(nn->arena, mark, attend(nn, &t->attn2, nn_layer_norm(nn, &t->norm2, x), kv, x));
+    Tensor h = nn_linear_geglu(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x));
     return tensor_keep(nn->arena, mark, nn_linear_add(nn, &t->ff_out, h, x));
 }
 
-Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor context)
+Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor kv)
 {
     size_t mark = nn->arena->used;
     Tensor h = nn_linear(nn, &t->proj_in, nn_group_norm(nn, &t->norm, x, ACT_NONE));
     h = tensor_keep(nn->arena, mark, h);
-    for (int i = 0; i < t->count; i++) h = tensor_keep(nn->arena, mark, block_forward(nn, &t->blocks[i], h, context));
+    for (int i = 0; i < t->count; i++) h = tensor_keep(nn->arena, mark, block_forward(nn, &t->blocks[i], h, kv));
     return tensor_keep(nn->arena, mark, nn_linear_add(nn, &t->proj_out, h, x));
 }

@@ -8,15 +8,15 @@
 #include "nn/bind.h"
 #include "nn/nn.h"
 
+/* Over the pixels: q, k and v are one product. Over the prompt: k and v are computed once, see transformer_context(). */
 typedef struct {
-    Linear to_q, to_k, to_v, to_out; /* only to_out has a bias */
-    int heads;
+    Linear to_qkv, to_q, to_kv, to_out; /* to_qkv, or to_q and to_kv; only to_out has a bias */
+    int heads, kv_at; /* kv_at: its columns begin there in what transformer_context() fills; -1: no prompt */
 } Attention;
 
 typedef struct {
     Norm norm1, norm2, norm3; /* layer norms */
-    Attention attn1, attn2;   /* over the pixels (or the prompt, see below); over the prompt */
-    bool only_cross;          /* attn1 looks at the prompt too */
+    Attention attn1, attn2;   /* over the pixels (only_cross: over the prompt too); over the prompt */
     Linear ff_in, ff_out;     /* GEGLU: c -> 2 * 4c, 4c -> c */
 } TransformerBlock;
 
@@ -34,11 +34,17 @@ typedef struct {
 } TransformerShape;
 
 int transformer_bind(Binder *b, Transformer *t, const TransformerShape *s);
+/* columns: of the keys and values of the transformers before this one. Returns those with its own. */
+int transformer_place(Transformer *t, int columns);
 void transformer_release(Transformer *t);
 
 /*
- * x [n, h, w, channels]; context [n, tokens, 1, context]. Returns [n, h, w, channels]; all temporaries are given back.
+ * The keys and values of this transformer's cross-attentions, which depend on the prompt alone. context [n, tokens, 1, context];
+ * kv [n, tokens, 1, columns of all transformers]: one attention's [n, tokens, k and v] stand together, at kv_at.
  */
-Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor context);
+void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv);
+
+/* x [n, h, w, channels]; kv: what transformer_context() has filled. Returns [n, h, w, channels]; all temporaries are given back. */
+Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor kv);
 
 #endif

@@ -53,6 +53,7 @@ struct UNet {
     Conv conv_in, conv_out;
     Norm norm_out;
     Block down[MAX_LEVELS], mid, up[MAX_LEVELS]; /* mid: one more resnet than attentions */
+    int context_columns;
     BoundMemory memory;
 };
 
@@ -289,6 +290,25 @@ static int unet_bind(Binder *b, UNet *u)
     return bind_finish(b, NULL);
 }
 
+/* The attentions of block i, in the order of the forward; *count of them. */
+static Transformer *attentions_of(const UNet *u, int i, int *count)
+{
+    int levels = u->s.levels;
+    const Block *k = i < levels ? &u->down[i] : i == levels ? &u->mid : &u->up[i - levels - 1];
+    *count = !k->attentions ? 0 : k == &u->mid ? 1 : k->count;
+    return k->attentions;
+}
+
+static int place_context(UNet *u)
+{
+    int columns = 0, count;
+    for (int i = 0; i <= 2 * u->s.levels; i++) {
+        Transformer *t = attentions_of(u, i, &count);
+        for (int j = 0; j < count; j++) columns = transformer_place(&t[j], columns);
+    }
+    return columns;
+}
+
 UNet *unet_new(Config *c, Weights *w, Err *e)
 {
     UNet *u = mem_alloc(sizeof *u);
@@ -296,6 +316,7 @@ UNet *unet_new(Config *c, Weights *w, Err *e)
     binder_init(&b, w, e);
     int failed = shape_read(&u->s, c, e) || shape_check(&u->s, e) ? config_blame(c, e) : unet_bind(&b, u);
     u->memory = binder_take(&b);
+    u->context_columns = failed ? 0 : place_context(u);
     if (!failed) return u;
     unet_free(u);
     return NULL;
@@ -328,6 +349,7 @@ int unet_added_width(const UNet *u) { return u->s.added_width; }
 int unet_added_ids(const UNet *u) { return u->s.added_ids; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }
 int unet_factor(const UNet *u) { return 1 << (u->s.levels - 1); }
+int unet_context_columns(const UNet *u) { return u->context_columns; }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
@@ -372,13 +394,32 @@ static Tensor embed_time(Nn *nn, const UNet *u, int n, float t, const UNetInputs
     return tensor_keep(nn->arena, mark, emb);
 }
 
+void unet_context(Nn *nn, const UNet *u, Tensor context, Tensor kv)
+{
+    assert(context.c == u->s.context && kv.n == context.n && kv.h == context.h && kv.c == u->context_columns);
+    int count;
+    for (int i = 0; i <= 2 * u->s.levels; i++) {
+        const Transformer *t = attentions_of(u, i, &count);
+        for (int j = 0; j < count; j++) transformer_context(nn, &t[j], context, kv);
+    }
+}
+
+/* The keys and values that the caller has, or else ours. */
+static Tensor context_for(Nn *nn, const UNet *u, const UNetInputs *in)
+{
+    if (in->kv.n) return in->kv;
+    Tensor kv = tensor_new(nn->arena, in->context.n, in->context.h, in->context.w, u->context_columns);
+    unet_context(nn, u, in->context, kv);
+    return kv;
+}
+
 Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *in)
 {
     const Shape *s = &u->s;
-    assert(x.c == s->in && in->context.c == s->context && in->context.n == x.n);
     size_t entry = nn->arena->used;
-    Tensor skips[MAX_SKIPS];
+    Tensor skips[MAX_SKIPS], kv = context_for(nn, u, in);
     int skip = 0;
+    assert(x.c == s->in && kv.c == u->context_columns && kv.n == x.n);
 
     /* 1. the time, as every block wants it */
     Tensor temb = embed_time(nn, u, x.n, t, in);
@@ -390,8 +431,7 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
         for (int j = 0; j < k->count; j++) {
             size_t mark = nn->arena->used;
             x = resblock_forward(nn, &k->resnets[j], x, temb);
-            if (k->attentions)
-                x = tensor_keep(nn->arena, mark, transformer_forward(nn, &k->attentions[j], x, in->context));
+            if (k->attentions) x = tensor_keep(nn->arena, mark, transformer_forward(nn, &k->attentions[j], x, kv));
             skips[skip++] = x;
         }
         if (conv_present(&k->sampler)) x = skips[skip++] = nn_conv2d_down(nn, &k->sampler, x, 1);
@@ -402,7 +442,7 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     for (int j = 0; j < u->mid.count; j++) {
         x = tensor_keep(nn->arena, base, resblock_forward(nn, &u->mid.resnets[j], x, temb));
         if (u->mid.attentions && j == 0)
-            x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, in->context));
+            x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, kv));
     }
 
     /* 4. up: each block takes the skips of its level */
@@ -411,8 +451,7 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
         for (int j = 0; j < k->count; j++) {
             x = resblock_forward(nn, &k->resnets[j], nn_concat(nn, x, skips[--skip]), temb);
             x = tensor_keep(nn->arena, base, x);
-            if (k->attentions)
-                x = tensor_keep(nn->arena, base, transformer_forward(nn, &k->attentions[j], x, in->context));
+            if (k->attentions) x = tensor_keep(nn->arena, base, transformer_forward(nn, &k->attentions[j], x, kv));
         }
         if (conv_present(&k->sampler)) {
             Tensor next = skips[skip - 1];

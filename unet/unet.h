@@ -26,9 +26,18 @@ int unet_cond_width(const UNet *u);    /* time_cond_proj_dim (LCM); 0: none */
 int unet_factor(const UNet *u);        /* latents a pixel of the coarsest level: 8 */
 size_t unet_bytes(const UNet *u);      /* memory of converted weights */
 
+/*
+ * The keys and values of every cross-attention: they depend on the prompt alone, so they are computed once and serve every
+ * step. context [n, tokens, 1, context_width]; kv [n, tokens, 1, unet_context_columns()], the caller's, is filled; its columns
+ * stand attention by attention. nn as for the forward. Temporaries are given back. Cannot fail.
+ */
+int unet_context_columns(const UNet *u);
+void unet_context(Nn *nn, const UNet *u, Tensor context, Tensor kv);
+
 /* What a forward needs beside the latent. Pointers may be NULL where the config has no such input. */
 typedef struct {
-    Tensor context;      /* [n, tokens, 1, context_width] */
+    Tensor context;      /* [n, tokens, 1, context_width]; or instead */
+    Tensor kv;           /* what unet_context() made of it */
     const float *pooled; /* [n, added_width - ids * dim]: XL's pooled text embedding */
     const float *ids;    /* [n, added_ids]: XL's original size, crop, target size */
     const float *cond;   /* [n, cond_width]: LCM's guidance embedding */

@@ -1,0 +1,18 @@
+/*
+ * list.h - "a, b, c" as its values. A value with a comma in it stands in double quotes, in which "" is a quote (RFC 4180).
+ */
+#ifndef LIMN_BASE_LIST_H
+#define LIMN_BASE_LIST_H
+
+#include "base/err.h"
+
+typedef struct {
+    char **items; /* heap */
+    int count;
+} List;
+
+/* Spaces around a value do not count. Error: an empty value, a quote that does not end. list_release() also then. */
+int list_split(List *l, const char *text, Err *e);
+void list_release(List *l);
+
+#endif

@@ -1,0 +1,279 @@
+/* compare.c - limn compare: cells of a grid, or given pictures, measured; where the results go and what is said. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "cmd/command.h"
+#include "cmd/draw.h"
+#include "cmd/interrupt.h"
+#include "cmd/progress.h"
+#include "cmd/prompt.h"
+#include "compare/contact.h"
+#include "compare/document.h"
+#include "compare/pictures.h"
+#include "compare/report.h"
+#include "image/sheet.h"
+#include "nn/kernels.h"
+
+enum { MOST_FOLDERS = 99999 };
+
+static const uint64_t usual_seed = 1; /* not a random one: the same command again goes on where it was stopped */
+
+/* ---- CompareWatch ---- */
+
+typedef struct {
+    const Job *job;
+    Progress progress;
+} Teller;
+
+static void on_warning(void *ctx, const char *text)
+{
+    Teller *t = ctx;
+    if (t->job->quiet) return;
+    progress_clear(&t->progress);
+    warn_user(text);
+}
+
+static void on_progress(void *ctx, const char *what, double share)
+{
+    Str line = { 0 };
+    for (; *what; what++) str_addn(&line, (unsigned char)*what < 32 ? " " : what, 1);
+    progress_share(&((Teller *)ctx)->progress, str_text(&line), share);
+    str_release(&line);
+}
+
+static bool on_cancelled(void *ctx)
+{
+    (void)ctx;
+    return interrupted();
+}
+
+/* ---- where the results go ---- */
+
+/* The folder of --output, or a fresh one that this makes. */
+static int choose_folder(const Job *j, Str *dir, Err *e)
+{
+    if (j->output) {
+        str_add(dir, j->output);
+        while (dir->len > 1 && dir->s[dir->len - 1] == '/') dir->s[--dir->len] = 0;
+        if (str_ends(dir->s, ".png") && !file_is_dir(dir->s))
+            return err_usage(
+                e, "--output: \"%.200s\": a folder is expected, for a sheet, a report and a picture of each cell",
+                dir->s);
+        return 0;
+    }
+    for (int i = 1; i <= MOST_FOLDERS; i++) {
+        str_clear(dir);
+        str_addf(dir, "limn-compare-%05d", i);
+        if (mkdir(dir->s, 0777) == 0) return 0;
+        if (errno != EEXIST) return err_set(e, "%s: the folder cannot be made: %s", dir->s, strerror(errno));
+    }
+    return err_set(e, "limn-compare-%05d and all before it are there; choose a folder with -o", MOST_FOLDERS);
+}
+
+/* The word as a shell reads it back. */
+static void add_quoted(Str *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+    if (*word && !word[strspn(word, plain)]) {
+        str_add(out, word);
+        return;
+    }
+    str_add(out, "'");
+    for (; *word; word++) str_addf(out, *word == '\'' ? "'\\''" : "%c", *word);
+    str_add(out, "'");
+}
+
+static char *command_text(const Args *a)
+{
+    Str s = { 0 };
+    str_add(&s, "limn compare");
+    for (char **p = a->argv; *p; p++) {
+        str_add(&s, " ");
+        add_quoted(&s, *p);
+    }
+    return s.s;
+}
+
+static int write_text(const char *dir, const char *name, const char *text, Err *e)
+{
+    Str path = { 0 };
+    str_addf(&path, "%s/%s", dir, name);
+    int failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)text, strlen(text) }, e);
+    str_release(&path);
+    return failed;
+}
+
+/* ---- what is said ---- */
+
+static void print_conclusions(const Conclusions *k)
+{
+    for (int i = 0; i < k->section_count; i++) {
+        const Section *s = &k->sections[i];
+        printf("%s%s:\n", i ? "\n" : "", s->title);
+        for (int l = 0; l < s->count; l++) printf("  %s\n", s->lines[l]);
+    }
+}
+
+static void print_files(const Comparison *c, int pages)
+{
+    int drawn = 0, reused = 0;
+    for (int i = 0; i < c->count; i++) {
+        drawn += !c->cells[i].error;
+        reused += c->cells[i].reused;
+    }
+    printf("\nIn %s: report.html, sheet.png, compare.csv, compare.json, cells (%d picture%s", c->dir, drawn,
+           drawn == 1 ? "" : "s");
+    if (reused) printf(", %d from an earlier run", reused);
+    printf(")\n");
+    if (pages > 1)
+        printf("The sheet is larger than %d pixels a side: it is in %d files, sheet-1.png to sheet-%d.png\n",
+               SHEET_MAX_SIDE, pages, pages);
+}
+
+static int write_all(const Comparison *c, const Conclusions *k, const cJSON *doc, int *pages, Err *e)
+{
+    Str csv = { 0 };
+    document_csv(c, &csv);
+    char *json = cJSON_Print(doc);
+    int failed = write_text(c->dir, "compare.csv", str_text(&csv), e) || write_text(c->dir, "compare.json", json, e) ||
+                 contact_write(c, k, pages, e) || report_write(c->dir, doc, e);
+    cJSON_free(json);
+    str_release(&csv);
+    return failed ? -1 : 0;
+}
+
+static void print_json(const cJSON *doc)
+{
+    char *text = cJSON_PrintUnformatted(doc);
+    puts(text);
+    cJSON_free(text);
+}
+
+/* ---- cells ---- */
+
+static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
+{
+    Conclusions k = { 0 };
+    cJSON *doc = NULL;
+    int pages = 1;
+    progress_say(&t->progress, "writing the report");
+    int failed = conclude(&k, c, e);
+    if (!failed) {
+        doc = document_json(c, &k, command);
+        failed = write_all(c, &k, doc, &pages, e);
+    }
+    progress_clear(&t->progress);
+    if (!failed && c->base->json) print_json(doc);
+    else if (!failed) print_conclusions(&k), print_files(c, pages);
+    if (!failed && c->failed) {
+        failed = err_set(e, "%d of %d cells failed; the others are in %s", c->failed, c->count, c->dir);
+    }
+    cJSON_Delete(doc);
+    conclusions_release(&k);
+    return failed ? -1 : 0;
+}
+
+static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
+{
+    Comparison c = { 0 };
+    Teller t = { .job = j };
+    CompareWatch watch = { &t, on_warning, on_progress, on_cancelled };
+    Str dir = { 0 };
+    Grid check;
+    bool has_prompt_axis = j->axes && (str_starts(j->axes, "prompt=") || strstr(j->axes, "\nprompt="));
+    const char *why = NULL;
+    if (!kernels_select(&why)) return err_usage(e, "%s", why);
+    if (!(has_prompt_axis && !a->count) && prompt_read(a, "compare", j, e)) return -1;
+
+    /* what makes no sense is told before a folder is made */
+    int failed = grid_init(&check, j, e);
+    grid_release(&check);
+    if (failed || choose_folder(j, &dir, e)) {
+        str_release(&dir);
+        return -1;
+    }
+    if (!j->has_seed) {
+        j->seed = usual_seed;
+        j->has_seed = true;
+    }
+    if (!j->threads) j->threads = omp_get_num_procs();
+    omp_set_num_threads(j->threads);
+    progress_init(&t.progress, !j->quiet, 1);
+    failed = comparison_run(&c, j, str_text(&dir), &watch, e);
+    if (!failed) failed = finish(&c, &t, command, e);
+    progress_clear(&t.progress);
+    if (failed && e->code == ERR_INTERRUPTED && !j->quiet)
+        fprintf(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir),
+                str_text(&dir));
+    comparison_release(&c);
+    if (!j->output) rmdir(str_text(&dir)); /* only while there is nothing in it */
+    str_release(&dir);
+    return failed ? -1 : 0;
+}
+
+/* ---- given pictures ---- */
+
+static bool is_picture(const char *word)
+{
+    size_t len = strlen(word);
+    return (len > 4 && (strcmp(word + len - 4, ".png") == 0 || strcmp(word + len - 4, ".PNG") == 0)) ||
+           file_exists(word);
+}
+
+static int compare_pictures(const Args *a, const Job *j, const char *command, Err *e)
+{
+    Pictures p;
+    Str dir = { 0 };
+    int failed = pictures_measure(&p, a->words, a->count, e);
+    if (!failed && j->output) failed = choose_folder(j, &dir, e) || pictures_write(&p, str_text(&dir), command, e);
+    if (!failed && j->json) {
+        cJSON *doc = pictures_json(&p, command);
+        print_json(doc);
+        cJSON_Delete(doc);
+    } else if (!failed) {
+        Str table = { 0 };
+        pictures_table(&p, &table);
+        fputs(str_text(&table), stdout);
+        str_release(&table);
+        if (j->output) printf("\nIn %s: report.html, sheet.png, compare.csv, compare.json\n", str_text(&dir));
+    }
+    if (!failed && p.failed) {
+        const char *first = "";
+        for (int i = p.count - 1; i >= 0; i--)
+            if (p.rows[i].error) first = p.rows[i].error;
+        failed = err_set(e, "%s%s", first, p.failed > 1 ? " (and others could not be measured)" : "");
+    }
+    pictures_release(&p);
+    str_release(&dir);
+    return failed ? -1 : 0;
+}
+
+int cmd_compare(const Args *a, Err *e)
+{
+    int pictures = 0;
+    for (int i = 0; i < a->count; i++) pictures += is_picture(a->words[i]);
+    char *command = command_text(a);
+    Job j;
+    job_copy(&j, &a->job);
+    int failed;
+    if (a->count > 1 && pictures) failed = compare_pictures(a, &j, command, e);
+    else if (a->count > 1)
+        failed = err_usage(
+            e,
+            "%d words where one prompt or several PNG files are expected: put the prompt in quotes, \"%.60s %.60s%s\"",
+            a->count, a->words[0], a->words[1], a->count > 2 ? " ..." : "");
+    else if (a->count && pictures && str_ends(a->words[0], ".png"))
+        failed =
+            err_usage(e, "\"%.200s\" alone: what shall it be compared with? limn compare A.png B.png", a->words[0]);
+    else failed = compare_cells(a, &j, command, e);
+    job_release(&j);
+    free(command);
+    return failed ? -1 : 0;
+}

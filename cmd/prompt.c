@@ -1,0 +1,58 @@
+/* prompt.c - see prompt.h. */
+#include "cmd/prompt.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "cmd/draw.h"
+#include "cmd/interrupt.h"
+
+/* All of stdin, without its final newline. */
+static int read_prompt(Str *out, Err *e)
+{
+    char buf[4096];
+    for (;;) {
+        ssize_t n = read(STDIN_FILENO, buf, sizeof buf);
+        if (interrupt_check(e)) return -1;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return err_set(e, "stdin: %s", strerror(errno));
+        if (n == 0) break;
+        if (memchr(buf, 0, (size_t)n)) return err_usage(e, "stdin: a NUL byte, where the text of a prompt is expected");
+        str_addn(out, buf, (size_t)n);
+        if (out->len > JOB_MAX_TEXT)
+            return err_usage(e, "stdin: more than %d bytes, too many for a prompt", JOB_MAX_TEXT);
+    }
+    if (out->len && out->s[out->len - 1] == '\n') out->s[--out->len] = 0;
+    if (out->len && out->s[out->len - 1] == '\r') out->s[--out->len] = 0;
+    return 0;
+}
+
+static int set_prompt(Job *j, const char *text, Err *e)
+{
+    Str replaced = { 0 };
+    bool valid = utf8_add(&replaced, text, strlen(text));
+    str_release(&replaced);
+    if (!valid && !j->quiet) warn_user("the prompt is not all UTF-8; what is not became U+FFFD");
+    return job_set(j, option_find("prompt", 6), text, e) ? err_in(e, "the prompt") : 0;
+}
+
+int prompt_read(const Args *a, const char *command, Job *j, Err *e)
+{
+    Str text = { 0 };
+    int failed = 0;
+    bool by_option = *j->prompt;
+
+    if (a->count && by_option) {
+        failed = err_usage(e, "two prompts: \"%.60s\" and --prompt \"%.60s\"", a->words[0], j->prompt);
+    } else if (a->count && strcmp(a->words[0], "-") == 0) {
+        failed = read_prompt(&text, e) || set_prompt(j, str_text(&text), e);
+    } else if (a->count) {
+        failed = set_prompt(j, a->words[0], e);
+    } else if (!by_option) {
+        failed = err_usage(e, "a prompt is expected: limn %s \"a red potion\", or - to read it from stdin", command);
+    }
+    str_release(&text);
+    return failed ? -1 : 0;
+}

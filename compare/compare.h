@@ -1,0 +1,98 @@
+/*
+ * compare.h - draws the cells of a grid and measures them. What cells share is done once: the model, the prompt's embedding,
+ * the noise, the first evaluation of the UNet. A cell that fails is remembered in its place and the rest goes on.
+ */
+#ifndef LIMN_COMPARE_COMPARE_H
+#define LIMN_COMPARE_COMPARE_H
+
+#include "compare/grid.h"
+#include "compare/reference.h"
+#include "image/measure.h"
+
+/* NAN: not measured. */
+typedef struct {
+    double latent_rmse, psnr, ssim;
+    double spectrum; /* dB, root mean square over frequencies */
+    SpectrumBands bands;
+    double *db; /* [bins] of each frequency; heap, or NULL */
+    int bins;
+} Measures;
+
+typedef struct {
+    int row, column, number; /* number: of the cell's seeds, from 0 */
+    uint64_t seed;
+    Job job;            /* completed once it was drawn */
+    bool deterministic; /* it converges to a picture as steps grow */
+    bool reused;        /* drawn by an earlier run */
+    bool standard;      /* the others are measured against it */
+    char *error;        /* why it was not drawn; NULL */
+    char *note;         /* why it was not measured; NULL */
+    char *file;         /* "cells/....png"; NULL: there is none */
+    char key[STORE_KEY + 1];
+    Cost cost;
+    float *latent;
+    size_t len;
+    int w, h;
+    int reference; /* of Comparison.references, -1: none */
+    Measures m;
+} Cell;
+
+/* What cells are measured against: a converged picture, or a chosen cell's. */
+typedef struct {
+    char *identity; /* all that decides the equation: equal texts have the same one */
+    Start start;
+    uint64_t seed;
+    int cell;    /* of Comparison.cells, -1: it is a converged picture */
+    char *file;  /* NULL: it could not be drawn */
+    char *error; /* then */
+    Cost cost;
+    float *latent;
+    size_t len;
+    double *power; /* [bins] its spectrum */
+    int bins;
+    double step; /* cycles a pixel between bins */
+} Reference;
+
+typedef struct {
+    void *ctx;
+    void (*warn)(void *ctx, const char *text);
+    void (*progress)(void *ctx, const char *what, double share); /* share: 0 .. 1 of all work; what is drawn now */
+    bool (*cancelled)(void *ctx);
+} CompareWatch;
+
+typedef struct {
+    const Job *base;
+    const char *dir;
+    Grid grid;
+    Cell *cells; /* row after row, column after column, seed after seed */
+    int count;
+    Reference *references;
+    int reference_count;
+    char *model, *sha256; /* of the first cell's model */
+    int w, h;             /* pixels of the largest cell */
+    int failed;           /* cells that could not be drawn */
+} Comparison;
+
+/*
+ * Draws and measures. base: the options that all cells have, and those of limn compare; it has a seed. dir: where the results
+ * go; what an earlier run left there is used. Error: the options make no sense (ERR_USAGE), the model cannot be read,
+ * interrupted. comparison_release() also then.
+ */
+int comparison_run(Comparison *c, const Job *base, const char *dir, const CompareWatch *w, Err *e);
+void comparison_release(Comparison *c);
+
+/* A cell's picture, from its file. */
+int comparison_image(const Comparison *c, const Cell *cell, Image *out, Err *e);
+
+/* NULL where the row, column and number have no cell. */
+const Cell *comparison_cell(const Comparison *c, int row, int column, int number);
+
+/* How many seeds the row's cells have. */
+int comparison_seeds(const Comparison *c, int row);
+
+/* Measures of a against b, all NAN before. latents may be NULL. */
+int measures_take(Measures *m, const Image *a, const Image *b, Err *e);
+void measures_init(Measures *m);
+void measures_release(Measures *m);
+
+#endif

@@ -1,0 +1,266 @@
+/* grid.c - see grid.h. */
+#include "compare/grid.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+
+static const Option *option(const char *name) { return option_find(name, strlen(name)); }
+
+/* ---- rows and columns ---- */
+
+static void add_setting(Choice *c, const Option *o, const char *value)
+{
+    c->set[c->count++] = (Setting){ o, mem_strdup(value) };
+}
+
+static Choice *add_choice(Choice **list, int *count)
+{
+    *list = mem_grow(*list, ((size_t)*count + 1) * sizeof **list);
+    Choice *c = &(*list)[(*count)++];
+    *c = (Choice){ 0 };
+    return c;
+}
+
+static void choices_free(Choice *list, int count)
+{
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < list[i].count; k++) free(list[i].set[k].value);
+        free(list[i].label);
+    }
+    free(list);
+}
+
+void grid_release(Grid *g)
+{
+    choices_free(g->rows, g->row_count);
+    choices_free(g->columns, g->column_count);
+    free(g->corner);
+    *g = (Grid){ 0 };
+}
+
+static void add_axis(Grid *g, const Option *o)
+{
+    assert(g->axis_count < GRID_MAX_AXES);
+    g->axes[g->axis_count++] = o;
+}
+
+/* "5 steps", "cfg-scale 7", "a prompt" */
+static char *label_of(const Option *o, const char *value)
+{
+    Str s = { 0 };
+    if (o == option("steps")) str_addf(&s, "%s step%s", value, strcmp(value, "1") == 0 ? "" : "s");
+    else if (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_SEED || o->type == OPT_FLAG)
+        str_addf(&s, "%s %s", o->name, value);
+    else str_add(&s, value);
+    for (char *p = s.s; p && *p; p++)
+        if (*p == '\n') *p = ' ';
+    return s.s ? s.s : mem_strdup("\"\"");
+}
+
+/* Whether the option takes the value. */
+static int check_value(const Option *o, const char *value, Err *e)
+{
+    Job j;
+    job_init(&j);
+    int failed = job_set(&j, o, value, e);
+    job_release(&j);
+    return failed ? err_in(e, o->name) : 0;
+}
+
+/* ---- samplers, schedules and steps ---- */
+
+static int add_solvers(Grid *g, const char *samplers, const char *schedules, Err *e)
+{
+    List a = { 0 }, b = { 0 };
+    int failed = list_split(&a, samplers, e) || (schedules && list_split(&b, schedules, e));
+    for (int i = 0; i < a.count && !failed; i++) {
+        for (int k = 0; k < (schedules ? b.count : 1); k++) {
+            Choice *c = add_choice(&g->rows, &g->row_count);
+            Str label = { 0 };
+            add_setting(c, option("sampler"), a.items[i]);
+            if (schedules) add_setting(c, option("schedule"), b.items[k]);
+            str_addf(&label, schedules ? "%s\n%s" : "%s", a.items[i], schedules ? b.items[k] : "");
+            c->label = label.s;
+        }
+    }
+    list_release(&a);
+    list_release(&b);
+    return failed ? -1 : 0;
+}
+
+static int add_step_counts(Grid *g, const char *counts, Err *e)
+{
+    List l;
+    int failed = list_split(&l, counts, e);
+    for (int i = 0; i < l.count && !failed; i++) {
+        Choice *c = add_choice(&g->columns, &g->column_count);
+        if (g->by_evaluations) {
+            Str label = { 0 };
+            c->evaluations = atoi(l.items[i]);
+            str_addf(&label, "%d evaluation%s", c->evaluations, c->evaluations == 1 ? "" : "s");
+            c->label = label.s;
+        } else {
+            add_setting(c, option("steps"), l.items[i]);
+            c->label = label_of(option("steps"), l.items[i]);
+        }
+    }
+    list_release(&l);
+    return failed ? -1 : 0;
+}
+
+/* What people ask: three ways to go, at the step counts that they hesitate between. */
+static int default_axes(Grid *g, const Job *j, Err *e)
+{
+    const char *samplers = j->samplers ? j->samplers : j->sampler ? j->sampler : "euler,heun,dpmpp_2m";
+    const char *schedules = j->schedules ? j->schedules : j->schedule;
+    if (add_solvers(g, samplers, schedules, e) || add_step_counts(g, j->step_counts ? j->step_counts : "5,10,20", e))
+        return -1;
+    add_axis(g, option("sampler"));
+    if (schedules) add_axis(g, option("schedule"));
+    add_axis(g, option("steps"));
+    g->corner =
+        mem_strdup(schedules ? g->by_evaluations ? "sampler, schedule / evaluations" : "sampler, schedule / steps"
+                   : g->by_evaluations ? "sampler / evaluations"
+                                       : "sampler / steps");
+    return 0;
+}
+
+/* ---- any option ---- */
+
+static bool may_be_axis(const Option *o) { return o->picture || o == option("model"); }
+
+/* The values of one --axis, as rows or columns. */
+static int add_values(Grid *g, const Option *o, const char *values, bool rows, Err *e)
+{
+    List l;
+    int failed = list_split(&l, values, e);
+    for (int i = 0; i < l.count && !failed; i++) {
+        failed = check_value(o, l.items[i], e);
+        Choice *c = rows ? add_choice(&g->rows, &g->row_count) : add_choice(&g->columns, &g->column_count);
+        add_setting(c, o, l.items[i]);
+        c->label = label_of(o, l.items[i]);
+    }
+    list_release(&l);
+    return failed ? -1 : 0;
+}
+
+static int free_axes(Grid *g, const Job *j, Err *e)
+{
+    const Option *axis[2] = { NULL };
+    int count = 0;
+    if (j->samplers || j->schedules || j->step_counts)
+        return err_usage(e, "--axis: instead of --samplers, --schedules and --steps write --axis sampler=..., --axis "
+                            "schedule=..., --axis steps=...");
+    if (g->by_evaluations) return err_usage(e, "--by evaluations: it lines up --steps, not an --axis");
+    for (const char *line = j->axes; *line;) {
+        Str text = { 0 };
+        size_t len = strcspn(line, "\n"), name = strcspn(line, "=");
+        str_addn(&text, line, len);
+        const Option *o = option_find(line, name);
+        int failed = 0;
+        if (count == 2) failed = err_usage(e, "--axis: two at most make a sheet; --seeds N draws each cell N times");
+        else if (!may_be_axis(o))
+            failed = err_usage(
+                e, "--axis %s: it does not change the picture; axes are options of the picture, and model", o->name);
+        else if (count == 1 && o == axis[0]) failed = err_usage(e, "--axis %s: it is an axis already", o->name);
+        else failed = add_values(g, o, str_text(&text) + name + 1, count == 1, e);
+        if (!failed) axis[count++] = o;
+        str_release(&text);
+        if (failed) return err_in(e, "--axis");
+        line += len + (line[len] == '\n');
+    }
+    if (count == 2) add_axis(g, axis[1]);
+    add_axis(g, axis[0]);
+    if (count == 1) add_choice(&g->rows, &g->row_count)->label = mem_strdup("");
+    Str corner = { 0 };
+    str_addf(&corner, "%s%s%s", count == 2 ? axis[1]->name : "", count == 2 ? " / " : "", axis[0]->name);
+    g->corner = corner.s;
+    return 0;
+}
+
+/* ---- what it is measured against ---- */
+
+/* Cells that differ only in these solve the same equation. */
+static bool is_solver(const Option *o)
+{
+    return o == option("sampler") || o == option("schedule") || o == option("steps") || o == option("eta") ||
+           o == option("seed");
+}
+
+/* Whether a choice has the setting; missing: it says nothing of that option. */
+static bool has(const Choice *c, const Option *o, const char *value, bool *said)
+{
+    for (int i = 0; i < c->count; i++) {
+        if (c->set[i].option != o) continue;
+        *said = true;
+        if (strcmp(c->set[i].value, value) == 0) return true;
+    }
+    return false;
+}
+
+/* "cfg-scale=5,steps=20": the first cell that has all of it. */
+static int find_against(Grid *g, const char *text, Err *e)
+{
+    List l;
+    int failed = list_split(&l, text, e), found = -1;
+    for (int cell = 0; cell < g->row_count * g->column_count && found < 0 && !failed; cell++) {
+        bool fits = true;
+        for (int i = 0; i < l.count && !failed; i++) {
+            bool said = false;
+            const char *equals = strchr(l.items[i], '=');
+            const Option *o = equals ? option_find(l.items[i], (size_t)(equals - l.items[i])) : NULL;
+            if (!o) failed = err_usage(e, "\"%.60s\" is not converged, nor OPTION=VALUE of a cell", l.items[i]);
+            else
+                fits = fits && (has(&g->rows[cell / g->column_count], o, equals + 1, &said) ||
+                                has(&g->columns[cell % g->column_count], o, equals + 1, &said));
+            if (o && !said) failed = err_usage(e, "%s is not an axis: the cells do not differ in it", o->name);
+        }
+        if (fits) found = cell;
+    }
+    list_release(&l);
+    if (!failed && found < 0) failed = err_usage(e, "no cell has %.200s", text);
+    if (failed) return err_in(e, "--against");
+    g->against[0] = found / g->column_count;
+    g->against[1] = found % g->column_count;
+    return 0;
+}
+
+static int choose_reference(Grid *g, const Job *j, Err *e)
+{
+    bool solvers = true;
+    for (int i = 0; i < g->axis_count; i++) solvers = solvers && is_solver(g->axes[i]);
+    g->converged = j->against ? strcmp(j->against, "converged") == 0 : solvers;
+    return j->against && !g->converged ? find_against(g, j->against, e) : 0;
+}
+
+int grid_init(Grid *g, const Job *j, Err *e)
+{
+    *g = (Grid){ .seeds = j->seeds, .by_evaluations = j->by && strcmp(j->by, "evaluations") == 0 };
+    if (j->axes ? free_axes(g, j, e) : default_axes(g, j, e)) return -1;
+    int seeds = g->seeds ? g->seeds : GRID_STOCHASTIC_SEEDS;
+    if ((double)g->row_count * g->column_count * seeds > GRID_MAX_CELLS)
+        return err_usage(e, "%d rows, %d columns and %d seeds are %.0f cells, at most %d are expected", g->row_count,
+                         g->column_count, seeds, (double)g->row_count * g->column_count * seeds, GRID_MAX_CELLS);
+    return choose_reference(g, j, e);
+}
+
+static void apply(const Choice *c, Job *j)
+{
+    for (int i = 0; i < c->count; i++) {
+        Err e;
+        int failed = job_set(j, c->set[i].option, c->set[i].value, &e);
+        assert(!failed); /* it was checked */
+        (void)failed;
+    }
+}
+
+void grid_job(const Grid *g, const Job *j, int row, int column, Job *out)
+{
+    job_copy(out, j);
+    apply(&g->rows[row], out);
+    apply(&g->columns[column], out);
+}

@@ -1,0 +1,88 @@
+/* report.c - see report.h. */
+#include "compare/report.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "web/page.h"
+
+static void add_base64(Str *out, Bytes b)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < b.len; i += 3) {
+        size_t left = b.len - i;
+        unsigned v =
+            (unsigned)b.data[i] << 16 | (left > 1 ? (unsigned)b.data[i + 1] << 8 : 0) | (left > 2 ? b.data[i + 2] : 0U);
+        char four[4] = { digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63], digits[v & 63] };
+        if (left < 3) four[3] = '=';
+        if (left < 2) four[2] = '=';
+        str_addn(out, four, 4);
+    }
+}
+
+static int add_picture(Str *out, const char *dir, const char *file, Err *e)
+{
+    Str path = { 0 };
+    Bytes png;
+    /* a name that is absolute stays: pictures that the user named */
+    if (*file == '/') str_add(&path, file);
+    else str_addf(&path, "%s/%s", dir, file);
+    int failed = file_map(&png, str_text(&path), e);
+    if (!failed) {
+        str_add(out, "\"data:image/png;base64,");
+        add_base64(out, png);
+        str_add(out, "\"");
+        file_unmap(&png);
+    }
+    str_release(&path);
+    return failed;
+}
+
+/* {"cells/x.png": "data:...", ...}: each file once. */
+static int add_pictures(Str *out, const char *dir, const cJSON *doc, Err *e)
+{
+    static const char *const lists[] = { "references", "cells" };
+    cJSON *seen = cJSON_CreateObject();
+    int failed = 0;
+    str_add(out, "{");
+    for (int i = 0; i < 2 && !failed; i++) {
+        const cJSON *item;
+        cJSON_ArrayForEach(item, cJSON_GetObjectItem(doc, lists[i]))
+        {
+            const char *file = cJSON_GetStringValue(cJSON_GetObjectItem(item, "file"));
+            if (!file || cJSON_GetObjectItemCaseSensitive(seen, file)) continue;
+            cJSON *key = cJSON_CreateString(file);
+            char *text = cJSON_PrintUnformatted(key);
+            str_add(out, out->s[out->len - 1] == '{' ? "" : ",");
+            str_addf(out, "%s:", text);
+            cJSON_free(text);
+            cJSON_Delete(key);
+            cJSON_AddTrueToObject(seen, file);
+            failed = add_picture(out, dir, file, e);
+            if (failed) break;
+        }
+    }
+    str_add(out, "}");
+    cJSON_Delete(seen);
+    return failed;
+}
+
+int report_write(const char *dir, const cJSON *doc, Err *e)
+{
+    Str json = { 0 }, page = { 0 }, path = { 0 };
+    char *text = cJSON_PrintUnformatted(doc);
+    str_add(&json, "{\"pictures\":");
+    int failed = add_pictures(&json, dir, doc, e);
+    str_addf(&json, ",%s", text + 1); /* the document's own members follow */
+    if (!failed) {
+        page_make("compare", str_text(&json), &page);
+        str_addf(&path, "%s/report.html", dir);
+        failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)page.s, page.len }, e);
+    }
+    cJSON_free(text);
+    str_release(&json);
+    str_release(&page);
+    str_release(&path);
+    return failed;
+}

@@ -1,0 +1,52 @@
+/*
+ * store.h - what a finished cell leaves behind, so that a run that was stopped goes on: its picture (cells/NAME.png) and, beside
+ * it, a record of its latent and what it cost (cells/latents/NAME.safetensors). NAME ends in the cell's key: the hash of all that
+ * decides its bytes.
+ */
+#ifndef LIMN_COMPARE_STORE_H
+#define LIMN_COMPARE_STORE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "image/image.h"
+#include "image/png.h"
+
+/* What it took to draw a picture. */
+typedef struct {
+    int evaluations;
+    double seconds;   /* sampling and decoding, as if nothing had been shared */
+    double peak_mb;   /* resident memory at most, in 2^20 bytes; 0: unknown */
+    double change[4]; /* a converged reference's: see reference.h */
+} Cost;
+
+typedef struct {
+    Image image;
+    float *latent; /* [h, w, c], heap */
+    size_t len;
+    Cost cost;
+} Drawn;
+
+void drawn_release(Drawn *d);
+
+enum { STORE_KEY = 12 }; /* hexadecimal digits of a key */
+
+/* The key of a text that says all there is to say. */
+void store_key(char key[STORE_KEY + 1], const char *text);
+
+/* Makes DIR/cells/latents and what is above it. */
+int store_open(const char *dir, Err *e);
+
+/* "cells/NAME.png": words with what is no letter or digit made '-', and the key. Relative to the folder. */
+void store_file(Str *out, const char *words, const char *key);
+
+/* What was left by an earlier run; false: nothing, or nothing whole. */
+bool store_read(const char *dir, const char *file, const char *key, Drawn *out);
+
+int store_write(const char *dir, const char *file, const char *key, const Drawn *d, const PngTexts *texts, Err *e);
+
+/* The picture alone; image_release() it. */
+int store_image(const char *dir, const char *file, Image *out, Err *e);
+
+#endif

@@ -1,0 +1,503 @@
+// compare.js - what the report of limn compare shows, out of the data that stands in it. No library, nothing fetched.
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const pictures = data.pictures;
+  const $ = (id) => document.getElementById(id);
+  const files = data.measured_against === "picture";
+
+  // ---- small things ----
+
+  function add(parent, tag, attributes = {}, text) {
+    const e = document.createElement(tag);
+    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+    if (text !== undefined) e.textContent = text;
+    parent.append(e);
+    return e;
+  }
+
+  function draw(parent, tag, attributes = {}, text) {
+    const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+    if (text !== undefined) e.textContent = text;
+    parent.append(e);
+    return e;
+  }
+
+  function choices(select, items, changed) {
+    for (const [value, text] of items) add(select, "option", { value }, text);
+    select.addEventListener("change", changed);
+  }
+
+  const rowName = (i) => data.rows[i].label.replaceAll("\n", ", ");
+  const cellName = (c) => {
+    if (files) return c.path;
+    const words = [rowName(c.row), data.columns[c.column].label];
+    if (data.by === "evaluations" && c.steps) words.push(`${c.steps} steps`);
+    words.push(`seed ${c.seed}`);
+    return words.filter(Boolean).join(", ");
+  };
+  const referenceOf = (c) => (c.reference === null || c.reference === undefined ? null : data.references[c.reference]);
+  const referenceName = (r) => (r.label === "converged" ? `converged, ${r.steps} steps` : r.label.replaceAll("\n", ", "));
+  const psnrText = (c) => (c.identical ? "same pixels" : c.psnr === null ? "" : `${c.psnr.toFixed(1)} dB`);
+  const number = (v, digits) => (v === null || v === undefined ? "" : v.toFixed(digits));
+
+  // Each row has a colour of its sampler and a dash of its schedule.
+  const dashes = ["", "7 4", "2 4", "9 3 2 3", "12 5", "4 2"];
+  const looks = (() => {
+    const first = [], second = [];
+    return data.rows.map((r) => {
+      const [a, b = ""] = r.label.split("\n");
+      if (!first.includes(a)) first.push(a);
+      if (!second.includes(b)) second.push(b);
+      return { colour: `var(--s${first.indexOf(a) % 8})`, dash: dashes[second.indexOf(b) % dashes.length] };
+    });
+  })();
+
+  // ---- head and findings ----
+
+  function head() {
+    const o = data.options || {};
+    $("title").textContent = o.prompt || (files ? "Pictures compared" : "limn compare");
+    const words = [];
+    if (data.model) words.push(data.model.name);
+    if (o.width) words.push(`${o.width}\u00d7${o.height}`);
+    if (o.cfg_scale !== undefined && o.cfg_scale !== null) words.push(`guidance ${o.cfg_scale}`);
+    words.push(`${data.cells.length} ${files ? "pictures" : "cells"}`);
+    document.title = `${$("title").textContent} - limn compare`;
+    $("subtitle").textContent = words.join(" \u00b7 ");
+    const sections = [...(data.conclusions || [])].sort((a, b) => b.title.startsWith("Cheapest") - a.title.startsWith("Cheapest"));
+    for (const s of sections) {
+      const key = s.title.startsWith("Cheapest"), wide = key || /^(Measured|Draw|Failed|Not)/.test(s.title);
+      const card = add($("sections"), "div", { class: `card${key ? " key" : ""}${wide ? " wide" : ""}` });
+      const cut = s.title.indexOf(" (");
+      add(card, "h3", {}, cut > 0 ? s.title.slice(0, cut) : s.title);
+      if (cut > 0) add(card, "p", { class: "quiet", style: "margin:0 0 8px" }, s.title.slice(cut + 2, -1));
+      const list = add(card, "ul");
+      for (const line of s.lines) {
+        const item = add(list, "li"), colon = line.indexOf(": ");
+        if (colon > 0 && !key) { add(item, "b", {}, line.slice(0, colon + 1)); item.append(line.slice(colon + 1)); }
+        else item.textContent = line;
+      }
+    }
+    $("findings").hidden = !(data.conclusions || []).length;
+    $("command").textContent = data.command;
+    $("copy").addEventListener("click", async () => {
+      try { await navigator.clipboard.writeText(data.command); $("copy").textContent = "Copied"; }
+      catch { getSelection().selectAllChildren($("command")); }
+    });
+    const facts = [["limn", data.limn]];
+    if (data.model) facts.push(["Model", `${data.model.name}, SHA-256 ${data.model.sha256}`]);
+    for (const [k, v] of Object.entries(o)) if (v !== null && v !== "" && v !== "false") facts.push([k.replaceAll("_", " "), String(v)]);
+    for (const [k, v] of facts) { add($("facts"), "dt", {}, k); add($("facts"), "dd", {}, v); }
+  }
+
+  // ---- the sheet ----
+
+  const captions = {
+    psnr: ["PSNR", psnrText],
+    latent_rmse: ["latent RMSE", (c) => number(c.latent_rmse, 4)],
+    ssim: ["SSIM", (c) => number(c.ssim, 4)],
+    spectrum: ["spectrum", (c) => (c.spectrum === null ? "" : `${c.spectrum.toFixed(1)} dB`)],
+    evaluations: ["evaluations", (c) => (c.evaluations ? `${c.evaluations} ev` : "")],
+    seconds: ["seconds", (c) => (c.seconds ? `${c.seconds.toFixed(2)} s` : "")],
+  };
+
+  function size() {
+    const first = Object.values(pictures)[0];
+    return new Promise((done) => {
+      if (!first) return done([112, 112]);
+      const im = new Image();
+      im.onload = () => done([im.naturalWidth, im.naturalHeight]);
+      im.onerror = () => done([112, 112]);
+      im.src = first;
+    });
+  }
+
+  function captionOf(c) {
+    const which = $("caption").value;
+    if (c.standard) return "reference";
+    const text = captions[which][1](c);
+    const more = which !== "evaluations" && c.evaluations ? `${c.evaluations} ev` : "";
+    return [text || (c.deterministic === false ? "fresh noise" : ""), more].filter(Boolean).join(" \u00b7 ");
+  }
+
+  function gone(td, text, alarm, [w, h]) {
+    const box = add(td, "div", { class: `gone${alarm ? " bad" : ""}` }, text);
+    box.style.width = `min(${Math.max(w, 112)}px, 42vw)`;
+    box.style.minHeight = `${Math.min(h, 256)}px`;
+  }
+
+  function picture(td, file, label, open) {
+    const b = add(td, "button", { type: "button", "aria-label": label });
+    add(b, "img", { src: pictures[file], alt: label, loading: "lazy" });
+    b.addEventListener("click", open);
+  }
+
+  function sheet(dimensions) {
+    const table = $("sheet"), showReference = data.measured_against === "converged" && data.references.length > 0;
+    const headRow = add(add(table, "thead"), "tr"), body = add(table, "tbody");
+    const labelled = data.rows.some((r) => r.label) || data.cells.some((c) => c.row !== 0);
+    if (labelled) add(headRow, "th", {}, data.corner);
+    for (const c of data.columns) add(headRow, "th", { scope: "col" }, files ? c.label.split("/").pop() : c.label);
+    if (showReference) add(headRow, "th", { scope: "col" }, "converged");
+    data.rows.forEach((row, r) => {
+      const seeds = [...new Set(data.cells.filter((c) => c.row === r).map((c) => c.seed))];
+      for (const seed of seeds) {
+        const tr = add(body, "tr");
+        if (labelled) {
+          const th = add(tr, "th", { scope: "row" }), [first, ...rest] = row.label.split("\n");
+          th.append(first);
+          for (const line of rest) add(th, "span", {}, line);
+          if (seeds.length > 1) add(th, "span", {}, `seed ${seed}`);
+        }
+        const cells = data.cells.filter((c) => c.row === r && c.seed === seed);
+        data.columns.forEach((_, k) => {
+          const td = add(tr, "td"), c = cells.find((x) => x.column === k);
+          if (!c) return;
+          if (c.best || c.standard) td.classList.add("mark");
+          if (c.file && pictures[c.file]) picture(td, c.file, cellName(c), () => large.open(data.cells.indexOf(c)));
+          else gone(td, c.error || "no picture", true, dimensions);
+          add(td, "small", { "data-cell": data.cells.indexOf(c) }, captionOf(c));
+        });
+        if (showReference) {
+          const td = add(tr, "td"), with_ = cells.find((c) => referenceOf(c)), f = with_ && referenceOf(with_);
+          if (f && f.file) picture(td, f.file, referenceName(f), () => large.open(data.cells.indexOf(with_)));
+          else gone(td, f ? f.error : row.deterministic ? "no reference" : "draws fresh noise: it converges to no picture", !!f, dimensions);
+          if (f && f.file) add(td, "small", {}, `${f.steps} steps`);
+        }
+      }
+    });
+  }
+
+  // ---- plots ----
+
+  const decades = (low, high) => {
+    const out = [];
+    for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++)
+      for (const m of [1, 2, 5]) out.push(m * 10 ** p);
+    return out.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+  };
+  const short = (v) => (v >= 1000 || (v < 0.001 && v > 0) ? v.toExponential(0) : String(+v.toPrecision(2)));
+  function steps(low, high, count) {
+    const raw = (high - low) / count, p = 10 ** Math.floor(Math.log10(raw)), s = [1, 2, 5, 10].find((m) => m * p >= raw) * p, out = [];
+    for (let v = Math.ceil(low / s - 1e-9) * s; v <= high + 1e-9 * s; v += s) out.push(Math.abs(v) < 1e-9 * s ? 0 : v);
+    return out;
+  }
+
+  // series: [{row, points: [[x, y, cell]]}]; axis: {log, low, high, name, ticks}
+  function plot(box, series, x, y, options = {}) {
+    box.textContent = "";
+    const w = Math.max(box.clientWidth - 20, 260), h = Math.round(Math.min(Math.max(w * 0.5, 250), 430));
+    const left = 58, right = 14, top = 14, bottom = 46;
+    const svg = draw(box, "svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": `${y.name} over ${x.name}` });
+    const scale = (a, from, to) => {
+      const f = a.log ? Math.log : (v) => v;
+      return (v) => from + ((f(v) - f(a.low)) / (f(a.high) - f(a.low) || 1)) * (to - from);
+    };
+    const px = scale(x, left, w - right), py = scale(y, h - bottom, top);
+    const ticks = (a, room) => {
+      let t = a.log ? decades(a.low, a.high) : steps(a.low, a.high, 6);
+      if (a.log && t.length > room) t = t.filter((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
+      return t;
+    };
+    for (const v of ticks(y, 12)) {
+      draw(svg, "line", { class: !y.log && v === 0 ? "zero" : "grid", x1: left, x2: w - right, y1: py(v), y2: py(v) });
+      draw(svg, "text", { x: left - 8, y: py(v) + 4, "text-anchor": "end" }, y.text ? y.text(v) : short(v));
+    }
+    for (const v of ticks(x, w / 60)) {
+      draw(svg, "line", { class: "grid", x1: px(v), x2: px(v), y1: top, y2: h - bottom });
+      draw(svg, "text", { x: px(v), y: h - bottom + 18, "text-anchor": "middle" }, short(v));
+    }
+    draw(svg, "text", { class: "name", x: (left + w - right) / 2, y: h - 8, "text-anchor": "middle" }, x.name);
+    draw(svg, "text", { class: "name", transform: `translate(14 ${(top + h - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, y.name);
+    if (options.target !== undefined && options.target > y.low && options.target < y.high) {
+      draw(svg, "line", { class: "target", x1: left, x2: w - right, y1: py(options.target), y2: py(options.target) });
+      draw(svg, "text", { x: w - right - 4, y: py(options.target) - 6, "text-anchor": "end" }, "target");
+    }
+    for (const s of series) {
+      const look = looks[s.row], g = draw(svg, "g", { "data-row": s.row });
+      const path = s.points.map(([a, b], i) => `${i ? "L" : "M"}${px(a).toFixed(1)} ${py(b).toFixed(1)}`).join("");
+      draw(g, "path", { class: "series", d: path, stroke: look.colour, "stroke-dasharray": look.dash });
+      if (!options.dots) continue;
+      for (const [a, b, cell] of s.points) {
+        const dot = draw(g, "circle", { class: "dot", cx: px(a), cy: py(b), r: 5, fill: look.colour });
+        draw(dot, "title", {}, `${cellName(cell)}: ${y.name} ${short(b)}, ${x.name} ${short(a)}`);
+        dot.addEventListener("click", () => large.open(data.cells.indexOf(cell)));
+      }
+    }
+  }
+
+  function legend(box, plotBox, rows) {
+    box.textContent = "";
+    for (const r of rows) {
+      const item = add(box, "span"), svg = draw(item, "svg", { viewBox: "0 0 26 10", "aria-hidden": "true" });
+      draw(svg, "path", { d: "M1 5H25", stroke: looks[r].colour, "stroke-width": 2.5, "stroke-dasharray": looks[r].dash, "stroke-linecap": "round" });
+      item.append(rowName(r) || "picture");
+      const dim = (on) => plotBox.querySelectorAll("g[data-row]").forEach((g) => g.classList.toggle("dim", on && g.dataset.row !== String(r)));
+      item.addEventListener("pointerenter", () => dim(true));
+      item.addEventListener("pointerleave", () => dim(false));
+    }
+  }
+
+  const errors = {
+    latent_rmse: { name: "latent RMSE", of: (c) => c.latent_rmse, log: true },
+    dssim: { name: "1 - SSIM", of: (c) => (c.ssim === null ? null : 1 - c.ssim), log: true },
+    rmse: { name: "RMSE of the pixels, 0 to 255", of: (c) => (c.psnr === null ? null : 255 / 10 ** (c.psnr / 20)), log: true },
+    spectrum: { name: "spectrum difference, dB", of: (c) => c.spectrum, log: true },
+  };
+  const costs = { evaluations: "evaluations of the network", seconds: "seconds", steps: "steps" };
+
+  // Means over the seeds of a place, geometric as the axes are.
+  function places(of, cost) {
+    return data.rows.map((_, row) => {
+      const points = [];
+      data.columns.forEach((__, column) => {
+        const cells = data.cells.filter((c) => c.row === row && c.column === column && !c.standard);
+        const y = cells.map(of).filter((v) => v > 0), x = cells.map((c) => c[cost]).filter((v) => v > 0);
+        const mean = (v) => Math.exp(v.reduce((s, t) => s + Math.log(t), 0) / v.length);
+        if (y.length && y.length === cells.length && x.length) points.push([mean(x), mean(y), cells[0]]);
+      });
+      return { row, points: points.sort((a, b) => a[0] - b[0]) };
+    }).filter((s) => s.points.length);
+  }
+
+  function errorPlot() {
+    const e = errors[$("error-measure").value], cost = $("error-cost").value, series = places(e.of, cost);
+    const xs = series.flatMap((s) => s.points.map((p) => p[0])), ys = series.flatMap((s) => s.points.map((p) => p[1]));
+    $("error-section").hidden = files || !xs.length;
+    if (files || !xs.length) return;
+    const wide = (v, by) => [Math.min(...v) / by, Math.max(...v) * by];
+    const [x0, x1] = wide(xs, 1.15), [y0, y1] = wide(ys, 1.35);
+    const t = (data.target || "").split(":"), measure = $("error-measure").value;
+    const target = t[0] === "psnr" && measure === "rmse" ? 255 / 10 ** (t[1] / 20) : t[0] === "ssim" && measure === "dssim" ? 1 - t[1]
+      : t[0] === "rmse" && measure === "latent_rmse" ? +t[1] : undefined;
+    plot($("error-plot"), series, { log: true, low: x0, high: x1, name: costs[cost] }, { log: true, low: y0, high: y1, name: e.name }, { dots: true, target });
+    legend($("error-legend"), $("error-plot"), series.map((s) => s.row));
+    const noisy = data.rows.filter((r) => !r.deterministic).map((r) => r.label.replaceAll("\n", ", "));
+    $("error-note").textContent = "Both axes are logarithmic: a solver of order p falls by p decades over one decade of steps. Lower and further left is better. Click a dot to see its picture."
+      + (noisy.length ? ` Not shown: ${noisy.join("; ")}, which draw fresh noise and have no picture to converge to.` : "");
+  }
+
+  function spectrumPlot() {
+    const column = +$("spectrum-column").value;
+    const series = data.rows.map((_, row) => {
+      const c = data.cells.find((x) => x.row === row && x.column === column && x.spectrum_db && !x.standard);
+      if (!c) return null;
+      const step = data.references[c.reference].frequency_step;
+      return { row, points: c.spectrum_db.map((v, i) => [(i + 1) * step, v]).filter((p) => p[1] !== null && p[0] <= 0.5001) };
+    }).filter(Boolean);
+    const ys = series.flatMap((s) => s.points.map((p) => p[1]));
+    if (!ys.length) { $("spectrum-plot").textContent = "There is nothing to show here."; $("spectrum-legend").textContent = ""; return; }
+    const low = Math.min(-1, ...ys), high = Math.max(1, ...ys), room = (high - low) * 0.06;
+    plot($("spectrum-plot"), series, { low: 0, high: 0.5, name: "cycles per pixel" }, { low: low - room, high: high + room, name: "power, dB over the reference" });
+    legend($("spectrum-legend"), $("spectrum-plot"), series.map((s) => s.row));
+  }
+
+  // ---- the table ----
+
+  const columns = (files
+    ? [["file", "path", "word", (c) => c.path]]
+    : [
+      ["sampler", "sampler", "word", (c) => c.sampler], ["schedule", "schedule", "word", (c) => c.schedule],
+      ["steps", "steps", "", (c) => c.steps],
+      ...(data.axes || []).filter((a) => !["sampler", "schedule", "steps", "seed"].includes(a)).map((a) => [a.replaceAll("_", " "), a, "word", (c) => c[a]]),
+      ["seed", "seed", "", (c) => c.seed], ["evaluations", "evaluations", "", (c) => c.evaluations],
+      ["latent RMSE", "latent_rmse", "", (c) => c.latent_rmse, (v) => v.toFixed(4)],
+    ]).concat([
+    ["PSNR, dB", "psnr", "", (c) => (c.identical ? Infinity : c.psnr), (v) => (v === Infinity ? "same" : v.toFixed(1))],
+    ["SSIM", "ssim", "", (c) => c.ssim, (v) => v.toFixed(4)],
+    ["spectrum, dB", "spectrum", "", (c) => c.spectrum, (v) => v.toFixed(2)],
+  ], files ? [] : [
+    ["seconds", "seconds", "", (c) => c.seconds, (v) => v.toFixed(2)], ["peak MB", "peak_mb", "", (c) => c.peak_mb, (v) => v.toFixed(0)],
+  ]);
+
+  function table() {
+    const t = $("table"), headRow = add(add(t, "thead"), "tr"), body = add(t, "tbody");
+    let sorted = null, down = false;
+    const show = () => {
+      body.textContent = "";
+      const cells = data.cells.map((c, i) => [c, i]);
+      if (sorted) {
+        const of = sorted[3];
+        cells.sort(([a, i], [b, k]) => {
+          const x = of(a), y = of(b), none = (v) => v === null || v === undefined || v === "";
+          if (none(x) || none(y)) return none(x) - none(y) || i - k; // what was not measured comes last either way
+          const order = typeof x === "number" && typeof y === "number" ? x - y || 0 : String(x).localeCompare(String(y), undefined, { numeric: true });
+          return (down ? -order : order) || i - k;
+        });
+      }
+      for (const [c, i] of cells) {
+        const tr = add(body, "tr", c.best ? { class: "best" } : {});
+        for (const col of columns) {
+          const v = col[3](c);
+          add(tr, "td", { class: col[2] }, v === null || v === undefined ? "" : col[4] ? col[4](v) : String(v));
+        }
+        if (c.error || c.note) add(tr, "td", { class: "bad" }, c.error || c.note);
+        if (c.file) tr.addEventListener("click", () => large.open(i));
+      }
+    };
+    columns.forEach((col) => {
+      const th = add(headRow, "th", { class: col[2], scope: "col", "data-key": col[1] }), b = add(th, "button", { type: "button" }, col[0]);
+      b.addEventListener("click", () => {
+        down = sorted === col ? !down : false;
+        sorted = col;
+        headRow.querySelectorAll("th").forEach((x) => x.removeAttribute("aria-sort"));
+        th.setAttribute("aria-sort", down ? "descending" : "ascending");
+        show();
+      });
+    });
+    show();
+  }
+
+  // ---- a picture, large, beside what it is measured against ----
+
+  const large = (() => {
+    const dialog = $("large"), view = $("view"), slider = $("slider");
+    let at = 0, mode = "wipe", wipeAt = 50, gain = 30;
+
+    const load = (file) => new Promise((done, failed) => {
+      const im = new Image();
+      im.onload = () => done(im);
+      im.onerror = failed;
+      im.src = pictures[file];
+    });
+    const plain = (im, alt) => {
+      const e = im.cloneNode();
+      e.alt = alt;
+      if (im.naturalWidth < 400) e.classList.add("pixels");
+      return e;
+    };
+    const figure = (content, caption) => {
+      const f = add(view, "figure");
+      f.append(content);
+      add(f, "figcaption", {}, caption);
+    };
+
+    // |a - b| times a gain, from the pixels themselves
+    function difference(a, b, times) {
+      const canvas = document.createElement("canvas"), w = (canvas.width = a.naturalWidth), h = (canvas.height = a.naturalHeight);
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      const pixels = (im) => { context.clearRect(0, 0, w, h); context.drawImage(im, 0, 0); return context.getImageData(0, 0, w, h); };
+      const x = pixels(a), y = pixels(b);
+      for (let i = 0; i < x.data.length; i += 4) {
+        for (let k = 0; k < 3; k++) x.data[i + k] = Math.min(255, Math.abs(x.data[i + k] - y.data[i + k]) * times);
+        x.data[i + 3] = 255;
+      }
+      context.putImageData(x, 0, 0);
+      if (w < 400) canvas.classList.add("pixels");
+      canvas.setAttribute("role", "img");
+      return canvas;
+    }
+
+    function wipe(a, b, names) {
+      const box = add(view, "div", { class: "wipe" });
+      box.append(plain(b, names[1]));
+      const over = add(box, "div", { class: "over" }), edge = add(box, "div", { class: "edge" });
+      over.append(plain(a, names[0]));
+      add(box, "b", {}, names[0]);
+      add(box, "b", {}, names[1]);
+      const set = (v) => {
+        wipeAt = v;
+        over.style.clipPath = `inset(0 ${100 - v}% 0 0)`;
+        edge.style.left = `calc(${v}% - 1px)`;
+        slider.value = v;
+      };
+      const follow = (e) => {
+        const r = box.getBoundingClientRect();
+        set(Math.round(Math.min(100, Math.max(0, ((e.clientX - r.left) / r.width) * 100))));
+      };
+      box.addEventListener("pointerdown", (e) => { box.setPointerCapture(e.pointerId); follow(e); });
+      box.addEventListener("pointermove", (e) => { if (e.buttons) follow(e); });
+      slider.oninput = () => set(+slider.value);
+      set(wipeAt);
+    }
+
+    async function show() {
+      const c = data.cells[at], f = referenceOf(c), turn = at;
+      $("large-title").textContent = cellName(c);
+      const a = await load(c.file), b = f && f.file && !c.standard ? await load(f.file) : null;
+      if (turn !== at) return; // another was asked for meanwhile
+      view.textContent = "";
+      const same = b && a.naturalWidth === b.naturalWidth && a.naturalHeight === b.naturalHeight;
+      const shown = !b ? "alone" : !same ? "beside" : mode;
+      $("slider-label").hidden = shown !== "wipe" && shown !== "difference";
+      slider.oninput = null;
+      for (const m of dialog.querySelectorAll("[data-mode]")) {
+        m.setAttribute("aria-pressed", m.dataset.mode === shown);
+        m.disabled = !b || (!same && m.dataset.mode !== "beside");
+      }
+      const names = [files ? "this" : data.columns[c.column].label, f ? referenceName(f) : ""];
+      if (shown === "wipe") {
+        $("slider-name").textContent = "Slider";
+        wipe(a, b, names);
+      } else if (shown === "beside") {
+        figure(plain(a, names[0]), names[0]);
+        figure(plain(b, names[1]), names[1]);
+      } else if (shown === "difference") {
+        const times = () => Math.round(2 ** (gain / 20));
+        const put = () => {
+          view.textContent = "";
+          $("slider-name").textContent = `Difference \u00d7${times()}`;
+          figure(difference(a, b, times()), `black: no difference; brighter: a difference of ${Math.ceil(255 / times())} of 255 is white`);
+        };
+        slider.value = gain;
+        slider.oninput = () => { gain = +slider.value; put(); };
+        put();
+      } else {
+        figure(plain(a, names[0]), c.standard ? "the others are measured against it" : c.deterministic ? "no reference" : "draws fresh noise: there is no picture to measure it against");
+      }
+      const words = [];
+      if (psnrText(c)) words.push(`PSNR ${psnrText(c)}`);
+      if (c.ssim !== null) words.push(`SSIM ${c.ssim.toFixed(4)}`);
+      if (c.latent_rmse !== null && c.latent_rmse !== undefined) words.push(`latent RMSE ${c.latent_rmse.toFixed(4)}`);
+      if (c.spectrum !== null) words.push(`spectrum ${c.spectrum.toFixed(2)} dB`);
+      const bands = c.spectrum_bands;
+      if (bands && bands.fine !== null) words.push(`coarse ${bands.coarse === null ? "-" : bands.coarse.toFixed(1)}, middle ${number(bands.middle, 1)}, fine ${number(bands.fine, 1)} dB`);
+      if (c.evaluations) words.push(`${c.evaluations} evaluations`);
+      if (c.seconds) words.push(`${c.seconds.toFixed(2)} s`);
+      $("large-measures").textContent = words.join(" \u00b7 ");
+    }
+
+    function go(by) {
+      const n = data.cells.length;
+      for (let i = 1; i <= n; i++) {
+        const next = (at + by * i + n * n) % n;
+        if (!data.cells[next].file) continue;
+        at = next;
+        show();
+        return;
+      }
+    }
+    for (const m of dialog.querySelectorAll("[data-mode]")) m.addEventListener("click", () => { mode = m.dataset.mode; show(); });
+    $("previous").addEventListener("click", () => go(-1));
+    $("next").addEventListener("click", () => go(1));
+    $("close").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
+    dialog.addEventListener("keydown", (e) => {
+      if (e.target === slider) return;
+      if (e.key === "ArrowLeft") go(-1);
+      if (e.key === "ArrowRight") go(1);
+    });
+    return { open(i) { if (!data.cells[i].file) return; at = i; show(); if (!dialog.open) dialog.showModal(); } };
+  })();
+
+  // ---- all of it ----
+
+  head();
+  const has = (key) => data.cells.some((c) => c[key] !== null && c[key] !== undefined);
+  choices($("caption"), Object.entries(captions).filter(([k]) => has(k)).map(([k, v]) => [k, v[0]]),
+    () => document.querySelectorAll("small[data-cell]").forEach((s) => { s.textContent = captionOf(data.cells[s.dataset.cell]); }));
+  size().then(sheet);
+  choices($("error-measure"), Object.entries(errors).filter(([, e]) => data.cells.some((c) => e.of(c) > 0)).map(([k, e]) => [k, e.name]), errorPlot);
+  choices($("error-cost"), Object.entries(costs), errorPlot);
+  const withSpectra = data.columns.map((c, i) => [i, files ? c.label.split("/").pop() : c.label])
+    .filter(([i]) => data.cells.some((c) => c.column === i && c.spectrum_db && !c.standard));
+  choices($("spectrum-column"), withSpectra, spectrumPlot);
+  $("spectrum-section").hidden = !withSpectra.length;
+  table();
+  const plots = () => { if ($("error-measure").value) errorPlot(); else $("error-section").hidden = true; if (withSpectra.length) spectrumPlot(); };
+  plots();
+  let width = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; plots(); } });
+})();
