@@ -9,7 +9,7 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights nn clip unet vae scheduler image pipeline web compare cmd
+FOLDERS := base weights nn clip unet vae scheduler image pipeline web batch compare cmd
 PKGS    := openblas libutf8proc nettle fftw3f
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
@@ -47,6 +47,11 @@ test: deps-test
 check: all $(TESTS)
 	@tests/run $(TESTS)
 	@tests/cli/run $(B)/limn
+	@tests/cli/batch $(B)/limn
+
+# The same with thirty random moments for each way of ending a batch, and a million jobs: some minutes.
+test-batch: all
+	@LIMN_MOMENTS=30 tests/cli/batch $(B)/limn
 
 $(B)/limn: $(B)/cmd/main.o $(B)/liblimn.a
 	@echo "LINK $@"
@@ -148,4 +153,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-batch test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

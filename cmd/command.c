@@ -14,6 +14,24 @@ const Command commands[] = {
       "With --count, x.png becomes x-1.png, x-2.png, ... unless {seed} or {index} tell\n"
       "the pictures apart. A file that -o names is replaced.\n",
       cmd_generate },
+    { "batch", "JOBS", 1,
+      "* -trace -save-steps +dry-run +expand +wildcards +format +batch-size +changed +retry-failed +keep-going "
+      "+fail-fast +shard +merge +sheet",
+      "many pictures from a file of jobs; stops and goes on",
+      "  limn batch jobs.jsonl                         pictures in the folder jobs\n"
+      "  limn batch prompts.txt -s 12 --count 4 -o out 4 of each line, in out\n"
+      "  limn batch items.csv -o 'out/{id}_{colour}_{seed}.png'\n"
+      "  limn batch jobs.jsonl --dry-run               what it would draw, and how long\n"
+      "  limn batch jobs.jsonl --shard 2/8             the second of eight parts\n"
+      "  limn batch jobs.jsonl --merge                 is everything there?\n"
+      "\n"
+      "JOBS: .jsonl, .json, .csv, .txt (a prompt a line, or A1111's --prompt \"...\"\n"
+      "lines), or - for stdin. Every option is a field; a list (\"steps\": [10, 20],\n"
+      "\"seed\": \"1-9\") gives a picture of each value, and a prompt may use fields:\n"
+      "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
+      "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
+      "it was stopped. docs/batch.md tells more.\n",
+      cmd_batch },
     { "compare", "PROMPT|PNGS", 1000,
       "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
       "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",

@@ -44,6 +44,7 @@ const Option *command_reads(const Command *c, const Option *o); /* o, or what th
 const char *command_shows(const Command *c, const Option *o);   /* the name under which the command takes it */
 
 int cmd_generate(const Args *a, Err *e);
+int cmd_batch(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);

@@ -20,6 +20,7 @@
 #include "pipeline/extras.h"
 #include "pipeline/finish.h"
 #include "pipeline/generate.h"
+#include "pipeline/steps.h"
 #include "weights/json.h"
 
 typedef struct {
@@ -143,8 +144,13 @@ static void add_lines(cJSON *to, const char *key, const char *text)
     }
 }
 
+/* What else was written for a picture: paths, each with a newline. */
+typedef struct {
+    Str sizes, steps;
+} Beside;
+
 /* A picture: its file and those beside it, a line each; with --json one line. */
-static int report(const Run *r, const OutputNames *n, const char *path, const char *beside, double seconds, Err *e)
+static int report(const Run *r, const OutputNames *n, const char *path, const Beside *beside, double seconds, Err *e)
 {
     if (r->job->json) {
         Str settings = { 0 }, seed = { 0 };
@@ -158,7 +164,8 @@ static int report(const Run *r, const OutputNames *n, const char *path, const ch
         cJSON_AddRawToObject(line, "seed", str_text(&seed));
         cJSON_AddRawToObject(line, "seconds", took);
         cJSON_AddRawToObject(line, "settings", str_text(&settings));
-        add_lines(line, "sizes", beside);
+        add_lines(line, "sizes", str_text(&beside->sizes));
+        add_lines(line, "steps", str_text(&beside->steps));
         char *text = cJSON_PrintUnformatted(line);
         puts(text);
         cJSON_free(text);
@@ -166,7 +173,7 @@ static int report(const Run *r, const OutputNames *n, const char *path, const ch
         str_release(&settings);
         str_release(&seed);
     } else {
-        printf("%s\n%s", path, beside);
+        printf("%s\n%s%s", path, str_text(&beside->sizes), str_text(&beside->steps));
     }
     return flush(path, e);
 }
@@ -176,7 +183,8 @@ static int draw_one(Run *r, int index, Err *e)
     OutputNames names = names_of(r, index);
     Picture picture = { 0 };
     Bytes png = { 0 };
-    Str path = { 0 }, beside = { 0 };
+    Str path = { 0 };
+    Beside beside = { 0 };
     double start = progress_now();
 
     progress_picture(&r->progress, index);
@@ -184,14 +192,16 @@ static int draw_one(Run *r, int index, Err *e)
     if (!failed)
         failed = finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
                  output_write(&names, png, &path, e) ||
-                 extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside, e);
+                 extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside.sizes, e) ||
+                 steps_write(r->job, &picture, str_text(&path), &beside.steps, e);
     progress_clear(&r->progress);
     if (!failed) r->paths[r->count++] = mem_strdup(str_text(&path));
-    if (!failed) failed = report(r, &names, str_text(&path), str_text(&beside), progress_now() - start, e);
+    if (!failed) failed = report(r, &names, str_text(&path), &beside, progress_now() - start, e);
     picture_release(&picture);
     free((void *)(size_t)png.data);
     str_release(&path);
-    str_release(&beside);
+    str_release(&beside.sizes);
+    str_release(&beside.steps);
     return failed ? -1 : 0;
 }
 
@@ -254,7 +264,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
 
     /* 2. the model; 3. what the pictures share */
     if (load(&r, from, any_model, e)) goto done;
-    r.generator = generator_new(r.model, j, NULL, &watch, e);
+    r.generator = generator_new(r.model, j, &(Share){ .steps = j->save_steps }, &watch, e);
     if (!r.generator) goto done;
     OutputNames first = names_of(&r, 1);
     if (output_check_place(&first, e)) goto done;

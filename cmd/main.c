@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     if ((fflush(stdout) || ferror(stdout)) && !failed)
         failed = err_set(&e, "cannot write to stdout: %s", strerror(errno));
     if (!failed) return 0;
-    if (interrupted()) interrupt_check(&e);
+    if (interrupted() && e.code != ERR_INTERRUPTED) interrupt_check(&e);
     fprintf(stderr, "limn: %s\n", e.text);
     return (int)e.code;
 }

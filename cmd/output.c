@@ -1,15 +1,12 @@
 /* output.c - see output.h. */
 #include "cmd/output.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
-
-enum { LONGEST_NAME = 60 }; /* bytes of a {name} put into a file name */
+#include "base/slug.h"
 
 static const char fresh_prefix[] = "limn-", suffix[] = ".png";
 
@@ -17,25 +14,6 @@ static const char fresh_prefix[] = "limn-", suffix[] = ".png";
 static const char *place(const Job *j) { return j->output ? j->output : ""; }
 
 static bool is_folder(const char *where) { return !*where || str_ends(where, "/") || file_is_dir(where); }
-
-/* Letters, digits and what is harmless; anything else becomes one '-'. Never "", never begins with '.'. */
-static void add_safe(Str *out, const char *text)
-{
-    Str s = { 0 };
-    while (*text) {
-        uint32_t code;
-        bool valid;
-        size_t took = utf8_next(text, strlen(text), &code, &valid);
-        if (s.len + took > LONGEST_NAME) break;
-        bool plain = code < 128 && (isalnum((int)code) || (s.len && strchr("._+", (int)code)));
-        if (valid && (plain || code >= 0xA0)) str_addn(&s, text, took);
-        else if (s.len && s.s[s.len - 1] != '-') str_add(&s, "-");
-        text += took;
-    }
-    while (s.len && s.s[s.len - 1] == '-') s.s[--s.len] = 0;
-    str_add(out, s.len ? s.s : "untitled");
-    str_release(&s);
-}
 
 /* One {name}; false: there is none such. n NULL: only the question. */
 static bool add_name(Str *out, const char *name, size_t len, const OutputNames *n)
@@ -50,7 +28,7 @@ static bool add_name(Str *out, const char *name, size_t len, const OutputNames *
     else if (model) str_add(&value, n->model ? n->model : "");
     else if (o->type == OPT_SEED) str_addf(&value, "%llu", (unsigned long long)n->seed);
     else job_get(n->job, o, &value);
-    add_safe(out, str_text(&value));
+    slug_add(out, str_text(&value), false);
     str_release(&value);
     return true;
 }

@@ -17,7 +17,7 @@ double progress_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int columns(void)
+int progress_columns(void)
 {
     struct winsize size;
     int n = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : USUAL_COLUMNS;
@@ -34,7 +34,7 @@ void progress_init(Progress *p, bool wanted, int pictures)
 /* Over the line as it is; the last column stays free, where some terminals wrap. */
 static void show(const char *line)
 {
-    fprintf(stderr, "\r%.*s\033[K", columns() - 1, line);
+    fprintf(stderr, "\r%.*s\033[K", progress_columns() - 1, line);
     fflush(stderr);
 }
 
@@ -54,7 +54,7 @@ void progress_picture(Progress *p, int picture)
     p->last = 0;
 }
 
-static void duration(char *buf, size_t size, double seconds)
+void progress_duration(char *buf, size_t size, double seconds)
 {
     long s = (long)(seconds + 0.5);
     if (s < 60) snprintf(buf, size, "%ld s", s);
@@ -92,11 +92,11 @@ void progress_share(Progress *p, const char *what, double share)
     char line[MOST_COLUMNS + 1] = "", tail[256], left[32] = "";
     double done = share - p->first;
     if (done > 0.01 && share < 1) {
-        duration(left, sizeof left, (now - p->began) / done * (1 - share));
+        progress_duration(left, sizeof left, (now - p->began) / done * (1 - share));
         strcat(left, " left  ");
     }
     snprintf(tail, sizeof tail, "%3.0f %%  %s", 100 * share, left);
-    int width = columns() - 1, room = width - (int)strlen(tail) - 3;
+    int width = progress_columns() - 1, room = width - (int)strlen(tail) - 3;
     add_bar(line, room < LONGEST_BAR / 2 ? room : LONGEST_BAR / 2, share);
     add(line, width, tail);
     int words = width - (int)strlen(line);
@@ -115,7 +115,7 @@ void progress_line(char *buf, int width, const Progress *p, int done, int steps)
     if (done == steps) {
         add(tail, width, "  decoding"); /* the latents; the next thing seen is the file's name */
     } else if (each > 0) {
-        duration(left, sizeof left, each * ((double)(p->pictures - p->picture) * steps + (steps - done)));
+        progress_duration(left, sizeof left, each * ((double)(p->pictures - p->picture) * steps + (steps - done)));
         snprintf(piece, sizeof piece, "  %s left", left);
         add(tail, width, piece);
         snprintf(piece, sizeof piece, each < 0.1 ? "  %.3f s/step" : "  %.2f s/step", each);
@@ -142,6 +142,6 @@ void progress_step(Progress *p, int done, int steps)
     p->started = now;
     if (!p->shown) return;
     char line[MOST_COLUMNS + 1];
-    progress_line(line, columns() - 1, p, done, steps);
+    progress_line(line, progress_columns() - 1, p, done, steps);
     show(line);
 }

@@ -6,6 +6,7 @@
 #define LIMN_CMD_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef struct {
     bool shown;              /* stderr is a terminal and words are wanted */
@@ -25,6 +26,9 @@ void progress_say(Progress *p, const char *what);
 void progress_picture(Progress *p, int picture);
 void progress_step(Progress *p, int done, int steps); /* done == 0: the first begins */
 
+/* For lines of another kind: what fits, and "25:10" in at most 32 bytes. */
+int progress_columns(void);
+void progress_duration(char *buf, size_t size, double seconds);
 /* Work of many kinds: what is done now, the share of all (0 .. 1), and the time left, reckoned from when it began. */
 void progress_share(Progress *p, const char *what, double share);
 

@@ -32,6 +32,7 @@ typedef struct {
     Watch watch;
     double work, done, now; /* evaluations in all, behind us, of what is drawn */
     const char *what;
+    Str warned; /* what the user was told, a line each */
 } Run;
 
 /* ---- small things ---- */
@@ -92,9 +93,12 @@ static void tell(const Run *r)
     if (r->w->progress) r->w->progress(r->w->ctx, r->what, fmin((r->done + r->now) / fmax(r->work, 1), 1));
 }
 
+/* Once each: what cells share is wrong with all of them. */
 static void on_warning(void *ctx, const char *text)
 {
-    const Run *r = ctx;
+    Run *r = ctx;
+    if (r->warned.len && strstr(r->warned.s, text)) return;
+    str_addf(&r->warned, "%s\n", text);
     if (r->w->warn) r->w->warn(r->w->ctx, text);
 }
 
@@ -565,6 +569,7 @@ int comparison_run(Comparison *c, const Job *base, const char *dir, const Compar
     text_cache_free(r.texts);
     model_free(r.model);
     free(r.model_of);
+    str_release(&r.warned);
     return failed ? -1 : 0;
 }
 

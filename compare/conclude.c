@@ -149,7 +149,7 @@ static double place_error(const Comparison *c, int row, int column, double *step
     for (const Cell *cell; (cell = comparison_cell(c, row, column, n)); n++) {
         if (cell->error || isnan(cell->m.latent_rmse)) return NAN;
         const Reference *f = &c->references[cell->reference];
-        if (cell->m.latent_rmse < 3 * f->cost.change[CHANGE_RMSE]) return NAN;
+        if (cell->m.latent_rmse < 2 * f->cost.change[CHANGE_RMSE]) return NAN;
         sum += cell->m.latent_rmse * cell->m.latent_rmse;
         *steps = cell->job.steps;
     }

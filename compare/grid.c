@@ -162,17 +162,18 @@ static int free_axes(Grid *g, const Job *j, Err *e)
         str_addn(&text, line, len);
         const Option *o = option_find(line, name);
         int failed = 0;
-        if (count == 2) failed = err_usage(e, "--axis: two at most make a sheet; --seeds N draws each cell N times");
+        if (count == 2) failed = err_usage(e, "two at most make a sheet; --seeds N draws each cell N times");
         else if (!may_be_axis(o))
-            failed = err_usage(
-                e, "--axis %s: it does not change the picture; axes are options of the picture, and model", o->name);
-        else if (count == 1 && o == axis[0]) failed = err_usage(e, "--axis %s: it is an axis already", o->name);
+            failed =
+                err_usage(e, "%s: it does not change the picture; axes are options of the picture, and model", o->name);
+        else if (count == 1 && o == axis[0]) failed = err_usage(e, "%s: it is an axis already", o->name);
         else failed = add_values(g, o, str_text(&text) + name + 1, count == 1, e);
         if (!failed) axis[count++] = o;
         str_release(&text);
         if (failed) return err_in(e, "--axis");
         line += len + (line[len] == '\n');
     }
+    assert(count); /* each line was checked */
     if (count == 2) add_axis(g, axis[1]);
     add_axis(g, axis[0]);
     if (count == 1) add_choice(&g->rows, &g->row_count)->label = mem_strdup("");
@@ -214,9 +215,11 @@ static int find_against(Grid *g, const char *text, Err *e)
             const char *equals = strchr(l.items[i], '=');
             const Option *o = equals ? option_find(l.items[i], (size_t)(equals - l.items[i])) : NULL;
             if (!o) failed = err_usage(e, "\"%.60s\" is not converged, nor OPTION=VALUE of a cell", l.items[i]);
-            else
-                fits = fits && (has(&g->rows[cell / g->column_count], o, equals + 1, &said) ||
-                                has(&g->columns[cell % g->column_count], o, equals + 1, &said));
+            else {
+                bool in_row = has(&g->rows[cell / g->column_count], o, equals + 1, &said);
+                bool in_column = has(&g->columns[cell % g->column_count], o, equals + 1, &said);
+                fits = fits && (in_row || in_column);
+            }
             if (o && !said) failed = err_usage(e, "%s is not an axis: the cells do not differ in it", o->name);
         }
         if (fits) found = cell;

@@ -150,8 +150,8 @@ int store_write(const char *dir, const char *file, const char *key, const Drawn 
     Bytes png = { 0 };
     char evaluations[16], seconds[32], peak[32], change[4][32];
     snprintf(evaluations, sizeof evaluations, "%d", d->cost.evaluations);
-    snprintf(seconds, sizeof seconds, "%.4f", d->cost.seconds);
-    snprintf(peak, sizeof peak, "%.1f", d->cost.peak_mb);
+    snprintf(seconds, sizeof seconds, "%.17g", d->cost.seconds);
+    snprintf(peak, sizeof peak, "%.17g", d->cost.peak_mb);
     for (int i = 0; i < 4; i++) snprintf(change[i], sizeof change[i], "%.9g", d->cost.change[i]);
     const char *const metadata[] = { "key",
                                      key,

@@ -64,6 +64,7 @@ static int layout(Layout *l, const Sheet *s, Err *e)
 {
     int most = s->max_side ? s->max_side : SHEET_MAX_SIDE;
     bool words = s->captions || s->column_labels;
+    *l = (Layout){ 0 };
     l->picture_w = words ? max_of(s->cell_w, SHEET_NARROWEST) : s->cell_w;
     l->cell_w = l->picture_w + GAP;
     l->cell_h = s->cell_h + GAP + (s->captions ? LINE + GAP / 2 : 0);

@@ -59,7 +59,7 @@ struct Generator {
     bool bf16;      /* the UNet's products */
     Arena arena;    /* activations of a run */
     Tensor context; /* of a run: [2 n or n, tokens, 1, width]: negative, then positive */
-    Tensor kv;      /* of a run: [n, halves * tokens, 1, columns]: unet_context() of each picture's own halves */
+    Tensor kv;      /* of a run: [2 n or n, tokens, 1, columns]: unet_context() of it */
     float *cond;    /* [batch, cond_width]: LCM's guidance embedding, or NULL */
     int calls;      /* of the network in this run */
     Trace trace;
@@ -85,6 +85,14 @@ static void set_text(char **field, const char *text)
 
 /* ---- 1. what is asked for, completed and checked --------------------------------------------------------------------- */
 
+/* The model's own sampler, but for those that want many more steps than people take today. */
+static const char *usual_sampler(const Model *m)
+{
+    const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
+    bool slow = own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
+    return own && !slow ? own->name : "dpmpp_2m";
+}
+
 /* Open options take what suits the model, or else what its kind is used with. */
 static void fill_defaults(const Model *m, Job *j)
 {
@@ -95,8 +103,7 @@ static void fill_defaults(const Model *m, Job *j)
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
     if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
     if (!j->sampler) {
-        const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
-        set_text(&j->sampler, d->sampler ? d->sampler : own ? own->name : "dpmpp_2m");
+        set_text(&j->sampler, d->sampler ? d->sampler : usual_sampler(m));
     }
     if (!j->schedule)
         set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
@@ -177,6 +184,7 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (j->eta >= 0 && !g->sampler->takes_eta)
         return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, g->sampler->name);
     g->eta = j->eta >= 0 ? j->eta : g->sampler->eta;
+    if (g->sampler->adaptive) g->batch = 1; /* each picture has steps of its own */
 
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;
@@ -242,21 +250,6 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
-/* Picture i's part of [halves * n, h, w, c], as a tensor of its own: [halves, h, w, c]. */
-static Tensor own_halves(const Generator *g, Tensor all, int i)
-{
-    int halves = g->guided ? 2 : 1, n = all.n / halves;
-    Tensor own = tensor_new(g->nn.arena, halves, all.h, all.w, all.c);
-    for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(own, k, 1), tensor_slice(all, k * n + i, 1));
-    return own;
-}
-
-static Tensor own_kv(const Generator *g, int i)
-{
-    int halves = g->guided ? 2 : 1;
-    return tensor_view(tensor_slice(g->kv, i, 1), halves, g->kv.h / halves, 1, g->kv.c);
-}
-
 static Nn unet_nn(const Generator *g)
 {
     Nn nn = g->nn;
@@ -267,14 +260,9 @@ static Nn unet_nn(const Generator *g)
 /* What all steps share of the UNet's work on the prompts. */
 static void prepare_kv(Generator *g)
 {
-    int halves = g->guided ? 2 : 1, n = g->context.n / halves;
     Nn nn = unet_nn(g);
-    g->kv = tensor_new(nn.arena, n, halves * g->context.h, 1, unet_context_columns(g->m->unet));
-    size_t mark = nn.arena->used;
-    for (int i = 0; i < n; i++) {
-        unet_context(&nn, g->m->unet, own_halves(g, g->context, i), own_kv(g, i));
-        arena_reset(nn.arena, mark);
-    }
+    g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
+    unet_context(&nn, g->m->unet, g->context, g->kv);
 }
 
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
@@ -289,20 +277,16 @@ static int check_cancelled(const Generator *g, Err *e)
 }
 
 /*
- * OpenBLAS rounds a product by how many rows it has: with it each picture goes through the UNet alone (both its halves), so
- * that it has the bits that it has alone. x, out: [halves * n, h, w, c].
+ * All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]; outside of
+ * --guidance-interval the prompts' half, which comes last.
  */
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
-    int halves = g->guided ? 2 : 1, n = x.n / halves;
     size_t mark = g->nn.arena->used;
-    for (int i = 0; i < n; i++) {
-        UNetInputs in = { .kv = own_kv(g, i), .cond = g->cond };
-        Nn nn = unet_nn(g);
-        Tensor y = unet_forward(&nn, g->m->unet, own_halves(g, x, i), t, &in);
-        for (int k = 0; k < halves; k++) tensor_copy(tensor_slice(out, k * n + i, 1), tensor_slice(y, k, 1));
-        arena_reset(g->nn.arena, mark);
-    }
+    Nn nn = unet_nn(g);
+    UNetInputs in = { .kv = tensor_slice(g->kv, g->kv.n - x.n, x.n), .cond = g->cond };
+    tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
+    arena_reset(g->nn.arena, mark);
 }
 
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)

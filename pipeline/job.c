@@ -24,6 +24,7 @@ static int check_sampler(const char *text, Err *e);
 static int check_schedule(const char *text, Err *e);
 static int check_vae_tile(const char *text, Err *e);
 static int check_threads(const char *text, Err *e);
+static int check_batch_size(const char *text, Err *e);
 static int check_samplers(const char *text, Err *e);
 static int check_schedules(const char *text, Err *e);
 static int check_step_counts(const char *text, Err *e);
@@ -132,6 +133,31 @@ const Option job_options[] = {
     { "against", 0, OPT_STR, JOB(against), NULL, 0, 0, "converged|OPTION=V,...", RUN, NULL,
       "what the cells are measured against; otherwise the converged picture, or with other axes than sampler, schedule "
       "and steps the first cell" },
+
+    { "dry-run", 0, OPT_FLAG, JOB(dry_run), "false", 0, 0, NULL, RUN, NULL,
+      "only show the pictures, how many, how long they will take and how much disk" },
+    { "expand", 0, OPT_CHOICE, JOB(expand), "random", 0, 0, "random|all|off", RUN, NULL,
+      "{a|b} and __wildcards__: one by the picture's seed, every one of them, or left as they are" },
+    { "wildcards", 0, OPT_PATH, JOB(wildcards), "wildcards", 0, 0, "FOLDER", RUN, NULL,
+      "where __name__ finds name.txt" },
+    { "format", 0, OPT_CHOICE, JOB(format), "auto", 0, 0, "auto|jsonl|json|csv|txt", RUN, NULL,
+      "of the job file, where its name does not tell" },
+    { "batch-size", 0, OPT_STR, JOB(batch_size), "auto", 0, 0, "auto|N", RUN, check_batch_size,
+      "pictures drawn at once; auto measures what is fastest" },
+    { "changed", 0, OPT_CHOICE, JOB(changed), "refuse", 0, 0, "refuse|render|keep", RUN, NULL,
+      "what to do where a picture of that name was drawn from another job" },
+    { "retry-failed", 0, OPT_FLAG, JOB(retry_failed), "false", 0, 0, NULL, RUN, NULL,
+      "try again even what the model has refused before" },
+    { "keep-going", 0, OPT_FLAG, JOB(keep_going), "false", 0, 0, NULL, RUN, NULL,
+      "go on after a picture that fails; that is the default" },
+    { "fail-fast", 0, OPT_FLAG, JOB(fail_fast), "false", 0, 0, NULL, RUN, NULL,
+      "stop at the first picture that fails" },
+    { "shard", 0, OPT_STR, JOB(shard), NULL, 0, 0, "I/N|auto", RUN, NULL,
+      "draw only this part; auto asks Slurm, Kubernetes, AWS Batch, Grid Engine, ..." },
+    { "merge", 0, OPT_FLAG, JOB(merge), "false", 0, 0, NULL, RUN, NULL,
+      "draw nothing: join the shards' manifests and tell what is missing" },
+    { "sheet", 0, OPT_FLAG, JOB(sheet), "false", 0, 0, NULL, RUN, NULL,
+      "also make a contact sheet of all pictures, sheet.png" },
     { .name = NULL },
 };
 /* clang-format on */
@@ -437,6 +463,13 @@ static int check_vae_tile(const char *text, Err *e)
     if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0) return 0;
     if (parse_long(text, &v) && v >= 64 && v <= JOB_MAX_SIDE) return 0;
     return err_usage(e, "\"%.60s\" is not auto, off, or a number of pixels from 64 to %d", text, JOB_MAX_SIDE);
+}
+
+static int check_batch_size(const char *text, Err *e)
+{
+    long v;
+    if (strcmp(text, "auto") == 0 || (parse_long(text, &v) && v >= 1 && v <= JOB_MAX_BATCH)) return 0;
+    return err_usage(e, "\"%.60s\" is neither auto nor a number of pictures from 1 to %d", text, JOB_MAX_BATCH);
 }
 
 /* More than the cores can use is a slip of the finger: each thread costs memory. */

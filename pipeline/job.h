@@ -44,6 +44,9 @@ typedef struct {
     char *shape;
     int size, batch; /* size 0: the shape's own */
     bool layers;
+    /* limn batch's */
+    char *shard, *batch_size, *wildcards, *expand, *changed, *format; /* shard NULL: all of it */
+    bool dry_run, merge, sheet, retry_failed, keep_going, fail_fast;
     /* limn compare's; NULL: not said */
     char *samplers, *schedules, *step_counts; /* values parted by commas */
     char *axes;                               /* "cfg-scale=3,5", a line each */
@@ -56,6 +59,7 @@ enum {
     JOB_MAX_SIDE = 8192,    /* pixels */
     JOB_MAX_TEXT = 1 << 20, /* bytes of a prompt */
     JOB_MAX_SIZES = 16,     /* of --sizes */
+    JOB_MAX_BATCH = 64,     /* pictures at once */
     JOB_THREADS_A_CORE = 4, /* more is a mistake, not a wish */
 };
 

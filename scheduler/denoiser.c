@@ -19,11 +19,47 @@ static Tensor scaled_input(const Denoiser *d, Tensor x, double sigma)
     return in;
 }
 
-/* F = negative + cfg_scale * (prompt - negative), into the first half. Ho and Salimans 2022, arXiv:2207.12598. */
-static void guide(const Denoiser *d, Tensor raw, size_t len)
+/* The standard deviation of count values, about their mean (n - 1, as torch's). */
+static double deviation(const float *x, size_t count)
 {
+    double sum = 0, squares = 0;
+    for (size_t k = 0; k < count; k++) sum += (double)x[k];
+    for (size_t k = 0; k < count; k++)
+        squares += ((double)x[k] - sum / (double)count) * ((double)x[k] - sum / (double)count);
+    return sqrt(squares / (double)(count - 1));
+}
+
+/* One picture's output as v, or back; x in unit variance. sigma / sqrt(sigma^2 + 1) is the share of noise in it. */
+static void to_v(float *out, const float *x, size_t count, double sigma, bool back)
+{
+    double noise = sigma / sqrt(sigma * sigma + 1), alpha = 1 / sqrt(sigma * sigma + 1);
+    float a = (float)(back ? alpha : 1 / alpha), b = (float)(back ? noise : -noise / alpha);
+    for (size_t k = 0; k < count; k++) out[k] = a * out[k] + b * x[k]; /* epsilon = alpha v + noise x */
+}
+
+/*
+ * The guided output of one picture with the deviation of the prompt's, as far as `rescale`. Lin et al. 2023, arXiv:2305.08891,
+ * eq. 15 and 16. x: the network's input.
+ */
+static void rescale(const Denoiser *d, float *guided, float *prompt, const float *x, size_t count, double sigma)
+{
+    bool v = d->rescale_v && d->noise->prediction == PREDICT_EPSILON;
+    if (v) to_v(guided, x, count, sigma, false);
+    if (v) to_v(prompt, x, count, sigma, false);
+    double ratio = deviation(prompt, count) / deviation(guided, count);
+    float factor = (float)((double)d->rescale * ratio + 1 - (double)d->rescale);
+    for (size_t k = 0; k < count; k++) guided[k] *= factor;
+    if (v) to_v(guided, x, count, sigma, true);
+}
+
+/* F = negative + cfg_scale * (prompt - negative), into the first half. Ho and Salimans 2022, arXiv:2207.12598. */
+static void guide(const Denoiser *d, Tensor raw, Tensor in, double sigma)
+{
+    size_t count = tensor_len(raw) / (size_t)raw.n, len = count * (size_t)raw.n / 2;
     float *negative = raw.data, *prompt = raw.data + len;
     for (size_t k = 0; k < len; k++) negative[k] += d->cfg_scale * (prompt[k] - negative[k]);
+    for (size_t k = 0; d->rescale > 0 && k < len; k += count)
+        rescale(d, negative + k, prompt + k, in.data + k, count, sigma);
 }
 
 /* What the network predicts, as an estimate of x0. Salimans and Ho 2022, arXiv:2202.00512, for v. */
@@ -57,8 +93,11 @@ static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t,
     if (arena_dry(d->arena)) return 0;
 
     size_t len = tensor_len(x);
-    if (denoiser_guided(d)) guide(d, raw, len);
-    estimate(d->noise->prediction, x0.data, x.data, raw.data, len, sigma);
+    Prediction p = d->noise->prediction;
+    if (d->unguided.n > 0)
+        estimate(p, d->unguided.data, x.data, raw.data, len, sigma); /* the first half, or all there is */
+    if (denoiser_guided(d)) guide(d, raw, in, sigma);
+    estimate(p, x0.data, x.data, raw.data, len, sigma);
     if (all_finite(x0.data, len)) return 0;
     return err_set(
         e,

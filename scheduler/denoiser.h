@@ -16,7 +16,8 @@
 /*
  * The raw network: out = F(x, t) for x.n samples in one batch; t is one timestep for all. x is scaled to unit variance
  * (x / sqrt(sigma^2 + 1)). With guidance x.n is 2 * pictures: the same latents twice, the first half to be conditioned on the
- * negative prompt, the second on the prompt. x and out [n, h, w, c], both the denoiser's. Error: cancelled.
+ * negative prompt, the second on the prompt; outside of guide_from .. guide_end only the prompt's half is asked for. x and out
+ * [n, h, w, c], both the denoiser's. Error: cancelled.
  */
 typedef int (*NetworkFn)(void *ctx, Tensor out, Tensor x, float t, Err *e);
 
@@ -26,20 +27,33 @@ struct Denoiser {
     NetworkFn network;
     void *ctx;
     float cfg_scale; /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
+    bool both;       /* both halves are computed whatever the scale: CFG++ */
+    float
+        rescale; /* 0 .. 1: how much the guided output is brought back to the deviation of the prompt's, arXiv:2305.08891 */
+    bool rescale_v; /* measured on v whatever the network predicts, as ComfyUI does */
+    bool limited;   /* guidance only in steps guide_from <= step < guide_end, arXiv:2404.07724 */
+    int guide_from, guide_end;
     bool round_timestep; /* a timestep that is looked up goes to the nearest integer, as in ComfyUI; else fractional */
     Arena *arena;        /* for temporaries */
 
     /* The exact D for tests, used instead of the network when set. */
     int (*exact)(void *ctx, Tensor x0, Tensor x, double sigma, Err *e);
 
-    int evals; /* counts the calls of the network */
+    /* The samplers' */
+    int step;        /* the step that asks */
+    Tensor unguided; /* if n > 0: where the estimate without the prompt goes (without guidance: the estimate) */
+    int evals;       /* counts the calls of the network */
 };
 
-static inline bool denoiser_guided(const Denoiser *d) { return d->cfg_scale > 1; }
+static inline bool denoiser_guided(const Denoiser *d)
+{
+    bool inside = !d->limited || (d->guide_from <= d->step && d->step < d->guide_end);
+    return (d->cfg_scale > 1 || d->both) && inside;
+}
 
 /*
  * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Guidance joins the network's raw outputs:
- * F = F_negative + cfg_scale * (F_prompt - F_negative). Error: cancelled, or NaN / infinity in the result (the text says at
+ * F = F_negative + cfg_scale * (F_prompt - F_negative), and rescales. Error: cancelled, or NaN / infinity in the result (the text says at
  * which sigma).
  */
 int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e);

@@ -43,10 +43,20 @@ static const struct {
 
 /* Keys of the classes' own solvers: another sampler may be chosen, and each sampler of limn fixes them. */
 static const char *const solver_keys[] = {
-    "algorithm_type",   "solver_order",       "solver_type",       "solver_p",        "lower_order_final",
-    "euler_at_final",   "predict_x0",         "disable_corrector", "skip_prk_steps",  "dynamic_thresholding_ratio",
-    "sample_max_value", "noise_sampler_seed", "predictor_order",   "corrector_order", "tau_func",
-    "use_corrector",    "time_shift_type",    "flow_shift",        "sigma_data",      NULL,
+    "solver_p",
+    "euler_at_final",
+    "predict_x0",
+    "disable_corrector",
+    "dynamic_thresholding_ratio",
+    "sample_max_value",
+    "predictor_order",
+    "corrector_order",
+    "tau_func",
+    "use_corrector",
+    "time_shift_type",
+    "flow_shift",
+    "sigma_data",
+    NULL,
 };
 
 void noise_defaults(Noise *n)
@@ -139,10 +149,8 @@ static int read_trained_betas(Noise *n, Config *c, Err *e)
 /* Options that would change the picture: only what limn computes. */
 static void read_unsupported(Config *c)
 {
-    static const char *const off[] = { "thresholding",    "use_beta_sigmas",      "use_lu_lambdas",
-                                       "use_flow_sigmas", "use_dynamic_shifting", NULL };
+    static const char *const off[] = { "thresholding", "use_flow_sigmas", "use_dynamic_shifting", NULL };
     for (int i = 0; off[i]; i++) config_only_bool(c, off[i], false);
-    config_only_str(c, "final_sigmas_type", "zero");
     config_only_str(c, "interpolation_type", "linear");
     config_only_str(c, "timestep_type", "discrete");
     config_only_null(c, "sigma_min");
@@ -158,6 +166,54 @@ static int read_variance(Config *c, Err *e)
     return str_starts(type, "learned")
                ? err_set(e, "variance_type is \"%s\": networks that predict it are not supported", type)
                : 0;
+}
+
+/*
+ * The solver that a class is told to be: some are samplers of their own here, the rest is their order and type. An algorithm that
+ * limn does not have ("dpmsolver") is taken for the one that it has.
+ */
+static void read_solver(Noise *n, Config *c)
+{
+    const char *class_name = n->sampler, *own = NULL;
+    bool multi = strcmp(class_name, "DPMSolverMultistepScheduler") == 0;
+    bool single = strcmp(class_name, "DPMSolverSinglestepScheduler") == 0;
+    bool sde = str_starts(config_str(c, "algorithm_type", ""), "sde");
+    const char *type = config_str(c, "solver_type", "");
+    n->order = config_int(c, "solver_order", 0, 0, 4);
+    n->heun = strcmp(type, "heun") == 0;
+    n->keep_order = !config_bool(c, "lower_order_final", !single) && !single;
+    if (!config_bool(c, "skip_prk_steps", false) && strcmp(class_name, "PNDMScheduler") == 0) own = "pndm";
+    if (strcmp(class_name, "UniPCMultistepScheduler") == 0 && strcmp(type, "bh1") == 0) own = "unipc_bh1";
+    if (single && n->order == 3) own = "dpmpp_3s";
+    if (multi && n->order == 3) own = sde ? "dpmpp_3m_sde" : "dpmpp_3m";
+    else if (multi && sde) own = n->heun ? "dpmpp_2m_sde_heun" : "dpmpp_2m_sde";
+    if (own) snprintf(n->sampler, sizeof n->sampler, "%s", own);
+
+    n->has_tree_seed = config_has(c, "noise_sampler_seed");
+    if (n->has_tree_seed) n->tree_seed = (uint64_t)config_num(c, "noise_sampler_seed", 0, 0, 9007199254740992.0);
+    else config_ignore(c, (const char *const[]){ "noise_sampler_seed", NULL });
+}
+
+/* Which sigmas the file asks for: at most one. */
+static int read_schedule(Noise *n, Config *c, Err *e)
+{
+    static const struct {
+        const char *key, *schedule;
+    } keys[] = {
+        { "use_karras_sigmas", "karras" },
+        { "use_exponential_sigmas", "exponential" },
+        { "use_beta_sigmas", "beta" },
+        { "use_lu_lambdas", "lu" },
+    };
+    const char *found = NULL;
+    n->schedule = "model";
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!config_bool(c, keys[i].key, false)) continue;
+        if (found) return err_set(e, "%s and %s are both true", found, keys[i].key);
+        found = keys[i].key;
+        n->schedule = keys[i].schedule;
+    }
+    return 0;
 }
 
 static int read_fields(Noise *n, Config *c, Err *e)
@@ -176,10 +232,9 @@ static int read_fields(Noise *n, Config *c, Err *e)
     n->clip_sample = config_bool(c, "clip_sample", n->clip_sample > 0) ? range : 0;
     n->lcm_steps = config_int(c, "original_inference_steps", n->lcm_steps, 1, NOISE_MAX_TIMESTEPS);
     n->lcm_scaling = config_num(c, "timestep_scaling", n->lcm_scaling, 1e-6, 1e6);
-    bool karras = config_bool(c, "use_karras_sigmas", false),
-         exponential = config_bool(c, "use_exponential_sigmas", false);
-    if (karras && exponential) return err_set(e, "use_karras_sigmas and use_exponential_sigmas are both true");
-    n->schedule = karras ? "karras" : exponential ? "exponential" : "model";
+    n->final_sigma_min = strcmp(config_str(c, "final_sigmas_type", "zero"), "sigma_min") == 0;
+    if (read_schedule(n, c, e)) return -1;
+    read_solver(n, c);
     if (read_trained_betas(n, c, e)) return -1;
     read_unsupported(c);
     config_ignore(c, solver_keys);

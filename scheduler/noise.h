@@ -6,6 +6,7 @@
 #define LIMN_SCHEDULER_NOISE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/file.h"
@@ -26,12 +27,20 @@ typedef struct {
     int steps_offset;
     bool zero_terminal_snr; /* rescale_betas_zero_snr, arXiv:2305.08891 */
     bool set_alpha_to_one;  /* DDIM's last alpha: 1, or that of timestep 0 */
-    double clip_sample;     /* ddim, heun, lcm: x0 is held in -clip .. clip; 0: it is not */
-    int lcm_steps;          /* original_inference_steps: the timesteps that an LCM was distilled on */
-    double lcm_scaling;     /* timestep_scaling of its boundary condition */
+    bool
+        final_sigma_min; /* final_sigmas_type "sigma_min": euler's and DPM-Solver's last step ends at timestep 0's sigma */
+    double clip_sample; /* ddim, heun, lcm: x0 is held in -clip .. clip; 0: it is not */
+    int lcm_steps;      /* original_inference_steps: the timesteps that an LCM was distilled on */
+    double lcm_scaling; /* timestep_scaling of its boundary condition */
 
-    char sampler[64];     /* the scheduler's class, for sampler_find(); "" when the file names none */
-    const char *schedule; /* the row of schedules[] that the file asks for: "model", "karras", "exponential" */
+    char sampler
+        [64]; /* the scheduler's class, or a row of samplers[]; for sampler_find(); "" when the file names none */
+    const char *schedule; /* the row of schedules[] that the file asks for: "model", "karras", ... */
+    int order;            /* solver_order; 0: the sampler's own */
+    bool heun;            /* solver_type "heun" */
+    bool keep_order;      /* lower_order_final false, in a class whose default is true */
+    bool has_tree_seed;   /* noise_sampler_seed: the seed of dpmpp_sde's Brownian tree, whatever the picture's */
+    uint64_t tree_seed;
 
     double *alphas_cumprod; /* [timesteps], as torch rounds them */
     double *sigmas;         /* [timesteps], rising */

@@ -1,214 +1,206 @@
 /*
- * samplers.c - see samplers.h. Each sampler is one function, named after its paper, over x0 = D(x; sigma).
+ * samplers.c - see samplers.h: the table. Each sampler is one function, named after its paper, over x0 = D(x; sigma), in the file
+ * of its family (step.h lists them).
  *
  * x = x0 + sigma * noise throughout (variance exploding), also where the paper or diffusers has alpha * x0 + sigma * noise:
  * the two differ by a factor that the denoiser knows. Scalars are double, latents float32.
  */
 #include "scheduler/samplers.h"
 
-#include <math.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "scheduler/names.h"
+#include "scheduler/step.h"
 
-/* Elements to compute: none in a dry pass. */
-static size_t len(Tensor x) { return x.data ? tensor_len(x) : 0; }
+#define ODE         .kind = SAMPLER_ODE
+#define ANCESTRAL   .kind = SAMPLER_ANCESTRAL, .eta = 1, .takes_eta = true, .ensd = true
+#define SDE         .kind = SAMPLER_SDE, .eta = 1, .takes_eta = true
+#define MULTISTEP   .multistep = true
+#define KARRAS      .automatic = "karras"
+#define EXPONENTIAL .automatic = "exponential"
 
-/* x0 = D(x; sigma_i). */
-static int denoised(const Sampling *s, Tensor x0, Tensor x, int i, Err *e)
-{
-    if (denoise(s->d, x0, x, s->tl->sigma[i], s->tl->t[i], e) == 0) return 0;
-    char where[64];
-    snprintf(where, sizeof where, "step %d of %d", i + 1, s->tl->steps);
-    return e->code == ERR_INTERRUPTED ? -1 : err_in(e, where);
-}
-
-static int step_done(const Sampling *s, int i, Tensor x0, Err *e)
-{
-    return s->after_step && !arena_dry(s->arena) ? s->after_step(s->ctx, i, s->x, x0, e) : 0;
-}
-
-void fresh_noise(Tensor out, Rng *rng, Arena *arena)
-{
-    size_t mark = arena->used, count = tensor_len(out) / (size_t)out.n;
-    float *nchw = arena_alloc(arena, count * sizeof *nchw);
-    for (int k = 0; k < out.n && out.data; k++) {
-        rng_randn(&rng[k], nchw, count);
-        tensor_from_nchw(tensor_slice(out, k, 1), nchw);
-    }
-    arena_reset(arena, mark);
-}
-
-/*
- * The step from sigma to `to` with the share eta of fresh noise: go down to sigma `down`, then add noise of `up`, so that
- * down^2 + up^2 = to^2. eta 1 is as random as DDPM. Song et al. 2020, arXiv:2010.02502, eq. 16, in this scale.
- */
-static void split_noise(double sigma, double to, double eta, double *down, double *up)
-{
-    *up = fmin(to, eta * sqrt(to * to * (sigma * sigma - to * to) / (sigma * sigma)));
-    *down = sqrt(to * to - *up * *up);
-}
-
-/* x += amount * fresh noise; noise is a place for it. Draws nothing for amount 0. */
-static void add_noise(const Sampling *s, double amount, Tensor noise)
-{
-    if (amount == 0) return;
-    fresh_noise(noise, s->rng, s->arena);
-    for (size_t k = 0; k < len(s->x); k++) s->x.data[k] += (float)amount * noise.data[k];
-}
-
-/* The clipped estimate that some of diffusers' schedulers take (clip_sample). */
-static void clip(const Sampling *s, Tensor x0)
-{
-    float most = (float)s->d->noise->clip_sample;
-    if (most == 0) return;
-    for (size_t k = 0; k < len(x0); k++) x0.data[k] = fminf(fmaxf(x0.data[k], -most), most);
-}
-
-/* Euler. Karras et al. 2022, arXiv:2206.00364, algorithm 1 with Euler steps: dx/dsigma = (x - x0) / sigma. */
-static int euler(const Sampling *s, Err *e)
-{
-    Tensor x = s->x, x0 = tensor_like(s->arena, x);
-    for (int i = 0; i < s->tl->steps; i++) {
-        if (denoised(s, x0, x, i, e)) return -1;
-        float sigma = (float)s->tl->sigma[i], h = (float)s->tl->sigma[i + 1] - sigma;
-        for (size_t k = 0; k < len(x); k++) x.data[k] += (x.data[k] - x0.data[k]) / sigma * h;
-        if (step_done(s, i, x0, e)) return -1;
-    }
-    return 0;
-}
-
-/* Euler ancestral. Crowson, k-diffusion: an Euler step below the goal, and fresh noise up to it. */
-static int euler_ancestral(const Sampling *s, Err *e)
-{
-    Tensor x = s->x, x0 = tensor_like(s->arena, x), noise = tensor_like(s->arena, x);
-    for (int i = 0; i < s->tl->steps; i++) {
-        if (denoised(s, x0, x, i, e)) return -1;
-        double down, up;
-        split_noise(s->tl->sigma[i], s->tl->sigma[i + 1], s->eta, &down, &up);
-        float sigma = (float)s->tl->sigma[i], h = (float)(down - s->tl->sigma[i]);
-        for (size_t k = 0; k < len(x); k++) x.data[k] += (x.data[k] - x0.data[k]) / sigma * h;
-        add_noise(s, up, noise);
-        if (step_done(s, i, x0, e)) return -1;
-    }
-    return 0;
-}
-
-/* Heun. Karras et al. 2022, arXiv:2206.00364, algorithm 1: the slope is the mean of those at both ends. */
-static int heun(const Sampling *s, Err *e)
-{
-    Tensor x = s->x, x0 = tensor_like(s->arena, x), end = tensor_like(s->arena, x), slope = tensor_like(s->arena, x);
-    for (int i = 0; i < s->tl->steps; i++) {
-        if (denoised(s, x0, x, i, e)) return -1;
-        clip(s, x0);
-        float sigma = (float)s->tl->sigma[i], next = (float)s->tl->sigma[i + 1], h = next - sigma;
-        for (size_t k = 0; k < len(x); k++) {
-            slope.data[k] = (x.data[k] - x0.data[k]) / sigma;
-            end.data[k] = x.data[k] + slope.data[k] * h;
-        }
-        if (next > 0) {
-            if (denoised(s, x0, end, i + 1, e)) return -1;
-            clip(s, x0);
-            for (size_t k = 0; k < len(x); k++) {
-                float slope_end = (end.data[k] - x0.data[k]) / next;
-                end.data[k] = x.data[k] + (slope.data[k] + slope_end) / 2 * h;
-            }
-        }
-        if (x.data) tensor_copy(x, end);
-        if (step_done(s, i, x0, e)) return -1;
-    }
-    return 0;
-}
-
-/* DPM-Solver++(2M). Lu et al. 2022, arXiv:2211.01095, algorithm 2; lambda = -log(sigma). */
-static int dpmpp_2m(const Sampling *s, Err *e)
-{
-    Tensor x = s->x, x0 = tensor_like(s->arena, x), previous = tensor_like(s->arena, x);
-    double h_previous = 0;
-    for (int i = 0; i < s->tl->steps; i++) {
-        if (denoised(s, x0, x, i, e)) return -1;
-        double a = s->tl->sigma[i + 1] / s->tl->sigma[i], h = -log(a); /* a = e^-h */
-        bool first_order = i == 0 || a == 0;
-        float c = first_order ? 0 : (float)(h / (2 * h_previous)); /* 1 / 2r */
-        for (size_t k = 0; k < len(x); k++) {
-            float blend = first_order ? x0.data[k] : (1 + c) * x0.data[k] - c * previous.data[k];
-            x.data[k] = (float)a * x.data[k] + (float)(1 - a) * blend;
-        }
-        if (step_done(s, i, x0, e)) return -1;
-        Tensor swap = previous;
-        previous = x0;
-        x0 = swap;
-        h_previous = h;
-    }
-    return 0;
-}
-
-/*
- * DDIM. Song et al. 2020, arXiv:2010.02502, eq. 12: an Euler step, with its share of fresh noise. diffusers' steps may end
- * beside the next sigma (tl->to): then x counts as at that one, in the scale where its variance is 1.
- */
-static int ddim(const Sampling *s, Err *e)
-{
-    Tensor x = s->x, x0 = tensor_like(s->arena, x), noise = tensor_like(s->arena, x);
-    for (int i = 0; i < s->tl->steps; i++) {
-        if (denoised(s, x0, x, i, e)) return -1;
-        double sigma = s->tl->sigma[i], to = s->tl->to[i], next = s->tl->sigma[i + 1], down, up;
-        split_noise(sigma, to, s->eta, &down, &up);
-        for (size_t k = 0; k < len(x); k++) x.data[k] = (x.data[k] - x0.data[k]) / (float)sigma; /* the noise in x */
-        clip(s, x0);
-        for (size_t k = 0; k < len(x); k++) x.data[k] = x0.data[k] + (float)down * x.data[k];
-        add_noise(s, up, noise);
-        float relabel = (float)sqrt((next * next + 1) / (to * to + 1));
-        for (size_t k = 0; k < len(x) && relabel != 1; k++) x.data[k] *= relabel;
-        if (step_done(s, i, x0, e)) return -1;
-    }
-    return 0;
-}
-
-/*
- * LCM. Luo et al. 2023, arXiv:2310.04378, algorithm 3: to the estimate, and fresh noise up to the next sigma. eq. 9: near t = 0
- * the model's estimate gives way to x itself (in unit variance), sigma_data = 0.5.
- */
-static int lcm(const Sampling *s, Err *e)
-{
-    Tensor x = s->x, x0 = tensor_like(s->arena, x), noise = tensor_like(s->arena, x);
-    for (int i = 0; i < s->tl->steps; i++) {
-        if (denoised(s, x0, x, i, e)) return -1;
-        clip(s, x0);
-        double t = s->tl->t[i] * s->d->noise->lcm_scaling, sigma = s->tl->sigma[i];
-        float c_skip = (float)(0.25 / (t * t + 0.25) / sqrt(sigma * sigma + 1)),
-              c_out = (float)(t / sqrt(t * t + 0.25));
-        for (size_t k = 0; k < len(x); k++) x.data[k] = c_out * x0.data[k] + c_skip * x.data[k];
-        add_noise(s, s->tl->sigma[i + 1], noise);
-        if (step_done(s, i, x0, e)) return -1;
-    }
-    return 0;
-}
-
+/* clang-format off */
 const Sampler samplers[] = {
-    { "euler", "one evaluation a step, first order; Karras et al. 2022", "Euler",
-      "sample_euler, k_euler, euler_k, EulerDiscreteScheduler", euler, FAMILY_SIGMA, 1, 0, false, 1, SAMPLER_ODE },
-    { "euler_ancestral", "Euler with fresh noise each step; Crowson", "Euler a",
-      "sample_euler_ancestral, k_euler_a, EulerAncestralDiscreteScheduler", euler_ancestral, FAMILY_SIGMA, 1, 1, true,
-      1, SAMPLER_ANCESTRAL },
-    { "heun", "two evaluations a step, second order; Karras et al. 2022", "Heun",
-      "sample_heun, k_heun, heun_k, HeunDiscreteScheduler", heun, FAMILY_SIGMA, 2, 0, false, 2, SAMPLER_ODE },
-    { "dpmpp_2m", "DPM-Solver++(2M), multistep, second order; Lu et al. 2022", "DPM++ 2M",
-      "sample_dpmpp_2m, k_dpmpp_2m, dpmpp_2m_k, DPMSolverMultistepScheduler", dpmpp_2m, FAMILY_DPM, 2, 0, false, 1,
-      SAMPLER_ODE },
-    { "ddim", "deterministic, or with eta as random as DDPM; Song et al. 2020", "DDIM", "DDIMScheduler", ddim,
-      FAMILY_DDIM, 1, 0, true, 1, SAMPLER_ODE },
-    { "lcm", "for latent consistency models: 1 to 8 steps, fresh noise between; Luo et al. 2023", "LCM",
-      "sample_lcm, LCMScheduler", lcm, FAMILY_LCM, 0, 1, false, 1, SAMPLER_ANCESTRAL },
+    { "euler", "Euler", "sample_euler, k_euler, EulerDiscreteScheduler",
+      "Karras et al. 2022, arXiv:2206.00364", "straight steps along the slope",
+      "the plain one; Turbo and Lightning models", euler, FAMILY_SIGMA, ODE, .order = 1 },
+    { "euler_ancestral", "Euler a", "sample_euler_ancestral, k_euler_a, k_euler_ancestral, EulerAncestralDiscreteScheduler",
+      "Crowson 2022, k-diffusion", "Euler, with fresh noise each step",
+      "variety; the picture does not settle as steps grow", euler_ancestral, FAMILY_SIGMA, ANCESTRAL, .order = 1 },
+    { "heun", "Heun", "sample_heun, k_heun, HeunDiscreteScheduler",
+      "Karras et al. 2022, arXiv:2206.00364", "the mean of the slopes at both ends of a step",
+      "converged pictures, as a reference", heun, FAMILY_SIGMA, ODE, .order = 2 },
+    { "heunpp2", "HeunPP2", "sample_heunpp2, heun++2",
+      "Wang et al. 2023, arXiv:2310.14558", "Heun with a look two sigmas ahead, weighted by sigma",
+      "few steps with time to spare for each", heunpp2, FAMILY_SIGMA, ODE, .order = 1 },
+    { "dpm_2", "DPM2", "sample_dpm_2, k_dpm_2, kdpm_2, dpm2, KDPM2DiscreteScheduler",
+      "Lu et al. 2022, arXiv:2206.00927", "the slope half way in log sigma",
+      "as Heun, and smoother at few steps", dpm_2, FAMILY_KDPM, ODE, .order = 2, KARRAS, .drops = { false, true, true } },
+    { "dpm_2_ancestral", "DPM2 a", "sample_dpm_2_ancestral, k_dpm_2_a, k_dpm_2_ancestral, kdpm_2_a, dpm2 a, "
+      "KDPM2AncestralDiscreteScheduler",
+      "Lu et al. 2022, arXiv:2206.00927", "DPM2, with fresh noise each step",
+      "variety, with finer detail than Euler a", dpm_2_ancestral, FAMILY_KDPM, ANCESTRAL, .order = 2, KARRAS,
+      .drops = { false, true, true } },
+    { "lms", "LMS", "sample_lms, k_lms, LMSDiscreteScheduler",
+      "Crowson 2022, k-diffusion", "Adams and Bashforth's method over four slopes, in sigma",
+      "old seeds; from 30 steps on", lms, FAMILY_SIGMA, ODE, MULTISTEP, .order = 3 },
+    { "dpm_fast", "DPM fast", "sample_dpm_fast, k_dpm_fast",
+      "Lu et al. 2022, arXiv:2206.00927", "third-order steps, N evaluations in all; even in log sigma",
+      "10 to 20 evaluations; the schedule gives only the ends", dpm_fast, FAMILY_SIGMA, ODE, .takes_eta = true, .ensd = true,
+      .order = 2 },
+    { "dpm_adaptive", "DPM adaptive", "sample_dpm_adaptive, k_dpm_ad, k_dpm_adaptive",
+      "Lu et al. 2022, arXiv:2206.00927", "third-order steps, as long as the error allows",
+      "when no number of steps is known; --steps does not count", dpm_adaptive, FAMILY_SIGMA, ODE, .takes_eta = true,
+      .ensd = true, .order = 3, .adaptive = true },
+    { "dpmpp_2s_ancestral", "DPM++ 2S a", "sample_dpmpp_2s_ancestral, k_dpmpp_2s_a, k_dpmpp_2s_ancestral, dpmpp_2s_a",
+      "Lu et al. 2022, arXiv:2211.01095", "two stages a step, with fresh noise each step",
+      "variety and detail at 10 to 20 steps", dpmpp_2s_ancestral, FAMILY_SIGMA, ANCESTRAL, .order = 2, KARRAS },
+    { "dpmpp_2s", "DPM++ 2S", "DPMSolverSinglestepScheduler",
+      "Lu et al. 2022, arXiv:2211.01095", "steps of two evaluations, N evaluations in all",
+      "as DPM++ 2M, without a memory", dpmpp_2s, FAMILY_SINGLE, ODE, .order = 2 },
+    { "dpmpp_3s", "DPM++ 3S", "",
+      "Lu et al. 2022, arXiv:2211.01095", "steps of three evaluations, N evaluations in all",
+      "smooth models without guidance, many steps", dpmpp_3s, FAMILY_SINGLE, ODE, .order = 3 },
+    { "dpmpp_sde", "DPM++ SDE", "sample_dpmpp_sde, k_dpmpp_sde, dpmpp_sde_gpu, DPMSolverSDEScheduler",
+      "Lu et al. 2022, arXiv:2211.01095", "two stages a step, with a Brownian tree's noise",
+      "detail at 8 to 15 steps", dpmpp_sde, FAMILY_SIGMA, SDE, .order = 2, KARRAS },
+    { "dpmpp_2m", "DPM++ 2M", "sample_dpmpp_2m, k_dpmpp_2m, DPMSolverMultistepScheduler",
+      "Lu et al. 2022, arXiv:2211.01095", "remembers one estimate",
+      "the default choice: good from 15 to 25 steps", dpmpp_2m, FAMILY_DPM, ODE, MULTISTEP, .order = 2, KARRAS },
+    { "dpmpp_3m", "DPM++ 3M", "",
+      "Lu et al. 2022, arXiv:2211.01095", "remembers two estimates",
+      "low guidance and 20 steps or more", dpmpp_3m, FAMILY_DPM, ODE, MULTISTEP, .order = 2, KARRAS },
+    { "dpmpp_2m_sde", "DPM++ 2M SDE", "sample_dpmpp_2m_sde, k_dpmpp_2m_sde, dpmpp_2m_sde_gpu",
+      "Lu et al. 2022, arXiv:2211.01095", "DPM++ 2M of the reverse SDE",
+      "detail; errors of few steps are corrected by the noise", dpmpp_2m_sde, FAMILY_DPM, SDE, MULTISTEP, .order = 2,
+      EXPONENTIAL },
+    { "dpmpp_2m_sde_heun", "DPM++ 2M SDE Heun", "k_dpmpp_2m_sde_heun, dpmpp_2m_sde_heun_gpu",
+      "Lu et al. 2022, arXiv:2211.01095", "the same with Heun's correction",
+      "as DPM++ 2M SDE, a little smoother", dpmpp_2m_sde_heun, FAMILY_DPM, SDE, MULTISTEP, .order = 2, EXPONENTIAL },
+    { "dpmpp_3m_sde", "DPM++ 3M SDE", "sample_dpmpp_3m_sde, k_dpmpp_3m_sde, dpmpp_3m_sde_gpu",
+      "Crowson 2023, k-diffusion", "DPM++ 3M of the reverse SDE",
+      "30 steps or more", dpmpp_3m_sde, FAMILY_DPM, SDE, MULTISTEP, .order = 2, EXPONENTIAL, .drops = { false, true, false } },
+    { "ddim", "DDIM", "k_ddim, DDIMScheduler",
+      "Song et al. 2020, arXiv:2010.02502", "along the estimate; with eta 1 as random as DDPM",
+      "v-prediction models, old seeds", ddim, FAMILY_DDIM, ODE, .takes_eta = true, .order = 1 },
+    { "ddpm", "DDPM", "k_ddpm, DDPMScheduler",
+      "Ho et al. 2020, arXiv:2006.11239", "the way back of the training's Markov chain",
+      "hundreds of steps; research", ddpm, FAMILY_DDPM, .kind = SAMPLER_ANCESTRAL, .eta = 1 },
+    { "plms", "PLMS", "k_plms, PNDMScheduler",
+      "Liu et al. 2022, arXiv:2202.09778", "Adams and Bashforth's weights on four outputs",
+      "old seeds: Stable Diffusion's first sampler", plms, FAMILY_DDIM, ODE, MULTISTEP, .order = 2 },
+    { "pndm", "PNDM", "",
+      "Liu et al. 2022, arXiv:2202.09778", "PLMS, begun by three steps of Runge and Kutta",
+      "models of pixels without guidance", pndm, FAMILY_DDIM, ODE, MULTISTEP, .order = 2 },
+    { "unipc", "UniPC", "sample_unipc, uni_pc, UniPCMultistepScheduler",
+      "Zhao et al. 2023, arXiv:2302.04867", "a multistep predictor, corrected by the next evaluation",
+      "5 to 15 steps", unipc, FAMILY_UNIPC, ODE, MULTISTEP, .order = 3, .drops = { false, false, true } },
+    { "unipc_bh1", "UniPC bh1", "uni_pc_bh1",
+      "Zhao et al. 2023, arXiv:2302.04867", "UniPC with B(h) = h",
+      "5 to 10 steps without guidance", unipc_bh1, FAMILY_UNIPC, ODE, MULTISTEP, .order = 3, .drops = { false, false, true } },
+    { "unipc_bh2", "UniPC bh2", "uni_pc_bh2",
+      "Zhao et al. 2023, arXiv:2302.04867", "UniPC with B(h) = e^h - 1",
+      "5 to 15 steps with guidance", unipc_bh2, FAMILY_UNIPC, ODE, MULTISTEP, .order = 3, .drops = { false, false, true } },
+    { "deis", "DEIS", "sample_deis, DEISMultistepScheduler",
+      "Zhang and Chen 2023, arXiv:2204.13902", "the slopes' polynomial, exactly integrated",
+      "10 to 20 steps", deis, FAMILY_DEIS, ODE, MULTISTEP, .order = 2 },
+    { "ipndm", "IPNDM", "sample_ipndm, IPNDMScheduler",
+      "Zhang and Chen 2023, arXiv:2204.13902", "Adams and Bashforth's weights on four slopes, as if even",
+      "10 to 20 steps", ipndm, FAMILY_SIGMA, ODE, MULTISTEP, .order = 2 },
+    { "ipndm_v", "IPNDM_V", "sample_ipndm_v",
+      "Zhou et al. 2024, arXiv:2312.00094", "the same for steps of different length",
+      "10 to 20 steps", ipndm_v, FAMILY_SIGMA, ODE, MULTISTEP, .order = 2 },
+    { "lcm", "LCM", "sample_lcm, LCMScheduler",
+      "Luo et al. 2023, arXiv:2310.04378", "to the estimate, and fresh noise up to the next sigma",
+      "latent consistency models, 1 to 8 steps", lcm, FAMILY_LCM, .kind = SAMPLER_ANCESTRAL, .eta = 1 },
+    { "tcd", "TCD", "k_tcd, TCDScheduler",
+      "Zheng et al. 2024, arXiv:2402.19159", "along the estimate below the goal, and fresh noise up to it; eta is gamma",
+      "trajectory consistency models, 1 to 8 steps", tcd, FAMILY_TCD, .kind = SAMPLER_ANCESTRAL, .eta = 0.3,
+      .takes_eta = true },
+    { "restart", "Restart", "k_restart",
+      "Xu et al. 2023, arXiv:2306.14878", "Heun, that goes back up near the end; from 20 steps on",
+      "the last bit of quality, with time to spare", restart, FAMILY_SIGMA, .kind = SAMPLER_ANCESTRAL, .eta = 1, KARRAS },
+    { "euler_cfg_pp", "Euler CFG++", "sample_euler_cfg_pp",
+      "Chung et al. 2024, arXiv:2406.08070", "Euler, back up with the noise seen without the prompt",
+      "guidance 0.5 to 2", euler_cfg_pp, FAMILY_SIGMA, ODE, .order = 1, .cfg_pp = true },
+    { "euler_ancestral_cfg_pp", "Euler a CFG++", "sample_euler_ancestral_cfg_pp",
+      "Chung et al. 2024, arXiv:2406.08070", "the same with fresh noise each step",
+      "guidance 0.5 to 2, variety", euler_ancestral_cfg_pp, FAMILY_SIGMA, ANCESTRAL, .order = 1, .cfg_pp = true },
+    { "ddim_cfg_pp", "DDIM CFG++", "",
+      "Chung et al. 2024, arXiv:2406.08070", "the same as DDIM; a 12.5th of --cfg-scale counts, as in A1111",
+      "guidance as usual (7.5), softer", ddim_cfg_pp, FAMILY_DDIM, ODE, .takes_eta = true, .order = 1, .cfg_pp = true },
+    { "dpmpp_2m_cfg_pp", "DPM++ 2M CFG++", "sample_dpmpp_2m_cfg_pp",
+      "Chung et al. 2024, arXiv:2406.08070", "DPM++ 2M that remembers the estimate without the prompt",
+      "guidance 0.5 to 2", dpmpp_2m_cfg_pp, FAMILY_SIGMA, ODE, MULTISTEP, .order = 2, .cfg_pp = true },
+    { "dpmpp_2s_ancestral_cfg_pp", "DPM++ 2S a CFG++", "sample_dpmpp_2s_ancestral_cfg_pp",
+      "Chung et al. 2024, arXiv:2406.08070", "DPM++ 2S a along the estimate without the prompt",
+      "guidance 0.5 to 2, variety", dpmpp_2s_ancestral_cfg_pp, FAMILY_SIGMA, ANCESTRAL, .order = 2, .cfg_pp = true },
+    { "res_multistep", "Res Multistep", "sample_res_multistep",
+      "Zhang et al. 2023, arXiv:2308.02157", "an exponential integrator that remembers one estimate",
+      "as DPM++ 2M; 15 to 25 steps", res_multistep, FAMILY_SIGMA, ODE, MULTISTEP, .order = 2 },
+    { "res_multistep_ancestral", "Res Multistep a", "sample_res_multistep_ancestral",
+      "Zhang et al. 2023, arXiv:2308.02157", "the same with fresh noise each step",
+      "variety", res_multistep_ancestral, FAMILY_SIGMA, ANCESTRAL, MULTISTEP, .order = 2 },
+    { "gradient_estimation", "Gradient Estimation", "sample_gradient_estimation",
+      "Permenter and Yuan 2024, arXiv:2306.04848", "Euler along twice the slope less the last one",
+      "few steps, without guidance above 5", gradient_estimation, FAMILY_SIGMA, ODE, MULTISTEP, .order = 1 },
+    { "er_sde", "ER SDE", "sample_er_sde",
+      "Cui et al. 2023, arXiv:2309.06169", "an SDE with less noise at low sigma; remembers two estimates",
+      "detail at 15 to 30 steps", er_sde, FAMILY_SIGMA, .kind = SAMPLER_SDE, .eta = 1, MULTISTEP },
+    { "seeds_2", "SEEDS 2", "sample_seeds_2",
+      "Gonzalez et al. 2023, arXiv:2305.14267", "an exponential integrator of the SDE, two stages",
+      "many steps, detail", seeds_2, FAMILY_SIGMA, SDE, .order = 2 },
+    { "seeds_3", "SEEDS 3", "sample_seeds_3",
+      "Gonzalez et al. 2023, arXiv:2305.14267", "the same with three stages",
+      "many steps, detail", seeds_3, FAMILY_SIGMA, SDE, .order = 3 },
+    { "exp_heun_2_x0", "Exp Heun 2 x0", "sample_exp_heun_2_x0",
+      "Gonzalez et al. 2023, arXiv:2305.14267", "Heun in log sigma, on the estimate",
+      "converged pictures with fewer steps than Heun", exp_heun_2_x0, FAMILY_SIGMA, ODE, .order = 2 },
+    { "exp_heun_2_x0_sde", "Exp Heun 2 x0 SDE", "sample_exp_heun_2_x0_sde",
+      "Gonzalez et al. 2023, arXiv:2305.14267", "the same of the reverse SDE",
+      "many steps, detail", exp_heun_2_x0_sde, FAMILY_SIGMA, SDE, .order = 2 },
     { 0 },
 };
+/* clang-format on */
+
+static const Sampler *find_n(const char *name, size_t len)
+{
+    char text[64];
+    if (len >= sizeof text) return NULL;
+    memcpy(text, name, len);
+    text[len] = '\0';
+    for (const Sampler *s = samplers; s->name; s++)
+        if (names_have(s->name, text) || names_have(s->a1111, text) || names_have(s->aliases, text)) return s;
+    return NULL;
+}
+
+const Sampler *sampler_split(const char *name, const char **schedule)
+{
+    *schedule = NULL;
+    if (!name) return NULL;
+    const Sampler *s = find_n(name, strlen(name));
+    if (s) return s;
+    for (size_t len = strlen(name); len > 0; len--) { /* the shortest end that is a schedule's name */
+        if (!strchr(" _-", name[len]) || !name[len]) continue;
+        const Schedule *end = schedule_find(name + len + 1);
+        s = end ? find_n(name, len) : NULL;
+        if (!s) continue;
+        *schedule = end->name;
+        return s;
+    }
+    return NULL;
+}
 
 const Sampler *sampler_find(const char *name)
 {
-    for (const Sampler *s = samplers; s->name; s++)
-        if (names_have(s->name, name) || names_have(s->a1111, name) || names_have(s->aliases, name)) return s;
-    return NULL;
+    const char *schedule;
+    return sampler_split(name, &schedule);
+}
+
+bool sampler_deterministic(const Sampler *s, double eta)
+{
+    return s->kind == SAMPLER_ODE && !(s->takes_eta && eta > 0);
 }
 
 /* For a dry run, which never calls it. */
@@ -218,16 +210,12 @@ static int no_network(void *ctx, Tensor x0, Tensor x, double sigma, Err *e)
     return -1;
 }
 
-bool sampler_deterministic(const Sampler *s, double eta)
-{
-    return s->kind == SAMPLER_ODE && !(s->takes_eta && eta > 0);
-}
-
 int sampler_evals(const Sampler *s, const Timeline *tl)
 {
     Noise noise;
     Arena dry;
     Err e;
+    if (s->adaptive) return 0;
     noise_defaults(&noise);
     arena_init_dry(&dry);
     Denoiser d = { .noise = &noise, .exact = no_network, .cfg_scale = 1, .arena = &dry };
@@ -239,6 +227,7 @@ int sampler_run(const Sampler *sampler, const Sampling *s, Err *e)
 {
     size_t mark = s->arena->used;
     int rc = sampler->run(s, e);
+    s->d->unguided = (Tensor){ 0 };
     arena_reset(s->arena, mark);
     return rc;
 }

@@ -9,17 +9,35 @@
 #ifndef LIMN_SCHEDULER_SAMPLERS_H
 #define LIMN_SCHEDULER_SAMPLERS_H
 
+#include "scheduler/compat.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
 #include "scheduler/schedules.h"
 
+/*
+ * Settings that few need. Zeros are the defaults.
+ *
+ * churn: Karras et al. 2022, arXiv:2206.00364, algorithm 2: before a step whose sigma lies in tmin .. tmax, sigma is raised by
+ * the share min(churn / steps, sqrt(2) - 1) with noise (euler, heun, dpm_2, heunpp2).
+ */
+typedef struct {
+    Compat compat; /* where the tools' versions of a sampler differ */
+    int order;     /* of multistep and singlestep samplers, 1 .. 4; 0: the sampler's own */
+    bool heun; /* diffusers' solver_type "heun" instead of "midpoint": dpmpp_2m, dpmpp_3m, dpmpp_2s and their SDEs */
+    bool keep_order;          /* diffusers' lower_order_final false: the last steps are not of lower order */
+    double churn, tmin, tmax; /* tmax 0: no end */
+    double noise_less;        /* 1 - s_noise: how much weaker all fresh noise is */
+} Tuning;
+
 /* One run. */
 typedef struct {
     Denoiser *d;
-    Tensor x;           /* [n, h, w, c]: in tl->scale * unit noise, out the clean latent */
-    const Timeline *tl; /* made for the sampler's family: diffusers' picture */
-    Rng *rng;           /* [n] a generator for each picture; see fresh_noise() */
-    double eta;         /* ddim, ancestral: share of fresh noise, 0 .. 1 */
+    Tensor x;              /* [n, h, w, c]: in tl->scale * unit noise, out the clean latent */
+    const Timeline *tl;    /* made for the sampler's family */
+    Rng *rng;              /* [n] a generator for each picture; see fresh_noise() */
+    const uint64_t *seeds; /* [n] of the Brownian trees; NULL: those of rng */
+    double eta;            /* share of fresh noise, 0 .. 1 */
+    Tuning tuning;
     Arena *arena;
     /* After step i (0-based) x is the latent at tl->sigma[i + 1]; x0 the denoised estimate. Error: stops the run. May be NULL. */
     int (*after_step)(void *ctx, int i, Tensor x, Tensor x0, Err *e);
@@ -30,27 +48,40 @@ typedef struct {
 typedef enum {
     SAMPLER_ODE,       /* nowhere: it solves the probability-flow ODE, and converges as steps grow */
     SAMPLER_ANCESTRAL, /* fresh noise each step, the generator's next draws */
-    SAMPLER_SDE,       /* it solves the reverse SDE: noise that belongs to the sigmas, whatever the steps */
+    SAMPLER_SDE, /* it solves the reverse SDE; with a Brownian tree the noise belongs to the sigmas, whatever the steps */
 } SamplerKind;
 
 typedef struct {
     const char *name;    /* "dpmpp_2m" */
-    const char *help;    /* one line */
-    const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M" */
+    const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M"; also where A1111 lacks it */
     const char *aliases; /* what other tools call it, parted by commas */
+    const char *paper;   /* "Lu et al. 2022, arXiv:2211.01095" */
+    const char *help;    /* one line: what it does */
+    const char *when;    /* one line: when to take it */
     int (*run)(const Sampling *s, Err *e);
-    Family family;      /* how diffusers lays out its timesteps */
-    int order;          /* of convergence on an ODE, with eta 0; 0: not an ODE solver */
-    double eta;         /* the default eta; > 0: it draws fresh noise */
-    bool takes_eta;     /* eta is the user's to choose */
-    int evals_per_step; /* 2: the last step takes 1 (2N - 1) */
+    Family family; /* how diffusers lays out its timesteps */
     SamplerKind kind;
+    int order;             /* of convergence on an ODE, with eta 0; 0: not an ODE solver */
+    double eta;            /* the default eta; > 0: it draws fresh noise */
+    bool takes_eta;        /* eta is the user's to choose */
+    bool multistep;        /* remembers earlier steps */
+    bool adaptive;         /* chooses its own steps: the timeline gives only the ends */
+    bool cfg_pp;           /* CFG++: needs the estimate without the prompt, whatever the guidance */
+    const char *automatic; /* A1111's schedule for "Automatic": "karras"; NULL: "normal" */
+    bool drops[3];         /* by Compat: one sigma more, the last but one left out */
+    bool ensd;             /* A1111's ENSD counts for it */
 } Sampler;
 
 extern const Sampler samplers[]; /* ends with name NULL */
 
-const Sampler *
-sampler_find(const char *name); /* NULL when there is none; knows A1111's, k-diffusion's and diffusers' names */
+/*
+ * NULL when there is none; knows A1111's, k-diffusion's, ComfyUI's, InvokeAI's and diffusers' names. A schedule at the end of the
+ * name ("DPM++ 2M Karras") is split off with sampler_split().
+ */
+const Sampler *sampler_find(const char *name);
+
+/* "DPM++ 2M Karras", "dpmpp_2m_k": the sampler, and *schedule the schedule's row name, or NULL where the name has none. */
+const Sampler *sampler_split(const char *name, const char **schedule);
 
 /* Whether the same first noise gives the same picture whatever is drawn later: an ODE solver, or eta 0. */
 bool sampler_deterministic(const Sampler *s, double eta);

@@ -1,9 +1,4 @@
-/*
- * schedules.c - see schedules.h.
- *
- * Sources: diffusers' set_timesteps() of each class; k-diffusion's external.py and sampling.py; ComfyUI's samplers.py,
- * whose rules A1111's sd_schedulers.py shares.
- */
+/* schedules.c - see schedules.h: the table, and what is the same for all rules (sigmas.c). */
 #include "scheduler/schedules.h"
 
 #include <math.h>
@@ -12,200 +7,56 @@
 
 #include "base/mem.h"
 #include "scheduler/names.h"
+#include "scheduler/sigmas.h"
 
-/* sigma at a timestep as diffusers interpolates it: sigma itself, not its logarithm. */
-static double sigma_linear(const Noise *n, double t)
-{
-    int low = (int)t;
-    if (low >= n->timesteps - 1) return n->sigmas[n->timesteps - 1];
-    return n->sigmas[low] + (t - low) * (n->sigmas[low + 1] - n->sigmas[low]);
-}
-
-/* numpy.linspace(a, b, count)[i] */
-static double linspace(double a, double b, int count, int i)
-{
-    if (count == 1) return a;
-    return i + 1 == count ? b : a + i * ((b - a) / (count - 1));
-}
-
-/* Where a sigma is infinite for DDIM and LCM (a last alpha of 0). At 2^30 x0 + sigma * noise holds no trace of x0. */
-static const double INFINITE_SIGMA = 0x1p30;
-
-/* Takes tl->t for their sigmas. DDIM steps down by timesteps / N; below 0 lies the last alpha. */
-static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e)
-{
-    int last = n->timesteps - 1, stride = n->timesteps / tl->steps;
-    for (int i = 0; i < tl->steps; i++) {
-        if (tl->t[i] < 0 || tl->t[i] > last)
-            return err_usage(
-                e,
-                "%d steps: %s spacing (steps_offset %d) asks for timestep %g, the model has 0 to %d; take fewer "
-                "steps",
-                tl->steps, what, n->steps_offset, tl->t[i], last);
-        tl->sigma[i] = sigma_linear(n, tl->t[i]);
-        if (tl->family != FAMILY_DDIM) continue;
-        double t = tl->t[i] - stride;
-        tl->to[i] = t >= 0 ? sigma_linear(n, t) : n->set_alpha_to_one ? 0 : n->sigmas[0];
-    }
-    bool infinite = n->zero_terminal_snr && tl->t[0] == last && (tl->family == FAMILY_DDIM || tl->family == FAMILY_LCM);
-    if (infinite && n->prediction == PREDICT_EPSILON)
-        return err_set(
-            e, "zero terminal SNR needs a network that predicts v or the sample: from pure noise epsilon says nothing");
-    if (infinite) tl->sigma[0] = INFINITE_SIGMA;
-    return 0;
-}
-
-/*
- * The three spacings of timesteps. Lin et al. 2023, arXiv:2305.08891, table 2. DPM-Solver's leading and linspace have one
- * point more and drop the last, except that its trailing is everyone's.
- */
-static int leading(const Noise *n, Timeline *tl, Err *e)
-{
-    int points = tl->steps + (tl->family == FAMILY_DPM), stride = n->timesteps / points;
-    for (int i = 0; i < tl->steps; i++) tl->t[i] = (points - 1 - i) * stride + n->steps_offset;
-    tl->unit_variance = true;
-    return from_timesteps(n, tl, "leading", e);
-}
-
-static int trailing(const Noise *n, Timeline *tl, Err *e)
-{
-    double stride = (double)n->timesteps / tl->steps;
-    for (int i = 0; i < tl->steps; i++) tl->t[i] = rint(n->timesteps - i * stride) - 1;
-    return from_timesteps(n, tl, "trailing", e);
-}
-
-static int spaced_linearly(const Noise *n, Timeline *tl, Err *e)
-{
-    int points = tl->steps + (tl->family == FAMILY_DPM);
-    for (int i = 0; i < tl->steps; i++) {
-        double t = linspace(0, n->timesteps - 1, points, points - 1 - i);
-        tl->t[i] = tl->family == FAMILY_SIGMA ? t : rint(t);
-    }
-    return from_timesteps(n, tl, "linspace", e);
-}
-
-/* Luo et al. 2023, arXiv:2310.04378: evenly spaced ones of the timesteps k - 1, 2k - 1, ... of the distillation. */
-static int lcm_timesteps(const Noise *n, Timeline *tl, Err *e)
-{
-    int stride = n->timesteps / n->lcm_steps;
-    if (tl->steps > n->lcm_steps || stride < 1)
-        return err_usage(
-            e, "%d steps: the model was distilled on %d (original_inference_steps) of %d timesteps; take 1 to %d",
-            tl->steps, n->lcm_steps, n->timesteps, n->lcm_steps < n->timesteps ? n->lcm_steps : n->timesteps);
-    for (int i = 0; i < tl->steps; i++) {
-        int index = (int)floor(i * ((double)n->lcm_steps / tl->steps));
-        tl->t[i] = (n->lcm_steps - index) * stride - 1;
-    }
-    return from_timesteps(n, tl, "LCM", e);
-}
-
-static int model(const Noise *n, Timeline *tl, Err *e)
-{
-    if (tl->family == FAMILY_LCM) return lcm_timesteps(n, tl, e);
-    return n->spacing == SPACING_LEADING    ? leading(n, tl, e)
-           : n->spacing == SPACING_TRAILING ? trailing(n, tl, e)
-                                            : spaced_linearly(n, tl, e);
-}
-
-/*
- * The range that karras and exponential fill: all sigmas of the model, but in diffusers' FAMILY_SIGMA only those from the
- * first to the last of the model's own schedule (8.39 instead of 14.6 with leading spacing and 10 steps).
- */
-static int sigma_range(const Noise *n, Timeline *tl, double *high, double *low, Err *e)
-{
-    *high = n->sigmas[n->timesteps - 1];
-    *low = n->sigmas[0];
-    if (tl->family != FAMILY_SIGMA) return 0;
-    if (model(n, tl, e)) return -1;
-    *high = tl->sigma[0];
-    *low = tl->sigma[tl->steps - 1];
-    for (int i = 0; i < tl->steps; i++) tl->t[i] = NAN;
-    return 0;
-}
-
-/* Karras et al. 2022, arXiv:2206.00364, eq. 5, rho = 7. */
-static int karras(const Noise *n, Timeline *tl, Err *e)
-{
-    double high, low;
-    if (sigma_range(n, tl, &high, &low, e)) return -1;
-    high = pow(high, 1 / 7.0);
-    low = pow(low, 1 / 7.0);
-    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = pow(linspace(high, low, tl->steps, i), 7);
-    return 0;
-}
-
-/* Evenly in log sigma. diffusers' DPM-Solver cuts the timesteps off here, where for karras it rounds them. */
-static int exponential(const Noise *n, Timeline *tl, Err *e)
-{
-    double high, low;
-    if (sigma_range(n, tl, &high, &low, e)) return -1;
-    for (int i = 0; i < tl->steps; i++) {
-        tl->sigma[i] = exp(linspace(log(high), log(low), tl->steps, i));
-        if (tl->family == FAMILY_DPM) tl->t[i] = floor(noise_timestep(n, tl->sigma[i]) + 1e-4);
-    }
-    return 0;
-}
-
-/* k-diffusion's get_sigmas(): evenly in t, log sigma interpolated. */
-static int normal(const Noise *n, Timeline *tl, Err *e)
-{
-    (void)e;
-    for (int i = 0; i < tl->steps; i++) {
-        tl->t[i] = linspace(n->timesteps - 1, 0, tl->steps, i);
-        tl->sigma[i] = noise_sigma(n, tl->t[i]);
-    }
-    return 0;
-}
-
-/* Stability's generative-models: as normal with one step more, the last left out. */
-static int sgm_uniform(const Noise *n, Timeline *tl, Err *e)
-{
-    (void)e;
-    for (int i = 0; i < tl->steps; i++) {
-        tl->t[i] = linspace(n->timesteps - 1, 0, tl->steps + 1, i);
-        tl->sigma[i] = noise_sigma(n, tl->t[i]);
-    }
-    return 0;
-}
-
-static int simple(const Noise *n, Timeline *tl, Err *e)
-{
-    (void)e;
-    double stride = (double)n->timesteps / tl->steps;
-    for (int i = 0; i < tl->steps; i++) {
-        tl->t[i] = n->timesteps - 1 - (int)(i * stride);
-        tl->sigma[i] = noise_sigma(n, tl->t[i]);
-    }
-    return 0;
-}
-
-/* Every (timesteps / N)-th from 1 upwards, as many as there are: where N is no divisor that is a step or more over N. */
-static int ddim_uniform(const Noise *n, Timeline *tl, Err *e)
-{
-    (void)e;
-    int stride = n->timesteps / tl->steps;
-    if (stride < 1) stride = 1;
-    tl->steps = (n->timesteps - 2) / stride + 1;
-    for (int i = 0; i < tl->steps; i++) {
-        tl->t[i] = 1 + (tl->steps - 1 - i) * stride;
-        tl->sigma[i] = noise_sigma(n, tl->t[i]);
-    }
-    return 0;
-}
-
+/* clang-format off */
 const Schedule schedules[] = {
-    { "model", "default", "the model's own timestep_spacing, as diffusers lays it out for the sampler", model },
-    { "karras", "use_karras_sigmas", "dense at low noise, rho 7; Karras et al. 2022", karras },
-    { "exponential", "use_exponential_sigmas", "evenly in log sigma; k-diffusion", exponential },
-    { "normal", "uniform", "evenly in t, both ends; k-diffusion, ComfyUI, A1111's Uniform", normal },
-    { "sgm_uniform", "", "evenly in t without the last; generative-models, ComfyUI, A1111", sgm_uniform },
-    { "simple", "", "every (timesteps / N)-th sigma from the top; ComfyUI, A1111", simple },
-    { "ddim_uniform", "DDIM", "every (timesteps / N)-th sigma from the bottom; ComfyUI, A1111's DDIM", ddim_uniform },
-    { "leading", "", "diffusers' spacing of SD 1.x and 2.x, whatever the model's", leading },
-    { "trailing", "", "diffusers' spacing of Turbo, Lightning, zero-SNR models, whatever the model's", trailing },
-    { "linspace", "", "diffusers' default spacing, whatever the model's", spaced_linearly },
+    { "model", "default", "", "the model's own timestep_spacing, as diffusers lays it out for the sampler",
+      "the default in diffusers' pictures", sigmas_model },
+    { "karras", "k, use_karras_sigmas", "Karras", "dense at low noise, even in sigma^(1/7); Karras et al. 2022",
+      "a safe choice with most samplers", sigmas_karras },
+    { "exponential", "use_exponential_sigmas, polyexponential", "Exponential", "even in log sigma; k-diffusion",
+      "the SDE samplers", sigmas_exponential },
+    { "normal", "uniform", "Normal", "even in t, both ends; k-diffusion, ComfyUI, A1111's Uniform",
+      "the default in A1111's and ComfyUI's pictures", sigmas_normal },
+    { "sgm_uniform", "sgmuniform", "SGM Uniform", "even in t without the last; generative-models, ComfyUI, A1111",
+      "Turbo, Lightning and LCM models", sigmas_sgm_uniform },
+    { "simple", "", "Simple", "every (timesteps / N)-th sigma from the top; ComfyUI, A1111",
+      "few steps", sigmas_simple },
+    { "ddim_uniform", "DDIM", "DDIM", "every (timesteps / N)-th sigma from the bottom, N steps or more; ComfyUI, A1111",
+      "ddim, as ComfyUI has it", sigmas_ddim_uniform },
+    { "beta", "use_beta_sigmas", "Beta", "quantiles of Beta(0.6, 0.6) over sigma; Lee et al. 2024; diffusers, A1111",
+      "20 steps or more", sigmas_beta },
+    { "beta_comfyui", "", "Beta", "the same over timesteps, repeated ones left out; ComfyUI's beta",
+      "dense at both ends", sigmas_beta_comfyui },
+    { "kl_optimal", "", "KL Optimal", "even in arctan(sigma), ends at the lowest sigma; Sabour et al. 2024; A1111",
+      "few steps", sigmas_kl_optimal },
+    { "kl_optimal_comfyui", "", "KL Optimal", "the same with a step to 0; ComfyUI's kl_optimal",
+      "few steps", sigmas_kl_optimal_comfyui },
+    { "ays", "align_your_steps, align_your_steps_11, ays_sd1", "Align Your Steps",
+      "10 learned steps of SD 1.5, interpolated; Sabour et al. 2024; A1111", "SD 1.x at 10 steps", sigmas_ays },
+    { "ays_sdxl", "align_your_steps_sdxl", "Align Your Steps", "the same for SD XL; A1111", "SD XL at 10 steps",
+      sigmas_ays_sdxl },
+    { "ays_comfyui", "", "Align Your Steps", "ComfyUI's table: N + 1 values, the last becomes 0",
+      "SD 1.x at 10 steps", sigmas_ays_comfyui },
+    { "ays_sdxl_comfyui", "", "Align Your Steps", "the same for SD XL", "SD XL at 10 steps", sigmas_ays_sdxl_comfyui },
+    { "lu", "use_lu_lambdas", "Exponential", "as exponential, timesteps rounded; Lu et al. 2022; diffusers",
+      "dpmpp_2m", sigmas_lu },
+    { "karras_old", "", "Karras", "karras from 10 to 0.1; A1111 before 2023", "old pictures", sigmas_karras_old },
+    { "linear_quadratic", "", "Linear Quadratic", "half of the steps even at the top, then a parabola; ComfyUI",
+      "video models; strong structure", sigmas_linear_quadratic },
+    { "sd_turbo", "SDTurboScheduler", "Turbo", "the first N of ten timesteps from the top; ComfyUI",
+      "SD Turbo, 1 to 4 steps", sigmas_sd_turbo },
+    { "vp", "", "VP", "even in the time of a linear beta; Song et al. 2021; k-diffusion", "research", sigmas_vp },
+    { "leading", "", "Leading", "diffusers' spacing of SD 1.x and 2.x, whatever the model's", "SD 1.x and 2.x",
+      sigmas_leading },
+    { "trailing", "turbo", "Turbo", "diffusers' spacing of Turbo, Lightning, zero-SNR models; Forge's Turbo",
+      "Turbo, Lightning, zero-SNR models", sigmas_trailing },
+    { "linspace", "", "Linspace", "diffusers' default spacing, whatever the model's", "k-diffusion's models",
+      sigmas_linspace },
     { 0 },
 };
+/* clang-format on */
 
 const Schedule *schedule_find(const char *name)
 {
@@ -214,43 +65,115 @@ const Schedule *schedule_find(const char *name)
     return NULL;
 }
 
+const Schedule *schedule_for(const Schedule *s, Compat compat)
+{
+    char name[64];
+    if (compat != COMPAT_COMFYUI || strlen(s->name) > 40) return s;
+    strcpy(name, s->name);
+    const Schedule *own = schedule_find(strcat(name, "_comfyui"));
+    return own ? own : s;
+}
+
 static int check_falling(const Timeline *tl, const char *schedule, Err *e)
 {
-    for (int i = 0; i < tl->steps; i++)
-        if (!(tl->sigma[i] > tl->sigma[i + 1]))
-            return err_usage(e, "%d steps are more than the schedule %s has sigmas for: step %d would go from %g to %g",
-                             tl->steps, schedule, i + 1, tl->sigma[i], tl->sigma[i + 1]);
+    for (int i = 0; i < tl->steps; i++) {
+        bool last = i + 1 == tl->steps; /* DEIS may stay where it is */
+        if (tl->sigma[i] > tl->sigma[i + 1] && (tl->sigma[i] > tl->to[i] || last)) continue;
+        return err_usage(e, "%d steps are more than the schedule %s has sigmas for: step %d would go from %g to %g",
+                         tl->steps, schedule, i + 1, tl->sigma[i], tl->sigma[i + 1]);
+    }
     return 0;
 }
 
-int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e)
+/* Where the last step ends, where that is not sigma 0. */
+static void set_end(Timeline *tl, const Noise *n, const TimelinePlan *p)
 {
-    *tl = (Timeline){ .steps = steps, .family = family, .unit_variance = family != FAMILY_SIGMA };
-    if (steps < 1 || steps > n->timesteps)
-        return err_usage(e, "%d steps: 1 to %d are possible, the timesteps that the model was trained on", steps,
+    double *end = &tl->to[tl->steps - 1], lowest = fmin((float)n->sigmas[0], tl->sigma[tl->steps - 1]);
+    bool spaced = p->schedule->fill == sigmas_model || p->schedule->fill == sigmas_leading ||
+                  p->schedule->fill == sigmas_trailing || p->schedule->fill == sigmas_linspace;
+    if (tl->compat == COMPAT_COMFYUI && p->family == FAMILY_UNIPC) *end = 0.001;
+    if (tl->compat != COMPAT_DIFFUSERS) return;
+    if (tl->family == FAMILY_TCD) *end = lowest;
+    if (tl->family == FAMILY_DEIS) *end = spaced ? lowest : tl->sigma[tl->steps - 1];
+    bool euler_or_dpm = tl->family == FAMILY_SIGMA || tl->family == FAMILY_DPM || tl->family == FAMILY_SINGLE;
+    if (n->final_sigma_min && euler_or_dpm) *end = lowest;
+    if (n->final_sigma_min && tl->family == FAMILY_UNIPC) *end = spaced ? lowest : tl->sigma[tl->steps - 1];
+}
+
+/* The timestep that the network is told at sigma_i. */
+static double told(const Timeline *tl, const TimelinePlan *p, int i)
+{
+    if (tl->compat == COMPAT_COMFYUI) return rint(tl->t[i]);
+    if (tl->compat == COMPAT_A1111 || tl->family == FAMILY_SIGMA) return (float)tl->t[i];
+    if (tl->family == FAMILY_KDPM) return p->schedule->fill == sigmas_karras ? rint(tl->t[i]) : (float)tl->t[i];
+    return rint(tl->t[i]);
+}
+
+/* A1111's DDIM, PLMS and UniPC have timesteps of their own; its other samplers, and all of ComfyUI's, are told sigmas. */
+static int fill(Timeline *tl, const Noise *n, const TimelinePlan *p, Err *e)
+{
+    if (p->compat == COMPAT_A1111 && (p->family == FAMILY_DDIM || p->family == FAMILY_UNIPC)) {
+        tl->family = FAMILY_DDIM;
+        return (p->family == FAMILY_DDIM ? sigmas_compvis_ddim : sigmas_compvis_unipc)(n, tl, e);
+    }
+    if (p->compat == COMPAT_COMFYUI ||
+        (p->compat == COMPAT_A1111 && p->family != FAMILY_LCM && p->family != FAMILY_TCD))
+        tl->family = FAMILY_SIGMA;
+    tl->steps += p->drop;
+    if (p->schedule->fill(n, tl, e)) return -1;
+    if (!p->drop || tl->steps < 2) return 0;
+    tl->to[tl->steps - 2] = tl->to[tl->steps - 1]; /* the last but one is left out */
+    tl->to[tl->steps - 1] = NAN;
+    tl->steps--;
+    return 0;
+}
+
+/* The first latent, as a multiple of unit noise. */
+static double first_scale(const Timeline *tl, const Noise *n)
+{
+    double sigma = tl->sigma[0], most = n->sigmas[n->timesteps - 1];
+    bool unit = tl->unit_variance;
+    if (tl->compat == COMPAT_A1111) unit = tl->family != FAMILY_SIGMA;
+    if (tl->compat == COMPAT_COMFYUI) unit = sigma > most || most - sigma <= 1e-5 * most; /* its max_denoise */
+    return unit ? sqrt(sigma * sigma + 1) : sigma;
+}
+
+int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
+{
+    bool unit = p->family != FAMILY_SIGMA && p->family != FAMILY_KDPM;
+    *tl = (Timeline){ .steps = p->steps, .family = p->family, .compat = p->compat, .unit_variance = unit };
+    if (p->steps < 1 || p->steps > n->timesteps)
+        return err_usage(e, "%d steps: 1 to %d are possible, the timesteps that the model was trained on", p->steps,
                          n->timesteps);
 
-    size_t room = (size_t)n->timesteps; /* ddim_uniform may take more than steps */
+    size_t room = (size_t)n->timesteps + 2; /* ddim_uniform may take more than steps */
     tl->sigma = mem_array(room + 1, sizeof *tl->sigma);
     tl->t = mem_array(room + 1, sizeof *tl->t);
     tl->to = mem_array(room, sizeof *tl->to);
     for (size_t i = 0; i < room; i++) tl->t[i] = tl->to[i] = NAN;
-    if (s->fill(n, tl, e)) goto fail;
+    if (fill(tl, n, p, e)) goto fail;
 
     for (int i = 0; i < tl->steps; i++) { /* the tools keep them in float32 */
         if (isnan(tl->t[i])) tl->t[i] = noise_timestep(n, tl->sigma[i]);
-        tl->t[i] = family == FAMILY_SIGMA ? (float)tl->t[i] : rint(tl->t[i]);
+        tl->t[i] = told(tl, p, i);
         tl->sigma[i] = (float)tl->sigma[i];
     }
+    if (tl->family == FAMILY_KDPM) tl->family = FAMILY_SIGMA; /* from here on they are the same */
     tl->sigma[tl->steps] = tl->t[tl->steps] = 0;
+    set_end(tl, n, p);
     for (int i = 0; i < tl->steps; i++)
         if (isnan(tl->to[i])) tl->to[i] = tl->sigma[i + 1];
-    if (check_falling(tl, s->name, e)) goto fail;
-    tl->scale = tl->unit_variance ? sqrt(tl->sigma[0] * tl->sigma[0] + 1) : tl->sigma[0];
+    if (check_falling(tl, p->schedule->name, e)) goto fail;
+    tl->scale = first_scale(tl, n);
     return 0;
 fail:
     timeline_release(tl);
     return -1;
+}
+
+int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e)
+{
+    return timeline_plan(tl, &(TimelinePlan){ .schedule = s, .family = family, .steps = steps }, n, e);
 }
 
 static double *copied(const double *from, int count)

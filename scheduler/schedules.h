@@ -6,6 +6,7 @@
 #define LIMN_SCHEDULER_SCHEDULES_H
 
 #include "base/err.h"
+#include "scheduler/compat.h"
 #include "scheduler/noise.h"
 
 /*
@@ -14,25 +15,35 @@
  */
 typedef enum {
     FAMILY_SIGMA, /* Euler, Heun, ...: fractional timesteps; noise starts at sigma, or sqrt(sigma^2 + 1) with leading spacing */
-    FAMILY_DPM,  /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
-    FAMILY_DDIM, /* DDIM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
+    FAMILY_KDPM,   /* DPM2: the same, but whole timesteps with karras */
+    FAMILY_DPM,    /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
+    FAMILY_SINGLE, /* its singlestep form: linspace whatever the model's spacing */
+    FAMILY_UNIPC,  /* UniPC: as DPM-Solver, but for cosine betas */
+    FAMILY_DEIS,   /* DEIS: the same, but the last step ends at timestep 0's sigma */
+    FAMILY_DDIM, /* DDIM, PNDM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
+    FAMILY_DDPM, /* DDPM: the same, but a step goes to the next timestep, the last to 0 */
     FAMILY_LCM,  /* LCM: every k-th of the timesteps that the model was distilled on */
+    FAMILY_TCD,  /* TCD: the same, but the last step ends at timestep 0's sigma */
 } Family;
 
 typedef struct {
     int steps;     /* what was asked for, but for ddim_uniform (see there) */
     double *sigma; /* [steps + 1], falling, the last 0 */
     double *t;     /* [steps + 1] the timestep that the network is told at each sigma */
-    double *to;    /* [steps] where FAMILY_DDIM's step i goes: x then counts as at sigma[i + 1]. Else sigma[i + 1]. */
-    double scale;  /* the first latent is scale * unit noise: sigma[0], or sqrt(sigma[0]^2 + 1) */
+    double *
+        to; /* [steps] where step i goes; mostly sigma[i + 1]. Else x then counts as at sigma[i + 1] (see step_done()). */
+    double scale;       /* the first latent is scale * unit noise: sigma[0], or sqrt(sigma[0]^2 + 1) */
     bool unit_variance; /* the latter: diffusers but for FAMILY_SIGMA with trailing and linspace spacing */
-    Family family;
+    Family family;      /* FAMILY_SIGMA where the tool does not compute with unit variance */
+    Compat compat;
 } Timeline;
 
 typedef struct {
     const char *name;    /* "karras" */
     const char *aliases; /* what other tools call it, parted by commas */
+    const char *a1111;   /* its name in A1111's `parameters` */
     const char *help;    /* one line: what it is, source */
+    const char *when;    /* one line: when to take it */
     /* Fills tl->sigma[0 .. steps - 1], and tl->t where it is made of timesteps; t NAN is looked up from sigma. */
     int (*fill)(const Noise *n, Timeline *tl, Err *e);
 } Schedule;
@@ -42,10 +53,25 @@ extern const Schedule schedules[]; /* ends with name NULL */
 const Schedule *
 schedule_find(const char *name); /* NULL when there is none; ComfyUI, A1111 and diffusers spellings too */
 
+/* ComfyUI's rule of the same name, where it has another: beta, kl_optimal, ays. */
+const Schedule *schedule_for(const Schedule *s, Compat compat);
+
+/* What a timeline is made for. */
+typedef struct {
+    const Schedule *schedule;
+    Family family; /* the sampler's */
+    int steps;
+    Compat compat;
+    bool drop; /* one sigma more, the last but one left out: Sampler.drops[compat] */
+} TimelinePlan;
+
 /*
  * The timeline of a run; the caller's, timeline_release() gives it back. Error: fewer than 1 step, or more than the
  * schedule has different sigmas for; zero terminal SNR with epsilon prediction where sigma would be infinite.
  */
+int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e);
+
+/* The same with diffusers' layout. */
 int timeline_init(Timeline *tl, const Schedule *s, const Noise *n, Family family, int steps, Err *e);
 void timeline_release(Timeline *tl);
 

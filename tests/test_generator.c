@@ -93,11 +93,14 @@ static void test_batch(void **state)
         { "prompt", "a red potion", "width", "32", "height", "32", "steps", "2", NULL },
         { "prompt", "a red potion", "width", "40", "height", "72", "steps", "2", "sampler", "euler_ancestral", NULL },
         { "prompt", "a red potion", "width", "64", "height", "32", "steps", "1", "cfg-scale", "1", NULL },
+        { "prompt", "a red potion", "width", "32", "height", "48", "steps", "1", "precision", "bf16", NULL },
     };
     for (const Kernels *const *k = kernels_rows; *k; k++) {
         if (!kernels_supported(*k)) continue;
         setenv("LIMN_CPU", (*k)->name, 1);
-        for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) check_batch(jobs[i], (*k)->name);
+        size_t cases =
+            sizeof jobs / sizeof *jobs - !strstr((*k)->name, "bf16"); /* the last needs products of bfloat16 */
+        for (size_t i = 0; i < cases; i++) check_batch(jobs[i], (*k)->name);
     }
     unsetenv("LIMN_CPU");
 }

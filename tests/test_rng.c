@@ -9,18 +9,17 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "scheduler/brownian.h"
 #include "scheduler/rng.h"
-#include "weights/json.h"
+#include "scheduler/seedseq.h"
+#include "tests/sampling.h"
 
 static cJSON *golden;
 
 static int open_golden(void **state)
 {
     (void)state;
-    Bytes file;
-    Err e = { 0 };
-    if (file_map(&file, GOLDEN "/scheduler/rng.json", &e) || !(golden = json_parse(file, &e))) fail_msg("%s", e.text);
-    file_unmap(&file);
+    golden = golden_open("rng.json");
     return 0;
 }
 
@@ -41,12 +40,12 @@ static Rng seeded(RngKind kind, const cJSON *row)
 }
 
 /* The listed values against x, from its first one. */
-static void assert_values(const cJSON *row, const char *key, const float *x, double tolerance)
+static void assert_values(const cJSON *row, const char *key, const float *x, double tolerance, double seed)
 {
     int i = 0;
     const cJSON *v;
     cJSON_ArrayForEach(v, cJSON_GetObjectItem(row, key))
-        assert_error(fabs((double)x[i++] - v->valuedouble), tolerance, "%s, seed %.0f", key, number(row, "seed"));
+        assert_error(fabs((double)x[i++] - v->valuedouble), tolerance, "%s, seed %.0f", key, seed);
     assert_true(i > 0);
 }
 
@@ -73,13 +72,13 @@ static void test_torch_randn(void **state)
             abssum += fabs((double)x[i]);
         }
         size_t last = (size_t)cJSON_GetArraySize(cJSON_GetObjectItem(row, "last"));
-        assert_values(row, "first", x, 4e-6);
-        assert_values(row, "last", x + n - last, 4e-6);
+        assert_values(row, "first", x, 4e-6, number(row, "seed"));
+        assert_values(row, "last", x + n - last, 4e-6, number(row, "seed"));
         assert_error(fabs(sum - number(row, "sum")) / (double)n, 1e-6, "sum of %zu", n);
         assert_error(fabs(abssum - number(row, "abssum")) / (double)n, 1e-6, "sum of magnitudes of %zu", n);
 
         rng_randn(&r, x, n);
-        assert_values(row, "second_draw_first", x, 4e-6);
+        assert_values(row, "second_draw_first", x, 4e-6, number(row, "seed"));
         free(x);
     }
 }
@@ -124,7 +123,7 @@ static void test_torch_rand(void **state)
         Rng r = seeded(RNG_TORCH, row);
         float x[8];
         rng_rand(&r, x, 8);
-        assert_values(row, "rand", x, 0);
+        assert_values(row, "rand", x, 0, number(row, "seed"));
     }
 }
 
@@ -137,7 +136,7 @@ static void test_philox_randn(void **state)
         Rng r = seeded(RNG_PHILOX, row);
         float x[4096];
         for (int draw = 0; draw <= number(row, "draw"); draw++) rng_randn(&r, x, 4096);
-        assert_values(row, "first", x, 1e-6);
+        assert_values(row, "first", x, 1e-6, number(row, "seed"));
     }
 }
 
@@ -196,12 +195,95 @@ static void test_moments(void **state)
     free(x);
 }
 
+static void test_seed_sequence(void **state)
+{
+    (void)state;
+    int rows = 0;
+    const cJSON *row, *key;
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(golden, "numpy_seedsequence"))
+    {
+        uint64_t keys[8];
+        uint32_t out[8];
+        int count = 0, n = cJSON_GetArraySize(cJSON_GetObjectItem(row, "state"));
+        cJSON_ArrayForEach(key, cJSON_GetObjectItem(row, "spawn_key")) keys[count++] = (uint64_t)key->valuedouble;
+        double entropy = number(row, "entropy"); /* 2^63 - 1 is 2^63 as a double */
+        seedseq(out, n, entropy < 9.2e18 ? (uint64_t)entropy : (uint64_t)INT64_MAX, keys, count,
+                (int)number(row, "pool_size"));
+        for (int i = 0; i < n; i++)
+            assert_true(out[i] == (uint32_t)cJSON_GetArrayItem(cJSON_GetObjectItem(row, "state"), i)->valuedouble);
+        rows++;
+    }
+    assert_true(rows >= 32);
+}
+
+/* torchsde's tree over a latent, whatever the order of the questions. */
+static void test_brownian_tree(void **state)
+{
+    (void)state;
+    int rows = 0;
+    const cJSON *row, *q;
+    Arena arena;
+    Err e = { 0 };
+    if (arena_init(&arena, 1 << 20, &e)) fail_msg("%s", e.text);
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(golden, "torchsde_brownian_tree"))
+    {
+        size_t n = 1;
+        const cJSON *dim;
+        cJSON_ArrayForEach(dim, cJSON_GetObjectItem(row, "shape")) n *= (size_t)dim->valueint;
+        float *w = mem_array(n, sizeof *w);
+        Brownian tree = { .low = number(row, "t0"), .high = number(row, "t1"), .seed = (uint64_t)number(row, "seed") };
+        cJSON_ArrayForEach(q, cJSON_GetObjectItem(row, "queries"))
+        {
+            double sum = 0;
+            brownian_increment(&tree, w, n, number(q, "a"), number(q, "b"), &arena);
+            assert_values(q, "first", w, 2e-5, number(row, "seed"));
+            for (size_t i = 0; i < n; i++) sum += (double)w[i];
+            assert_error(fabs(sum - number(q, "sum")) / (double)n, 2e-6, "sum of a query");
+        }
+        free(w);
+        rows++;
+    }
+    assert_int_equal(arena.used, 0);
+    arena_release(&arena);
+    assert_true(rows >= 2);
+}
+
+/* Increments over neighbouring stretches add up; their variance is their length. */
+static void test_brownian_motion(void **state)
+{
+    (void)state;
+    enum { N = 4096 };
+    static const double at[] = { 0.03, 0.031, 0.5, 1.234567, 7, 14.6 };
+    Brownian tree = { .low = 0.03, .high = 14.6, .seed = 1ull << 40 };
+    float *part = mem_array(N, sizeof *part), *sum = mem_array(N, sizeof *sum), *whole = mem_array(N, sizeof *whole);
+    Arena arena;
+    Err e = { 0 };
+    if (arena_init(&arena, 1 << 20, &e)) fail_msg("%s", e.text);
+    for (int i = 0; i < 5; i++) {
+        double squares = 0;
+        brownian_increment(&tree, part, N, at[i], at[i + 1], &arena);
+        for (int k = 0; k < N; k++) {
+            sum[k] += part[k];
+            squares += (double)part[k] * (double)part[k];
+        }
+        assert_error(fabs(squares / N / (at[i + 1] - at[i]) - 1), 4 * sqrt(2.0 / N), "variance of stretch %d", i);
+    }
+    brownian_increment(&tree, whole, N, 0.03, 14.6, &arena);
+    for (int k = 0; k < N; k++) assert_error(fabs((double)(whole[k] - sum[k])), 2e-5, "the whole");
+    free(part);
+    free(sum);
+    free(whole);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_torch_randn),  cmocka_unit_test(test_bits),          cmocka_unit_test(test_torch_rand),
-        cmocka_unit_test(test_philox_randn), cmocka_unit_test(test_cached_normal), cmocka_unit_test(test_long_seeds),
-        cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_torch_randn),   cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_torch_rand),    cmocka_unit_test(test_philox_randn),
+        cmocka_unit_test(test_cached_normal), cmocka_unit_test(test_long_seeds),
+        cmocka_unit_test(test_moments),       cmocka_unit_test(test_seed_sequence),
+        cmocka_unit_test(test_brownian_tree), cmocka_unit_test(test_brownian_motion),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);
 }

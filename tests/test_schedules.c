@@ -4,14 +4,14 @@
  */
 #include "tests/support.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/beta.h"
 #include "scheduler/schedules.h"
-#include "weights/json.h"
+#include "tests/sampling.h"
 
 /* Stable Diffusion's noise. */
 static Noise noise_sd(void)
@@ -89,10 +89,8 @@ static void test_refuse(void **state)
         { "{\"_class_name\":\"FlowMatchEulerDiscreteScheduler\"}", "FlowMatchEulerDiscreteScheduler" },
         { "{\"_class_name\":\"EDMEulerScheduler\"}", "EDMEulerScheduler" },
         { "{\"thresholding\":true}", "thresholding" },
-        { "{\"use_beta_sigmas\":true}", "use_beta_sigmas" },
-        { "{\"use_lu_lambdas\":true}", "use_lu_lambdas" },
         { "{\"use_karras_sigmas\":true,\"use_exponential_sigmas\":true}", "use_karras_sigmas" },
-        { "{\"final_sigmas_type\":\"sigma_min\"}", "final_sigmas_type" },
+        { "{\"use_beta_sigmas\":true,\"use_lu_lambdas\":true}", "use_lu_lambdas" },
         { "{\"timestep_type\":\"continuous\"}", "timestep_type" },
         { "{\"interpolation_type\":\"log_linear\"}", "interpolation_type" },
         { "{\"lambda_min_clipped\":-5.1}", "lambda_min_clipped" },
@@ -156,35 +154,51 @@ static void test_interpolation(void **state)
     noise_release(&n);
 }
 
-/* Whatever the schedule and the steps: falling, ending at 0, timesteps in range, or refused with a word. */
+/* One timeline, as it must be. */
+static void check_timeline(const Timeline *tl, const TimelinePlan *p, const Noise *n)
+{
+    double most = n->sigmas[999];
+    if (p->schedule == schedule_find("vp")) most = 156; /* of another model */
+    assert_true(tl->sigma[tl->steps] == 0);
+    for (int i = 0; i < tl->steps; i++) {
+        assert_true(tl->sigma[i] > tl->sigma[i + 1] && tl->sigma[i] <= most * 1.0001);
+        assert_true(tl->t[i] >= 0 && tl->t[i] <= 999);
+        bool whole = p->compat == COMPAT_COMFYUI || (p->compat == COMPAT_DIFFUSERS && p->family >= FAMILY_DPM);
+        assert_true(!whole || tl->t[i] == rint(tl->t[i]));
+        assert_true(tl->to[i] >= 0 && tl->to[i] <= tl->sigma[i]);
+    }
+    assert_true(tl->scale >= tl->sigma[0] && tl->scale <= sqrt(tl->sigma[0] * tl->sigma[0] + 1) * 1.000001);
+}
+
+/* Whatever the schedule, the sampler's family, the tool and the steps: falling, ending at 0, timesteps in range, or refused. */
 static void test_every_schedule(void **state)
 {
     (void)state;
+    static const int counts[] = {
+        -1, 0, 1, 2, 3, 4, 5, 7, 8, 10, 15, 20, 29, 30, 50, 97, 250, 333, 600, 999, 1000, 1001
+    };
     Noise n = noise_sd();
     for (const Schedule *s = schedules; s->name; s++) {
-        for (Family family = FAMILY_SIGMA; family <= FAMILY_LCM; family++) {
+        for (Family family = FAMILY_SIGMA; family <= FAMILY_TCD; family++) {
             int made = 0;
-            for (int steps = -1; steps <= 1002; steps += steps < 60 ? 1 : 47) {
-                Timeline tl;
-                Err e = { 0 };
-                if (timeline_init(&tl, s, &n, family, steps, &e)) {
-                    assert_int_equal(e.code, ERR_USAGE);
-                    assert_non_null(strstr(e.text, "steps"));
-                    continue;
+            for (int compat = COMPAT_DIFFUSERS; compat <= COMPAT_COMFYUI; compat++) {
+                for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+                    int steps = counts[k];
+                    Timeline tl;
+                    Err e = { 0 };
+                    TimelinePlan p = { s, family, steps, (Compat)compat, steps % 2 == 0 && compat != COMPAT_DIFFUSERS };
+                    if (timeline_plan(&tl, &p, &n, &e)) {
+                        assert_int_equal(e.code, ERR_USAGE);
+                        assert_non_null(strstr(e.text, "step"));
+                        continue;
+                    }
+                    made++;
+                    check_timeline(&tl, &p, &n);
+                    timeline_release(&tl);
                 }
-                made++;
-                assert_true(tl.steps == steps || s == schedule_find("ddim_uniform"));
-                assert_true(tl.sigma[tl.steps] == 0);
-                for (int i = 0; i < tl.steps; i++) {
-                    assert_true(tl.sigma[i] > tl.sigma[i + 1] && tl.sigma[i] <= n.sigmas[999] * 1.000001);
-                    assert_true(tl.t[i] >= 0 && tl.t[i] <= 999);
-                    assert_true(family == FAMILY_SIGMA || tl.t[i] == rint(tl.t[i]));
-                    assert_true(tl.to[i] >= 0 && tl.to[i] <= tl.sigma[i]);
-                }
-                assert_true(tl.scale >= tl.sigma[0] && tl.scale <= sqrt(tl.sigma[0] * tl.sigma[0] + 1));
-                timeline_release(&tl);
             }
-            if (made < 50) fail_msg("%s made only %d timelines for family %d", s->name, made, (int)family);
+            if (made < (s == schedule_find("sd_turbo") ? 15 : 30))
+                fail_msg("%s made only %d timelines for family %d", s->name, made, (int)family);
         }
     }
     noise_release(&n);
@@ -200,28 +214,83 @@ static void assert_sigmas(const Timeline *tl, const double *expected, double tol
 static void test_kdiffusion(void **state)
 {
     (void)state;
-    Bytes file;
-    Err e = { 0 };
-    cJSON *golden;
-    if (file_map(&file, GOLDEN "/scheduler/kdiffusion.json", &e) || !(golden = json_parse(file, &e)))
-        fail_msg("%s", e.text);
+    cJSON *golden = golden_open("kdiffusion.json");
     Noise n = noise_sd();
-    static const char *const names[] = { "karras", "exponential" };
-    for (int k = 0; k < 6; k++) {
+    static const char *const names[] = { "karras", "exponential", "polyexponential", "vp" };
+    for (int k = 0; k < 12; k++) {
         char key[32];
-        int steps = 5 << (k / 2);
+        int steps = 5 << (k / 4);
         double expected[21];
-        snprintf(key, sizeof key, "%s_%d", names[k % 2], steps);
+        snprintf(key, sizeof key, "%s_%d", names[k % 4], steps);
         const cJSON *list = cJSON_GetObjectItem(cJSON_GetObjectItem(golden, "schedules"), key);
         assert_int_equal(cJSON_GetArraySize(list), steps + 1);
-        for (int i = 0; i <= steps; i++) expected[i] = cJSON_GetArrayItem(list, i)->valuedouble;
-        Timeline tl = timeline(&n, names[k % 2], FAMILY_DPM, steps);
-        assert_sigmas(&tl, expected, 2e-5);
+        for (int i = 0; i <= steps; i++) expected[i] = number_at(list, i);
+        Timeline tl = timeline(&n, names[k % 4], FAMILY_DPM, steps);
+        assert_sigmas(&tl, expected, k % 4 == 3 ? 3e-4 : 3e-5); /* vp's float32 takes 1 from exp(0.0001) */
         timeline_release(&tl);
     }
     noise_release(&n);
     cJSON_Delete(golden);
-    file_unmap(&file);
+}
+
+/* A1111's and ComfyUI's rules run in Python: tests/golden/scheduler/schedules.py. */
+static void test_rules(void **state)
+{
+    (void)state;
+    cJSON *golden = golden_open("schedules.json");
+    const cJSON *row;
+    int rows = 0;
+    Noise n = noise_sd();
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(golden, "rows"))
+    {
+        const char *name = cJSON_GetObjectItem(row, "schedule")->valuestring;
+        const cJSON *list = cJSON_GetObjectItem(row, "sigmas");
+        int count = cJSON_GetArraySize(list);
+        Compat compat =
+            strcmp(cJSON_GetObjectItem(row, "compat")->valuestring, "comfyui") == 0 ? COMPAT_COMFYUI : COMPAT_A1111;
+        TimelinePlan p = { .schedule = schedule_for(schedule_find(name), compat),
+                           .family = FAMILY_SIGMA,
+                           .steps = (int)number_of(row, "steps", 0),
+                           .compat = compat,
+                           .drop = number_of(row, "drop", 0) > 0 };
+        Timeline tl;
+        Err e = { 0 };
+        if (timeline_plan(&tl, &p, &n, &e)) fail_msg("%s, %d steps: %s", name, p.steps, e.text);
+        assert_int_equal(tl.steps, count - 1);
+        for (int i = 0; i < count; i++) {
+            double got = i < tl.steps ? tl.sigma[i] : tl.to[tl.steps - 1];
+            assert_error(fabs(got - number_at(list, i)) / fmax(number_at(list, i), 1e-6), 2e-5,
+                         "%s, %d steps: sigma %d", name, p.steps, i);
+        }
+        timeline_release(&tl);
+        rows++;
+    }
+    cJSON_Delete(golden);
+    noise_release(&n);
+    assert_true(rows > 50);
+}
+
+/* scipy.stats.beta.ppf(p, 0.6, 0.6), and what symmetry and the arcsine law say. */
+static void test_beta(void **state)
+{
+    (void)state;
+    static const double rows[][2] = { { 0.0, 0 },
+                                      { 0.001, 1.855873851745199e-05 },
+                                      { 0.05, 0.012554456873611399 },
+                                      { 0.1, 0.039584405588780847 },
+                                      { 0.3, 0.23401700387523572 },
+                                      { 0.5, 0.50000000000000011 },
+                                      { 0.77, 0.84616241423235017 },
+                                      { 0.99, 0.99913876117845712 },
+                                      { 1.0, 1 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_error(fabs(beta_quantile(rows[i][0], 0.6, 0.6) - rows[i][1]), 1e-14, "quantile of %g", rows[i][0]);
+    for (double p = 0.001; p < 1; p += 0.037) {
+        assert_error(fabs(beta_quantile(p, 0.6, 0.6) + beta_quantile(1 - p, 0.6, 0.6) - 1), 1e-13, "symmetry at %g", p);
+        double arcsine = pow(sin(p * 3.14159265358979323846 / 2), 2);
+        assert_error(fabs(beta_quantile(p, 0.5, 0.5) - arcsine), 1e-13, "arcsine law at %g", p);
+        assert_error(fabs(beta_quantile(p, 1, 3) - (1 - cbrt(1 - p))), 1e-13, "Beta(1, 3) at %g", p);
+    }
 }
 
 /* ComfyUI's rules, from its formulas: which timesteps, in the model's sigmas. */
@@ -316,6 +385,8 @@ int main(void)
         cmocka_unit_test(test_interpolation),
         cmocka_unit_test(test_every_schedule),
         cmocka_unit_test(test_kdiffusion),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_beta),
         cmocka_unit_test(test_comfyui),
         cmocka_unit_test(test_karras_range),
         cmocka_unit_test(test_zero_terminal_snr),

@@ -407,7 +407,7 @@
         const r = box.getBoundingClientRect();
         set(Math.round(Math.min(100, Math.max(0, ((e.clientX - r.left) / r.width) * 100))));
       };
-      box.addEventListener("pointerdown", (e) => { box.setPointerCapture(e.pointerId); follow(e); });
+      box.addEventListener("pointerdown", (e) => { e.preventDefault(); box.setPointerCapture(e.pointerId); follow(e); });
       box.addEventListener("pointermove", (e) => { if (e.buttons) follow(e); });
       slider.oninput = () => set(+slider.value);
       set(wipeAt);

@@ -7,9 +7,13 @@ over leading spacing, sample prediction, zero terminal SNR and clipping in each 
 
 import inspect
 import json
+import random
+import re
+import sys
 import warnings
 
 import diffusers
+import numpy as np
 import torch
 
 SD = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
@@ -67,11 +71,74 @@ CASES = [
     ("LCM", 4, dict(SD, rescale_betas_zero_snr=True, **V), None),
 ]
 
+# Random networks, few steps, many steps, every class and key.
+SIGMAS = [{}, dict(use_karras_sigmas=True), dict(use_exponential_sigmas=True), dict(use_beta_sigmas=True)]
+SPACED = [LEADING, TRAILING, LINSPACE]
+DPM = [dict(solver_order=o, algorithm_type=a, solver_type=t) for o in (1, 2, 3) for a in ("dpmsolver++", "sde-dpmsolver++")
+       for t in ("midpoint", "heun")]
+UNIPC = [dict(solver_order=o, solver_type=t) for o in (1, 2, 3) for t in ("bh1", "bh2")]
+OWN_KEYS = {
+    "DPMSolverMultistep": DPM + [dict(final_sigmas_type="sigma_min"), dict(lower_order_final=False, final_sigmas_type="sigma_min"),
+                                 dict(use_lu_lambdas=True), dict(final_sigmas_type="sigma_min", solver_order=3)],
+    "DPMSolverSinglestep": [dict(solver_order=o, solver_type=t) for o in (1, 2, 3) for t in ("midpoint", "heun")],
+    "DEISMultistep": [dict(solver_order=o) for o in (1, 2, 3)] + [dict(lower_order_final=False)],
+    "UniPCMultistep": UNIPC + [dict(final_sigmas_type="sigma_min")],
+    "EulerDiscrete": [{}, dict(final_sigmas_type="sigma_min")],
+    "PNDM": [dict(skip_prk_steps=True), dict(skip_prk_steps=False), dict(skip_prk_steps=True, set_alpha_to_one=True)],
+    "DDIM": [ALPHA, dict(clip_sample=False)],
+    "DDPM": [dict(clip_sample=False), dict(clip_sample=True, clip_sample_range=2.0)],
+    "DPMSolverSDE": [dict(noise_sampler_seed=s) for s in (0, 5, 2**40 + 3)],
+    "TCD": [{}], "LCM": [{}], "HeunDiscrete": [{}], "KDPM2Discrete": [{}], "KDPM2AncestralDiscrete": [{}],
+    "LMSDiscrete": [{}], "EulerAncestralDiscrete": [{}],
+}
+ZERO_SNR_CLASSES = ("EulerDiscrete", "EulerAncestralDiscrete", "DDIM", "DPMSolverMultistep", "UniPCMultistep", "LCM", "TCD")
+NO_SIGMAS = ("DDIM", "DDPM", "PNDM", "TCD", "LCM", "EulerAncestralDiscrete")
 
-def run(name, steps, config, eta):
+
+def random_cases(count):
+    """(class, steps, config, eta, network, seed)"""
+    r = random.Random(2026)
+    for i in range(count):
+        name = list(OWN_KEYS)[i % len(OWN_KEYS)]
+        config = dict(r.choice(SPACED), **r.choice(OWN_KEYS[name]))
+        if name not in NO_SIGMAS and "use_lu_lambdas" not in config:
+            config.update(r.choice(SIGMAS))
+        config.update(r.choice([{}, {}, V]))
+        if name in ZERO_SNR_CLASSES and r.random() < 0.2:
+            config = {**config, **ZERO_SNR}
+        if name in ("DPMSolverSinglestep", "LCM", "TCD", "PNDM", "KDPM2Discrete", "KDPM2AncestralDiscrete", "DPMSolverSDE", "HeunDiscrete"):
+            config.pop("rescale_betas_zero_snr", None)
+        if name in ("DPMSolverSinglestep", "LCM", "TCD"):
+            config.pop("timestep_spacing"), config.pop("steps_offset", None)
+        steps = r.choice([1, 2, 3, 4, 5, 8, 11, 14, 15, 16, 23, 30])
+        if name in ("LCM", "TCD"):
+            steps = min(steps, 11)
+        if name == "PNDM" and not config["skip_prk_steps"]:
+            steps = max(steps, 4)
+        eta = r.choice([None, 0.2, 0.65, 1.0]) if name in ("DDIM", "TCD") else None
+        net = [round(r.uniform(0.2, 0.9), 3), round(r.uniform(0.1, 0.9), 3), round(r.uniform(0.3, 2), 3), round(r.uniform(-1, 2), 3)]
+        yield name, steps, config, eta, net, r.randrange(2**32)
+    for name in ("DDIM", "DDPM", "EulerDiscrete", "EulerAncestralDiscrete", "DPMSolverMultistep", "UniPCMultistep", "PNDM"):
+        config = dict(TRAILING if name != "PNDM" else LEADING, **OWN_KEYS[name][0])
+        if name == "PNDM":
+            config["steps_offset"] = 0
+        if "algorithm_type" in config:
+            config.update(solver_order=2)
+        yield name, 999, config, 0.5 if name == "DDIM" else None, [0.5, 0.4, 0.8, 0.3], 7
+
+
+def in_float32(convert):
+    """_sigma_to_t() as NumPy 1 computes it and as schedulers.json has it: there the first timestep is 999, with NumPy 2 it is
+    998.99999, which some classes cut off to 998."""
+    return lambda sigma, log_sigmas: convert(np.float32(sigma), log_sigmas)
+
+
+def run(name, steps, config, eta, net=None, seed=0):
     scheduler = getattr(diffusers, name + "Scheduler")(**config)
+    if name in ("DPMSolverMultistep", "DPMSolverSinglestep", "DEISMultistep", "UniPCMultistep"):
+        scheduler._sigma_to_t = in_float32(scheduler._sigma_to_t)
     scheduler.set_timesteps(steps)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     takes = inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if "generator" in takes else {}
     if eta is not None:
@@ -80,7 +147,11 @@ def run(name, steps, config, eta):
     sums = []
     for t in scheduler.timesteps:
         scaled = scheduler.scale_model_input(x, t)
-        x = scheduler.step(scaled * t / (t + 1), t, x, **extra).prev_sample
+        if net:
+            out = net[0] * scaled + net[1] * torch.tanh(net[2] * scaled + net[3] * float(t) / 1000)
+        else:
+            out = scaled * t / (t + 1)
+        x = scheduler.step(out, t, x, **extra).prev_sample
         sums.append([x.double().sum().item(), x.double().abs().sum().item()])
     sigmas = getattr(scheduler, "sigmas", None)
     row = dict(name=f"{name}/{steps}/" + ",".join(f"{k}={v}" for k, v in config.items() if k not in SD and k != "trained_betas"))
@@ -89,9 +160,26 @@ def run(name, steps, config, eta):
     row.update(per_step_sum_abssum=sums, final_first16=x.flatten()[:16].tolist())
     if eta is not None:
         row.update(eta=eta)
+    if net:
+        row.update(network=net, seed=seed, limit=LIMIT.get(steps, 2e-5))
     return row
+
+
+LIMIT = {999: 2e-4}  # float32 rounds 999 times there
 
 
 warnings.filterwarnings("ignore")
 diffusers.logging.set_verbosity_error()
-print(json.dumps([run(*case) for case in CASES], separators=(",", ":")))
+rows = [run(*case) for case in CASES]
+for case in random_cases(208):
+    try:
+        row = run(*case)
+    except (IndexError, ValueError, UnboundLocalError, AssertionError) as e:  # a case that diffusers refuses
+        print(case[0], case[1], case[2], e, file=sys.stderr)
+        continue
+    if row["steps"] > 30:  # only some of the steps are kept
+        row["per_step_sum_abssum"] = row["per_step_sum_abssum"][-1:]
+        row["timesteps"] = row["sigmas"] = None
+    rows.append(row)
+text = json.dumps(rows, separators=(",", ":"))
+print(re.sub(r"-?\d+\.\d{9,}(e-?\d+)?", lambda m: f"{float(m[0]):.9g}", text).replace("NaN", "null"))

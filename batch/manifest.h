@@ -1,0 +1,54 @@
+/*
+ * manifest.h - what became of every picture: manifest.jsonl in the output folder, a JSON object a line, in the order in which
+ * pictures were finished. A line is written and fsynced after its picture is in place, so that it never promises too much; what
+ * a crash has left half written is cut off. A shard writes manifest-3-of-8.jsonl, and all read all.
+ */
+#ifndef LIMN_BATCH_MANIFEST_H
+#define LIMN_BATCH_MANIFEST_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "batch/index.h"
+#include "batch/shard.h"
+
+typedef enum { STATUS_NONE, STATUS_DONE, STATUS_FAILED } Status;
+
+/* The newest line of a file. */
+typedef struct {
+    Status status;
+    bool refused; /* failed, and would again: the model cannot draw such a job */
+    char key[33], sha256[65], model_sha256[65], model[256];
+    uint64_t bytes;
+    char error[256];
+    Str line; /* the whole of it; str_release() */
+} Entry;
+
+typedef struct Manifest Manifest;
+
+/*
+ * Opens the manifests of a folder, and this shard's for appending. Error: it cannot be read or written, or another process works
+ * on this shard (or on the whole, or on a shard when this is the whole).
+ */
+Manifest *manifest_open(const char *folder, const Shard *s, Err *e);
+/* Only to look at; a folder that is not there is an empty one. */
+Manifest *manifest_read(const char *folder, Err *e);
+void manifest_close(Manifest *m);
+
+/* file: a path below the folder. False: no line tells of it. */
+bool manifest_find(const Manifest *m, const char *file, Entry *out);
+size_t manifest_count(const Manifest *m); /* files that a line tells of */
+
+/* The date of the first line that has one, or NULL. */
+const char *manifest_date(const Manifest *m);
+
+/* Appends a line (without its newline). Error: nothing was appended. One thread at a time. */
+int manifest_append(Manifest *m, const char *line, Err *e);
+
+/* Calls take with the newest line of each file whose name is not in `names` (index_hash()). Returns what take does, once not 0. */
+int manifest_others(const Manifest *m, const Index *names, int (*take)(void *ctx, const char *line, size_t len),
+                    void *ctx);
+
+/* A file of lines takes the place of all manifests of the folder: it becomes manifest.jsonl, and the shards' are removed. */
+int manifest_replace(Manifest *m, const char *path, Err *e);
+
+#endif

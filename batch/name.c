@@ -1,0 +1,140 @@
+/* name.c - see name.h. */
+#include "batch/name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+
+static const char suffix[] = ".png";
+
+/* "a/jobs.jsonl" -> "jobs" */
+static char *stem_of(const char *path)
+{
+    if (strcmp(path, "-") == 0) return mem_strdup("limn-batch");
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return dot && dot != name ? mem_strndup(name, (size_t)(dot - name)) : mem_strdup(*name ? name : "limn-batch");
+}
+
+/* The first { that is not doubled. */
+static const char *first_brace(const char *s)
+{
+    for (; *s; s++) {
+        if (*s != '{') continue;
+        if (s[1] != '{') return s;
+        s++;
+    }
+    return NULL;
+}
+
+int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e)
+{
+    *p = (NamePlan){ .stem = stem_of(jobs) };
+    if (!output) {
+        p->folder = mem_strdup(p->stem);
+        return 0;
+    }
+    const char *brace = first_brace(output), *limit = brace ? brace : output + strlen(output), *slash = NULL;
+    for (const char *s = output; s < limit; s++)
+        if (*s == '/') slash = s;
+    bool png = str_ends(output, suffix);
+    if (brace && !png) return err_usage(e, "--output: \"%.400s\" has a {name}, so it must end in %s", output, suffix);
+    if (file_is_dir(output) || !png) {
+        p->folder = mem_strdup(output);
+        return 0;
+    }
+    if (slash == output) p->folder = mem_strdup("/");
+    else p->folder = slash ? mem_strndup(output, (size_t)(slash - output)) : mem_strdup(".");
+    p->pattern = mem_strdup(slash ? slash + 1 : output);
+    return 0;
+}
+
+void name_plan_release(NamePlan *p)
+{
+    free(p->folder);
+    free(p->pattern);
+    free(p->stem);
+    *p = (NamePlan){ 0 };
+}
+
+/* "{name:05}" at p + 1: the lengths of the name, and the width. NULL: no }. */
+static const char *take_name(const char *p, size_t *len, int *width)
+{
+    const char *end = strchr(p, '}');
+    if (!end) return NULL;
+    const char *colon = memchr(p, ':', (size_t)(end - p));
+    *len = (size_t)((colon ? colon : end) - p);
+    *width = colon ? atoi(colon + 1) : 0;
+    return end;
+}
+
+static int add_value(const char *p, size_t len, int width, NameFn value, void *ctx, Str *out, Err *e)
+{
+    char name[64];
+    const char *near = NULL;
+    Str text = { 0 };
+    snprintf(name, sizeof name, "%.*s", len < 60 ? (int)len : 60, p);
+    int got = value(ctx, name, &near, &text, e);
+    if (got == 0 && near) err_usage(e, "--output: {%s} is unknown here; did you mean {%s}?", name, near);
+    else if (got == 0) err_usage(e, "--output: {%s} is neither a field of this job nor an option", name);
+    for (size_t n = text.len; got > 0 && width > 0 && width < 32 && n < (size_t)width; n++) str_add(out, "0");
+    str_add(out, str_text(&text));
+    str_release(&text);
+    return got > 0 ? 0 : -1;
+}
+
+int name_format(const char *pattern, NameFn value, void *ctx, Str *out, Err *e)
+{
+    for (const char *p = pattern; *p;) {
+        if ((*p == '{' || *p == '}') && p[1] == *p) {
+            str_addn(out, p, 1);
+            p += 2;
+        } else if (*p == '{') {
+            size_t len;
+            int width;
+            const char *end = take_name(p + 1, &len, &width);
+            if (!end) return err_usage(e, "--output: \"%.200s\" has a { without a }; {{ stands for a brace", pattern);
+            if (add_value(p + 1, len, width, value, ctx, out, e)) return -1;
+            p = end + 1;
+        } else {
+            str_addn(out, p++, 1);
+        }
+    }
+    return 0;
+}
+
+bool name_uses(const char *pattern, const char *name)
+{
+    for (const char *p = pattern; p && (p = first_brace(p)); p++) {
+        size_t len;
+        int width;
+        if (take_name(p + 1, &len, &width) && strlen(name) == len && memcmp(p + 1, name, len) == 0) return true;
+    }
+    return false;
+}
+
+int name_check(const char *path, Err *e)
+{
+    if (*path == '/') return err_usage(e, "\"%.200s\" leaves the output folder: a name below it is expected", path);
+    if (strlen(path) > PATH_MAX_BYTES)
+        return err_usage(e, "a name of %zu bytes, at most %d are expected: \"%.60s...\"", strlen(path), PATH_MAX_BYTES,
+                         path);
+    for (const char *p = path; *p; p++)
+        if ((unsigned char)*p < 32 || *p == 127)
+            return err_usage(e, "\"%.200s\" has a control character (%d) in it", path, (unsigned char)*p);
+    for (const char *p = path; p;) {
+        size_t len = strcspn(p, "/");
+        if (len == 2 && memcmp(p, "..", 2) == 0)
+            return err_usage(e, "\"%.200s\" leaves the output folder: a name below it is expected", path);
+        if (len == 0 || (len == 1 && *p == '.'))
+            return err_usage(e, "\"%.200s\" has an empty part: a name below the output folder is expected", path);
+        if (len > NAME_MAX_BYTES)
+            return err_usage(e, "a name of %zu bytes, at most %d are expected: \"%.60s...\"", len, NAME_MAX_BYTES, p);
+        if (p[len] == '/' && len > strlen(suffix) && memcmp(p + len - strlen(suffix), suffix, strlen(suffix)) == 0)
+            return err_usage(e, "\"%.200s\": a folder's name does not end in %s", path, suffix);
+        p = p[len] ? p + len + 1 : NULL;
+    }
+    return str_ends(path, suffix) ? 0 : err_usage(e, "\"%.200s\" does not end in %s", path, suffix);
+}

@@ -1,0 +1,159 @@
+/* read_json.c - jobs as JSON objects: one a line, or in an array, whose elements are parsed one at a time. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch/readers.h"
+#include "weights/json.h"
+
+/* A value as the text that an option takes. Error: neither text, number nor bool. */
+static int add_value(Field *f, const cJSON *v, Err *e)
+{
+    char number[32], seen[SHOWN_MAX];
+    if (cJSON_IsString(v)) {
+        field_add_text(f, v->valuestring);
+    } else if (cJSON_IsBool(v)) {
+        field_add_text(f, cJSON_IsTrue(v) ? "true" : "false");
+    } else if (cJSON_IsNumber(v)) {
+        double d = v->valuedouble;
+        if (d > 0x1p53 || d < -0x1p53)
+            return err_usage(e, "%.60s: a number above 2^53 keeps its digits only in quotes", f->name);
+        for (int digits = 15; digits <= 17; digits++) {
+            snprintf(number, sizeof number, "%.*g", digits, d);
+            if (strtod(number, NULL) == d) break;
+        }
+        if (d == (double)(long long)d) snprintf(number, sizeof number, "%.0f", d);
+        field_add_text(f, number);
+    } else {
+        return err_usage(e, "%.60s: a text, a number, true, false or a list of them is expected, not %s", f->name,
+                         json_shown(v, seen));
+    }
+    return 0;
+}
+
+static int add_fields(const cJSON *object, Record *out, Err *e)
+{
+    const cJSON *item, *v;
+    cJSON_ArrayForEach(item, object)
+    {
+        if (cJSON_IsNull(item)) continue; /* as if it were not there */
+        if (!*item->string) return err_usage(e, "a field without a name");
+        Field *f = record_add(out, item->string, strlen(item->string));
+        if (!cJSON_IsArray(item)) {
+            if (add_value(f, item, e)) return -1;
+            const Option *o = option_find(f->name, strlen(f->name));
+            bool text = o && (o->type == OPT_STR || o->type == OPT_CHOICE || o->type == OPT_PATH);
+            if (text && !cJSON_IsString(item) && strcmp(o->name, "vae-tile") != 0)
+                return err_usage(e, "%.60s: a text is expected, not %s", f->name, f->spans[0].text);
+            if (o && o->type == OPT_FLAG && !cJSON_IsBool(item))
+                return err_usage(e, "%.60s: true or false is expected", f->name);
+            continue;
+        }
+        cJSON_ArrayForEach(v, item) if (add_value(f, v, e)) return -1;
+    }
+    return 0;
+}
+
+static int read_object(Bytes text, Record *out, Err *e)
+{
+    if (check_record(text, e)) return -1;
+    cJSON *object = json_parse(text, e);
+    if (!object) return -1;
+    int failed = add_fields(object, out, e);
+    cJSON_Delete(object);
+    return failed ? -1 : 1;
+}
+
+static bool blank(Bytes line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (!is_space(line.data[i])) return false;
+    return true;
+}
+
+int read_jsonl(Cursor *c, Record *out, Err *e)
+{
+    Bytes line;
+    if (!c->first) c->line++;
+    for (; next_line(c, &line); c->line++) {
+        c->first = false;
+        if (blank(line)) continue;
+        out->line = c->line;
+        return read_object(line, out, e);
+    }
+    return 0;
+}
+
+/* ---- an array ---- */
+
+static void skip_space(Cursor *c)
+{
+    for (; c->at < c->end && is_space(*c->at); c->at++) c->line += *c->at == '\n';
+}
+
+/* The bytes of the value at the cursor, which moves behind it: brackets are counted, strings skipped. */
+static Bytes take_value(Cursor *c, size_t *lines)
+{
+    const char *start = c->at;
+    size_t depth = 0;
+    for (bool quoted = false; c->at < c->end && c->at - start <= JOBS_MAX_RECORD; c->at++) {
+        char x = *c->at;
+        *lines += x == '\n';
+        if (quoted) {
+            if (x == '\\' && c->at + 1 < c->end) c->at++;
+            else if (x == '"') quoted = false;
+            continue;
+        }
+        if (x == '"') quoted = true;
+        else if (x == '{' || x == '[') depth++;
+        else if ((x == '}' || x == ']') && depth) {
+            if (--depth) continue;
+            c->at++;
+            break;
+        } else if (!depth && (x == ',' || x == ']')) break;
+    }
+    return (Bytes){ (const unsigned char *)start, (size_t)(c->at - start) };
+}
+
+static int after_last(Cursor *c, Err *e)
+{
+    c->at++;
+    skip_space(c);
+    return c->at == c->end ? 0 : err_usage(e, "text after the end of the array");
+}
+
+int read_json(Cursor *c, Record *out, Err *e)
+{
+    bool first = c->first;
+    skip_space(c);
+    c->first = false;
+    if (first && c->at == c->end) return 0;
+    if (first && *c->at == '{') { /* one object: one job */
+        size_t lines = 0;
+        out->line = c->line;
+        int got = read_object(take_value(c, &lines), out, e);
+        if (got < 0) return -1;
+        c->line += lines;
+        skip_space(c);
+        return c->at == c->end ? got
+                               : err_usage(e, "text after the object: objects a line are .jsonl, many in [ ] .json");
+    }
+    if (first && *c->at != '[')
+        return err_usage(e, "an array of objects is expected: [{\"prompt\": \"a red potion\"}, ...]");
+    if (!first && c->at == c->end) return 0;
+    if (!first && *c->at == ']') return after_last(c, e);
+    if (!first && *c->at != ',') return err_usage(e, "a comma or ] is expected between two jobs");
+    c->at++;
+    skip_space(c);
+    if (c->at == c->end) return err_usage(e, "the array has no end");
+    if (first && *c->at == ']') return after_last(c, e);
+
+    size_t lines = 0;
+    out->line = c->line;
+    int got = read_object(take_value(c, &lines), out, e);
+    if (got < 0) return -1;
+    c->line += lines;
+    skip_space(c);
+    return c->at < c->end ? got : err_usage(e, "the array has no end: ] is missing");
+}

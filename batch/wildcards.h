@@ -1,0 +1,24 @@
+/*
+ * wildcards.h - `__name__` in a prompt: a line of wildcards/name.txt. As in dynamicprompts: folders are part of the name, a
+ * name may be a pattern ("animals/c*", "**" for folders below), blank lines and those that begin with # are skipped, a line may
+ * begin with a weight ("0.5::blue") and may hold choices and wildcards of its own.
+ */
+#ifndef LIMN_BATCH_WILDCARDS_H
+#define LIMN_BATCH_WILDCARDS_H
+
+#include "base/err.h"
+#include "batch/choice.h"
+
+typedef struct Wildcards Wildcards;
+
+/* dir: where the files are; it need not exist until a prompt names one. */
+Wildcards *wildcards_new(const char *dir, ExpandMode mode);
+void wildcards_free(Wildcards *w);
+
+/*
+ * The lines of a name, parsed once and kept. Error: no such file (with near names), a wildcard that leads back to itself, more
+ * than a million lines.
+ */
+const Node *wildcards_get(Wildcards *w, const char *name, Err *e);
+
+#endif

@@ -1,0 +1,226 @@
+/* batch_dry.c - limn batch --dry-run: the pictures in words, how many, and what they will cost. Nothing is written. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/batch.h"
+#include "cmd/interrupt.h"
+#include "cmd/progress.h"
+#include "nn/kernels.h"
+#include "pipeline/finish.h"
+#include "pipeline/generate.h"
+#include "pipeline/metadata.h"
+#include "weights/json.h"
+
+enum { WHOLE_PICTURE = 3 }; /* seconds that may be spent on one, to know how large its file is */
+
+/* Sums over the pictures that are to be drawn. */
+typedef struct {
+    double steps, pixels; /* steps: of the first picture's size and guidance */
+    uint64_t pictures;
+} Work;
+
+/* What one picture costs, measured. */
+typedef struct {
+    double step, decode, bytes; /* seconds a step, seconds of decoding, bytes of a file */
+} Cost;
+
+/* 'it''s' */
+static void add_quoted(Str *out, const char *text)
+{
+    str_add(out, "'");
+    for (; *text; text++) {
+        if (*text == '\'') str_add(out, "'\\''");
+        else str_addn(out, text, 1);
+    }
+    str_add(out, "'");
+}
+
+/* The picture as a command: what is not the default is in it. */
+static void command_of(const Batch *b, const Item *i, Str *out)
+{
+    Job dflt;
+    job_init(&dflt);
+    str_add(out, "limn generate ");
+    add_quoted(out, i->job.prompt);
+    for (const Option *o = job_options; o->name; o++) {
+        Str value = { 0 }, usual = { 0 };
+        bool is_prompt = strcmp(o->name, "prompt") == 0;
+        if (!is_prompt && (o->picture || strcmp(o->name, "model") == 0 || strcmp(o->name, "sizes") == 0) &&
+            job_get(&i->job, o, &value)) {
+            bool same = job_get(&dflt, o, &usual) && strcmp(str_text(&usual), str_text(&value)) == 0;
+            if (!same && o->type == OPT_FLAG) str_addf(out, " --%s", o->name);
+            else if (!same) {
+                str_addf(out, " --%s ", o->name);
+                if (strspn(str_text(&value), "0123456789.abcdefghijklmnopqrstuvwxyz_-/") == value.len && value.len)
+                    str_add(out, str_text(&value));
+                else add_quoted(out, str_text(&value));
+            }
+        }
+        str_release(&value);
+        str_release(&usual);
+    }
+    Str path = { 0 };
+    str_addf(&path, "%s/%s", b->names.folder, str_text(&i->file));
+    str_add(out, " -o ");
+    add_quoted(out, str_text(&path));
+    str_release(&path);
+    job_release(&dflt);
+}
+
+static void print_item(const Batch *b, const Item *i, bool todo)
+{
+    Str line = { 0 };
+    command_of(b, i, &line);
+    if (b->options->json) {
+        cJSON *event = cJSON_CreateObject();
+        cJSON_AddStringToObject(event, "event", "job");
+        json_add_text(event, "file", str_text(&i->file));
+        cJSON_AddNumberToObject(event, "index", (double)i->index);
+        cJSON_AddNumberToObject(event, "line", (double)i->line);
+        cJSON_AddBoolToObject(event, "todo", todo);
+        json_add_text(event, "prompt", i->job.prompt);
+        json_add_text(event, "negative_prompt", i->job.negative_prompt);
+        Str seed = { 0 };
+        metadata_seed(i->job.seed, &seed);
+        cJSON_AddRawToObject(event, "seed", str_text(&seed));
+        str_release(&seed);
+        if (i->fields.len) cJSON_AddRawToObject(event, "fields", str_text(&i->fields));
+        json_add_text(event, "command", str_text(&line));
+        char *text = cJSON_PrintUnformatted(event);
+        puts(text);
+        cJSON_free(text);
+        cJSON_Delete(event);
+    } else {
+        for (size_t k = 0; k < line.len; k++)
+            if ((unsigned char)line.s[k] < 32 || line.s[k] == 127) line.s[k] = ' '; /* a line is a picture */
+        puts(str_text(&line));
+    }
+    str_release(&line);
+}
+
+/* ---- what it will cost ---- */
+
+/* Steps times the pixels and halves of each, in those of the first. */
+static void add_work(Work *w, const Job *i, const Job *first)
+{
+    double area = (double)(i->width ? i->width : first->width) * (i->height ? i->height : first->height);
+    double one = (double)first->width * first->height;
+    double cfg = i->cfg_scale < 0 ? first->cfg_scale : i->cfg_scale;
+    double halves = (cfg > 1 ? 2.0 : 1.0) / (first->cfg_scale > 1 ? 2.0 : 1.0);
+    w->steps += (i->steps ? i->steps : first->steps) * area / one * halves;
+    w->pixels += area / one;
+    w->pictures++;
+}
+
+static bool on_ask_cancelled(void *ctx)
+{
+    (void)ctx;
+    return interrupted();
+}
+
+/* One run with so many steps; *bytes: of its PNG. */
+static int time_run(Model *m, const Job *job, int steps, Timing *time, double *bytes, Err *e)
+{
+    Job j;
+    Picture p = { 0 };
+    Bytes png = { 0 };
+    job_copy(&j, job);
+    j.steps = steps;
+    Generator *g = generator_new(m, &j, NULL, &(Watch){ .cancelled = on_ask_cancelled }, e);
+    int failed = !g || generator_run(g, &(Request){ .seed = j.seed }, 1, &p, e) ||
+                 finish_png(&j, m, &p.image, j.seed, 0, &png, e);
+    if (!failed) *time = *generator_timing(g);
+    *bytes = (double)png.len;
+    free((void *)(size_t)png.data);
+    picture_release(&p);
+    generator_free(g);
+    job_release(&j);
+    return failed ? -1 : 0;
+}
+
+/* Measures a step with the first picture's job, whose open options are filled. The first run only warms up. */
+static int measure(Job *first, Cost *cost, Err *e)
+{
+    Timing t;
+    Model *m = batch_open_model(first, e);
+    if (!m) return -1;
+    Job probe;
+    job_copy(&probe, first);
+    Generator *g = generator_new(m, &probe, NULL, NULL, e);
+    int failed = g ? 0 : -1;
+    generator_free(g);
+    if (!failed) {
+        job_release(first);
+        job_copy(first, &probe);
+    }
+    job_release(&probe);
+    for (int i = 0; i < 2 && !failed; i++) failed = time_run(m, first, 1, &t, &cost->bytes, e);
+    if (!failed) {
+        *cost = (Cost){ t.sample, t.decode, 0.6 * 3 * first->width * first->height };
+        if (t.sample * first->steps < WHOLE_PICTURE) {
+            failed = time_run(m, first, first->steps, &t, &cost->bytes, e);
+            cost->step = t.sample / first->steps;
+        }
+    }
+    model_free(m);
+    return failed;
+}
+
+static void print_summary(const Batch *b, const Work *w, const Cost *cost)
+{
+    char took[32];
+    double seconds = w->steps * cost->step + w->pixels * cost->decode, bytes = w->pixels * cost->bytes;
+    progress_duration(took, sizeof took, seconds);
+    if (b->options->json) {
+        printf("{\"event\":\"plan\",\"folder\":");
+        cJSON *folder = cJSON_CreateString(b->names.folder);
+        char *text = cJSON_PrintUnformatted(folder);
+        printf("%s,\"pictures\":%llu,\"total\":%llu,\"there\":%llu,\"todo\":%llu,\"seconds\":%.1f,\"bytes\":%.0f}\n",
+               text, (unsigned long long)b->total, (unsigned long long)b->mine, (unsigned long long)b->there,
+               (unsigned long long)b->todo, seconds, bytes);
+        cJSON_free(text);
+        cJSON_Delete(folder);
+        return;
+    }
+    printf("%llu picture%s in %s", (unsigned long long)b->mine, b->mine == 1 ? "" : "s", b->names.folder);
+    if (b->shard.of > 1)
+        printf(" (shard %llu of %llu)", (unsigned long long)b->shard.at, (unsigned long long)b->shard.of);
+    if (b->there) printf(", %llu of them are there", (unsigned long long)b->there);
+    if (b->todo) printf(": about %s and %.1f MB\n", took, bytes * 1e-6);
+    else printf(": nothing to draw\n");
+}
+
+int batch_dry_run(Batch *b, Err *e)
+{
+    const char *why = NULL;
+    Item item;
+    Job first = { 0 };
+    Work work = { 0 };
+    Cost cost = { 0 };
+    bool has_first = false;
+    int got;
+    if (!kernels_select(&why)) return err_usage(e, "%s", why);
+    plan_rewind(b->plan);
+    while ((got = plan_next(b->plan, &item, e)) > 0) {
+        bool mine = shard_has(&b->shard, item.index), todo = batch_wants(b, item.index);
+        if (todo && !has_first) {
+            has_first = true;
+            job_copy(&first, &item.job);
+            report_say(&b->report, "measuring a step");
+            if (measure(&first, &cost, e)) got = -1;
+            report_clear(&b->report);
+        }
+        if (got > 0 && mine && !b->options->quiet) print_item(b, &item, todo);
+        if (got > 0 && todo) add_work(&work, &item.job, &first);
+        item_release(&item);
+        if (got < 0 || interrupt_check(e)) {
+            got = -1;
+            break;
+        }
+    }
+    if (has_first) job_release(&first);
+    if (got == 0) print_summary(b, &work, &cost);
+    return got;
+}

@@ -1,0 +1,108 @@
+/* batch_merge.c - limn batch --merge: the shards' manifests become one, in the order of the jobs; what is missing is told. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/batch.h"
+#include "cmd/interrupt.h"
+
+typedef struct {
+    Batch *b;
+    FILE *out;
+    uint64_t missing, failed, damaged;
+} Merge;
+
+static void tell(Merge *m, const char *what, const Item *i, const char *why)
+{
+    const Batch *b = m->b;
+    if (b->options->json) return;
+    printf("%s %s/%s%s%s\n", what, b->names.folder, str_text(&i->file), why ? ": " : "", why ? why : "");
+}
+
+static void take(Merge *m, const Item *i)
+{
+    Batch *b = m->b;
+    Entry entry;
+    bool fresh;
+    index_add(&b->files, index_hash(str_text(&i->file)), &fresh);
+    b->total = i->index;
+    if (!manifest_find(b->manifest, str_text(&i->file), &entry)) {
+        m->missing++;
+        tell(m, "missing", i, NULL);
+        return;
+    }
+    fprintf(m->out, "%s\n", str_text(&entry.line));
+    if (entry.status != STATUS_DONE) {
+        m->failed++;
+        tell(m, "failed", i, entry.error);
+    } else if (strcmp(entry.key, i->key) != 0) {
+        m->damaged++;
+        tell(m, "changed", i, "drawn from another job");
+    } else if (!place_whole(b->names.folder, str_text(&i->file), entry.bytes, entry.sha256)) {
+        m->damaged++;
+        tell(m, "damaged", i, "the file is not what the manifest says");
+    }
+    str_release(&entry.line);
+}
+
+/* Lines of pictures that are not in this job file: another batch's, which has the same folder. */
+static int keep_line(void *ctx, const char *line, size_t len)
+{
+    FILE *out = ctx;
+    return fwrite(line, 1, len, out) == len && fputc('\n', out) != EOF ? 0 : -1;
+}
+
+static int write_all(Merge *m, const char *path, Err *e)
+{
+    Batch *b = m->b;
+    Item item;
+    int got;
+    m->out = fopen(path, "w");
+    if (!m->out) return err_set(e, "%s: %s", path, strerror(errno));
+    plan_rewind(b->plan);
+    while ((got = plan_next(b->plan, &item, e)) > 0) {
+        take(m, &item);
+        item_release(&item);
+        if (interrupt_check(e)) got = -1;
+        if (got < 0) break;
+    }
+    if (got == 0 && b->total == 0) got = err_usage(e, "%s: no jobs in it", jobs_name(b->jobs));
+    bool written = got == 0 && manifest_others(b->manifest, &b->files, keep_line, m->out) == 0;
+    written = written && fflush(m->out) == 0 && fsync(fileno(m->out)) == 0;
+    int why = errno;
+    written = fclose(m->out) == 0 && written;
+    if (got < 0) return -1;
+    return written ? 0 : err_set(e, "%s: cannot write: %s", path, strerror(why));
+}
+
+static void put_json(const Merge *m)
+{
+    const Batch *b = m->b;
+    uint64_t done = b->total - m->missing - m->failed - m->damaged;
+    printf("{\"event\":\"merged\",\"total\":%llu,\"done\":%llu,\"missing\":%llu,\"failed\":%llu,\"damaged\":%llu}\n",
+           (unsigned long long)b->total, (unsigned long long)done, (unsigned long long)m->missing,
+           (unsigned long long)m->failed, (unsigned long long)m->damaged);
+}
+
+int batch_merge(Batch *b, Err *e)
+{
+    Merge m = { .b = b };
+    Str path = { 0 };
+    str_addf(&path, "%s/manifest", b->place.staging);
+    int failed = write_all(&m, str_text(&path), e) || manifest_replace(b->manifest, str_text(&path), e);
+    str_release(&path);
+    if (failed) return -1;
+    if (b->options->json) put_json(&m);
+    uint64_t bad = m.missing + m.failed + m.damaged;
+    if (bad)
+        return err_set(e,
+                       "of %llu pictures %llu are missing, %llu failed, %llu are damaged or changed; limn batch "
+                       "without --merge draws them",
+                       (unsigned long long)b->total, (unsigned long long)m.missing, (unsigned long long)m.failed,
+                       (unsigned long long)m.damaged);
+    if (!b->options->quiet)
+        fprintf(stderr, "all %llu pictures are in %s\n", (unsigned long long)b->total, b->names.folder);
+    return 0;
+}

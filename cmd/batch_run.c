@@ -1,0 +1,437 @@
+/*
+ * batch_run.c - the pictures of a batch, drawn. A window of them is held; those of one kind (all options but prompts and seed) are
+ * drawn at once, while a thread writes the ones before. See cmd/batch.h.
+ */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "batch/tune.h"
+#include "batch/worker.h"
+#include "cmd/batch.h"
+#include "cmd/draw.h"
+#include "cmd/interrupt.h"
+#include "cmd/progress.h"
+#include "nn/kernels.h"
+#include "pipeline/generate.h"
+
+enum {
+    WINDOW = 256,          /* pictures that are looked at to find those that can be drawn together */
+    QUEUE = 2 * TUNE_MOST, /* pictures that wait to be written */
+    TEXT_BYTES = 64 << 20, /* of embeddings kept */
+    TUNES = 16,            /* kinds of pictures whose best batch size is known */
+    WARNINGS = 100,        /* said at most: a thousand long prompts need not be told one by one */
+};
+
+typedef struct {
+    char kind[EXPAND_KEY + 1];
+    Tune tune;
+} KnownTune;
+
+typedef struct {
+    Batch *b;
+    Worker *worker;
+    Item *window[WINDOW];
+    int held;
+    bool ended; /* the plan has no more */
+    int most;   /* --batch-size; 0: auto */
+
+    char *model_key; /* paths of the model that is loaded, or that could not be */
+    Model *model;    /* NULL: model_error says why */
+    Err model_error;
+    TextCache *texts;
+
+    char kind[EXPAND_KEY + 1]; /* of the generator */
+    Job job;                   /* the generator's, filled; valid while there is one */
+    Generator *generator;
+    bool has_job;
+    KnownTune tunes[TUNES];
+    int tune_count, at_hand; /* at_hand: pictures being drawn */
+    int warnings;
+    bool stop; /* --fail-fast, or nothing can be written */
+    Err stop_error;
+} Run;
+
+/* ---- Watch ---- */
+
+static void on_warning(void *ctx, const char *text)
+{
+    Run *r = ctx;
+    if (r->b->options->quiet || r->warnings > WARNINGS) return;
+    Str line = { 0 };
+    if (r->warnings++ < WARNINGS) str_addf(&line, "warning: %s", text);
+    else str_add(&line, "warning: further warnings are left out");
+    report_line(&r->b->report, str_text(&line));
+    str_release(&line);
+}
+
+static void on_step(void *ctx, int done, int steps)
+{
+    Run *r = ctx;
+    report_step(&r->b->report, done, steps, r->at_hand);
+}
+
+static bool on_ask_cancelled(void *ctx)
+{
+    (void)ctx;
+    return interrupted();
+}
+
+/* ---- what is written ---- */
+
+/* Tells the pictures that are written by now, or with wait all of them. */
+static void collect(Run *r, bool wait)
+{
+    Task *t;
+    while ((t = worker_take(r->worker, wait))) {
+        Err e;
+        if (t->dropped) {
+            task_free(t);
+            continue;
+        }
+        if (report_task(&r->b->report, r->b, t, &e) && !r->stop) {
+            r->stop = true;
+            r->stop_error = e;
+        }
+        if (t->failed && (t->fatal || r->b->options->fail_fast) && !r->stop) {
+            r->stop = true;
+            r->stop_error = t->e;
+        }
+        task_free(t);
+    }
+}
+
+/* The item becomes the task's. e: why there is no picture; NULL: there is one. */
+static void put(Run *r, Item *item, Image *image, double seconds, const Err *e)
+{
+    Task *t = mem_alloc(sizeof *t);
+    t->item = *item;
+    t->seconds = seconds;
+    if (r->generator && r->has_job) { /* with what the model chose for open options */
+        job_copy(&t->job, &r->job);
+        t->m = r->model;
+        t->job.seed = item->job.seed;
+        free(t->job.prompt);
+        free(t->job.negative_prompt);
+        t->job.prompt = mem_strdup(item->job.prompt);
+        t->job.negative_prompt = mem_strdup(item->job.negative_prompt);
+    } else {
+        job_copy(&t->job, &item->job);
+    }
+    if (image) {
+        t->image = *image;
+        *image = (Image){ 0 };
+    }
+    if (e) {
+        t->failed = -1;
+        t->e = *e;
+        t->refused = e->code == ERR_USAGE;
+    }
+    free(item);
+    worker_put(r->worker, t);
+    collect(r, false);
+}
+
+/* ---- models and generators ---- */
+
+static void drop_generator(Run *r)
+{
+    generator_free(r->generator);
+    r->generator = NULL;
+    if (r->has_job) job_release(&r->job);
+    r->has_job = false;
+    r->kind[0] = 0;
+}
+
+Model *batch_open_model(const Job *j, Err *e)
+{
+    omp_set_num_threads(j->threads ? j->threads : omp_get_num_procs()); /* repacking the weights obeys -t too */
+    Model *m = model_open(&(ModelPaths){ .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer }, e);
+    if (m && model_hash(m, e)) {
+        model_free(m);
+        m = NULL;
+    }
+    return m;
+}
+
+static char *model_key(const Job *j)
+{
+    Str key = { 0 };
+    str_addf(&key, "%s\n%s\n%s", j->model ? j->model : "", j->vae ? j->vae : "", j->tokenizer ? j->tokenizer : "");
+    char *text = mem_strdup(str_text(&key));
+    str_release(&key);
+    return text;
+}
+
+/* Pictures that are there were drawn with what this model's path held then. */
+static int check_seen(const Batch *b, const Job *j, const Model *m, Err *e)
+{
+    const char *path = j->model ? j->model : m->path;
+    if (strcmp(b->options->changed, "refuse") != 0) return 0;
+    for (int i = 0; i < b->seen_count; i++)
+        if (strcmp(b->seen[i].path, path) == 0 && strcmp(b->seen[i].sha256, m->sha256) != 0)
+            return err_usage(e,
+                             "%s has SHA-256 %.10s..., the pictures in %s were drawn with another, %.10s...; --changed "
+                             "keep draws the "
+                             "rest with this one",
+                             path, m->sha256, b->names.folder, b->seen[i].sha256);
+    return 0;
+}
+
+/* The model of a job. Where it is the command line's, all depends on it: the batch ends when it cannot be had. */
+static int use_model(Run *r, const Job *j, Err *e)
+{
+    char *key = model_key(j), *own = model_key(r->b->options);
+    bool everybodys = strcmp(key, own) == 0;
+    free(own);
+    if (!r->model_key || strcmp(key, r->model_key) != 0) {
+        collect(r, true); /* tasks point to the model */
+        drop_generator(r);
+        text_cache_free(r->texts);
+        model_free(r->model);
+        free(r->model_key);
+        r->model_key = mem_strdup(key);
+        report_say(&r->b->report, "loading the model");
+        r->model = batch_open_model(j, &r->model_error);
+        r->texts = text_cache_new(TEXT_BYTES);
+        bool changed = r->model && check_seen(r->b, j, r->model, &r->model_error);
+        if ((!r->model && everybodys) || changed) {
+            r->stop = true;
+            r->stop_error = r->model_error;
+        }
+    }
+    free(key);
+    if (r->model && !r->stop) return 0;
+    *e = r->model_error;
+    return -1;
+}
+
+/* A generator for n pictures of the item's kind; r->generator may have room for fewer. */
+static int use_generator(Run *r, const Item *item, int n, Err *e)
+{
+    bool same = r->generator && strcmp(r->kind, item->kind) == 0;
+    if (same && generator_batch(r->generator) >= n) return 0;
+    if (use_model(r, &item->job, e)) return -1;
+    drop_generator(r);
+    job_copy(&r->job, &item->job);
+    r->has_job = true;
+    Share share = { .batch = n, .shrink = true, .texts = r->texts };
+    Watch watch = { r, on_warning, on_step, on_ask_cancelled };
+    r->generator = generator_new(r->model, &r->job, &share, &watch, e);
+    if (!r->generator) {
+        drop_generator(r);
+        return -1;
+    }
+    memcpy(r->kind, item->kind, sizeof r->kind);
+    return 0;
+}
+
+/* ---- which pictures next ---- */
+
+/* 0, or -1: the job file cannot be read any more. */
+static int fill(Run *r, Err *e)
+{
+    while (!r->ended && r->held < WINDOW) {
+        Item *i = mem_alloc(sizeof *i);
+        int got = plan_next(r->b->plan, i, e);
+        bool wanted = got > 0 && i->index <= r->b->total && batch_wants(r->b, i->index);
+        if (wanted) {
+            r->window[r->held++] = i;
+            continue;
+        }
+        if (got > 0) item_release(i);
+        free(i);
+        if (got < 0) return -1;
+        r->ended = got == 0;
+    }
+    return 0;
+}
+
+static bool same_model(const Item *a, const Item *b)
+{
+    char *x = model_key(&a->job), *y = model_key(&b->job);
+    bool same = strcmp(x, y) == 0;
+    free(x);
+    free(y);
+    return same;
+}
+
+/* The next kind: the generator's own, else the oldest of the loaded model, else the oldest. */
+static const Item *choose_head(const Run *r)
+{
+    for (int i = 0; i < r->held; i++)
+        if (strcmp(r->window[i]->kind, r->kind) == 0) return r->window[i];
+    for (int i = 1; i < r->held && r->model_key; i++) {
+        char *key = model_key(&r->window[i]->job);
+        bool loaded = strcmp(key, r->model_key) == 0 && !same_model(r->window[0], r->window[i]);
+        free(key);
+        if (loaded) return r->window[i];
+    }
+    return r->window[0];
+}
+
+static Tune *tune_of(Run *r, const char *kind)
+{
+    for (int i = 0; i < r->tune_count; i++)
+        if (strcmp(r->tunes[i].kind, kind) == 0) return &r->tunes[i].tune;
+    KnownTune *t = &r->tunes[r->tune_count < TUNES ? r->tune_count++ : TUNES - 1];
+    *t = (KnownTune){ .tune = { 0 } };
+    memcpy(t->kind, kind, sizeof t->kind);
+    return &t->tune;
+}
+
+/* Takes up to n of the head's kind out of the window, the oldest first. */
+static int take_group(Run *r, const Item *head, int n, Item **group)
+{
+    char kind[EXPAND_KEY + 1];
+    int count = 0, kept = 0;
+    memcpy(kind, head->kind, sizeof kind);
+    for (int i = 0; i < r->held; i++) {
+        if (count < n && strcmp(r->window[i]->kind, kind) == 0) group[count++] = r->window[i];
+        else r->window[kept++] = r->window[i];
+    }
+    r->held = kept;
+    return count;
+}
+
+/* ---- drawing ---- */
+
+static void put_failed(Run *r, Item **group, int n, const Err *e)
+{
+    for (int i = 0; i < n; i++) put(r, group[i], NULL, 0, e);
+}
+
+static void drop_group(Item **group, int n)
+{
+    for (int i = 0; i < n; i++) {
+        item_release(group[i]);
+        free(group[i]);
+    }
+}
+
+/* n pictures at once. Error: interrupted, or one cannot be drawn; then none is, and the items are still the caller's. */
+static int draw_together(Run *r, Item **group, int n, Err *e)
+{
+    Request *requests = mem_array((size_t)n, sizeof *requests);
+    Picture *pictures = mem_array((size_t)n, sizeof *pictures);
+    double start = progress_now();
+    for (int i = 0; i < n; i++) {
+        const Job *j = &group[i]->job;
+        requests[i] = (Request){ j->seed, j->prompt, j->negative_prompt };
+    }
+    report_prompt(&r->b->report, group[0]->job.prompt);
+    r->at_hand = n;
+    int failed = generator_run(r->generator, requests, n, pictures, e);
+    double seconds = progress_now() - start;
+    if (!failed && !r->most) tune_ran(tune_of(r, r->kind), n, seconds);
+    for (int i = 0; i < n && !failed; i++) {
+        put(r, group[i], &pictures[i].image, seconds / n, NULL);
+        picture_release(&pictures[i]);
+    }
+    free(requests);
+    free(pictures);
+    return failed;
+}
+
+/* A group that fails as a whole is drawn one by one, so that only what is to blame fails. */
+static int draw_group(Run *r, Item **group, int n, Err *e)
+{
+    if (draw_together(r, group, n, e) == 0) return 0;
+    if (e->code == ERR_INTERRUPTED) {
+        drop_group(group, n);
+        return -1;
+    }
+    for (int i = 0; i < n; i++) {
+        if (n > 1 && !r->stop && draw_together(r, &group[i], 1, e) == 0) continue;
+        if (e->code == ERR_INTERRUPTED || (n > 1 && r->stop)) {
+            drop_group(group + i, n - i);
+            return e->code == ERR_INTERRUPTED ? -1 : 0;
+        }
+        put(r, group[i], NULL, 0, e);
+    }
+    return 0;
+}
+
+static int draw_next(Run *r, Err *e)
+{
+    const Item *head = choose_head(r);
+    Tune *tune = tune_of(r, head->kind);
+    int n = r->most ? r->most : tune_size(tune);
+    if (strcmp(head->job.long_prompt, "chunk") == 0) n = 1; /* prompts of different lengths do not go together */
+    Item *group[JOB_MAX_BATCH] = { NULL };
+    int count = take_group(r, head, n, group);
+    if (use_generator(r, head, count, e)) {
+        if (r->stop || e->code == ERR_INTERRUPTED) drop_group(group, count);
+        else put_failed(r, group, count, e);
+        return r->stop || e->code == ERR_INTERRUPTED ? -1 : 0;
+    }
+    int room = generator_batch(r->generator);
+    if (room < count && !r->most) tune_limit(tune, room);
+    for (int at = 0; at < count; at += room) {
+        int some = count - at < room ? count - at : room;
+        if (r->stop || draw_group(r, group + at, some, e)) {
+            int gone = r->stop ? at : at + some;
+            drop_group(group + gone, count - gone);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- the whole of it ---- */
+
+/* How a run that did not reach its end can be taken up again. */
+static int unfinished(const Batch *b, Err *e)
+{
+    const Report *r = &b->report;
+    Err copy = *e;
+    err_set(e, "%.700s; %llu of %llu pictures are drawn, and the same command goes on from there", copy.text,
+            (unsigned long long)r->done, (unsigned long long)r->total);
+    e->code = copy.code;
+    return -1;
+}
+
+static void run_release(Run *r)
+{
+    for (int i = 0; i < r->held; i++) {
+        item_release(r->window[i]);
+        free(r->window[i]);
+    }
+    worker_free(r->worker);
+    drop_generator(r);
+    text_cache_free(r->texts);
+    model_free(r->model);
+    free(r->model_key);
+}
+
+int batch_run(Batch *b, Err *e)
+{
+    Run r = { .b = b, .most = atoi(b->options->batch_size) };
+    const char *why = NULL;
+    int failed = 0;
+    if (!kernels_select(&why)) return err_usage(e, "%s", why);
+    report_plan(&b->report, b);
+    r.worker = worker_new(batch_save, b, QUEUE, e);
+    if (!r.worker) return -1;
+    plan_rewind(b->plan);
+    while (!failed && !r.stop) {
+        failed = interrupt_check(e) || fill(&r, e);
+        if (failed || !r.held) break;
+        failed = draw_next(&r, e);
+    }
+    collect(&r, true);
+    if (r.stop) *e = r.stop_error;
+    if (failed || r.stop) failed = unfinished(b, e);
+    double seconds = progress_now() - b->report.start;
+    run_release(&r);
+    report_end(&b->report, b, seconds);
+    if (!failed) failed = batch_extras(b, e);
+    uint64_t missing = b->report.failed + b->left;
+    if (!failed && missing)
+        failed = err_set(e, "%llu of %llu pictures failed: see %s/manifest*.jsonl; the same command tries %s again",
+                         (unsigned long long)missing, (unsigned long long)b->mine, b->names.folder,
+                         b->left ? "with --retry-failed those that were refused" : "them");
+    return failed ? -1 : 0;
+}

@@ -1,0 +1,241 @@
+/* batch_survey.c - a walk over all pictures before the first is drawn: names, what is in place, what is left to do. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/mem.h"
+#include "cmd/batch.h"
+#include "cmd/interrupt.h"
+#include "image/png.h"
+#include "pipeline/metadata.h"
+
+enum { OFTEN = 4096 }; /* pictures from one look at Ctrl-C to the next */
+
+typedef struct {
+    Batch *b;
+    Index ids;
+    size_t room; /* bytes of b->wanted */
+} Survey;
+
+bool batch_wants(const Batch *b, uint64_t index) { return b->wanted[(index - 1) / 8] >> (index - 1) % 8 & 1; }
+
+/* ---- names and ids ---- */
+
+/*
+ * A name or id that was there before. Texts are told by 64-bit hashes: among ten million the chance that two agree by accident is
+ * one in 400,000.
+ */
+static int check_unique(const Survey *s, Index *seen, const Item *i, bool is_id, Err *e)
+{
+    bool fresh;
+    const char *text = is_id ? i->id : str_text(&i->file);
+    uint64_t *line = index_add(seen, index_hash(text), &fresh);
+    if (fresh) {
+        *line = i->line;
+        return 0;
+    }
+    if (is_id)
+        err_usage(e,
+                  "the id \"%.100s\" is that of line %llu too: an id is one job's (a field of another name may repeat)",
+                  text, (unsigned long long)*line);
+    else
+        err_usage(e,
+                  "the name \"%.200s\" is that of a picture of line %llu too: {index}, {seed} or a field in --output "
+                  "tells them apart",
+                  text, (unsigned long long)*line);
+    return jobs_blame(s->b->jobs, i->line, e);
+}
+
+static bool is_reserved(const Batch *b, const Item *i)
+{
+    const char *name = str_text(&i->file);
+    return b->options->sheet && str_starts(name, "sheet") &&
+           (strcmp(name, "sheet.png") == 0 || str_starts(name, "sheet-"));
+}
+
+/* ---- what is in place ---- */
+
+/* The first option that a picture was drawn with another value of, in words; "" when none shows. */
+static void tell_difference(const Entry *entry, const Item *i, Str *out)
+{
+    cJSON *root = cJSON_ParseWithLength(str_text(&entry->line), entry->line.len);
+    const cJSON *options =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "settings"), "options");
+    for (const Option *o = job_options; o->name && !out->len; o++) {
+        Str now = { 0 }, before = { 0 };
+        char key[64];
+        size_t len = strlen(o->name);
+        for (size_t k = 0; k <= len && k < sizeof key; k++) key[k] = o->name[k] == '-' ? '_' : o->name[k];
+        const cJSON *old = cJSON_GetObjectItemCaseSensitive(options, key);
+        if (o->picture && job_get(&i->job, o, &now) && old) {
+            char *text = cJSON_IsString(old) ? mem_strdup(old->valuestring) : cJSON_PrintUnformatted(old);
+            str_add(&before, text ? text : "");
+            free(text);
+            if (strcmp(str_text(&before), str_text(&now)) != 0 && strcmp(o->name, "vae-tile") != 0)
+                str_addf(out, ": %s was \"%.60s\", is \"%.60s\"", o->name, str_text(&before), str_text(&now));
+        }
+        str_release(&now);
+        str_release(&before);
+    }
+    cJSON_Delete(root);
+}
+
+static int refuse_changed(const Survey *s, const Entry *entry, const Item *i, Err *e)
+{
+    Str what = { 0 };
+    tell_difference(entry, i, &what);
+    err_usage(
+        e,
+        "%s/%.300s is there and was drawn from another job%s; --changed render draws it anew, --changed keep leaves it",
+        s->b->names.folder, str_text(&i->file), str_text(&what));
+    str_release(&what);
+    return jobs_blame(s->b->jobs, i->line, e);
+}
+
+/* The copies in smaller sizes that the line tells of. */
+static bool copies_whole(const Batch *b, const Entry *entry)
+{
+    bool whole = true;
+    if (!strstr(str_text(&entry->line), "\"copies\":")) return true;
+    cJSON *root = cJSON_ParseWithLength(str_text(&entry->line), entry->line.len);
+    const cJSON *copy;
+    cJSON_ArrayForEach(copy, cJSON_GetObjectItemCaseSensitive(root, "copies"))
+    {
+        const char *file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "file"));
+        const char *sha = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "sha256"));
+        double bytes = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(copy, "bytes"));
+        whole = whole && file && sha && bytes >= 0 && place_whole(b->names.folder, file, (uint64_t)bytes, sha);
+    }
+    cJSON_Delete(root);
+    return whole;
+}
+
+static void see_model(Batch *b, const Entry *entry)
+{
+    for (int i = 0; i < b->seen_count; i++)
+        if (strcmp(b->seen[i].path, entry->model) == 0) return;
+    if (b->seen_count == MAX_SEEN_MODELS || !*entry->model_sha256) return;
+    SeenModel *m = &b->seen[b->seen_count++];
+    snprintf(m->path, sizeof m->path, "%s", entry->model);
+    snprintf(m->sha256, sizeof m->sha256, "%s", entry->model_sha256);
+}
+
+/* A file that no manifest tells of: ours, when a run was cut off after it was put there; else not to be replaced unasked. */
+static int check_stranger(const Survey *s, const Item *i, Err *e)
+{
+    Str path = { 0 };
+    Bytes file;
+    PngTexts texts = { 0 };
+    Err ignored;
+    bool ours = false;
+    str_addf(&path, "%s/%s", s->b->names.folder, str_text(&i->file));
+    bool there = file_named(str_text(&path));
+    if (there && file_map(&file, str_text(&path), &ignored) == 0) {
+        ours = png_read_texts(file, &texts, NULL, NULL, &ignored) == 0 && png_text(&texts, METADATA_KEY);
+        png_texts_release(&texts);
+        file_unmap(&file);
+    }
+    int failed = 0;
+    if (there && !ours && strcmp(s->b->options->changed, "render") != 0) {
+        err_usage(e, "%s is there and limn did not draw it; another name, or --changed render to replace it",
+                  str_text(&path));
+        failed = jobs_blame(s->b->jobs, i->line, e);
+    }
+    str_release(&path);
+    return failed;
+}
+
+/* *draw: the picture is to be drawn. */
+static int decide(Survey *s, const Item *i, bool *draw, Err *e)
+{
+    Batch *b = s->b;
+    Entry entry;
+    const char *changed = b->options->changed;
+    int failed = 0;
+    *draw = true;
+    if (!manifest_find(b->manifest, str_text(&i->file), &entry)) return check_stranger(s, i, e);
+    bool same = strcmp(entry.key, i->key) == 0;
+    bool whole = entry.status == STATUS_DONE && (same || strcmp(changed, "render") != 0) &&
+                 place_whole(b->names.folder, str_text(&i->file), entry.bytes, entry.sha256) && copies_whole(b, &entry);
+    if (whole && !same && strcmp(changed, "refuse") == 0) failed = refuse_changed(s, &entry, i, e);
+    *draw = !whole;
+    b->there += whole;
+    if (entry.status == STATUS_DONE && whole && same) see_model(b, &entry);
+    if (entry.status == STATUS_DONE && !whole && same) b->damaged++;
+    if (entry.status == STATUS_FAILED && entry.refused && same && !b->options->retry_failed) {
+        *draw = false;
+        b->left++;
+    }
+    str_release(&entry.line);
+    return failed;
+}
+
+/* ---- the walk ---- */
+
+static void want(Survey *s, uint64_t index)
+{
+    size_t byte = (size_t)((index - 1) / 8);
+    if (byte >= s->room) {
+        size_t room = 2 * byte + 64;
+        s->b->wanted = mem_grow(s->b->wanted, room);
+        memset(s->b->wanted + s->room, 0, room - s->room);
+        s->room = room;
+    }
+    s->b->wanted[byte] |= (uint8_t)(1 << (index - 1) % 8);
+    s->b->todo++;
+}
+
+static int take(Survey *s, const Item *i, Err *e)
+{
+    Batch *b = s->b;
+    b->total = i->index;
+    if (i->id && i->number == 1 && check_unique(s, &s->ids, i, true, e)) return -1;
+    if (check_unique(s, &b->files, i, false, e)) return -1;
+    if (is_reserved(b, i)) {
+        err_usage(e, "the name \"%s\" is --sheet's", str_text(&i->file));
+        return jobs_blame(b->jobs, i->line, e);
+    }
+    if (i->index % OFTEN == 0) {
+        char text[64];
+        snprintf(text, sizeof text, "checking: %llu pictures", (unsigned long long)i->index);
+        report_say(&b->report, text);
+        if (interrupt_check(e)) return -1;
+    }
+    if (!shard_has(&b->shard, i->index)) return 0;
+    bool draw;
+    b->mine++;
+    if (decide(s, i, &draw, e)) return -1;
+    if (draw) want(s, i->index);
+    return 0;
+}
+
+int batch_survey(Batch *b, Err *e)
+{
+    Survey s = { .b = b };
+    Item item;
+    int got;
+    index_release(&b->files);
+    free(b->wanted);
+    b->wanted = NULL;
+    b->total = b->mine = b->there = b->todo = b->left = b->damaged = 0;
+    plan_rewind(b->plan);
+    while ((got = plan_next(b->plan, &item, e)) > 0) {
+        int failed = take(&s, &item, e);
+        item_release(&item);
+        if (failed) {
+            got = -1;
+            break;
+        }
+    }
+    if (got == 0 && b->total == 0) got = err_usage(e, "%s: no jobs in it", jobs_name(b->jobs));
+    size_t need = (size_t)(b->total + 7) / 8; /* a bit for each, be it not wanted */
+    if (need > s.room) {
+        b->wanted = mem_grow(b->wanted, need);
+        memset(b->wanted + s.room, 0, need - s.room);
+    }
+    index_release(&s.ids);
+    report_clear(&b->report);
+    return got;
+}

@@ -1,0 +1,18 @@
+/*
+ * steps.h - --save-steps: what each step predicted that the clean picture would be, as files and in a strip. Not the pictures of
+ * fewer steps: a run of 5 steps goes down in 5 large steps, the fifth of 20 has come down a quarter of the way.
+ */
+#ifndef LIMN_PIPELINE_STEPS_H
+#define LIMN_PIPELINE_STEPS_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "pipeline/generate.h"
+
+/*
+ * Writes p->steps beside the picture whose file is `path`: "x_step-01.png", ... and "x_steps.png", beside "x.png". Every file says
+ * in its Comment which step it is. *written: their paths, each with a newline.
+ */
+int steps_write(const Job *j, const Picture *p, const char *path, Str *written, Err *e);
+
+#endif

@@ -1,0 +1,396 @@
+/*
+ * sigmas.c - see sigmas.h.
+ *
+ * Sources: diffusers' set_timesteps() of each class; k-diffusion's external.py and sampling.py; A1111's sd_schedulers.py;
+ * ComfyUI's samplers.py and its nodes.
+ */
+#include "scheduler/sigmas.h"
+
+#include <math.h>
+
+#include "scheduler/beta.h"
+
+/* diffusers' families: fractional timesteps; a range parted in N + 1; steps down by an N-th. */
+static bool fractional(const Timeline *tl) { return tl->family == FAMILY_SIGMA || tl->family == FAMILY_KDPM; }
+
+static bool one_more(const Timeline *tl) { return tl->family >= FAMILY_DPM && tl->family <= FAMILY_DEIS; }
+
+static bool steps_down(const Timeline *tl) { return tl->family == FAMILY_DDIM; }
+
+/* sigma at a timestep as diffusers interpolates it: sigma itself, not its logarithm. */
+static double sigma_linear(const Noise *n, double t)
+{
+    int low = (int)t;
+    if (low >= n->timesteps - 1) return n->sigmas[n->timesteps - 1];
+    return n->sigmas[low] + (t - low) * (n->sigmas[low + 1] - n->sigmas[low]);
+}
+
+/* numpy.linspace(a, b, count)[i] */
+static double linspace(double a, double b, int count, int i)
+{
+    if (count == 1) return a;
+    return i + 1 == count ? b : a + i * ((b - a) / (count - 1));
+}
+
+/* Where a sigma is infinite for DDIM and LCM (a last alpha of 0). At 2^30 x0 + sigma * noise holds no trace of x0. */
+static const double INFINITE_SIGMA = 0x1p30;
+
+/* Takes tl->t for their sigmas. DDIM steps down by timesteps / N; below 0 lies the last alpha. */
+static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e)
+{
+    int last = n->timesteps - 1, stride = n->timesteps / tl->steps;
+    for (int i = 0; i < tl->steps; i++) {
+        if (tl->t[i] < 0 || tl->t[i] > last)
+            return err_usage(
+                e,
+                "%d steps: %s spacing (steps_offset %d) asks for timestep %g, the model has 0 to %d; take fewer "
+                "steps",
+                tl->steps, what, n->steps_offset, tl->t[i], last);
+        tl->sigma[i] = sigma_linear(n, tl->t[i]);
+        if (!steps_down(tl)) continue;
+        double t = tl->t[i] - stride;
+        tl->to[i] = t >= 0 ? sigma_linear(n, t) : n->set_alpha_to_one ? 0 : n->sigmas[0];
+    }
+    bool infinite = n->zero_terminal_snr && tl->t[0] == last && (steps_down(tl) || tl->family >= FAMILY_DDPM);
+    if (infinite && n->prediction == PREDICT_EPSILON)
+        return err_set(
+            e, "zero terminal SNR needs a network that predicts v or the sample: from pure noise epsilon says nothing");
+    if (infinite) tl->sigma[0] = INFINITE_SIGMA;
+    return 0;
+}
+
+/*
+ * The three spacings of timesteps. Lin et al. 2023, arXiv:2305.08891, table 2. DPM-Solver's leading and linspace have one
+ * point more and drop the last, except that its trailing is everyone's.
+ */
+int sigmas_leading(const Noise *n, Timeline *tl, Err *e)
+{
+    int points = tl->steps + one_more(tl), stride = n->timesteps / points;
+    for (int i = 0; i < tl->steps; i++) tl->t[i] = (points - 1 - i) * stride + n->steps_offset;
+    tl->unit_variance = true;
+    return from_timesteps(n, tl, "leading", e);
+}
+
+int sigmas_trailing(const Noise *n, Timeline *tl, Err *e)
+{
+    double stride = (double)n->timesteps / tl->steps;
+    for (int i = 0; i < tl->steps; i++) tl->t[i] = rint(n->timesteps - i * stride) - 1;
+    return from_timesteps(n, tl, "trailing", e);
+}
+
+int sigmas_linspace(const Noise *n, Timeline *tl, Err *e)
+{
+    int points = tl->steps + one_more(tl);
+    for (int i = 0; i < tl->steps; i++) {
+        double t = linspace(0, n->timesteps - 1, points, points - 1 - i);
+        tl->t[i] = fractional(tl) ? t : rint(t);
+    }
+    return from_timesteps(n, tl, "linspace", e);
+}
+
+/* Luo et al. 2023, arXiv:2310.04378: evenly spaced ones of the timesteps k - 1, 2k - 1, ... of the distillation. */
+static int lcm_timesteps(const Noise *n, Timeline *tl, Err *e)
+{
+    int stride = n->timesteps / n->lcm_steps;
+    if (tl->steps > n->lcm_steps || stride < 1)
+        return err_usage(
+            e, "%d steps: the model was distilled on %d (original_inference_steps) of %d timesteps; take 1 to %d",
+            tl->steps, n->lcm_steps, n->timesteps, n->lcm_steps < n->timesteps ? n->lcm_steps : n->timesteps);
+    for (int i = 0; i < tl->steps; i++) {
+        int index = (int)floor(i * ((double)n->lcm_steps / tl->steps));
+        tl->t[i] = (n->lcm_steps - index) * stride - 1;
+    }
+    return from_timesteps(n, tl, "LCM", e);
+}
+
+int sigmas_model(const Noise *n, Timeline *tl, Err *e)
+{
+    if (tl->family == FAMILY_LCM || tl->family == FAMILY_TCD) return lcm_timesteps(n, tl, e);
+    if (tl->family == FAMILY_SINGLE) return sigmas_linspace(n, tl, e);
+    return n->spacing == SPACING_LEADING    ? sigmas_leading(n, tl, e)
+           : n->spacing == SPACING_TRAILING ? sigmas_trailing(n, tl, e)
+                                            : sigmas_linspace(n, tl, e);
+}
+
+/*
+ * The range that karras and exponential fill: all sigmas of the model, but in diffusers' FAMILY_SIGMA only those from the
+ * first to the last of the model's own schedule (8.39 instead of 14.6 with leading spacing and 10 steps).
+ */
+static int sigma_range(const Noise *n, Timeline *tl, double *high, double *low, Err *e)
+{
+    *high = n->sigmas[n->timesteps - 1];
+    *low = n->sigmas[0];
+    if (tl->compat != COMPAT_DIFFUSERS || !fractional(tl)) return 0;
+    if (sigmas_model(n, tl, e)) return -1;
+    *high = tl->sigma[0];
+    *low = tl->sigma[tl->steps - 1];
+    for (int i = 0; i < tl->steps; i++) tl->t[i] = NAN;
+    return 0;
+}
+
+/* Karras et al. 2022, arXiv:2206.00364, eq. 5, rho = 7. */
+static void fill_karras(Timeline *tl, double high, double low)
+{
+    high = pow(high, 1 / 7.0);
+    low = pow(low, 1 / 7.0);
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = pow(linspace(high, low, tl->steps, i), 7);
+}
+
+int sigmas_karras(const Noise *n, Timeline *tl, Err *e)
+{
+    double high, low;
+    if (sigma_range(n, tl, &high, &low, e)) return -1;
+    fill_karras(tl, high, low);
+    bool cut =
+        tl->family == FAMILY_DPM && n->betas == BETA_SQUAREDCOS && !n->trained_betas; /* there it is not rounded */
+    for (int i = 0; cut && i < tl->steps; i++) tl->t[i] = floor(noise_timestep(n, tl->sigma[i]) + 1e-4);
+    return 0;
+}
+
+/* A1111's "use old karras scheduler sigmas". */
+int sigmas_karras_old(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)n, (void)e;
+    fill_karras(tl, 10, 0.1);
+    return 0;
+}
+
+/* diffusers' DPM-Solver cuts the timesteps off for all schedules but karras, which it rounds. */
+static void cut_timesteps(const Noise *n, Timeline *tl)
+{
+    bool whole = tl->compat == COMPAT_DIFFUSERS && one_more(tl);
+    for (int i = 0; whole && i < tl->steps; i++) tl->t[i] = floor(noise_timestep(n, tl->sigma[i]) + 1e-4);
+}
+
+/* Evenly in log sigma. */
+int sigmas_lu(const Noise *n, Timeline *tl, Err *e)
+{
+    double high, low;
+    if (sigma_range(n, tl, &high, &low, e)) return -1;
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = exp(linspace(log(high), log(low), tl->steps, i));
+    return 0;
+}
+
+int sigmas_exponential(const Noise *n, Timeline *tl, Err *e)
+{
+    if (sigmas_lu(n, tl, e)) return -1;
+    cut_timesteps(n, tl);
+    return 0;
+}
+
+/* Lee et al. 2024, arXiv:2407.12173, alpha = beta = 0.6; diffusers and A1111 take the quantile as a share of sigma. */
+int sigmas_beta(const Noise *n, Timeline *tl, Err *e)
+{
+    double high, low;
+    if (sigma_range(n, tl, &high, &low, e)) return -1;
+    for (int i = 0; i < tl->steps; i++)
+        tl->sigma[i] = low + beta_quantile(1 - linspace(0, 1, tl->steps, i), 0.6, 0.6) * (high - low);
+    cut_timesteps(n, tl);
+    return 0;
+}
+
+/* ComfyUI takes it as a share of the timesteps, rounded; the same one twice counts once, so there may be fewer steps. */
+int sigmas_beta_comfyui(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    int count = 0;
+    double last = -1;
+    for (int i = 0; i < tl->steps; i++) {
+        double t = floor(beta_quantile(1 - (double)i / tl->steps, 0.6, 0.6) * (n->timesteps - 1) + 0.5 +
+                         1e-9); /* half is up */
+        if (t == last) continue;
+        tl->t[count] = last = t;
+        tl->sigma[count++] = noise_sigma(n, t);
+    }
+    tl->steps = count;
+    return 0;
+}
+
+/* k-diffusion's get_sigmas(): evenly in t, log sigma interpolated. */
+int sigmas_normal(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    for (int i = 0; i < tl->steps; i++) {
+        tl->t[i] = linspace(n->timesteps - 1, 0, tl->steps, i);
+        tl->sigma[i] = noise_sigma(n, tl->t[i]);
+    }
+    return 0;
+}
+
+/* Stability's generative-models: as normal with one step more, the last left out. */
+int sigmas_sgm_uniform(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    for (int i = 0; i < tl->steps; i++) {
+        tl->t[i] = linspace(n->timesteps - 1, 0, tl->steps + 1, i);
+        tl->sigma[i] = noise_sigma(n, tl->t[i]);
+    }
+    return 0;
+}
+
+int sigmas_simple(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    double stride = (double)n->timesteps / tl->steps;
+    for (int i = 0; i < tl->steps; i++) {
+        tl->t[i] = n->timesteps - 1 - (int)(i * stride);
+        tl->sigma[i] = noise_sigma(n, tl->t[i]);
+    }
+    return 0;
+}
+
+/* Every (timesteps / N)-th from 1 upwards, as many as there are: where N is no divisor that is a step or more over N. */
+int sigmas_ddim_uniform(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    int stride = n->timesteps / tl->steps;
+    if (stride < 1) stride = 1;
+    tl->steps = (n->timesteps - 2) / stride + 1;
+    for (int i = 0; i < tl->steps; i++) {
+        tl->t[i] = 1 + (tl->steps - 1 - i) * stride;
+        tl->sigma[i] = noise_sigma(n, tl->t[i]);
+    }
+    return 0;
+}
+
+/* Sabour et al. 2024, arXiv:2404.14507, eq. 5: evenly in arctan(sigma). A1111's ends at the lowest sigma, not at 0. */
+int sigmas_kl_optimal(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    double high = atan(n->sigmas[n->timesteps - 1]), low = atan(n->sigmas[0]);
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = tan(high + (low - high) * i / tl->steps);
+    tl->to[tl->steps - 1] = (float)n->sigmas[0];
+    return 0;
+}
+
+int sigmas_kl_optimal_comfyui(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    double high = atan(n->sigmas[n->timesteps - 1]), low = atan(n->sigmas[0]);
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = tan(linspace(high, low, tl->steps, i));
+    return 0;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------------ */
+
+enum { AYS = 11 };
+
+/* count values of a falling table, evenly in its index, log sigma interpolated. The first `steps` of them are the timeline's. */
+static void interpolate(Timeline *tl, const double *table, int count)
+{
+    for (int i = 0; i < tl->steps; i++) {
+        double at = count > 1 ? (double)i * (AYS - 1) / (count - 1) : AYS - 1; /* one alone: numpy's is the last */
+        int low = at < AYS - 1 ? (int)at : AYS - 2;
+        tl->sigma[i] = exp(log(table[low]) + (at - low) * (log(table[low + 1]) - log(table[low])));
+    }
+}
+
+/* Align Your Steps. Sabour et al. 2024, arXiv:2404.14507, their page's tables; A1111's digits, N values and 0. */
+int sigmas_ays(const Noise *n, Timeline *tl, Err *e)
+{
+    static const double sd[AYS] = { 14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029 };
+    (void)n, (void)e;
+    interpolate(tl, sd, tl->steps);
+    return 0;
+}
+
+int sigmas_ays_sdxl(const Noise *n, Timeline *tl, Err *e)
+{
+    static const double xl[AYS] = { 14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029 };
+    (void)n, (void)e;
+    interpolate(tl, xl, tl->steps);
+    return 0;
+}
+
+/* ComfyUI's digits, N + 1 values of which the last becomes 0. */
+int sigmas_ays_comfyui(const Noise *n, Timeline *tl, Err *e)
+{
+    static const double sd[AYS] = { 14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092,
+                                    0.9642583904,  0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582 };
+    (void)n, (void)e;
+    interpolate(tl, sd, tl->steps + 1);
+    return 0;
+}
+
+int sigmas_ays_sdxl_comfyui(const Noise *n, Timeline *tl, Err *e)
+{
+    static const double xl[AYS] = { 14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
+                                    0.5550693289,  0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582 };
+    (void)n, (void)e;
+    interpolate(tl, xl, tl->steps + 1);
+    return 0;
+}
+
+/* ---- others ------------------------------------------------------------------------------------------------------------ */
+
+/* Genmo's Mochi, ComfyUI: half of the steps evenly from the top as far as 0.025, then a parabola. */
+int sigmas_linear_quadratic(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    const double threshold = 0.025;
+    int steps = tl->steps, even = steps / 2, rest = steps - even;
+    double difference = even - threshold * steps, square = difference / ((double)even * rest * rest);
+    double linear = threshold / even - 2 * difference / ((double)rest * rest), base = square * even * even;
+    for (int i = 0; i < steps; i++) {
+        double gone = steps == 1 ? 0 : i < even ? i * threshold / even : square * i * i + linear * i + base;
+        tl->sigma[i] = (1 - gone) * n->sigmas[n->timesteps - 1];
+    }
+    return 0;
+}
+
+/* ComfyUI's SDTurboScheduler: the first N of ten timesteps from the top. */
+int sigmas_sd_turbo(const Noise *n, Timeline *tl, Err *e)
+{
+    if (tl->steps > 10) return err_usage(e, "%d steps: sd_turbo has 10", tl->steps);
+    for (int i = 0; i < tl->steps; i++) {
+        tl->t[i] = n->timesteps - i * (n->timesteps / 10) - 1;
+        tl->sigma[i] = noise_sigma(n, tl->t[i]);
+    }
+    return 0;
+}
+
+/* Song et al. 2021, arXiv:2011.13456: evenly in the time of a linear beta; k-diffusion's get_sigmas_vp(). */
+int sigmas_vp(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)n, (void)e;
+    for (int i = 0; i < tl->steps; i++) {
+        double t = linspace(1, 1e-3, tl->steps, i);
+        tl->sigma[i] = sqrt(expm1(19.9 * t * t / 2 + 0.1 * t));
+    }
+    return 0;
+}
+
+/*
+ * CompVis' timesteps 1, 1 + k, ... with k = timesteps / N, rounded down: N of them, or more where N is no divisor. A1111 goes
+ * from each to the next one and stops at the first.
+ */
+int sigmas_compvis_ddim(const Noise *n, Timeline *tl, Err *e)
+{
+    int stride = n->timesteps / tl->steps, count = (n->timesteps - 1) / stride + 1;
+    if (count < 2)
+        return err_usage(e, "%d step: A1111's DDIM and PLMS take one less than is asked for; take 2", tl->steps);
+    tl->steps = count - 1;
+    for (int i = 0; i < tl->steps; i++) {
+        tl->t[i] = fmin(1 + (count - 1 - i) * stride, n->timesteps - 1);
+        tl->sigma[i] = noise_sigma(n, tl->t[i]);
+    }
+    tl->to[tl->steps - 1] = noise_sigma(n, 1);
+    return 0;
+}
+
+/* As many steps as CompVis' timesteps are, even in t; log alpha is interpolated; the last step ends at timestep 0. */
+int sigmas_compvis_unipc(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    int stride = n->timesteps / tl->steps, last = n->timesteps - 1;
+    tl->steps = last / stride + 1;
+    for (int i = 0; i < tl->steps; i++) {
+        double t = last - (double)i * last / tl->steps;
+        int low = t < last ? (int)t : last - 1;
+        double a = log(n->alphas_cumprod[low]), b = log(n->alphas_cumprod[low + 1]);
+        tl->t[i] = t;
+        tl->sigma[i] = sqrt(expm1(-(a + (t - low) * (b - a))));
+    }
+    tl->to[tl->steps - 1] = (float)n->sigmas[0];
+    return 0;
+}

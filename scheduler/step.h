@@ -1,0 +1,119 @@
+/*
+ * step.h - what the samplers share: latents joined, the network asked, noise added. Internal to scheduler/.
+ *
+ * In a dry arena the arithmetic does nothing, so that a sampler's dry run walks through its allocations and evaluations only.
+ */
+#ifndef LIMN_SCHEDULER_STEP_H
+#define LIMN_SCHEDULER_STEP_H
+
+#include "scheduler/samplers.h"
+
+/* out = a * x + b * y; out may be x or y. Coefficients are rounded to float32, as the tools' are. */
+void mix(Tensor out, double a, Tensor x, double b, Tensor y);
+/* x += a * y */
+void add(Tensor x, double a, Tensor y);
+/* slope = dx/dsigma = (x - x0) / sigma, in the place of out */
+void slope_of(Tensor out, Tensor x, Tensor x0, double sigma);
+
+/* x0 = D(x; sigma_i), told the timeline's timestep. */
+int denoised(const Sampling *s, Tensor x0, Tensor x, int i, Err *e);
+/* x0 = D(x; sigma) for another sigma within step i. */
+int denoised_at(const Sampling *s, Tensor x0, Tensor x, double sigma, int i, Err *e);
+
+/* Where step i goes. */
+static inline double sigma_to(const Sampling *s, int i) { return s->tl->to[i]; }
+
+/*
+ * Ends step i: x, which stands at sigma_to(s, i), from now on counts as at sigma[i + 1] (see Timeline), and after_step() hears
+ * of it.
+ */
+int step_done(const Sampling *s, int i, Tensor x0, Err *e);
+
+/*
+ * The step from sigma to `to` with the share eta of fresh noise: go down to sigma `down`, then add noise of `up`, so that
+ * down^2 + up^2 = to^2. eta 1 is as random as DDPM. Song et al. 2020, arXiv:2010.02502, eq. 16, in this scale.
+ */
+void split_noise(double sigma, double to, double eta, double *down, double *up);
+
+/* x += amount * s_noise * fresh noise; noise is a place for it. Draws nothing for amount 0. */
+void add_noise(const Sampling *s, double amount, Tensor noise);
+
+/*
+ * Raises x from sigma_i to the sigma that is returned, with noise. Karras et al. 2022, arXiv:2206.00364, algorithm 2. k-diffusion
+ * draws the noise of every step, also of those outside tmin .. tmax.
+ */
+double churn(const Sampling *s, int i, Tensor noise);
+/* x0 = D(x; hat), where hat is sigma_i, or above it where churn() raised it. */
+int denoised_hat(const Sampling *s, Tensor x0, double hat, int i, Err *e);
+
+/* out = noise of the SDE between two sigmas, of unit variance: the Brownian tree's where the tools take one, else fresh. */
+void sde_noise(const Sampling *s, Tensor out, double sigma, double to);
+void tree_noise(const Sampling *s, Tensor out, double sigma, double to);
+
+/* The clipped estimate that some of diffusers' schedulers take (clip_sample). */
+void clip(const Sampling *s, Tensor x0);
+
+/* The order to take in a step: the row's, or what the user asked for, but at most `most`. */
+int order_of(const Sampling *s, int own, int most);
+
+static inline double s_noise(const Sampling *s) { return 1 - s->tuning.noise_less; }
+
+/* A history of the last few tensors: history[0] the newest. */
+void history_rotate(Tensor *history, int count);
+
+#define SAMPLER(name) int name(const Sampling *s, Err *e)
+
+/* euler.c */
+SAMPLER(euler);
+SAMPLER(euler_ancestral);
+SAMPLER(heun);
+SAMPLER(heunpp2);
+SAMPLER(euler_cfg_pp);
+SAMPLER(euler_ancestral_cfg_pp);
+SAMPLER(restart);
+/* dpm.c */
+SAMPLER(dpm_2);
+SAMPLER(dpm_2_ancestral);
+SAMPLER(dpm_fast);
+SAMPLER(dpm_adaptive);
+/* dpmpp.c */
+SAMPLER(dpmpp_2s_ancestral);
+SAMPLER(dpmpp_2s_ancestral_cfg_pp);
+SAMPLER(dpmpp_2m);
+SAMPLER(dpmpp_3m);
+SAMPLER(dpmpp_2m_cfg_pp);
+SAMPLER(dpmpp_2s);
+SAMPLER(dpmpp_3s);
+/* sde.c */
+SAMPLER(dpmpp_sde);
+SAMPLER(dpmpp_2m_sde);
+SAMPLER(dpmpp_2m_sde_heun);
+SAMPLER(dpmpp_3m_sde);
+SAMPLER(er_sde);
+SAMPLER(seeds_2);
+SAMPLER(seeds_3);
+SAMPLER(exp_heun_2_x0);
+SAMPLER(exp_heun_2_x0_sde);
+/* multistep.c */
+SAMPLER(lms);
+SAMPLER(ipndm);
+SAMPLER(ipndm_v);
+SAMPLER(deis);
+SAMPLER(res_multistep);
+SAMPLER(res_multistep_ancestral);
+SAMPLER(gradient_estimation);
+/* pndm.c */
+SAMPLER(plms);
+SAMPLER(pndm);
+/* unipc.c */
+SAMPLER(unipc);
+SAMPLER(unipc_bh1);
+SAMPLER(unipc_bh2);
+/* ddim.c */
+SAMPLER(ddim);
+SAMPLER(ddim_cfg_pp);
+SAMPLER(ddpm);
+SAMPLER(lcm);
+SAMPLER(tcd);
+
+#endif

@@ -1,0 +1,87 @@
+"""Sigmas by the rules of A1111 (modules/sd_schedulers.py) and ComfyUI (comfy/samplers.py and its nodes), written anew with NumPy
+and SciPy, for test_schedules.c: python3 schedules.py > schedules.json"""
+
+import json
+
+import numpy as np
+import torch
+from scipy import stats
+
+betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+bar = torch.cumprod(1 - betas, 0)
+SIGMAS = ((1 - bar) / bar) ** 0.5
+LOW, HIGH = SIGMAS[0].item(), SIGMAS[-1].item()
+LOG = SIGMAS.log().double().numpy()
+SD = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
+SD_COMFYUI = [14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092, 0.9642583904, 0.6523686016,
+              0.3977456272, 0.1515232662, 0.0291671582]
+
+
+def at(t):
+    return float(np.exp(np.interp(t, np.arange(1000), LOG)))
+
+
+def table(values, n):
+    return list(np.exp(np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(values)), np.log(values[::-1])))[::-1])
+
+
+def karras(n, low=LOW, high=HIGH):
+    return list((high ** (1 / 7) + np.linspace(0, 1, n) * (low ** (1 / 7) - high ** (1 / 7))) ** 7) + [0.0]
+
+
+def beta_comfyui(n):
+    out, last = [], -1
+    for t in np.rint(stats.beta.ppf(1 - np.linspace(0, 1, n, endpoint=False), 0.6, 0.6) * 999):
+        if t != last:
+            out.append(SIGMAS[int(t)].item())
+        last = t
+    return out + [0.0]
+
+
+def linear_quadratic(n, threshold=0.025):
+    if n == 1:
+        return [HIGH, 0.0]
+    even = n // 2
+    diff, rest = even - threshold * n, n - even
+    square, linear = diff / (even * rest**2), threshold / even - 2 * diff / rest**2
+    gone = [i * threshold / even for i in range(even)]
+    gone += [square * i * i + linear * i + square * even**2 for i in range(even, n)]
+    return [(1 - v) * HIGH for v in gone + [1.0]]
+
+
+def every(n):
+    return list(range(1, 1000, max(1000 // n, 1)))[::-1]
+
+
+A1111 = {
+    "normal": lambda n: [at(t) for t in np.linspace(999, 0, n)] + [0.0],
+    "karras": karras,
+    "karras_old": lambda n: karras(n, 0.1, 10.0),
+    "exponential": lambda n: list(np.exp(np.linspace(np.log(HIGH), np.log(LOW), n))) + [0.0],
+    "sgm_uniform": lambda n: [at(t) for t in np.linspace(999, 0, n + 1)[:-1]] + [0.0],
+    "simple": lambda n: [SIGMAS[-(1 + int(i * 1000 / n))].item() for i in range(n)] + [0.0],
+    "ddim_uniform": lambda n: [SIGMAS[t].item() for t in every(n)] + [0.0],
+    "beta": lambda n: [LOW + v * (HIGH - LOW) for v in stats.beta.ppf(1 - np.linspace(0, 1, n), 0.6, 0.6)] + [0.0],
+    "kl_optimal": lambda n: [float(np.tan(i / n * np.arctan(LOW) + (1 - i / n) * np.arctan(HIGH))) for i in range(n + 1)],
+    "ays": lambda n: table(SD, n) + [0.0],
+    "turbo": lambda n: [SIGMAS[int(round(i * 1000 / n)) - 1].item() for i in range(n, 0, -1)] + [0.0],
+}
+COMFYUI = {
+    "beta": beta_comfyui,
+    "kl_optimal": lambda n: [float(v) for v in np.tan(np.linspace(1, 0, n) * np.arctan(HIGH) + np.linspace(0, 1, n) * np.arctan(LOW))] + [0.0],
+    "ays": lambda n: table(SD_COMFYUI, n + 1)[:-1] + [0.0],
+    "linear_quadratic": linear_quadratic,
+    "sd_turbo": lambda n: [SIGMAS[999 - 100 * i].item() for i in range(n)] + [0.0],
+}
+
+rows = []
+for compat, rules in (("a1111", A1111), ("comfyui", COMFYUI)):
+    for name, rule in rules.items():
+        for n in (1, 2, 3, 7, 10, 20, 33):
+            if (name == "sd_turbo" and n > 10) or (n == 1 and name in ("kl_optimal", "turbo") and compat == "comfyui"):
+                continue
+            rows.append(dict(compat=compat, schedule=name, steps=n, sigmas=[float(f"{v:.9g}") for v in rule(n)]))
+for name in ("karras", "kl_optimal"):  # A1111's DPM2: one more, the last but one left out
+    sigmas = A1111[name](11)
+    rows.append(dict(compat="a1111", schedule=name, steps=10, drop=1, sigmas=[float(f"{v:.9g}") for v in sigmas[:-2] + sigmas[-1:]]))
+print(json.dumps({"rows": rows}, separators=(",", ":")))
