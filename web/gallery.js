@@ -22,9 +22,8 @@ const store = { /* file: pages of some browsers have no storage */
 const SKIPPED = new Set(["prompt", "output"]);
 const shown = (v) => v === true ? "yes" : v === false ? "no" : Array.isArray(v) || (v && typeof v === "object") ? JSON.stringify(v) : String(v);
 const pictures = data.pictures.map((p, index) => {
-    const values = { ...p.job };
-    for (const key of ["status", "seconds", "error", "model"])
-        if (p[key] !== undefined && p[key] !== "" && values[key] === undefined) values[key] = p[key];
+    const values = { ...(p.id === undefined ? {} : { id: p.id }), ...p.job };
+    for (const key of ["status", "seconds", "error"]) if (p[key] !== undefined && values[key] === undefined) values[key] = p[key];
     return { ...p, index, job: p.job || {}, values, prompt: String((p.job || {}).prompt ?? ""), ok: p.status === undefined || p.status === "done" };
 });
 for (const p of pictures) p.words = (p.prompt + "\n" + p.file).toLowerCase();
