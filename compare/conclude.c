@@ -237,7 +237,7 @@ static void release_row(RowPictures *p)
  */
 static void find_settled(RowFinding *f, const Comparison *c, const RowPictures *p)
 {
-    bool known = c->grid.converged && f->deterministic;
+    bool known = c->grid.converged && p->cells[0]->reference >= 0;
     f->settled = -1;
     for (int column = known ? p->columns - 1 : p->columns - 2; column >= 0; column--) {
         bool still = true;

@@ -152,9 +152,10 @@ static int free_axes(Grid *g, const Job *j, Err *e)
 {
     const Option *axis[2] = { NULL };
     int count = 0;
-    if (j->samplers || j->schedules || j->step_counts)
-        return err_usage(e, "--axis: instead of --samplers, --schedules and --steps write --axis sampler=..., --axis "
-                            "schedule=..., --axis steps=...");
+    bool steps = j->step_counts != NULL; /* --steps 20 holds for all cells */
+    if (j->samplers || j->schedules || (steps && strchr(j->step_counts, ',')))
+        return err_usage(e, "--axis: instead of --samplers, --schedules and several --steps write --axis sampler=..., "
+                            "--axis schedule=..., --axis steps=...");
     if (g->by_evaluations) return err_usage(e, "--by evaluations: it lines up --steps, not an --axis");
     for (const char *line = j->axes; *line;) {
         Str text = { 0 };
@@ -177,6 +178,9 @@ static int free_axes(Grid *g, const Job *j, Err *e)
     if (count == 2) add_axis(g, axis[1]);
     add_axis(g, axis[0]);
     if (count == 1) add_choice(&g->rows, &g->row_count)->label = mem_strdup("");
+    for (int i = 0; i < count && steps; i++)
+        if (axis[i] == option("steps")) return err_usage(e, "--steps and --axis steps=...: one of them");
+    for (int row = 0; row < g->row_count && steps; row++) add_setting(&g->rows[row], option("steps"), j->step_counts);
     Str corner = { 0 };
     str_addf(&corner, "%s%s%s", count == 2 ? axis[1]->name : "", count == 2 ? " / " : "", axis[0]->name);
     g->corner = corner.s;
