@@ -24,6 +24,7 @@
 #include "scheduler/schedules.h"
 
 enum {
+    LOW_TILE = 48, /* latents, with --memory low */
     VAE_WHOLE = 0,       /* tile: decode without tiles */
     LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
     OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
@@ -534,8 +535,10 @@ static int choose_tile(Generator *g, Job *j, size_t available, Err *e)
             return err_usage(e, "vae-tile %s: a tile of this model has at least %d pixels", asked, least * factor);
         return 0;
     }
+    bool low = strcmp(j->memory, "low") == 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         g->tile = sizes[i];
+        if (low && (!g->tile || g->tile > LOW_TILE) && i + 1 < sizeof sizes / sizeof *sizes) continue;
         if (measure(g, 1) < available / 10 * 9) break;
     }
     /* what was chosen is what made the picture: another machine may have other memory */

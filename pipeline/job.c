@@ -115,6 +115,8 @@ const Option job_options[] = {
       "make the sides of the atlas powers of two" },
     { "threads", 't', OPT_INT, JOB(threads), NULL, 1, 512, "N", RUN, check_threads,
       "how many to use; otherwise one a core" },
+    { "memory", 0, OPT_CHOICE, JOB(memory), "normal", 0, 0, "low|normal|high", RUN, NULL,
+      "low: decode in small tiles; high: keep transformed weights (limn info tells the bytes)" },
     { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, NULL,
       "write every intermediate tensor to a safetensors file" },
     { "json", 0, OPT_FLAG, JOB(json), "false", 0, 0, NULL, RUN, NULL, "print JSON on stdout" },
@@ -173,7 +175,7 @@ const Option job_options[] = {
     { "merge", 0, OPT_FLAG, JOB(merge), "false", 0, 0, NULL, RUN, NULL,
       "draw nothing: join the shards' manifests and tell what is missing" },
     { "sheet", 0, OPT_FLAG, JOB(sheet), "false", 0, 0, NULL, RUN, NULL,
-      "also make a contact sheet of all pictures, sheet.png" },
+      "also make a contact sheet of all pictures (sheet.png) and a gallery of them (index.html)" },
     { .name = NULL },
 };
 /* clang-format on */

@@ -44,6 +44,7 @@ typedef struct {
     char *sizes, *atlas; /* further files: smaller copies, "128,64"; one picture of all */
     int atlas_size, atlas_padding;
     bool atlas_pot;
+    char *memory; /* "low" | "normal" | "high" */
     int threads; /* 0: all cores */
     bool quiet, json, verbose;
     /* limn bench's */

@@ -27,7 +27,7 @@ typedef struct {
 
 typedef struct {
     Norm norm;
-    Linear q, k, v, out;
+    Linear qkv, out;
 } Attention; /* one head over all pixels */
 
 typedef struct {
@@ -98,11 +98,11 @@ static int shape_read(Shape *s, Config *c, Err *e)
 
 static int bind_attention(Binder *b, Attention *a, int c, int groups)
 {
+    static const char *const names[] = { "to_q", "to_k", "to_v", NULL };
+    static const char *const old_names[] = { "query", "key", "value", NULL };
     bool old = bind_has(b, "query.weight");
     if (bind_norm(b, &a->norm, "group_norm", c, groups, EPS) ||
-        bind_linear(b, &a->q, old ? "query" : "to_q", c, c, true) ||
-        bind_linear(b, &a->k, old ? "key" : "to_k", c, c, true) ||
-        bind_linear(b, &a->v, old ? "value" : "to_v", c, c, true))
+        bind_linear_joined(b, &a->qkv, old ? old_names : names, c, c, true))
         return -1;
     return bind_linear(b, &a->out, old ? "proj_attn" : "to_out.0", c, c, true);
 }
@@ -199,32 +199,32 @@ size_t vae_bytes(const Vae *v) { return v->memory.bytes; }
 
 static const Tensor NO_TIME = { NULL, 0, 0, 0, 0 };
 
-static Tensor attend(Nn *nn, const Attention *a, Tensor x)
+/* In place. */
+static void attend(Nn *nn, const Attention *a, Tensor x)
 {
     size_t mark = nn->arena->used;
-    Tensor h = nn_group_norm(nn, &a->norm, x, ACT_NONE);
-    Tensor q = nn_linear(nn, &a->q, h), k = nn_linear(nn, &a->k, h), v = nn_linear(nn, &a->v, h);
-    h = nn_attention(nn, q, k, v, 1, false);
-    return tensor_keep(nn->arena, mark, nn_linear_add(nn, &a->out, h, x));
+    Tensor h = nn_attention_joined(nn, nn_linear_with(nn, &a->qkv, x, &(With){ .norm = &a->norm }), 1, false);
+    nn_linear_with(nn, &a->out, h, &(With){ .residual = x, .into = x });
+    arena_reset(nn->arena, mark);
 }
 
 /* x lies at mark and is replaced there. */
 static Tensor middle(Nn *nn, const Half *h, size_t mark, Tensor x)
 {
-    x = tensor_keep(nn->arena, mark, resblock_forward(nn, &h->mid[0], x, NO_TIME));
-    if (linear_present(&h->attention.q)) x = tensor_keep(nn->arena, mark, attend(nn, &h->attention, x));
-    return tensor_keep(nn->arena, mark, resblock_forward(nn, &h->mid[1], x, NO_TIME));
+    x = resblock_replace(nn, &h->mid[0], mark, x, NO_TIME);
+    if (linear_present(&h->attention.qkv)) attend(nn, &h->attention, x);
+    return resblock_replace(nn, &h->mid[1], mark, x, NO_TIME);
 }
 
 static Tensor resnets(Nn *nn, const Level *l, int count, size_t mark, Tensor x)
 {
-    for (int j = 0; j < count; j++) x = tensor_keep(nn->arena, mark, resblock_forward(nn, &l->resnets[j], x, NO_TIME));
+    for (int j = 0; j < count; j++) x = resblock_replace(nn, &l->resnets[j], mark, x, NO_TIME);
     return x;
 }
 
 static Tensor finish(Nn *nn, const Half *h, size_t mark, Tensor x)
 {
-    return tensor_keep(nn->arena, mark, nn_conv2d(nn, &h->conv_out, nn_group_norm(nn, &h->norm_out, x, ACT_SILU)));
+    return tensor_keep(nn->arena, mark, nn_conv2d_with(nn, &h->conv_out, x, &(With){ .norm = &h->norm_out, .act = ACT_SILU }));
 }
 
 /* The decoder's layers at the latent's own resolution. [n, h, w, latent] -> [n, h, w, channels] */
