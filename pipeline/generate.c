@@ -24,7 +24,7 @@
 #include "scheduler/schedules.h"
 
 enum {
-    LOW_TILE = 48, /* latents, with --memory low */
+    LOW_TILE = 48,       /* latents, with --memory low */
     VAE_WHOLE = 0,       /* tile: decode without tiles */
     LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
     OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
@@ -164,6 +164,15 @@ static int check_model(const Model *m, const Job *j, Err *e)
     return 0;
 }
 
+/* A level of odd size would be halved and doubled with its ends apart: a tiled axis must halve evenly all the way. */
+static int check_tiled_side(const Generator *g, const char *name, int side, Err *e)
+{
+    int factor = vae_factor(g->m->vae) * unet_factor(g->m->unet), below = side / factor * factor;
+    if (side % factor == 0) return 0;
+    return err_usage(e, "%s %d: with --tile along it this model draws multiples of %d, such as %d", name, side, factor,
+                     below ? below : factor);
+}
+
 /* The sampler's settings. diffusers' solver options are the model's as long as its own sampler is taken. */
 static void tune(Generator *g)
 {
@@ -188,6 +197,10 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
     if (generator_check_size(m, j->width, j->height, e) || finish_check(j, e)) return -1;
+    g->nn.wrap_x = job_tiles(j, 'x');
+    g->nn.wrap_y = job_tiles(j, 'y');
+    if (g->nn.wrap_x && check_tiled_side(g, "width", j->width, e)) return -1;
+    if (g->nn.wrap_y && check_tiled_side(g, "height", j->height, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -322,7 +335,8 @@ static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
     MemoKey key;
     if (shared) {
         size_t cond = g->cond ? (size_t)x.n * (size_t)unet_cond_width(g->m->unet) : 0;
-        key = memo_key(x, t, g->context, g->cond, cond);
+        key = memo_key(x, t, g->context, g->cond, cond,
+                       (unsigned)g->nn.wrap_x << 1 | (unsigned)g->nn.wrap_y << 2 | g->bf16);
         if (memo_get(g->memo, &key, out)) return 0;
     }
     evaluate(g, out, x, t);

@@ -349,6 +349,7 @@ int unet_sample_size(const UNet *u) { return u->s.sample_size; }
 int unet_added_width(const UNet *u) { return u->s.added_width; }
 int unet_added_ids(const UNet *u) { return u->s.added_ids; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }
+int unet_factor(const UNet *u) { return 1 << (u->s.levels - 1); }
 int unet_context_columns(const UNet *u) { return u->context_columns; }
 /* Every 3x3 convolution of stride 1. */
 static int each_conv(UNet *u, int (*visit)(void *ctx, Conv *c, Err *e), void *ctx, Err *e)
