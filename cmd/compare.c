@@ -128,8 +128,8 @@ static void print_files(const Comparison *c, int pages)
         drawn += !c->cells[i].error;
         reused += c->cells[i].reused;
     }
-    printf("\nIn %s: report.html, sheet.png, compare.csv, compare.json, cells (%d picture%s", c->dir, drawn,
-           drawn == 1 ? "" : "s");
+    printf("\nIn %s: report.html, %s, compare.csv, compare.json, cells (%d picture%s", c->dir,
+           pages > 1 ? "sheets" : "sheet.png", drawn, drawn == 1 ? "" : "s");
     if (reused) printf(", %d from an earlier run", reused);
     printf(")\n");
     if (pages > 1)

@@ -31,6 +31,8 @@ typedef struct {
     Share share;
     Watch watch;
     double work, done, now; /* evaluations in all, behind us, of what is drawn */
+    double piece;           /* how many that takes; 0: a reference, nobody knows */
+    int before, last;       /* steps of its runs that are behind us, of this one */
     const char *what;
     Str warned; /* what the user was told, a line each */
 } Run;
@@ -102,11 +104,13 @@ static void on_warning(void *ctx, const char *text)
     if (r->w->warn) r->w->warn(r->w->ctx, text);
 }
 
+/* A reference is drawn in runs of 32, 64, ... steps: their steps are added up. */
 static void on_step(void *ctx, int done, int steps)
 {
     Run *r = ctx;
-    (void)steps;
-    r->now = done;
+    if (done < r->last) r->before += r->last;
+    r->last = done;
+    r->now = r->piece > 0 ? r->piece * done / steps : fmin(r->before + done, REFERENCE_WORK);
     tell(r);
 }
 
@@ -116,10 +120,13 @@ static bool on_cancelled(void *ctx)
     return r->w->cancelled && r->w->cancelled(r->w->ctx);
 }
 
-static void begin(Run *r, const char *what)
+/* piece: evaluations of what begins; 0: it is a reference. */
+static void begin(Run *r, const char *what, double piece)
 {
     r->what = what;
     r->now = 0;
+    r->before = r->last = 0;
+    r->piece = piece;
     tell(r);
 }
 
@@ -308,13 +315,13 @@ static int draw_new(Run *r, Generator *g, const Cell *cell, Drawn *d, Err *e)
 }
 
 /* Error only when it was interrupted or the disk is full: whatever else is wrong stays in the cell. */
-static int draw_cell(Run *r, Cell *cell, Err *e)
+static int draw_cell(Run *r, Cell *cell, double work, Err *e)
 {
     Str words = { 0 };
     Drawn d = { 0 };
     Err why = { 0 };
     words_of(r->c, cell, &words);
-    begin(r, str_text(&words));
+    begin(r, str_text(&words), work);
     Generator *g =
         open_model(r, &cell->job, &why) ? NULL : generator_new(r->model, &cell->job, &r->share, &r->watch, &why);
     int failed = !g;
@@ -377,7 +384,7 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
     key_of(&job, r->model, f->seed, str_text(&more), key);
     str_addf(&words, "converged seed%llu", (unsigned long long)f->seed);
     store_file(&file, str_text(&words), key);
-    begin(r, str_text(&words));
+    begin(r, str_text(&words), 0);
 
     int failed = 0;
     if (!store_read(r->c->dir, str_text(&file), key, &d)) {
@@ -412,6 +419,11 @@ static int find_reference(Run *r, Cell *cell, Err *e)
     Comparison *c = r->c;
     Err why = { 0 };
     if (!cell->deterministic || cell->error) return 0;
+    if (sampler_find(cell->job.sampler)
+            ->cfg_pp) { /* its guidance is another: it does not lead to the others' picture */
+        cell->note = mem_strdup("it solves CFG++'s equation, not the one of the other samplers: there is no reference");
+        return 0;
+    }
     Reference wanted = { .identity = identity_of(&cell->job), .seed = cell->seed };
     if (start_of(&wanted.start, r->model, &cell->job, &why)) {
         cell->note = mem_strdup(why.text);
@@ -543,9 +555,10 @@ static int draw_all(Run *r, Err *e)
             e->code = ERR_INTERRUPTED;
             return -1;
         }
-        if (draw_cell(r, cell, e)) return -1;
-        if (!cell->error && generator_evals(r->model, &cell->job, &evals, &unused) == 0)
-            behind(r, (evals ? evals : cell->job.steps) + DECODING);
+        if (open_model(r, &cell->job, &unused) || generator_evals(r->model, &cell->job, &evals, &unused) || evals == 0)
+            evals = cell->job.steps ? cell->job.steps : 1;
+        if (draw_cell(r, cell, evals, e)) return -1;
+        behind(r, evals + DECODING);
         if (c->grid.converged && find_reference(r, cell, e)) return -1;
     }
     return 0;

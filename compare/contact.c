@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "image/sheet.h"
@@ -25,6 +26,7 @@ static void add_caption(Str *out, const Contact *x, const Cell *cell)
     else if (isinf(cell->m.psnr)) str_add(out, "same pixels");
     else if (!isnan(cell->m.psnr)) str_addf(out, "%.1f dB", cell->m.psnr);
     else if (!cell->deterministic) str_add(out, "fresh noise");
+    else if (cell->note) str_add(out, "not measured");
     str_addf(out, "%s%d ev", out->len ? " \u00b7 " : "", cell->cost.evaluations);
     if (cell->w >= 200) str_addf(out, " \u00b7 %.2f s", cell->cost.seconds);
     if (x->c->grid.by_evaluations) str_addf(out, " \u00b7 %d st", cell->job.steps);
@@ -34,7 +36,8 @@ static int add_reference(const Contact *x, const Cell *cell, SheetCell *out, Err
 {
     const Reference *f = cell && cell->reference >= 0 ? &x->c->references[cell->reference] : NULL;
     if (!f) {
-        str_add(&out->caption, cell && cell->error ? "" : "draws fresh noise: it converges to no picture");
+        if (cell && !cell->error)
+            str_add(&out->caption, cell->note ? cell->note : "draws fresh noise: it converges to no picture");
         return 0;
     }
     if (!f->file) {
@@ -131,6 +134,7 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
                 .picture = picture,
                 .ctx = &x };
     int failed = sheet_write(&s, str_text(&path), NULL, pages, e);
+    if (!failed && *pages > 1) unlink(str_text(&path)); /* of an earlier run with fewer cells */
     for (int i = 0; i < x.count; i++) free(x.lines[i].label);
     free(x.lines);
     free(rows);

@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "image/measure.h"
-#include "scheduler/samplers.h"
 
 size_t latent_len(const Model *m, const Job *j)
 {
@@ -18,16 +17,20 @@ size_t latent_len(const Model *m, const Job *j)
 int start_of(Start *s, const Model *m, const Job *j, Err *e)
 {
     /* step counts that divide the timesteps, so that a spacing of them reaches the last; a schedule may refuse many */
-    const int tries[] = { 500, 250, 100, 50, 20, j->steps };
-    const Sampler *sampler = sampler_find(j->sampler);
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+    const int tries[] = { 500, 250, 100, 50, 20, 10, j->steps };
+    Job job;
+    int failed = -1;
+    job_copy(&job, j);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries && failed; i++) {
         Timeline tl;
-        if (timeline_init(&tl, schedule_find(j->schedule), &m->noise, sampler->family, tries[i], e)) continue;
+        job.steps = tries[i];
+        failed = generator_timeline(m, &job, &tl, e);
+        if (failed) continue;
         *s = (Start){ tl.sigma[0], tl.scale };
         timeline_release(&tl);
-        return 0;
     }
-    return -1;
+    job_release(&job);
+    return failed;
 }
 
 bool start_same(const Start *a, const Start *b)

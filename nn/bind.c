@@ -22,6 +22,20 @@ BoundMemory binder_take(Binder *b)
     return m;
 }
 
+void *bound_new(BoundMemory *m, size_t bytes, Err *e)
+{
+    void *p = NULL;
+    if (posix_memalign(&p, 64, bytes + 64)) {
+        err_set(e, "cannot get %.2f GB for weights (%.2f GB held so far); free some memory or use a smaller model",
+                (double)bytes * 1e-9, (double)m->bytes * 1e-9);
+        return NULL;
+    }
+    m->blocks = mem_grow(m->blocks, (m->count + 1) * sizeof *m->blocks);
+    m->blocks[m->count++] = p;
+    m->bytes += bytes;
+    return p;
+}
+
 void bound_release(BoundMemory *m)
 {
     for (size_t i = 0; i < m->count; i++) free(m->blocks[i]);
@@ -63,15 +77,11 @@ bool bind_has(const Binder *b, const char *name)
 
 static void *new_block(Binder *b, size_t bytes)
 {
-    void *p = NULL;
-    if (posix_memalign(&p, 64, bytes + 64)) {
-        err_set(b->e, "cannot get %.2f GB for weights (%.2f GB held so far); free some memory or use a smaller model",
-                (double)bytes * 1e-9, (double)b->bytes * 1e-9);
-        return NULL;
-    }
-    b->blocks = mem_grow(b->blocks, (b->count + 1) * sizeof *b->blocks);
-    b->blocks[b->count++] = p;
-    b->bytes += bytes;
+    BoundMemory m = { b->blocks, b->count, b->bytes };
+    void *p = bound_new(&m, bytes, b->e);
+    b->blocks = m.blocks;
+    b->count = m.count;
+    b->bytes = m.bytes;
     return p;
 }
 

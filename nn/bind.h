@@ -31,6 +31,8 @@ typedef struct {
     size_t count, bytes;
 } BoundMemory;
 BoundMemory binder_take(Binder *b);
+/* Another block, 64-byte aligned. NULL with e set: out of memory. */
+void *bound_new(BoundMemory *m, size_t bytes, Err *e);
 void bound_release(BoundMemory *m);
 /* On failure: what was converted so far is freed. */
 void binder_release(Binder *b);

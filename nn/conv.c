@@ -7,6 +7,7 @@
 
 #include "nn/conv_internal.h"
 #include "nn/gemm.h"
+#include "nn/group_norm.h"
 
 /* -1: beyond the edge */
 static int inside(int at, int size, bool wrap)
@@ -35,73 +36,76 @@ static void gather(const void *ctx, float *dst, size_t row)
             memcpy(dst, conv_pixel(c, row / pixels, y + ky, x + kx), in * sizeof *dst);
 }
 
-static Tensor convolve(Nn *nn, Convolution c, int oh, int ow)
+static void multiply(Nn *nn, const Convolution *c)
+{
+    const Conv *cv = c->conv;
+    Product p = { .rows = tensor_rows(c->y),
+                  .w = &cv->w,
+                  .y = c->y.data,
+                  .ldy = (size_t)cv->out,
+                  .bias = cv->b,
+                  .residual = c->residual };
+    if (cv->k == 1 && c->stride == 1 && c->up == 1) {
+        p.x = c->x.data;
+        p.ldx = (size_t)cv->in;
+    } else {
+        p.row = gather;
+        p.ctx = c;
+    }
+    gemm(nn, &p);
+}
+
+static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
 {
     const Conv *cv = c.conv;
-    assert(c.x.c == cv->in);
     LayerKind kind = c.stride == 2 ? LAYER_CONV_DOWN : c.up == 2 ? LAYER_CONV_UP : LAYER_CONV;
-    PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
-    c.y = tensor_new(nn->arena, c.x.n, oh, ow, cv->out);
+    assert(c.x.c == cv->in);
+    c.y = with->into.c ? with->into : tensor_new(nn->arena, c.x.n, oh, ow, cv->out);
+    assert(c.y.n == c.x.n && c.y.h == oh && c.y.w == ow && c.y.c == cv->out);
+    assert(!with->residual.c || tensor_len(with->residual) == tensor_len(c.y));
+    c.residual = with->residual.data;
+    c.act = with->act;
     c.wrap_x = nn->wrap_x;
     c.wrap_y = nn->wrap_y;
+
     size_t mark = nn->arena->used, in = (size_t)cv->in;
     float *zeros = arena_alloc(nn->arena, in * sizeof *zeros);
     if (zeros) memset(zeros, 0, in * sizeof *zeros);
     c.zeros = zeros;
-
-    if (winograd_suits(&c)) {
-        winograd_convolve(nn, &c);
-    } else {
-        Product p = { .rows = tensor_rows(c.y),
-                      .w = &cv->w,
-                      .y = c.y.data,
-                      .ldy = (size_t)cv->out,
-                      .bias = cv->b,
-                      .residual = c.residual };
-        if (cv->k == 1 && c.stride == 1 && c.up == 1) {
-            p.x = c.x.data;
-            p.ldx = in;
-        } else {
-            p.row = gather;
-            p.ctx = &c;
-        }
-        gemm(nn, &p);
+    bool fast = winograd_suits(&c);
+    if (with->norm && fast) {
+        c.with_norm = true;
+        c.ab = group_norm_affine(nn, with->norm, c.x);
+    } else if (with->norm) {
+        c.x = nn_group_norm(nn, with->norm, c.x, with->act);
+    }
+    {
+        PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
+        if (fast) winograd_convolve(nn, &c);
+        else multiply(nn, &c);
     }
     arena_reset(nn->arena, mark);
     return c.y;
 }
 
-Tensor nn_conv2d(Nn *nn, const Conv *c, Tensor x)
+Tensor nn_conv2d_with(Nn *nn, const Conv *c, Tensor x, const With *with)
 {
     return convolve(nn, (Convolution){ .conv = c, .x = x, .h = x.h, .w = x.w, .stride = 1, .pad = c->k / 2, .up = 1 },
-                    x.h, x.w);
+                    x.h, x.w, with);
 }
 
-Tensor nn_conv2d_add(Nn *nn, const Conv *c, Tensor x, Tensor r)
-{
-    assert(r.c == c->out && tensor_rows(r) == tensor_rows(x));
-    return convolve(nn,
-                    (Convolution){ .conv = c,
-                                   .x = x,
-                                   .h = x.h,
-                                   .w = x.w,
-                                   .stride = 1,
-                                   .pad = c->k / 2,
-                                   .up = 1,
-                                   .residual = r.data },
-                    x.h, x.w);
-}
+Tensor nn_conv2d(Nn *nn, const Conv *c, Tensor x) { return nn_conv2d_with(nn, c, x, &(With){ 0 }); }
 
 Tensor nn_conv2d_down(Nn *nn, const Conv *c, Tensor x, int pad_before)
 {
     int oh = (x.h + pad_before + 1 - c->k) / 2 + 1, ow = (x.w + pad_before + 1 - c->k) / 2 + 1;
     return convolve(nn, (Convolution){ .conv = c, .x = x, .h = x.h, .w = x.w, .stride = 2, .pad = pad_before, .up = 1 },
-                    oh, ow);
+                    oh, ow, &(With){ 0 });
 }
 
 Tensor nn_conv2d_up(Nn *nn, const Conv *c, Tensor x, int h, int w)
 {
     assert(h <= 2 * x.h && w <= 2 * x.w && h > 2 * (x.h - 1) && w > 2 * (x.w - 1));
     return convolve(nn, (Convolution){ .conv = c, .x = x, .h = h, .w = w, .stride = 1, .pad = c->k / 2, .up = 2 }, h,
-                    w);
+                    w, &(With){ 0 });
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/group_norm.h"
 #include "nn/nn.h"
 #include "nn/rows.h"
 
@@ -67,21 +68,20 @@ static void group_sums(const Norm *g, int group, const double *pieces, size_t co
     }
 }
 
-Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
+const float *group_norm_affine(Nn *nn, const Norm *g, Tensor x)
 {
     assert(x.c == g->c && g->groups > 0);
     PROFILE(nn, LAYER_GROUP_NORM, x.n, x.h, x.w, x.c, g->groups, 0);
-    Tensor y = tensor_like(nn->arena, x);
     GroupStats *stats = nn->stats;
     Rect r = counted(nn, x);
-    size_t c = (size_t)x.c, n = (size_t)x.n, pixels = (size_t)x.h * (size_t)x.w;
+    size_t c = (size_t)x.c, n = (size_t)x.n;
     size_t piece = (512 + r.right - r.left - 1) / (r.right - r.left), pieces = (r.bottom - r.top + piece - 1) / piece;
 
+    float *ab = arena_alloc(nn->arena, n * 2 * c * sizeof *ab);
     size_t mark = nn->arena->used;
     double *sums = arena_alloc(nn->arena, n * pieces * 2 * c * sizeof *sums);
-    float *ab = arena_alloc(nn->arena, n * 2 * c * sizeof *ab);
     arena_reset(nn->arena, mark);
-    if (!y.data) return y;
+    if (!ab) return NULL;
 
     bool given = stats && stats->given;
     size_t width = c / (size_t)g->groups;
@@ -98,8 +98,17 @@ Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
         }
     }
     if (stats) stats->layer++;
+    return ab;
+}
 
-    size_t rows = n * pixels;
+Tensor nn_group_norm(Nn *nn, const Norm *g, Tensor x, Act act)
+{
+    Tensor y = tensor_like(nn->arena, x);
+    size_t mark = nn->arena->used, c = (size_t)x.c, pixels = (size_t)x.h * (size_t)x.w, rows = tensor_rows(x);
+    const float *ab = group_norm_affine(nn, g, x);
+    arena_reset(nn->arena, mark);
+    if (!y.data) return y;
+
     FOR_ROWS(nn, rows)
     {
         for (size_t row = first; row < last; row++) {

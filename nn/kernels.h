@@ -31,6 +31,7 @@ typedef struct {
 
     void (*add)(float *y, const float *x, size_t n);                                    /* y += x */
     void (*scale)(float *y, float s, size_t n);                                         /* y *= s */
+    void (*center)(float *y, const float *x, float shift, float scale, size_t n);       /* y = (x + shift) scale */
     void (*affine)(float *y, const float *x, const float *a, const float *b, size_t n); /* y = x a + b */
 
     /* sum[i] += x[i], sq[i] += x[i]^2, in double: the channels of one pixel */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/gemm.h"
+#include "nn/group_norm.h"
 #include "nn/nn.h"
 #include "nn/rows.h"
 
@@ -17,38 +18,65 @@ void act_row(const Kernels *k, Act act, float *x, size_t n)
     }
 }
 
-static Tensor linear(Nn *nn, const Linear *l, Tensor x, int width, const float *residual)
+/* A row of a layer norm. */
+static void layer_norm_row(const Kernels *k, const Norm *g, float *out, const float *in)
 {
-    assert(x.c == l->in);
+    size_t c = (size_t)g->c;
+    double m[2];
+    k->row_moments(m, in, c);
+    double mean = m[0] / (double)c, var = m[1] / (double)c - mean * mean;
+    float inv = (float)(1 / sqrt((var > 0 ? var : 0) + (double)g->eps));
+    k->center(out, in, (float)-mean, inv, c);
+    k->affine(out, out, g->w, g->b, c);
+}
+
+/* What a product reads in place of x: its rows, normalised. */
+typedef struct {
+    const Kernels *k;
+    const Norm *norm;
+    Tensor x;
+    const float *ab; /* of a group norm */
+} Normalised;
+
+static void normalised_row(const void *ctx, float *dst, size_t row)
+{
+    const Normalised *s = ctx;
+    size_t c = (size_t)s->x.c, pixels = (size_t)s->x.h * (size_t)s->x.w;
+    const float *src = s->x.data + row * c, *ab = s->ab + row / pixels * 2 * c;
+    if (s->norm->groups) s->k->affine(dst, src, ab, ab + c, c);
+    else layer_norm_row(s->k, s->norm, dst, src);
+}
+
+Tensor nn_linear_with(Nn *nn, const Linear *l, Tensor x, const With *with)
+{
+    int width = l->w.paired ? l->out / 2 : l->out;
+    assert(x.c == l->in && (!with->norm || with->norm->c == x.c) && with->act == ACT_NONE);
     PROFILE(nn, LAYER_LINEAR, x.n, x.h, x.w, l->in, l->out, 0);
-    Tensor y = tensor_new(nn->arena, x.n, x.h, x.w, width);
+    Tensor y = with->into.c ? with->into : tensor_new(nn->arena, x.n, x.h, x.w, width);
+    assert(y.c == width && tensor_rows(y) == tensor_rows(x));
+    assert(!with->residual.c || (tensor_len(with->residual) == tensor_len(y) && !l->w.paired));
+    size_t mark = nn->arena->used;
+    Normalised in = { .k = nn->k, .norm = with->norm, .x = x };
+    if (in.norm && in.norm->groups) in.ab = group_norm_affine(nn, in.norm, x);
     gemm(nn, &(Product){ .rows = tensor_rows(x),
                          .w = &l->w,
                          .x = x.data,
                          .ldx = (size_t)x.c,
+                         .row = in.norm ? normalised_row : NULL,
+                         .ctx = &in,
                          .y = y.data,
                          .ldy = (size_t)width,
                          .bias = l->b,
-                         .residual = residual });
+                         .residual = with->residual.data });
+    arena_reset(nn->arena, mark);
     return y;
 }
 
-Tensor nn_linear(Nn *nn, const Linear *l, Tensor x)
-{
-    assert(!l->w.paired);
-    return linear(nn, l, x, l->out, NULL);
-}
-
-Tensor nn_linear_geglu(Nn *nn, const Linear *l, Tensor x)
-{
-    assert(l->w.paired);
-    return linear(nn, l, x, l->out / 2, NULL);
-}
+Tensor nn_linear(Nn *nn, const Linear *l, Tensor x) { return nn_linear_with(nn, l, x, &(With){ 0 }); }
 
 Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r)
 {
-    assert(r.c == l->out && tensor_rows(x) == tensor_rows(r) && !l->w.paired);
-    return linear(nn, l, x, l->out, r.data);
+    return nn_linear_with(nn, l, x, &(With){ .residual = r });
 }
 
 Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)
@@ -57,21 +85,9 @@ Tensor nn_layer_norm(Nn *nn, const Norm *g, Tensor x)
     PROFILE(nn, LAYER_NORM, x.n, x.h, x.w, x.c, x.c, 0);
     Tensor y = tensor_like(nn->arena, x);
     if (!y.data) return y;
-
     size_t rows = tensor_rows(x), c = (size_t)x.c;
     FOR_ROWS(nn, rows)
-    {
-        for (size_t r = first; r < last; r++) {
-            const float *in = x.data + r * c;
-            float *out = y.data + r * c;
-            double m[2];
-            nn->k->row_moments(m, in, c);
-            double mean = m[0] / (double)c, var = m[1] / (double)c - mean * mean;
-            float inv = (float)(1 / sqrt((var > 0 ? var : 0) + (double)g->eps)), shift = (float)-mean;
-            for (size_t k = 0; k < c; k++) out[k] = (in[k] + shift) * inv;
-            nn->k->affine(out, out, g->w, g->b, c);
-        }
-    }
+    for (size_t r = first; r < last; r++) layer_norm_row(nn->k, g, y.data + r * c, x.data + r * c);
     return y;
 }
 

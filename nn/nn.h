@@ -51,6 +51,7 @@ typedef struct {
     Panels w;       /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
     const float *b; /* as Linear's */
     int in, out, k; /* k 1 or 3 */
+    const float *u; /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
 } Conv;
 
 /* Group norm and layer norm: scale and shift a channel. */
@@ -66,16 +67,28 @@ typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
 static inline bool conv_present(const Conv *c) { return c->w.data != NULL; }
 static inline bool linear_present(const Linear *l) { return l->w.data != NULL; }
 
-Tensor nn_linear(Nn *nn, const Linear *l, Tensor x); /* [n, h, w, in] -> [n, h, w, out] */
-/* Bound by bind_linear_geglu: [.., in] -> [.., out / 2], values * gelu(gates) with the exact erf. */
-Tensor nn_linear_geglu(Nn *nn, const Linear *l, Tensor x);
+/*
+ * What a layer does besides; what is left out is not done. With a norm the input is normalised as it is read and need not be
+ * written down.
+ */
+typedef struct {
+    const Norm *norm; /* of the input: a convolution's has groups, a linear layer's may */
+    Act act;          /* of the normalised input; convolutions only */
+    Tensor residual;  /* added to the result */
+    Tensor into;      /* where the result goes, perhaps the residual's place; otherwise a new tensor */
+} With;
+
+/*
+ * [n, h, w, in] -> [n, h, w, out]; where bind_linear_geglu() bound it, values * gelu(gates) with the exact erf: half as wide.
+ */
+Tensor nn_linear(Nn *nn, const Linear *l, Tensor x);
+Tensor nn_linear_with(Nn *nn, const Linear *l, Tensor x, const With *with);
 /* The same plus a residual r of the output's shape. */
 Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r);
 
-/* 'same' padding, stride 1 (k/2 zeros on each side). */
+/* 'same' padding, stride 1 (k/2 zeros on each side, after the norm). */
 Tensor nn_conv2d(Nn *nn, const Conv *c, Tensor x);
-/* The same plus a residual of the output's shape. */
-Tensor nn_conv2d_add(Nn *nn, const Conv *c, Tensor x, Tensor r);
+Tensor nn_conv2d_with(Nn *nn, const Conv *c, Tensor x, const With *with);
 /* Stride 2, 3x3: pad_before zeros above and left (1: UNet, 0: VAE encoder), 1 below and right. Odd sizes round as torch. */
 Tensor nn_conv2d_down(Nn *nn, const Conv *c, Tensor x, int pad_before);
 /* 2x nearest upsampling to h x w (2h or 2h - 1, as the skip connection needs), then 3x3 'same'. */

@@ -25,4 +25,7 @@ int resblock_bind(Binder *b, ResBlock *r, int in, int out, int temb_ch, int grou
  */
 Tensor resblock_forward(Nn *nn, const ResBlock *r, Tensor x, Tensor temb);
 
+/* The same where x, which lies at mark, is not needed any more: the result lies there. */
+Tensor resblock_replace(Nn *nn, const ResBlock *r, size_t mark, Tensor x, Tensor temb);
+
 #endif

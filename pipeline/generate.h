@@ -83,6 +83,9 @@ int generator_check_size(const Model *m, int width, int height, Err *e);
 /* Evaluations of the network that a picture of the job takes; 0: the sampler chooses its steps. Error: what generator_new() says. */
 int generator_evals(const Model *m, const Job *j, int *evals, Err *e);
 
+/* Where a picture of the job goes: timeline_release() it. Error: what generator_new() says. */
+int generator_timeline(const Model *m, const Job *j, Timeline *out, Err *e);
+
 /* Bytes that a job of this model and size will need in all (weights, activations of a batch), from a dry pass. */
 size_t generator_memory(const Model *m, const Job *j, int batch);
 

@@ -68,10 +68,7 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     return bound ? 0 : -1;
 }
 
-/*
- * Whether the weights fit, before the first is converted: halves become floats, and so do convolutions, which are repacked.
- * An estimate from above by a few biases.
- */
+/* Whether the weights fit, before the first is repacked: matrices keep their precision, vectors become floats. */
 static int check_memory(const Parts *parts, Err *e)
 {
     size_t need = 0, left = mem_available(GEMM_MAPPED);
@@ -79,12 +76,27 @@ static int check_memory(const Parts *parts, Err *e)
         Weights *w = parts->part[id].weights;
         for (size_t i = 0; i < weights_count(w); i++) {
             const Weight *t = weights_at(w, i);
-            if (t->dtype != DT_F32 || t->ndim == 4) need += weight_count(t) * sizeof(float);
+            need += weight_count(t) * (t->ndim >= 2 && dtype_size(t->dtype) == 2 ? 2 : sizeof(float));
         }
     }
     if (need <= left) return 0;
     return err_set(e, "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
                    (double)need * 1e-6, (double)left * 1e-6);
+}
+
+/* Transformed weights are kept where they are asked for, or small beside what is free. */
+static int keep_transformed(Model *m, const char *memory, Err *e)
+{
+    const char *why = NULL;
+    const Kernels *k = kernels_select(&why);
+    size_t need = unet_transformed_bytes(m->unet), left = mem_available(GEMM_MAPPED);
+    bool high = memory && strcmp(memory, "high") == 0, low = memory && strcmp(memory, "low") == 0;
+    if (!k) return err_usage(e, "%s", why);
+    if (low || (!high && (need > MODEL_SMALL || need > left / 8))) return 0;
+    if (need > left)
+        return err_set(e, "--memory high takes %.0f MB more for transformed weights, %.0f MB are free: use normal",
+                       (double)need * 1e-6, (double)left * 1e-6);
+    return unet_keep_transformed(m->unet, k, e);
 }
 
 Model *model_open(const ModelPaths *p, Err *e)
@@ -110,6 +122,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (!p->no_weights && check_memory(parts, e)) goto fail;
     for (PartId id = 0; id < PART_COUNT; id++)
         if (bind_part(m, &parts->part[id], id, p->no_weights, e)) goto fail;
+    if (!p->no_weights && keep_transformed(m, p->memory, e)) goto fail;
     complete_defaults(m);
     return m;
 

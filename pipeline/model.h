@@ -27,6 +27,7 @@ typedef struct {
     const char *path;      /* folder, file or built-in name; NULL: the default model ($LIMN_MODEL, else "sprites") */
     const char *vae;       /* another VAE: a folder or a file; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
+    const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
     bool no_weights; /* describe only: names and shapes are checked, no value is read; the model must not be run */
 } ModelPaths;
 
@@ -45,6 +46,9 @@ typedef struct {
     struct Hashing *hashing; /* sha256 on its way (hash.c); NULL: not asked for, or there */
     struct Parts *files;     /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;
+
+/* normal keeps transformed weights of at most so many bytes. */
+enum { MODEL_SMALL = 256 << 20 };
 
 /* Error: everything that is wrong with the files, with the file's and the tensor's name. */
 Model *model_open(const ModelPaths *p, Err *e);

@@ -93,7 +93,7 @@ static void check_conv(int n, int h, int w, int in, int out)
     double *want = direct(&c3, x, h, w, 1, 1, 1);
     assert_close(nn_conv2d(&nn, &c3.c, x), want);
     for (size_t i = 0; i < tensor_len(r); i++) want[i] += r.data[i];
-    assert_close(nn_conv2d_add(&nn, &c3.c, x, r), want);
+    assert_close(nn_conv2d_with(&nn, &c3.c, x, &(With){ .residual = r }), want);
     free(want);
     want = direct(&c1, x, h, w, 1, 0, 1);
     assert_close(nn_conv2d(&nn, &c1.c, x), want);

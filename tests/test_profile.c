@@ -40,7 +40,7 @@ static void test_layers(void **state)
 
     nn_conv2d(&nn, &three, x);
     nn_conv2d(&nn, &three, x);
-    nn_conv2d_add(&nn, &three, x, x);
+    nn_conv2d_with(&nn, &three, x, &(With){ .residual = x });
     nn_conv2d(&nn, &one, x);
     nn_conv2d_down(&nn, &three, x, 1);
     nn_conv2d_up(&nn, &three, x, 2 * SIDE, 2 * SIDE);

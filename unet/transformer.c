@@ -91,28 +91,36 @@ void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv
     }
 }
 
-/* residual + attention(x, x or the prompt) */
-static Tensor attend(Nn *nn, const Attention *a, Tensor x, Tensor kv, Tensor residual)
-{
-    Tensor y = a->kv_at < 0 ? nn_attention_joined(nn, nn_linear(nn, &a->to_qkv, x), a->heads, false)
-                            : nn_attention_cross(nn, nn_linear(nn, &a->to_q, x), own_columns(a, kv), a->heads);
-    return nn_linear_add(nn, &a->to_out, y, residual);
-}
-
-static Tensor block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor kv)
+/* x += attention(norm(x), itself or the prompt) */
+static void attend(Nn *nn, const Attention *a, const Norm *norm, Tensor x, Tensor kv)
 {
     size_t mark = nn->arena->used;
-    x = tensor_keep(nn->arena, mark, attend(nn, &t->attn1, nn_layer_norm(nn, &t->norm1, x), kv, x));
-    x = tensor_keep(nn->arena, mark, attend(nn, &t->attn2, nn_layer_norm(nn, &t->norm2, x), kv, x));
-    Tensor h = nn_linear_geglu(nn, &t->ff_in, nn_layer_norm(nn, &t->norm3, x));
-    return tensor_keep(nn->arena, mark, nn_linear_add(nn, &t->ff_out, h, x));
+    const With normed = { .norm = norm };
+    Tensor y = a->kv_at < 0
+                   ? nn_attention_joined(nn, nn_linear_with(nn, &a->to_qkv, x, &normed), a->heads, false)
+                   : nn_attention_cross(nn, nn_linear_with(nn, &a->to_q, x, &normed), own_columns(a, kv), a->heads);
+    nn_linear_with(nn, &a->to_out, y, &(With){ .residual = x, .into = x });
+    arena_reset(nn->arena, mark);
+}
+
+/* In place. */
+static void block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor kv)
+{
+    attend(nn, &t->attn1, &t->norm1, x, kv);
+    attend(nn, &t->attn2, &t->norm2, x, kv);
+    size_t mark = nn->arena->used;
+    Tensor h = nn_linear_with(nn, &t->ff_in, x, &(With){ .norm = &t->norm3 });
+    nn_linear_with(nn, &t->ff_out, h, &(With){ .residual = x, .into = x });
+    arena_reset(nn->arena, mark);
 }
 
 Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor kv)
 {
+    Tensor y = tensor_like(nn->arena, x);
     size_t mark = nn->arena->used;
-    Tensor h = nn_linear(nn, &t->proj_in, nn_group_norm(nn, &t->norm, x, ACT_NONE));
-    h = tensor_keep(nn->arena, mark, h);
-    for (int i = 0; i < t->count; i++) h = tensor_keep(nn->arena, mark, block_forward(nn, &t->blocks[i], h, kv));
-    return tensor_keep(nn->arena, mark, nn_linear_add(nn, &t->proj_out, h, x));
+    Tensor h = nn_linear_with(nn, &t->proj_in, x, &(With){ .norm = &t->norm });
+    for (int i = 0; i < t->count; i++) block_forward(nn, &t->blocks[i], h, kv);
+    nn_linear_with(nn, &t->proj_out, h, &(With){ .residual = x, .into = y });
+    arena_reset(nn->arena, mark);
+    return y;
 }

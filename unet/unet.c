@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "nn/bind.h"
 #include "nn/resblock.h"
+#include "nn/winograd.h"
 #include "unet/transformer.h"
 
 enum {
@@ -348,7 +349,56 @@ int unet_sample_size(const UNet *u) { return u->s.sample_size; }
 int unet_added_width(const UNet *u) { return u->s.added_width; }
 int unet_added_ids(const UNet *u) { return u->s.added_ids; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }
+int unet_factor(const UNet *u) { return 1 << (u->s.levels - 1); }
 int unet_context_columns(const UNet *u) { return u->context_columns; }
+/* Every 3x3 convolution of stride 1. */
+static int each_conv(UNet *u, int (*visit)(void *ctx, Conv *c, Err *e), void *ctx, Err *e)
+{
+    Block *blocks[2 * MAX_LEVELS + 1];
+    int count = 0;
+    for (int i = 0; i < u->s.levels; i++) blocks[count++] = &u->down[i];
+    blocks[count++] = &u->mid;
+    for (int i = 0; i < u->s.levels; i++) blocks[count++] = &u->up[i];
+    for (int i = 0; i < count; i++) {
+        Block *k = blocks[i];
+        for (int j = 0; j < k->count; j++)
+            if (visit(ctx, &k->resnets[j].conv1, e) || visit(ctx, &k->resnets[j].conv2, e)) return -1;
+        if (i > u->s.levels && conv_present(&k->sampler) && visit(ctx, &k->sampler, e)) return -1;
+    }
+    return visit(ctx, &u->conv_in, e) || visit(ctx, &u->conv_out, e) ? -1 : 0;
+}
+
+static int add_bytes(void *ctx, Conv *c, Err *e)
+{
+    (void)e;
+    *(size_t *)ctx += winograd_bytes(c);
+    return 0;
+}
+
+size_t unet_transformed_bytes(const UNet *u)
+{
+    size_t bytes = 0;
+    Err e;
+    each_conv((UNet *)(size_t)u, add_bytes, &bytes, &e);
+    return bytes;
+}
+
+typedef struct {
+    const Kernels *kernels;
+    BoundMemory *memory;
+} Keeping;
+
+static int keep(void *ctx, Conv *c, Err *e)
+{
+    const Keeping *k = ctx;
+    return winograd_keep(c, k->kernels, k->memory, e);
+}
+
+int unet_keep_transformed(UNet *u, const Kernels *k, Err *e)
+{
+    return each_conv(u, keep, &(Keeping){ k, &u->memory }, e);
+}
+
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
@@ -439,7 +489,7 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     /* 3. the middle */
     size_t base = nn->arena->used;
     for (int j = 0; j < u->mid.count; j++) {
-        x = tensor_keep(nn->arena, base, resblock_forward(nn, &u->mid.resnets[j], x, temb));
+        x = j ? resblock_replace(nn, &u->mid.resnets[j], base, x, temb) : resblock_forward(nn, &u->mid.resnets[j], x, temb);
         if (u->mid.attentions && j == 0)
             x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, kv));
     }
@@ -460,6 +510,6 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     assert(skip == 0);
 
     /* 5. out */
-    x = nn_conv2d(nn, &u->conv_out, nn_group_norm(nn, &u->norm_out, x, ACT_SILU));
+    x = nn_conv2d_with(nn, &u->conv_out, x, &(With){ .norm = &u->norm_out, .act = ACT_SILU });
     return tensor_keep(nn->arena, entry, x);
 }

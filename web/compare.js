@@ -163,7 +163,7 @@
         if (showReference) {
           const td = add(tr, "td"), with_ = cells.find((c) => referenceOf(c)), f = with_ && referenceOf(with_);
           if (f && f.file) picture(td, f.file, referenceName(f), () => large.open(data.cells.indexOf(with_)));
-          else gone(td, f ? f.error : row.deterministic ? "no reference" : "draws fresh noise: it converges to no picture", !!f, dimensions);
+          else gone(td, f ? f.error : row.deterministic ? (cells[0] && cells[0].note) || "no reference" : "draws fresh noise: it converges to no picture", !!f, dimensions);
           if (f && f.file) add(td, "small", {}, `${f.steps} steps`);
         }
       }
