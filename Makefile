@@ -127,6 +127,18 @@ test-atlas: all
 test-compare: all
 	@tests/web/run $(B) compare
 
+# docs/cluster.md's recipes: Slurm on two nodes that are this machine, GNU parallel, the Kubernetes Job's fields.
+test-cluster: test-slurm test-parallel test-kubernetes
+
+test-slurm: all
+	@tests/cluster/slurm $(B)
+
+test-parallel: all
+	@tests/cluster/parallel $(B)
+
+test-kubernetes: all
+	@tests/cluster/kubernetes $(B)
+
 lint: deps-lint
 	@scripts/lint $(CFILES)
 
@@ -153,4 +165,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-batch test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-cluster test-slurm test-parallel test-kubernetes test-batch test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

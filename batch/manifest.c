@@ -256,8 +256,7 @@ bool manifest_find(const Manifest *m, const char *file, Entry *out)
     cJSON *root = parse_line(line);
     bool found = strcmp(text_of(root, "file"), file) == 0;
     if (found) {
-        const cJSON *settings = cJSON_GetObjectItemCaseSensitive(root, "settings");
-        const cJSON *model = cJSON_GetObjectItemCaseSensitive(settings, "model");
+        const cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model");
         const char *status = text_of(root, "status");
         double bytes = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "bytes"));
         out->status = strcmp(status, "done") == 0     ? STATUS_DONE

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
+#include "pipeline/extras.h"
 
 static ExpandMode mode_of(const Job *j)
 {
@@ -52,6 +53,10 @@ static int batch_open(Batch *b, const char *jobs, Err *e)
     if (shard_parse(&b->shard, j->shard, e)) return -1;
     if (j->keep_going && j->fail_fast) return err_usage(e, "--keep-going and --fail-fast: one of them");
     if (j->merge && j->shard) return err_usage(e, "--merge joins all shards: --shard has no meaning beside it");
+    if (j->shard && (j->sheet || j->atlas))
+        return err_usage(e, "%s is made of all pictures: give it to limn batch without --shard when they are there",
+                         j->sheet ? "--sheet" : "--atlas");
+    if (extras_check(j, e)) return -1;
     if (j->merge && j->dry_run) return err_usage(e, "--merge and --dry-run: one of them");
     b->jobs = jobs_open(jobs, j->format, e);
     if (!b->jobs || name_plan(&b->names, j->output, jobs, e) || settle_folder(b, e)) return -1;
@@ -113,7 +118,7 @@ static int merge(Batch *b, Err *e)
 {
     if (!file_is_dir(b->names.folder))
         return err_set(e, "%s: there is no such folder: nothing was drawn yet", b->names.folder);
-    return take_folder(b, e) || batch_merge(b, e) ? -1 : 0;
+    return take_folder(b, e) || batch_merge(b, e) || batch_extras(b, e) ? -1 : 0;
 }
 
 int cmd_batch(const Args *a, Err *e)

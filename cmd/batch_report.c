@@ -111,8 +111,10 @@ static void draw_line(Report *r, double at_hand)
 void report_prompt(Report *r, const char *prompt)
 {
     str_clear(&r->prompt);
-    for (; *prompt && r->prompt.len < 200; prompt++)
-        str_addn(&r->prompt, &(char){ (unsigned char)*prompt < 32 || *prompt == 127 ? ' ' : *prompt }, 1);
+    for (; *prompt && r->prompt.len < 200; prompt++) {
+        bool control = (unsigned char)*prompt < 32 || *prompt == 127;
+        str_addn(&r->prompt, control ? " " : prompt, 1);
+    }
 }
 
 void report_step(Report *r, int done, int steps, int pictures)

@@ -19,7 +19,7 @@
 
 enum {
     WINDOW = 256,          /* pictures that are looked at to find those that can be drawn together */
-    QUEUE = 2 * TUNE_MOST, /* pictures that wait to be written */
+    QUEUE = 8,             /* pictures that wait to be written */
     TEXT_BYTES = 64 << 20, /* of embeddings kept */
     TUNES = 16,            /* kinds of pictures whose best batch size is known */
     WARNINGS = 100,        /* said at most: a thousand long prompts need not be told one by one */
@@ -47,6 +47,7 @@ typedef struct {
     Job job;                   /* the generator's, filled; valid while there is one */
     Generator *generator;
     bool has_job;
+    int rows; /* of tokens that the generator's prompts have: more than 1 with --long-prompt chunk */
     KnownTune tunes[TUNES];
     int tune_count, at_hand; /* at_hand: pictures being drawn */
     int warnings;
@@ -211,10 +212,12 @@ static int use_model(Run *r, const Job *j, Err *e)
 /* A generator for n pictures of the item's kind; r->generator may have room for fewer. */
 static int use_generator(Run *r, const Item *item, int n, Err *e)
 {
-    bool same = r->generator && strcmp(r->kind, item->kind) == 0;
-    if (same && generator_batch(r->generator) >= n) return 0;
     if (use_model(r, &item->job, e)) return -1;
+    int rows = generator_rows(r->model, &item->job);
+    bool same = r->generator && strcmp(r->kind, item->kind) == 0 && rows == r->rows;
+    if (same && generator_batch(r->generator) >= n) return 0;
     drop_generator(r);
+    r->rows = rows;
     job_copy(&r->job, &item->job);
     r->has_job = true;
     Share share = { .batch = n, .shrink = true, .texts = r->texts };

@@ -36,7 +36,7 @@ static void add_time(cJSON *line)
 /* The options as far as they are known when there was no model to ask. */
 static void add_options(cJSON *line, const Job *j)
 {
-    cJSON *options = cJSON_AddObjectToObject(cJSON_AddObjectToObject(line, "settings"), "options");
+    cJSON *options = cJSON_AddObjectToObject(line, "job");
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 };
         char key[64];
@@ -74,17 +74,31 @@ static cJSON *line_of(const Batch *b, const Task *t)
     return line;
 }
 
-static void add_settings(cJSON *line, const Task *t)
+/* The job, flat: every option that decides the picture, the model, and the fields of the user's own. */
+static void add_job(cJSON *line, const Task *t)
 {
-    if (t->item.fields.len) cJSON_AddRawToObject(line, "fields", str_text(&t->item.fields));
-    if (!t->m) {
+    if (t->m) {
+        Str settings = { 0 };
+        metadata_json(&t->job, t->m, t->job.seed, &settings);
+        cJSON *root = cJSON_Parse(str_text(&settings)), *model = cJSON_GetObjectItemCaseSensitive(root, "model");
+        cJSON_AddItemToObject(line, "job", cJSON_DetachItemFromObjectCaseSensitive(root, "options"));
+        json_add_text(cJSON_GetObjectItemCaseSensitive(line, "job"), "model",
+                      cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(model, "path")));
+        while (root->child) {
+            cJSON *item = cJSON_DetachItemViaPointer(root, root->child);
+            cJSON_AddItemToObject(line, item->string, item); /* limn, kernels, model */
+        }
+        cJSON_Delete(root);
+        str_release(&settings);
+    } else {
         add_options(line, &t->job);
-        return;
     }
-    Str settings = { 0 };
-    metadata_json(&t->job, t->m, t->job.seed, &settings);
-    cJSON_AddRawToObject(line, "settings", str_text(&settings));
-    str_release(&settings);
+    cJSON *job = cJSON_GetObjectItemCaseSensitive(line, "job"), *fields = cJSON_Parse(str_text(&t->item.fields));
+    while (fields && fields->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(fields, fields->child);
+        cJSON_AddItemToObject(job, item->string, item);
+    }
+    cJSON_Delete(fields);
 }
 
 /* One file of the picture, told in `about`. side: of a smaller copy, or 0. */
@@ -139,7 +153,7 @@ void batch_save(void *batch, void *task)
         cJSON_Delete(line);
         line = line_of(b, t);
     }
-    add_settings(line, t);
+    add_job(line, t);
     char *text = cJSON_PrintUnformatted(line);
     str_add(&t->line, text);
     cJSON_free(text);

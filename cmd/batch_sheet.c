@@ -1,4 +1,7 @@
-/* batch_sheet.c - what is made of all pictures at the end of a batch: contact sheets (--sheet), a sprite atlas (--atlas). */
+/*
+ * batch_sheet.c - what is made of all pictures at the end of a batch: contact sheets and a gallery (--sheet), a sprite atlas
+ * (--atlas).
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +12,9 @@
 #include "image/png.h"
 #include "image/sheet.h"
 #include "pipeline/extras.h"
+#include "web/gallery.h"
 
-enum { MOST_COLUMNS = 12, LARGEST_CELL = 256 };
+enum { MOST_COLUMNS = 12, LARGEST_CELL = 256, MOST_SHOWN = 20000 };
 
 /* One picture that is in place. */
 typedef struct {
@@ -22,6 +26,12 @@ typedef struct {
     size_t count, cap;
     int columns;
 } Pictures;
+
+static void drop_shown(Shown *s)
+{
+    free(s->path);
+    free(s->caption);
+}
 
 static void add(Pictures *p, const Batch *b, const Item *i)
 {
@@ -103,6 +113,30 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
     return failed;
 }
 
+/* index.html: what the manifests tell of the pictures. */
+static int write_gallery(Batch *b, const Pictures *p, Err *e)
+{
+    Manifest *all = manifest_read(b->names.folder, e);
+    if (!all) return -1;
+    Str *lines = mem_array(p->count + 1, sizeof *lines);
+    const char **texts = mem_array(p->count + 1, sizeof *texts);
+    size_t count = 0, skip = strlen(b->names.folder) + 1;
+    for (size_t i = 0; i < p->count; i++) {
+        Entry entry;
+        if (!manifest_find(all, p->items[i].path + skip, &entry)) continue;
+        lines[count] = entry.line;
+        texts[count] = str_text(&lines[count]);
+        count++;
+    }
+    int failed = gallery_write(b->names.folder, jobs_name(b->jobs), texts, count, e);
+    if (!failed && b->report.names) printf("%s/index.html\n", b->names.folder);
+    for (size_t i = 0; i < count; i++) str_release(&lines[i]);
+    free(lines);
+    free(texts);
+    manifest_close(all);
+    return failed;
+}
+
 static int write_atlas(const Batch *b, const Pictures *p, Err *e)
 {
     const char **paths = mem_array(p->count + 1, sizeof *paths);
@@ -120,12 +154,14 @@ int batch_extras(Batch *b, Err *e)
     Pictures p = { 0 };
     if (!b->options->sheet && !b->options->atlas) return 0;
     int failed = collect(b, &p, e);
-    if (!failed && b->options->sheet) failed = write_sheet(b, &p, e);
-    if (!failed && b->options->atlas && p.count) failed = write_atlas(b, &p, e);
-    for (size_t i = 0; i < p.count; i++) {
-        free(p.items[i].path);
-        free(p.items[i].caption);
+    if (!failed && b->options->sheet && p.count > MOST_SHOWN) {
+        report_line(&b->report, "warning: contact sheets and the gallery show the first 20000 pictures");
+        for (size_t i = MOST_SHOWN; i < p.count && !b->options->atlas; i++) drop_shown(&p.items[i]);
+        if (!b->options->atlas) p.count = MOST_SHOWN;
     }
+    if (!failed && b->options->sheet) failed = write_sheet(b, &p, e) || write_gallery(b, &p, e);
+    if (!failed && b->options->atlas && p.count) failed = write_atlas(b, &p, e);
+    for (size_t i = 0; i < p.count; i++) drop_shown(&p.items[i]);
     free(p.items);
     return failed;
 }

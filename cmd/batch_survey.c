@@ -9,6 +9,7 @@
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "image/png.h"
+#include "pipeline/finish.h"
 #include "pipeline/metadata.h"
 
 enum { OFTEN = 4096 }; /* pictures from one look at Ctrl-C to the next */
@@ -27,10 +28,9 @@ bool batch_wants(const Batch *b, uint64_t index) { return b->wanted[(index - 1) 
  * A name or id that was there before. Texts are told by 64-bit hashes: among ten million the chance that two agree by accident is
  * one in 400,000.
  */
-static int check_unique(const Survey *s, Index *seen, const Item *i, bool is_id, Err *e)
+static int check_unique(const Survey *s, Index *seen, const Item *i, const char *text, Err *e)
 {
-    bool fresh;
-    const char *text = is_id ? i->id : str_text(&i->file);
+    bool fresh, is_id = text == i->id;
     uint64_t *line = index_add(seen, index_hash(text), &fresh);
     if (fresh) {
         *line = i->line;
@@ -55,14 +55,28 @@ static bool is_reserved(const Batch *b, const Item *i)
            (strcmp(name, "sheet.png") == 0 || str_starts(name, "sheet-"));
 }
 
+/* The picture's name and those of its smaller copies. */
+static int check_names(const Survey *s, const Item *i, Err *e)
+{
+    int sizes[JOB_MAX_SIZES], count = job_sizes(i->job.sizes, sizes, e);
+    if (count < 0) return jobs_blame(s->b->jobs, i->line, e);
+    int failed = check_unique(s, &s->b->files, i, str_text(&i->file), e);
+    for (int k = 0; k < count && !failed; k++) {
+        Str copy = { 0 };
+        finish_size_name(str_text(&i->file), sizes[k], &copy);
+        failed = check_unique(s, &s->b->files, i, str_text(&copy), e);
+        str_release(&copy);
+    }
+    return failed;
+}
+
 /* ---- what is in place ---- */
 
 /* The first option that a picture was drawn with another value of, in words; "" when none shows. */
 static void tell_difference(const Entry *entry, const Item *i, Str *out)
 {
     cJSON *root = cJSON_ParseWithLength(str_text(&entry->line), entry->line.len);
-    const cJSON *options =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "settings"), "options");
+    const cJSON *options = cJSON_GetObjectItemCaseSensitive(root, "job");
     for (const Option *o = job_options; o->name && !out->len; o++) {
         Str now = { 0 }, before = { 0 };
         char key[64];
@@ -191,8 +205,8 @@ static int take(Survey *s, const Item *i, Err *e)
 {
     Batch *b = s->b;
     b->total = i->index;
-    if (i->id && i->number == 1 && check_unique(s, &s->ids, i, true, e)) return -1;
-    if (check_unique(s, &b->files, i, false, e)) return -1;
+    if (i->id && i->number == 1 && check_unique(s, &s->ids, i, i->id, e)) return -1;
+    if (check_names(s, i, e)) return -1;
     if (is_reserved(b, i)) {
         err_usage(e, "the name \"%s\" is --sheet's", str_text(&i->file));
         return jobs_blame(b->jobs, i->line, e);

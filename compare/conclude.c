@@ -48,12 +48,26 @@ static void add_row_name(Str *out, const Comparison *c, int row)
     }
 }
 
+static bool chooses_its_steps(const Cell *cell)
+{
+    const Sampler *s = cell->job.sampler ? sampler_find(cell->job.sampler) : NULL;
+    return s && s->adaptive;
+}
+
+/* What a column's label does not say: " (5 steps)", " (19 evaluations)". */
+static void add_cost(Str *out, const Comparison *c, const Cell *cell)
+{
+    if (chooses_its_steps(cell)) str_addf(out, " (it chooses its own steps: %d evaluations)", cell->cost.evaluations);
+    else if (c->grid.by_evaluations) str_addf(out, " (%d steps)", cell->job.steps);
+    else if (cell->cost.evaluations != cell->job.steps) str_addf(out, " (%d evaluations)", cell->cost.evaluations);
+}
+
 /* "euler, karras, 10 steps"; by evaluations the steps are told too. */
 static void add_cell_name(Str *out, const Comparison *c, const Cell *cell)
 {
     add_row_name(out, c, cell->row);
     str_addf(out, "%s%s", out->len ? ", " : "", c->grid.columns[cell->column].label);
-    if (c->grid.by_evaluations) str_addf(out, " (%d steps)", cell->job.steps);
+    if (c->grid.by_evaluations || chooses_its_steps(cell)) add_cost(out, c, cell);
 }
 
 static void add_db(Str *out, double psnr)
@@ -181,7 +195,7 @@ static void conclude_order(Conclusions *k, const Comparison *c)
         const Cell *cell = comparison_cell(c, row, 0, 0);
         const Sampler *sampler = cell->job.sampler ? sampler_find(cell->job.sampler) : NULL;
         f->claimed = sampler ? sampler->order : 0;
-        if (!c->grid.converged || !f->deterministic) continue;
+        if (!c->grid.converged || !f->deterministic || chooses_its_steps(cell)) continue;
         observe_order(f, c, row);
         if (isnan(f->order)) continue;
         if (!s) s = add_section(k, "Observed order of convergence (error of the latent ~ steps^-order)");
@@ -325,9 +339,7 @@ static void conclude_settled(Conclusions *k, const Comparison *c)
         str_add(&line, line.len ? ": " : "");
         if (cell) {
             str_addf(&line, "from %s", c->grid.columns[f->settled].label);
-            if (c->grid.by_evaluations) str_addf(&line, " (%d steps)", cell->job.steps);
-            else if (cell->cost.evaluations != cell->job.steps)
-                str_addf(&line, " (%d evaluations)", cell->cost.evaluations);
+            add_cost(&line, c, cell);
         } else {
             str_addf(&line, "not up to %s", c->grid.columns[c->grid.column_count - 1].label);
         }

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "scheduler/samplers.h"
 
 static const Option *option(const char *name) { return option_find(name, strlen(name)); }
 
@@ -14,7 +15,11 @@ static const Option *option(const char *name) { return option_find(name, strlen(
 
 static void add_setting(Choice *c, const Option *o, const char *value)
 {
+    assert(c->count < GRID_MAX_SETTINGS);
     c->set[c->count++] = (Setting){ o, mem_strdup(value) };
+    const char *schedule = NULL;
+    if (o == option("sampler") && sampler_split(value, &schedule) && schedule) /* "DPM++ 2M Karras" */
+        add_setting(c, option("schedule"), schedule);
 }
 
 static Choice *add_choice(Choice **list, int *count)
@@ -73,17 +78,23 @@ static int check_value(const Option *o, const char *value, Err *e)
 
 /* ---- samplers, schedules and steps ---- */
 
-static int add_solvers(Grid *g, const char *samplers, const char *schedules, Err *e)
+static int add_solvers(Grid *g, const char *names, const char *spacings, Err *e)
 {
     List a = { 0 }, b = { 0 };
-    int failed = list_split(&a, samplers, e) || (schedules && list_split(&b, schedules, e));
+    int failed = list_split(&a, names, e) || (spacings && list_split(&b, spacings, e));
     for (int i = 0; i < a.count && !failed; i++) {
-        for (int k = 0; k < (schedules ? b.count : 1); k++) {
+        const char *own = NULL; /* a name that brings its schedule has no other */
+        sampler_split(a.items[i], &own);
+        for (int k = 0; k < (spacings && !own ? b.count : 1); k++) {
             Choice *c = add_choice(&g->rows, &g->row_count);
             Str label = { 0 };
             add_setting(c, option("sampler"), a.items[i]);
-            if (schedules) add_setting(c, option("schedule"), b.items[k]);
-            str_addf(&label, schedules ? "%s\n%s" : "%s", a.items[i], schedules ? b.items[k] : "");
+            if (own) {
+                c->label = mem_strdup(a.items[i]);
+                continue;
+            }
+            if (spacings) add_setting(c, option("schedule"), b.items[k]);
+            str_addf(&label, spacings ? "%s\n%s" : "%s", a.items[i], spacings ? b.items[k] : "");
             c->label = label.s;
         }
     }
@@ -115,15 +126,15 @@ static int add_step_counts(Grid *g, const char *counts, Err *e)
 /* What people ask: three ways to go, at the step counts that they hesitate between. */
 static int default_axes(Grid *g, const Job *j, Err *e)
 {
-    const char *samplers = j->samplers ? j->samplers : j->sampler ? j->sampler : "euler,heun,dpmpp_2m";
-    const char *schedules = j->schedules ? j->schedules : j->schedule;
-    if (add_solvers(g, samplers, schedules, e) || add_step_counts(g, j->step_counts ? j->step_counts : "5,10,20", e))
+    const char *names = j->samplers ? j->samplers : j->sampler ? j->sampler : "euler,heun,dpmpp_2m";
+    const char *spacings = j->schedules ? j->schedules : j->schedule;
+    if (add_solvers(g, names, spacings, e) || add_step_counts(g, j->step_counts ? j->step_counts : "5,10,20", e))
         return -1;
     add_axis(g, option("sampler"));
-    if (schedules) add_axis(g, option("schedule"));
+    if (spacings) add_axis(g, option("schedule"));
     add_axis(g, option("steps"));
     g->corner =
-        mem_strdup(schedules ? g->by_evaluations ? "sampler, schedule / evaluations" : "sampler, schedule / steps"
+        mem_strdup(spacings ? g->by_evaluations ? "sampler, schedule / evaluations" : "sampler, schedule / steps"
                    : g->by_evaluations ? "sampler / evaluations"
                                        : "sampler / steps");
     return 0;

@@ -12,6 +12,7 @@
 
 enum {
     GRID_MAX_AXES = 3,
+    GRID_MAX_SETTINGS = 3, /* of a row: sampler, schedule, steps */
     GRID_MAX_CELLS = 4000,
     GRID_STOCHASTIC_SEEDS = 3, /* for a spread, where --seeds does not say */
 };
@@ -23,7 +24,7 @@ typedef struct {
 
 /* A row or a column. */
 typedef struct {
-    Setting set[2];
+    Setting set[GRID_MAX_SETTINGS];
     int count;
     int evaluations; /* > 0: as many steps as take at most so many evaluations of the network */
     char *label;     /* lines: "euler\nkarras"; heap */

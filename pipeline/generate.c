@@ -24,7 +24,7 @@
 #include "scheduler/schedules.h"
 
 enum {
-    LOW_TILE = 48, /* latents, with --memory low */
+    LOW_TILE = 48,       /* latents, with --memory low */
     VAE_WHOLE = 0,       /* tile: decode without tiles */
     LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
     OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
@@ -40,6 +40,8 @@ struct Generator {
     Noise noise; /* the model's, with the job's prediction type; borrows its tables */
     Timeline tl;
     bool guided;
+    Compat compat;
+    Tuning tuning;
     RngKind rng;
     double eta;
     int h, w;     /* of the latent */
@@ -86,6 +88,12 @@ static void set_text(char **field, const char *text)
 
 /* ---- 1. what is asked for, completed and checked --------------------------------------------------------------------- */
 
+static Compat compat_of(const Job *j)
+{
+    if (!j->compat || strcmp(j->compat, "diffusers") == 0) return COMPAT_DIFFUSERS;
+    return strcmp(j->compat, "a1111") == 0 ? COMPAT_A1111 : COMPAT_COMFYUI;
+}
+
 /* The model's own sampler, but for those that want many more steps than people take today. */
 static const char *usual_sampler(const Model *m)
 {
@@ -107,9 +115,13 @@ static void fill_defaults(const Model *m, Job *j)
     if (!j->sampler) {
         set_text(&j->sampler, d->sampler ? d->sampler : usual_sampler(m));
     }
-    if (!j->schedule)
-        set_text(&j->schedule, d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model");
-    const Sampler *s = sampler_find(j->sampler);
+    const char *named; /* "DPM++ 2M Karras" */
+    const Sampler *s = sampler_split(j->sampler, &named);
+    Compat compat = compat_of(j);
+    const char *own = d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model";
+    if (compat != COMPAT_DIFFUSERS) own = s && s->automatic && compat == COMPAT_A1111 ? s->automatic : "normal";
+    if (!j->schedule) set_text(&j->schedule, named ? named : own);
+    if (!j->rng) set_text(&j->rng, compat == COMPAT_A1111 ? "philox" : "torch");
     if (j->eta < 0 && s && s->takes_eta) j->eta = s->eta;
 }
 
@@ -152,6 +164,32 @@ static int check_model(const Model *m, const Job *j, Err *e)
     return 0;
 }
 
+/* A level of odd size would be halved and doubled with its ends apart: a tiled axis must halve evenly all the way. */
+static int check_tiled_side(const Generator *g, const char *name, int side, Err *e)
+{
+    int factor = vae_factor(g->m->vae) * unet_factor(g->m->unet), below = side / factor * factor;
+    if (side % factor == 0) return 0;
+    return err_usage(e, "%s %d: with --tile along it this model draws multiples of %d, such as %d", name, side, factor,
+                     below ? below : factor);
+}
+
+/* The sampler's settings. diffusers' solver options are the model's as long as its own sampler is taken. */
+static void tune(Generator *g)
+{
+    const Job *j = g->j;
+    const Noise *n = &g->noise;
+    g->tuning = (Tuning){ .compat = g->compat, .order = j->solver_order };
+    if (g->compat == COMPAT_DIFFUSERS && n->sampler[0] && sampler_find(n->sampler) == g->sampler) {
+        if (!j->solver_order) g->tuning.order = n->order;
+        g->tuning.heun = n->heun;
+        g->tuning.keep_order = n->keep_order;
+    }
+    g->tuning.churn = fmax(j->s_churn, 0);
+    g->tuning.tmin = fmax(j->s_tmin, 0);
+    g->tuning.tmax = fmax(j->s_tmax, 0);
+    g->tuning.noise_less = j->s_noise < 0 ? 0 : 1 - j->s_noise;
+}
+
 static int resolve(Generator *g, Job *j, Err *e)
 {
     const Model *m = g->m;
@@ -159,6 +197,10 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (j->trace && j->count > 1) return err_usage(e, "trace: one picture at a time, not %d", j->count);
     if (check_model(m, j, e)) return -1;
     if (generator_check_size(m, j->width, j->height, e) || finish_check(j, e)) return -1;
+    g->nn.wrap_x = job_tiles(j, 'x');
+    g->nn.wrap_y = job_tiles(j, 'y');
+    if (g->nn.wrap_x && check_tiled_side(g, "width", j->width, e)) return -1;
+    if (g->nn.wrap_y && check_tiled_side(g, "height", j->height, e)) return -1;
     g->w = j->width / vae_factor(m->vae);
     g->h = j->height / vae_factor(m->vae);
 
@@ -166,7 +208,9 @@ static int resolve(Generator *g, Job *j, Err *e)
     if (!g->sampler)
         return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
     set_text(&j->sampler, g->sampler->name);
+    g->compat = compat_of(j);
     const Schedule *schedule = schedule_find(j->schedule);
+    if (schedule) schedule = schedule_for(schedule, g->compat);
     if (!schedule)
         return err_usage(e, "schedule %s: there is none of that name (see: limn list schedules)", j->schedule);
     set_text(&j->schedule, schedule->name);
@@ -178,12 +222,17 @@ static int resolve(Generator *g, Job *j, Err *e)
     g->noise = m->noise;
     if (j->prediction && prediction_parse(&g->noise.prediction, j->prediction, e)) return -1;
     if (g->own_timeline) timeline_copy(&g->tl, g->own_timeline);
-    else if (timeline_init(&g->tl, schedule, &g->noise, g->sampler->family, j->steps, e)) return -1;
+    else if (timeline_plan(
+                 &g->tl,
+                 &(TimelinePlan){ schedule, g->sampler->family, j->steps, g->compat, g->sampler->drops[g->compat] },
+                 &g->noise, e))
+        return -1;
+    tune(g);
 
-    if (precision_choose(&g->bf16, j->precision, g->nn.k, e)) return -1;
+    if (precision_choose(&g->bf16, j->precision, g->nn.k, unet_weight_bytes(m->unet), e)) return -1;
     set_text(&j->precision, precision_name(g->bf16)); /* what made the picture, so that it can be made again */
     /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
-    g->guided = j->cfg_scale > 1 && !unet_cond_width(m->unet);
+    g->guided = (j->cfg_scale > 1 || g->sampler->cfg_pp) && !unet_cond_width(m->unet);
     g->rng = strcmp(j->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
     return 0;
 }
@@ -286,7 +335,8 @@ static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
     MemoKey key;
     if (shared) {
         size_t cond = g->cond ? (size_t)x.n * (size_t)unet_cond_width(g->m->unet) : 0;
-        key = memo_key(x, t, g->context, g->cond, cond);
+        key = memo_key(x, t, g->context, g->cond, cond,
+                       (unsigned)g->nn.wrap_x << 1 | (unsigned)g->nn.wrap_y << 2 | g->bf16);
         if (memo_get(g->memo, &key, out)) return 0;
     }
     evaluate(g, out, x, t);
@@ -320,18 +370,39 @@ static void initial_noise(Generator *g, Tensor x, Rng *rng)
     for (size_t i = 0; i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->tl.scale);
 }
 
-static int sample(Generator *g, Tensor x, Rng *rng, Err *e)
+/*
+ * After the first noise. diffusers and A1111 go on with its generator, A1111 with ENSD with that of another seed; ComfyUI draws the
+ * first noise on the CPU, and the rest with a generator on the device, on the CPU of the next seed. diffusers' SDE scheduler may
+ * have a tree's seed of its own.
+ */
+static void restart_noise(const Generator *g, Rng *rng, uint64_t *seed)
+{
+    if (g->compat == COMPAT_COMFYUI) rng_init(rng, g->rng, *seed + (g->rng == RNG_TORCH));
+    if (g->compat == COMPAT_A1111 && g->j->ensd) rng_init(rng, g->rng, *seed + (uint64_t)g->j->ensd);
+    if (g->compat == COMPAT_DIFFUSERS && g->noise.has_tree_seed) *seed = g->noise.tree_seed;
+}
+
+/* rng: of fresh noise; seeds: of Brownian trees. */
+static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
 {
     Denoiser d = { .noise = &g->noise,
                    .network = network,
                    .ctx = g,
                    .arena = g->nn.arena,
-                   .cfg_scale = g->guided ? (float)g->j->cfg_scale : 1 };
+                   .cfg_scale = g->guided ? (float)g->j->cfg_scale : 1,
+                   .both = g->guided && g->sampler->cfg_pp,
+                   .rescale = (float)fmax(g->j->cfg_rescale, 0),
+                   .rescale_v = g->compat == COMPAT_COMFYUI,
+                   .limited = g->j->guidance_interval != NULL,
+                   .round_timestep = g->compat == COMPAT_COMFYUI };
+    job_interval(g->j->guidance_interval, g->tl.steps, &d.guide_from, &d.guide_end);
     Sampling s = { .d = &d,
                    .x = x,
                    .tl = &g->tl,
                    .rng = rng,
+                   .seeds = seeds,
                    .eta = g->eta,
+                   .tuning = g->tuning,
                    .arena = g->nn.arena,
                    .after_step = arena_dry(g->nn.arena) ? NULL : after_step,
                    .ctx = g };
@@ -410,10 +481,16 @@ static int draw(Generator *g, const Request *requests, int n, Picture *out, Err 
 {
     Tensor x = tensor_new(g->nn.arena, n, g->h, g->w, vae_latent_channels(g->m->vae));
     Rng *rng = mem_array((size_t)n, sizeof *rng);
-    for (int i = 0; i < n; i++) rng_init(&rng[i], g->rng, requests ? requests[i].seed : 0);
+    uint64_t *seeds = mem_array((size_t)n, sizeof *seeds);
+    for (int i = 0; i < n; i++) {
+        seeds[i] = requests ? requests[i].seed : 0;
+        rng_init(&rng[i], g->compat == COMPAT_COMFYUI ? RNG_TORCH : g->rng, seeds[i]);
+    }
     double start = now();
     initial_noise(g, x, rng);
-    int failed = sample(g, x, rng, e);
+    for (int i = 0; i < n; i++) restart_noise(g, &rng[i], &seeds[i]);
+    int failed = sample(g, x, rng, seeds, e);
+    free(seeds);
     free(rng);
     g->time.sample = now() - start;
     start = now();

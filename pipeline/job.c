@@ -23,6 +23,7 @@
 static int check_sampler(const char *text, Err *e);
 static int check_schedule(const char *text, Err *e);
 static int check_vae_tile(const char *text, Err *e);
+static int check_interval(const char *text, Err *e);
 static int check_threads(const char *text, Err *e);
 static int check_batch_size(const char *text, Err *e);
 static int check_samplers(const char *text, Err *e);
@@ -54,8 +55,23 @@ const Option job_options[] = {
       "share of fresh noise in ddim and the ancestral samplers" },
     { "clip-skip", 0, OPT_INT, JOB(clip_skip), "1", 1, 64, "N", PICTURE, NULL,
       "take the text encoder's N-th layer from the end" },
-    { "rng", 0, OPT_CHOICE, JOB(rng), "torch", 0, 0, "torch|philox", PICTURE, NULL,
-      "whose noise: torch's on the CPU, or CUDA's" },
+    { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, NULL,
+      "whose pictures to draw: where the tools differ for the same words and settings [diffusers]" },
+    { "rng", 0, OPT_CHOICE, JOB(rng), NULL, 0, 0, "torch|philox", PICTURE, NULL,
+      "whose noise: torch's on the CPU, or CUDA's; otherwise torch's, with --compat a1111 CUDA's" },
+    { "cfg-rescale", 0, OPT_FLOAT, JOB(cfg_rescale), NULL, 0, 1, "X", PICTURE, NULL,
+      "bring the guided output's contrast back to the prompt's, by this share; 0.7 for zero-SNR models" },
+    { "guidance-interval", 0, OPT_STR, JOB(guidance_interval), NULL, 0, 0, "A:B", PICTURE, check_interval,
+      "guide only in this part of the steps: 0.2:0.8 leaves out the first and last fifth, and saves half of their work" },
+    { "solver-order", 0, OPT_INT, JOB(solver_order), NULL, 1, 4, "N", PICTURE, NULL,
+      "order of a multistep or singlestep sampler" },
+    { "s-churn", 0, OPT_FLOAT, JOB(s_churn), NULL, 0, 1000, "X", PICTURE, NULL,
+      "fresh noise in euler, heun, dpm_2: raises sigma by X / steps before a step" },
+    { "s-tmin", 0, OPT_FLOAT, JOB(s_tmin), NULL, 0, 1000, "SIGMA", PICTURE, NULL, "--s-churn from this sigma on" },
+    { "s-tmax", 0, OPT_FLOAT, JOB(s_tmax), NULL, 0, 100000, "SIGMA", PICTURE, NULL, "--s-churn up to this sigma" },
+    { "s-noise", 0, OPT_FLOAT, JOB(s_noise), NULL, 0, 2, "X", PICTURE, NULL, "strength of all fresh noise; otherwise 1" },
+    { "ensd", 0, OPT_INT, JOB(ensd), NULL, 0, 2147483647, "N", PICTURE, NULL,
+      "A1111's eta noise seed delta: fresh noise from the seed plus N" },
     { "prediction", 0, OPT_CHOICE, JOB(prediction), NULL, 0, 0, "epsilon|v_prediction|sample", PICTURE, NULL,
       "what the network predicts" },
     { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), "truncate", 0, 0, "truncate|chunk", PICTURE, NULL,
@@ -159,7 +175,7 @@ const Option job_options[] = {
     { "merge", 0, OPT_FLAG, JOB(merge), "false", 0, 0, NULL, RUN, NULL,
       "draw nothing: join the shards' manifests and tell what is missing" },
     { "sheet", 0, OPT_FLAG, JOB(sheet), "false", 0, 0, NULL, RUN, NULL,
-      "also make a contact sheet of all pictures, sheet.png" },
+      "also make a contact sheet of all pictures (sheet.png) and a gallery of them (index.html)" },
     { .name = NULL },
 };
 /* clang-format on */
@@ -173,7 +189,14 @@ static bool is_text(const Option *o)
 
 void job_init(Job *j)
 {
-    *j = (Job){ .cfg_scale = -1, .eta = -1, .transparent_tolerance = -1 };
+    *j = (Job){ .cfg_rescale = -1,
+                .s_churn = -1,
+                .s_tmin = -1,
+                .s_tmax = -1,
+                .s_noise = -1,
+                .cfg_scale = -1,
+                .eta = -1,
+                .transparent_tolerance = -1 };
     for (const Option *o = job_options; o->name; o++) {
         Err e;
         int failed = o->dflt && job_set(j, o, o->dflt, &e);
@@ -457,6 +480,31 @@ static int check_axis(const char *text, Err *e)
         if (o->picture) nearest_try(&n, o->name);
     if (n.best) return err_usage(e, "\"%.*s\" is no option; did you mean %s?", (int)(equals - text), text, n.best);
     return err_usage(e, "\"%.*s\" is no option; limn list options shows them", (int)(equals - text), text);
+}
+
+static bool parse_interval(const char *text, double *a, double *b)
+{
+    char first[32];
+    size_t len = strcspn(text, ":");
+    if (text[len] != ':' || len >= sizeof first) return false;
+    memcpy(first, text, len);
+    first[len] = '\0';
+    return parse_double(first, a) && parse_double(text + len + 1, b) && *a >= 0 && *a <= *b && *b <= 1;
+}
+
+static int check_interval(const char *text, Err *e)
+{
+    double a, b;
+    if (parse_interval(text, &a, &b)) return 0;
+    return err_usage(e, "\"%.60s\" is not two shares of the steps from 0 to 1, such as 0.2:0.8", text);
+}
+
+void job_interval(const char *text, int steps, int *first, int *end)
+{
+    double a = 0, b = 1;
+    if (text) parse_interval(text, &a, &b);
+    *first = (int)(a * steps + 1e-9);
+    *end = (int)(b * steps + 1e-9);
 }
 
 static int check_vae_tile(const char *text, Err *e)

@@ -23,7 +23,13 @@ typedef struct {
     double eta;               /* < 0: the sampler's default */
     int count;
     int clip_skip;                           /* 1: none */
-    char *rng;                               /* "torch" | "philox" */
+    char *rng;                               /* NULL: what compat's tool takes; "torch" | "philox" */
+    char *compat;                            /* NULL: diffusers; "diffusers" | "a1111" | "comfyui" */
+    double cfg_rescale;                      /* < 0: none */
+    char *guidance_interval;                 /* NULL: all steps; "0.2:0.8" */
+    int ensd;                                /* A1111's eta noise seed delta */
+    int solver_order;                        /* 0: the sampler's own */
+    double s_churn, s_tmin, s_tmax, s_noise; /* < 0: not given */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* "truncate" | "chunk" */
     char *precision;                         /* "auto" | "f32" | "bf16" */
@@ -97,6 +103,9 @@ int job_set(Job *j, const Option *o, const char *text, Err *e);
 
 /* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);
+
+/* --guidance-interval as the steps first <= i < end of a run; NULL text: all of them. The text was checked by job_set(). */
+void job_interval(const char *text, int steps, int *first, int *end);
 
 /* --sizes: "128,64" as numbers, returns how many, at most JOB_MAX_SIZES; -1 and an error for anything else. NULL has none. */
 int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e);

@@ -47,7 +47,7 @@ static void add_tensor(struct sha256_ctx *sha, Tensor x)
     add(sha, x.data, tensor_len(x) * sizeof *x.data);
 }
 
-MemoKey memo_key(Tensor x, float t, Tensor context, const float *cond, size_t cond_len)
+MemoKey memo_key(Tensor x, float t, Tensor context, const float *cond, size_t cond_len, unsigned way)
 {
     struct sha256_ctx sha;
     MemoKey key;
@@ -55,6 +55,7 @@ MemoKey memo_key(Tensor x, float t, Tensor context, const float *cond, size_t co
     add_tensor(&sha, x);
     add_tensor(&sha, context);
     add(&sha, &t, sizeof t);
+    add(&sha, &way, sizeof way);
     if (cond) add(&sha, cond, cond_len * sizeof *cond);
     sha256_digest(&sha, sizeof key.digest, key.digest);
     return key;

@@ -23,8 +23,11 @@ typedef struct {
 Memo *memo_new(int entries);
 void memo_free(Memo *m);
 
-/* x [n, h, w, c], context [n, tokens, 1, width], cond [cond_len] or NULL. */
-MemoKey memo_key(Tensor x, float t, Tensor context, const float *cond, size_t cond_len);
+/*
+ * x [n, h, w, c], context [n, tokens, 1, width], cond [cond_len] or NULL; way: whatever else the evaluation depends on
+ * (precision, tiling), as the caller numbers it.
+ */
+MemoKey memo_key(Tensor x, float t, Tensor context, const float *cond, size_t cond_len, unsigned way);
 
 /* Copies what was kept to out; false: there is nothing of that key. */
 bool memo_get(Memo *m, const MemoKey *key, Tensor out);

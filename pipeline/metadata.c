@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "nn/kernels.h"
 #include "scheduler/samplers.h"
+#include "scheduler/schedules.h"
 #include "weights/json.h"
 
 #define EXACT_IN_DOUBLE (1ULL << 53)
@@ -65,17 +66,9 @@ static void add_pair_option(Str *out, const char *key, const Job *j, const char 
 /* A1111's labels of schedules (modules/sd_schedulers.py). */
 static const char *schedule_label(const char *name)
 {
-    static const struct {
-        const char *name, *label;
-    } labels[] = {
-        { "karras", "Karras" },   { "exponential", "Exponential" }, { "sgm_uniform", "SGM Uniform" },
-        { "simple", "Simple" },   { "normal", "Normal" },           { "ddim_uniform", "DDIM" },
-        { "beta", "Beta" },       { "kl_optimal", "KL Optimal" },   { "polyexponential", "Polyexponential" },
-        { "model", "Automatic" },
-    };
-    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
-        if (strcmp(labels[i].name, name) == 0) return labels[i].label;
-    return name;
+    const Schedule *s = schedule_find(name);
+    if (s && strcmp(s->name, "model") == 0) return "Automatic";
+    return s ? s->a1111 : name;
 }
 
 /* Python's str.strip(), of ASCII white space. */
@@ -114,9 +107,18 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     add_pair(&text, "VAE", str_text(&value));
     if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
     add_pair(&text, "RNG",
-             strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
+             j->rng && strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
     if (sampler && j->eta >= 0 && j->eta != sampler->eta) add_pair_option(&text, "Eta", j, "eta");
     add_pair(&text, "Tiling", job_tiles(j, 'x') && job_tiles(j, 'y') ? "True" : ""); /* A1111 has no other */
+    if (sampler && sampler->ensd && j->ensd) add_pair_option(&text, "ENSD", j, "ensd");
+    add_pair_option(&text, "Sigma churn", j, "s-churn");
+    add_pair_option(&text, "Sigma tmin", j, "s-tmin");
+    add_pair_option(&text, "Sigma tmax", j, "s-tmax");
+    add_pair_option(&text, "Sigma noise", j, "s-noise");
+    add_pair_option(&text, "CFG Rescale", j, "cfg-rescale");
+    add_pair_option(&text, "Guidance interval", j, "guidance-interval");
+    add_pair_option(&text, "Solver order", j, "solver-order");
+    add_pair_option(&text, "Compat", j, "compat");
     add_pair(&text, "Version", "limn " LIMN_VERSION);
 
     add_stripped(out, str_text(&text), text.len);

@@ -86,7 +86,10 @@ static void visit(Query *q, Node n)
 static int depth_of(double length)
 {
     int depth = 2;
-    for (double stretch = length; stretch > 1e-6 && depth < MAX_DEPTH; stretch /= 2) depth++;
+    while (length > 1e-6 && depth < MAX_DEPTH) {
+        length /= 2;
+        depth++;
+    }
     return depth;
 }
 

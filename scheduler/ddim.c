@@ -123,7 +123,7 @@ int tcd(const Sampling *s, Err *e)
         double sigma = s->tl->sigma[i], to = sigma_to(s, i), down = to;
         if (denoised(s, x0, x, i, e)) return -1;
         if (!last)
-            down = n->sigmas ? n->sigmas[(int)floor((float)(1 - s->eta) * (float)s->tl->t[i + 1])] : to * (1 - s->eta);
+            down = n->sigmas ? n->sigmas[(int)floorf((float)(1 - s->eta) * (float)s->tl->t[i + 1])] : to * (1 - s->eta);
         slope_of(noise, x, x0, sigma);
         mix(x, 1, x0, down, noise);
         if (!last && s->eta > 0) add_noise(s, sqrt(fmax(to * to - down * down, 0)), noise);

@@ -159,7 +159,7 @@ static double log_integral(const double *l, int order, int k, double x)
 /* The weights of DEIS in log sigma (rhoAB), order 1 .. 3. */
 static void deis_log(const Sampling *s, int i, int order, double *c)
 {
-    double l[3], sigma = s->tl->sigma[i], to = sigma_to(s, i);
+    double l[3] = { 0 }, sigma = s->tl->sigma[i], to = sigma_to(s, i);
     for (int k = 0; k < order; k++) l[k] = log(s->tl->sigma[i - k]);
     for (int k = 0; k < order; k++) c[k] = log_integral(l, order, k, to) - log_integral(l, order, k, sigma);
 }
@@ -174,7 +174,7 @@ static void deis_time(const Sampling *s, int i, int order, double *c)
     const double start = 1e-3, low = log(0.002 * 0.002 + 1), high = log(80.0 * 80 + 1);
     const double slope = 2 * (low / start - high) / (start - 1),
                  base = high - 0.5 * slope; /* beta(t) = base + slope t */
-    double t[MOST + 1];
+    double t[MOST + 1] = { 0 };
     for (int k = -1; k < order; k++) {
         double sigma = k < 0 ? sigma_to(s, i) : s->tl->sigma[i - k];
         t[k + 1] = (sqrt(base * base + 2 * slope * log(sigma * sigma + 1)) - base) / slope;

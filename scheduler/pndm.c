@@ -124,7 +124,8 @@ int plms(const Sampling *s, Err *e)
             if (output(&p, p.out[1], end, (double[]){ tl->sigma[1], tl->t[1] }, 1, e)) return -1;
             mix(p.work, 0.5, p.out[0], 0.5, p.out[1]);
             if (whole_timesteps(s)) { /* from one part before the second timestep, to it */
-                step[0] = sigma_at(s, tl->t[1] + s->d->noise->timesteps / tl->steps);
+                int stride = s->d->noise->timesteps / tl->steps;
+                step[0] = sigma_at(s, tl->t[1] + stride);
                 step[1] = tl->sigma[1];
             }
             transfer(s, x, x, p.work, step);

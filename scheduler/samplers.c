@@ -115,7 +115,7 @@ const Sampler samplers[] = {
       "Luo et al. 2023, arXiv:2310.04378", "to the estimate, and fresh noise up to the next sigma",
       "latent consistency models, 1 to 8 steps", lcm, FAMILY_LCM, .kind = SAMPLER_ANCESTRAL, .eta = 1 },
     { "tcd", "TCD", "k_tcd, TCDScheduler",
-      "Zheng et al. 2024, arXiv:2402.19159", "along the estimate below the goal, and fresh noise up to it; eta is gamma",
+      "Zheng et al. 2024, arXiv:2402.19159", "along the estimate below the goal, then fresh noise; eta is gamma",
       "trajectory consistency models, 1 to 8 steps", tcd, FAMILY_TCD, .kind = SAMPLER_ANCESTRAL, .eta = 0.3,
       .takes_eta = true },
     { "restart", "Restart", "k_restart",

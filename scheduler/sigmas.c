@@ -343,7 +343,8 @@ int sigmas_sd_turbo(const Noise *n, Timeline *tl, Err *e)
 {
     if (tl->steps > 10) return err_usage(e, "%d steps: sd_turbo has 10", tl->steps);
     for (int i = 0; i < tl->steps; i++) {
-        tl->t[i] = n->timesteps - i * (n->timesteps / 10) - 1;
+        int stride = n->timesteps / 10;
+        tl->t[i] = n->timesteps - i * stride - 1;
         tl->sigma[i] = noise_sigma(n, tl->t[i]);
     }
     return 0;

@@ -117,6 +117,31 @@ static void test_grids(void **state)
     grid_release(&g);
 }
 
+/* A1111's older names bring their schedule. */
+static void test_names_with_a_schedule(void **state)
+{
+    Grid g = { 0 };
+    Job j, cell;
+    Err e = { 0 };
+    (void)state;
+    assert_int_equal(
+        make_grid(&g, &j, (const char *[]){ "samplers", "DPM++ 2M Karras,euler", "schedules", "normal,simple", NULL },
+                  &e),
+        0);
+    assert_int_equal(g.row_count, 3);
+    grid_job(&g, &j, 0, 0, &cell);
+    assert_string_equal(cell.schedule, "karras");
+    job_release(&cell);
+    job_release(&j);
+    grid_release(&g);
+    assert_int_equal(make_grid(&g, &j, (const char *[]){ "axis", "sampler=DPM++ 2M Karras,euler", NULL }, &e), 0);
+    grid_job(&g, &j, 0, 0, &cell);
+    assert_string_equal(cell.schedule, "karras");
+    job_release(&cell);
+    job_release(&j);
+    grid_release(&g);
+}
+
 /* ---- what a run leaves behind ---- */
 
 static void test_store(void **state)
@@ -229,8 +254,9 @@ static void test_reference(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_lists), cmocka_unit_test(test_grids),
-                                        cmocka_unit_test(test_store), cmocka_unit_test(test_starts),
-                                        cmocka_unit_test(test_reference) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lists), cmocka_unit_test(test_grids),  cmocka_unit_test(test_names_with_a_schedule),
+        cmocka_unit_test(test_store), cmocka_unit_test(test_starts), cmocka_unit_test(test_reference)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,7 @@ struct UNet {
     Block down[MAX_LEVELS], mid, up[MAX_LEVELS]; /* mid: one more resnet than attentions */
     int context_columns;
     BoundMemory memory;
+    size_t weights; /* bytes of it that were bound; the rest is transformed copies */
 };
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
@@ -317,6 +318,7 @@ UNet *unet_new(Config *c, Weights *w, Err *e)
     binder_init(&b, w, e);
     int failed = shape_read(&u->s, c, e) || shape_check(&u->s, e) ? config_blame(c, e) : unet_bind(&b, u);
     u->memory = binder_take(&b);
+    u->weights = u->memory.bytes;
     u->context_columns = failed ? 0 : place_context(u);
     if (!failed) return u;
     unet_free(u);
@@ -349,6 +351,7 @@ int unet_sample_size(const UNet *u) { return u->s.sample_size; }
 int unet_added_width(const UNet *u) { return u->s.added_width; }
 int unet_added_ids(const UNet *u) { return u->s.added_ids; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }
+int unet_factor(const UNet *u) { return 1 << (u->s.levels - 1); }
 int unet_context_columns(const UNet *u) { return u->context_columns; }
 /* Every 3x3 convolution of stride 1. */
 static int each_conv(UNet *u, int (*visit)(void *ctx, Conv *c, Err *e), void *ctx, Err *e)
@@ -398,6 +401,7 @@ int unet_keep_transformed(UNet *u, const Kernels *k, Err *e)
     return each_conv(u, keep, &(Keeping){ k, &u->memory }, e);
 }
 
+size_t unet_weight_bytes(const UNet *u) { return u->weights; }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */

@@ -23,13 +23,15 @@ int unet_sample_size(const UNet *u);   /* the latent size it was trained at; 0 w
 int unet_added_width(const UNet *u);   /* XL: width of the pooled text that text_time needs; 0: none */
 int unet_added_ids(const UNet *u);     /* XL: how many time_ids; 0: none */
 int unet_cond_width(const UNet *u);    /* time_cond_proj_dim (LCM); 0: none */
+int unet_factor(const UNet *u);        /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
  * take, and their making (on all cores; error: out of memory). The results have the same bits.
  */
 size_t unet_transformed_bytes(const UNet *u);
 int unet_keep_transformed(UNet *u, const Kernels *k, Err *e);
-size_t unet_bytes(const UNet *u);      /* memory of converted weights */
+size_t unet_weight_bytes(const UNet *u); /* without transformed ones: the network's size */
+size_t unet_bytes(const UNet *u);        /* all memory of weights */
 
 /*
  * The keys and values of every cross-attention: they depend on the prompt alone, so they are computed once and serve every

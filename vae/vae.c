@@ -285,7 +285,10 @@ void vae_sample(Tensor out, Tensor moments, const float *noise)
 
 /* ---- tiles --------------------------------------------------------------------------------------------------------- */
 
-/* One tile along one axis: it reads from..to, and what it draws counts from core_from to core_to. */
+/*
+ * One tile along one axis: it reads from..to, and what it draws counts from core_from to core_to. Where the axis is tiled (the
+ * picture's ends are neighbours) it may read beyond an end: that is the other end.
+ */
 typedef struct {
     int from, to, core_from, core_to;
 } Span;
@@ -307,22 +310,27 @@ static int span_count(const Vae *v, int size, int tile)
     return size <= tile ? 1 : (size + core - 1) / core;
 }
 
-static Span span_at(const Vae *v, int size, int tile, int i)
+static Span span_at(const Vae *v, int size, int tile, bool wrap, int i)
 {
     int count = span_count(v, size, tile);
     Span s = { .core_from = (int)((long long)size * i / count), .core_to = (int)((long long)size * (i + 1) / count) };
-    s.from = s.core_from - halo(v) > 0 ? s.core_from - halo(v) : 0;
-    s.to = s.core_to + halo(v) < size ? s.core_to + halo(v) : size;
+    s.from = s.core_from - halo(v);
+    s.to = s.core_to + halo(v);
+    if (count == 1 || (!wrap && s.from < 0)) s.from = 0;
+    if (count == 1 || (!wrap && s.to > size)) s.to = size;
     return s;
 }
 
 static Tensor crop(Nn *nn, Tensor x, Span y, Span w)
 {
     Tensor t = tensor_new(nn->arena, 1, y.to - y.from, w.to - w.from, x.c);
-    size_t row = (size_t)t.w * (size_t)x.c;
-    for (int i = 0; t.data && i < t.h; i++)
-        memcpy(t.data + (size_t)i * row, x.data + ((size_t)(y.from + i) * (size_t)x.w + (size_t)w.from) * (size_t)x.c,
-               row * sizeof(float));
+    size_t pixel = (size_t)x.c;
+    for (int i = 0; t.data && i < t.h; i++) {
+        size_t from = (size_t)((y.from + i + x.h) % x.h) * (size_t)x.w;
+        for (int k = 0; k < t.w; k++)
+            memcpy(t.data + ((size_t)i * (size_t)t.w + (size_t)k) * pixel,
+                   x.data + (from + (size_t)((w.from + k + x.w) % x.w)) * pixel, pixel * sizeof(float));
+    }
     return t;
 }
 
@@ -339,8 +347,11 @@ static void paste_core(Tensor image, Tensor tile, Span y, Span x, int factor)
 static void pass(Nn *nn, const Vae *v, Tensor coarse, Tensor image, int tile)
 {
     int down = span_count(v, coarse.h, tile), across = span_count(v, coarse.w, tile);
+    bool wrap_x = nn->wrap_x, wrap_y = nn->wrap_y;
+    nn->wrap_x = wrap_x && across == 1; /* else a tile's own ends are no neighbours */
+    nn->wrap_y = wrap_y && down == 1;
     for (int t = 0; t < down * across; t++) {
-        Span y = span_at(v, coarse.h, tile, t / across), x = span_at(v, coarse.w, tile, t % across);
+        Span y = span_at(v, coarse.h, tile, wrap_y, t / across), x = span_at(v, coarse.w, tile, wrap_x, t % across);
         size_t mark = nn->arena->used;
         GroupStats *s = nn->stats;
         s->tile_h = y.to - y.from;
@@ -354,6 +365,8 @@ static void pass(Nn *nn, const Vae *v, Tensor coarse, Tensor image, int tile)
         if (image.c) paste_core(image, pixels, y, x, vae_factor(v));
         arena_reset(nn->arena, mark);
     }
+    nn->wrap_x = wrap_x;
+    nn->wrap_y = wrap_y;
 }
 
 /* The largest change of a group's mean or deviation from one pass to the next, in deviations. */

@@ -21,10 +21,11 @@ const store = { /* file: pages of some browsers have no storage */
 
 const SKIPPED = new Set(["prompt", "output"]);
 const shown = (v) => v === true ? "yes" : v === false ? "no" : Array.isArray(v) || (v && typeof v === "object") ? JSON.stringify(v) : String(v);
+const options = new Set(data.options.map((o) => o.name.replaceAll("-", "_")));
 const pictures = data.pictures.map((p, index) => {
-    const values = { ...p.job };
-    for (const key of ["status", "seconds", "error", "model"])
-        if (p[key] !== undefined && p[key] !== "" && values[key] === undefined) values[key] = p[key];
+    const own = Object.entries(p.job || {}).filter(([k]) => !options.has(k)); /* the user's fields come first */
+    const values = { ...(p.id === undefined ? {} : { id: p.id }), ...Object.fromEntries(own), ...p.job };
+    for (const key of ["status", "seconds", "error"]) if (p[key] !== undefined && values[key] === undefined) values[key] = p[key];
     return { ...p, index, job: p.job || {}, values, prompt: String((p.job || {}).prompt ?? ""), ok: p.status === undefined || p.status === "done" };
 });
 for (const p of pictures) p.words = (p.prompt + "\n" + p.file).toLowerCase();
@@ -150,7 +151,7 @@ function makeCell(i) {
         const img = make("img", { alt: p.prompt, decoding: "async", loading: "lazy", draggable: false });
         img.onload = () => img.classList.toggle("sharp", img.naturalWidth * 1.5 <= cellW * devicePixelRatio);
         img.onerror = () => thumb.append(make("div", { className: "why", textContent: "The file is not there: " + p.file }));
-        img.src = url(p.file);
+        img.src = url(thumbFile(p));
         thumb.append(img);
     } else thumb.append(make("div", { className: "why", textContent: p.error || p.status }));
     const cell = make("div", { className: "cell", id: "cell" + i, title: p.prompt }, thumb,
@@ -164,6 +165,15 @@ function makeCell(i) {
     cell.style.height = cellH + "px";
     cell.style.transform = `translate(${(i % columns) * (cellW + GAP)}px, ${Math.floor(i / columns) * (cellH + GAP)}px)`;
     return cell;
+}
+/* The smallest file that has the pixels: one of --sizes, or the picture. */
+function thumbFile(p) {
+    let file = p.file, least = Infinity;
+    for (const c of p.copies || []) {
+        const size = Number(/_(\d+)\.png$/.exec(c.file)?.[1]);
+        if (size >= cellW * devicePixelRatio && size < least) { least = size; file = c.file; }
+    }
+    return file;
 }
 /* What tells a picture from its neighbours: the field sorted by, else its seed. */
 function caption(p) {

@@ -177,6 +177,10 @@ for case in random_cases(208):
     except (IndexError, ValueError, UnboundLocalError, AssertionError) as e:  # a case that diffusers refuses
         print(case[0], case[1], case[2], e, file=sys.stderr)
         continue
+    row["name"] = f"{case[0]}/{case[1]}/case {len(rows)}"
+    row["per_step_sum_abssum"] = [[float(f"{v:.7g}") for v in pair] for pair in row["per_step_sum_abssum"]]
+    if row["steps"] > 8:
+        row["sigmas"] = None
     if row["steps"] > 30:  # only some of the steps are kept
         row["per_step_sum_abssum"] = row["per_step_sum_abssum"][-1:]
         row["timesteps"] = row["sigmas"] = None
