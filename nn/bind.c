@@ -336,6 +336,7 @@ int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, i
         if (!m.tensor[m.count]) return -1;
         if (bias && bind_vector(b, &biases[m.count], names[m.count], ".bias", out)) return -1;
     }
+    assert(m.count > 0);
     *l = (Linear){ .w = { .k = in, .n = m.count * out }, .in = in, .out = m.count * out };
     if (bind_panels(b, &l->w, &m)) return -1;
     if (!bias || biases[0] == unused) return 0;
