@@ -492,7 +492,8 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     /* 3. the middle */
     size_t base = nn->arena->used;
     for (int j = 0; j < u->mid.count; j++) {
-        x = j ? resblock_replace(nn, &u->mid.resnets[j], base, x, temb) : resblock_forward(nn, &u->mid.resnets[j], x, temb);
+        x = j ? resblock_replace(nn, &u->mid.resnets[j], base, x, temb)
+              : resblock_forward(nn, &u->mid.resnets[j], x, temb);
         if (u->mid.attentions && j == 0)
             x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, kv));
     }
