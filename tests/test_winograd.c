@@ -106,7 +106,7 @@ static bool by_winograd(const Case *c) { return c->in % 16 == 0 && c->h * c->w >
 /*
  * Shares of UNIT sum|terms| (and 1) of a result. The direct sum: as any float sum (exact.h), a norm's result is rounded twice more.
  * F(4x4, 3x3) adds and takes away numbers up to 100 times as large, of the whole 6x6 that a tile reads, where a pixel's own terms
- * may be small: 23 was the most in 1,600 random trials. A term in 2,000 left out would be some 10,000.
+ * may be small: 22.8 was the most in a run of the long test. A term in 2,000 left out would be some 10,000.
  */
 static const double DIRECT = 6, WINOGRAD = 60;
 
