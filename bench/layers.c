@@ -64,9 +64,15 @@ static double run(Nn *nn, const Case *c, Tensor x, const float *w, const float *
     double pixels = 2.0 * c->size * c->size, in = c->in, out = c->out;
     Tensor prompt = { x.data, 2, 77, 1, c->in };
     switch (c->kind) {
-    case CONV3: nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 9), b, c->in, c->out, 3 }, x); return 2 * 9 * pixels * in * out;
-    case CONV1: nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 1), b, c->in, c->out, 1 }, x); return 2 * pixels * in * out;
-    case LINEAR: nn_linear(nn, &(Linear){ panels(w, c->out, c->in, 1), b, c->in, c->out }, x); return 2 * pixels * in * out;
+    case CONV3:
+        nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 9), b, c->in, c->out, 3, NULL }, x);
+        return 2 * 9 * pixels * in * out;
+    case CONV1:
+        nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 1), b, c->in, c->out, 1, NULL }, x);
+        return 2 * pixels * in * out;
+    case LINEAR:
+        nn_linear(nn, &(Linear){ panels(w, c->out, c->in, 1), b, c->in, c->out }, x);
+        return 2 * pixels * in * out;
     case SELF_ATTENTION: nn_attention(nn, x, x, x, c->out, false); return 4 * pixels * c->size * c->size * in;
     case CROSS_ATTENTION: nn_attention(nn, x, prompt, prompt, c->out, false); return 4 * pixels * 77 * in;
     case GROUP_NORM: nn_group_norm(nn, &(Norm){ b, b, c->in, 32, 1e-5f }, x, ACT_SILU); return 3 * 4 * pixels * in;

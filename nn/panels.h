@@ -28,10 +28,7 @@ static inline size_t panels_of(const Panels *p)
 {
     return p->paired ? ((size_t)p->n / 2 + PANEL / 2 - 1) / (PANEL / 2) : panels_count(p->n);
 }
-static inline size_t panels_bytes(const Panels *p)
-{
-    return panels_of(p) * (size_t)p->k * PANEL * panel_item(p->type);
-}
+static inline size_t panels_bytes(const Panels *p) { return panels_of(p) * (size_t)p->k * PANEL * panel_item(p->type); }
 /* Columns of panel i that count; of a paired one, those of the result. */
 static inline size_t panel_cols(const Panels *p, size_t i)
 {

@@ -78,6 +78,7 @@ static void normalise(const Work *w, const Run *r, size_t piece, float *strip)
     size_t in = (size_t)c->conv->in, first = piece * w->d.depth, depth = piece_depth(&w->d, piece);
     size_t width = TILE * r->count + 2, row = width * w->d.depth;
     const float *a = c->ab + r->n * 2 * in + first;
+    assert(strip);
     for (int y = 0; y < 6; y++) {
         for (size_t x = 0; x < width; x++) {
             const float *pixel = conv_pixel(c, r->n, r->y + y, r->x + (int)x);
@@ -115,7 +116,7 @@ static void transform_input(const Work *w, size_t from, size_t first, size_t cou
 {
     const Convolution *c = w->c;
     size_t across = (size_t)w->across, each = (size_t)w->down * across, last = first + count;
-    float *strip = w->strip + (size_t)omp_get_thread_num() * STRIP * w->d.depth;
+    float *strip = w->strip ? w->strip + (size_t)omp_get_thread_num() * STRIP * w->d.depth : NULL;
     while (first < last) {
         size_t at = from + first, x = at % across, rest = across - x;
         Run r = { .n = at / each, .row = first, .count = rest < last - first ? rest : last - first };

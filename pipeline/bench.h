@@ -19,11 +19,11 @@ extern const BenchShape bench_shapes[]; /* ends with name NULL */
 
 typedef struct {
     const char *shape;
-    int size;           /* pixels on a side; 0: what the network was trained at */
-    int batch;          /* latents in one call of the UNet: 2 is one picture with guidance */
-    int threads;        /* >= 1 */
+    int size;              /* pixels on a side; 0: what the network was trained at */
+    int batch;             /* latents in one call of the UNet: 2 is one picture with guidance */
+    int threads;           /* >= 1 */
     const char *precision; /* "auto", "f32", "bf16"; NULL: auto */
-    const Watch *watch; /* step is called between passes; cancelled is asked there */
+    const Watch *watch;    /* step is called between passes; cancelled is asked there */
 } BenchJob;
 
 /* One network: the fastest of several passes after a warm-up. */

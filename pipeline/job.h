@@ -45,7 +45,7 @@ typedef struct {
     int atlas_size, atlas_padding;
     bool atlas_pot;
     char *memory; /* "low" | "normal" | "high" */
-    int threads; /* 0: all cores */
+    int threads;  /* 0: all cores */
     bool quiet, json, verbose;
     /* limn bench's */
     char *shape;

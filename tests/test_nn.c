@@ -83,7 +83,7 @@ static double *direct(const RandomConv *r, Tensor x, int oh, int ow, int stride,
 static RandomConv random_conv(int in, int out, int k)
 {
     const float *w = normals((size_t)(in * out * k * k));
-    return (RandomConv){ { test_panels(&arena, w, out, in, k * k), normals((size_t)out), in, out, k }, w };
+    return (RandomConv){ { test_panels(&arena, w, out, in, k * k), normals((size_t)out), in, out, k, NULL }, w };
 }
 
 static void check_conv(int n, int h, int w, int in, int out)
