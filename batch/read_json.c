@@ -1,4 +1,5 @@
 /* read_json.c - jobs as JSON objects: one a line, or in an array, whose elements are parsed one at a time. */
+#include <math.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static int add_value(Field *f, const cJSON *v, Err *e)
         field_add_text(f, cJSON_IsTrue(v) ? "true" : "false");
     } else if (cJSON_IsNumber(v)) {
         double d = v->valuedouble;
-        if (d > 0x1p53 || d < -0x1p53)
+        if (fabs(d) > 9007199254740992.0) /* 2^53 */
             return err_usage(e, "%.60s: a number above 2^53 keeps its digits only in quotes", f->name);
         for (int digits = 15; digits <= 17; digits++) {
             snprintf(number, sizeof number, "%.*g", digits, d);

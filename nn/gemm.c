@@ -66,7 +66,7 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
         size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
         PanelRange r = { k, (size_t)p->w->k - k < size.k ? (size_t)p->w->k - k : size.k };
         if (w->bf16) {
-            uint16_t *pairs = (uint16_t *)(right + DEPTH * PANEL);
+            uint16_t *pairs = (uint16_t *)(void *)(right + DEPTH * PANEL);
             panel_pairs(w->k, p->w, panel, r, right, pairs);
             w->k->gemm_bf16(tile, (const uint16_t *)w->left + first * w->lda + k, w->lda, pairs, size, k > 0);
         } else {
