@@ -46,7 +46,7 @@ static int check_weights(const Pieces *p, Err *e)
         if (fabs(x->weight) <= MAX_WEIGHT) continue; /* NaN is not */
         size_t len = strlen(x->text), shown = len < SHOWN ? len : SHOWN;
         while (shown < len && ((unsigned char)x->text[shown] & 0xC0) == 0x80) shown--; /* no half character */
-        return err_usage(e, "the weight of \"%.*s%s\" is %g; it must be from -%g to %g", (int)shown, x->text,
+        return err_usage(e, "the weight of \"%.*s%s\" is %g; it must be from -%.0f to %.0f", (int)shown, x->text,
                          shown < len ? "..." : "", x->weight, MAX_WEIGHT, MAX_WEIGHT);
     }
     return 0;
