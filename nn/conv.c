@@ -106,6 +106,6 @@ Tensor nn_conv2d_down(Nn *nn, const Conv *c, Tensor x, int pad_before)
 Tensor nn_conv2d_up(Nn *nn, const Conv *c, Tensor x, int h, int w)
 {
     assert(h <= 2 * x.h && w <= 2 * x.w && h > 2 * (x.h - 1) && w > 2 * (x.w - 1));
-    return convolve(nn, (Convolution){ .conv = c, .x = x, .h = h, .w = w, .stride = 1, .pad = c->k / 2, .up = 2 }, h,
-                    w, &(With){ 0 });
+    return convolve(nn, (Convolution){ .conv = c, .x = x, .h = h, .w = w, .stride = 1, .pad = c->k / 2, .up = 2 }, h, w,
+                    &(With){ 0 });
 }

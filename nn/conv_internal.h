@@ -8,13 +8,13 @@
 typedef struct {
     const Conv *conv;
     Tensor x;
-    int h, w;            /* the input as the kernel sees it, after upsampling */
-    int stride, pad, up; /* up 2: each pixel of x stands twice in both directions (nearest upsampling) */
-    bool wrap_x, wrap_y; /* beyond the edge is the opposite edge, not zeros */
-    bool with_norm;  /* x is normalised as it is read: */
-    const float *ab; /* x a + b, [n, 2, in]; NULL without a norm, and in a dry pass */
-    Act act;         /* of the normalised input */
-    Tensor y;            /* [n, oh, ow, out] */
+    int h, w;              /* the input as the kernel sees it, after upsampling */
+    int stride, pad, up;   /* up 2: each pixel of x stands twice in both directions (nearest upsampling) */
+    bool wrap_x, wrap_y;   /* beyond the edge is the opposite edge, not zeros */
+    bool with_norm;        /* x is normalised as it is read: */
+    const float *ab;       /* x a + b, [n, 2, in]; NULL without a norm, and in a dry pass */
+    Act act;               /* of the normalised input */
+    Tensor y;              /* [n, oh, ow, out] */
     const float *residual; /* as y, or NULL */
     const float *zeros;    /* [in] */
 } Convolution;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-    DEPTH = 256,             /* of k at once: a converted panel of 32 KB */
-    PART = 512,              /* rows that a panel is converted for */
+    DEPTH = 256, /* of k at once: a converted panel of 32 KB */
+    PART = 512,  /* rows that a panel is converted for */
     RIGHT = DEPTH * PANEL * 3 / 2,
     PREPARED_BYTES = 8 << 20 /* of the left side at once: a share of L3 */
 };

@@ -18,13 +18,13 @@
 #include "nn/winograd.h"
 
 enum {
-    TILE = 4,               /* output pixels of a tile, each way */
-    POINTS = 36,            /* of the transformed space */
-    DEPTH = 128,            /* input channels at once, at most */
-    RUN = 16,               /* tiles whose input is prepared together, at most */
+    TILE = 4,                     /* output pixels of a tile, each way */
+    POINTS = 36,                  /* of the transformed space */
+    DEPTH = 128,                  /* input channels at once, at most */
+    RUN = 16,                     /* tiles whose input is prepared together, at most */
     STRIP = 6 * (TILE * RUN + 2), /* pixels that they read */
-    PART = 256,             /* tiles that a panel's weights are transformed for, at most */
-    BLOCK_BYTES = 16 << 20, /* of transformed input: a share of L3 */
+    PART = 256,                   /* tiles that a panel's weights are transformed for, at most */
+    BLOCK_BYTES = 16 << 20,       /* of transformed input: a share of L3 */
 };
 
 /* How the input channels are divided: depth in all pieces but the last, which has what is left. */
@@ -49,14 +49,14 @@ typedef struct {
     const Convolution *c;
     const Kernels *k;
     Pieces d;
-    int down, across;     /* tiles of an image */
-    size_t tiles, block;  /* of all images; transformed at once */
-    size_t part;          /* tiles of a piece of work */
-    float *v;             /* [pieces][POINTS][block][depth] */
-    float *u;             /* [threads][POINTS][depth][PANEL] */
-    float *m;             /* [threads][POINTS][part][PANEL] */
-    float *g;             /* [threads][9][depth][PANEL]: a piece of a panel in f32 */
-    float *strip;         /* [threads][STRIP][depth]: normalised input; only with a norm */
+    int down, across;    /* tiles of an image */
+    size_t tiles, block; /* of all images; transformed at once */
+    size_t part;         /* tiles of a piece of work */
+    float *v;            /* [pieces][POINTS][block][depth] */
+    float *u;            /* [threads][POINTS][depth][PANEL] */
+    float *m;            /* [threads][POINTS][part][PANEL] */
+    float *g;            /* [threads][9][depth][PANEL]: a piece of a panel in f32 */
+    float *strip;        /* [threads][STRIP][depth]: normalised input; only with a norm */
 } Work;
 
 bool winograd_suits(const Convolution *c)
@@ -66,8 +66,8 @@ bool winograd_suits(const Convolution *c)
 
 /* Tiles beside each other in one row of tiles. */
 typedef struct {
-    size_t n; /* image */
-    int y, x; /* the first input pixel of the first, perhaps beyond the edge */
+    size_t n;          /* image */
+    int y, x;          /* the first input pixel of the first, perhaps beyond the edge */
     size_t row, count; /* they become rows row .. row + count - 1 of the block */
 } Run;
 
@@ -103,8 +103,9 @@ static void transform_run(const Work *w, const Run *r, float *strip)
                 pixels[i] = c->ab ? strip + (y * width + x) * w->d.depth
                                   : conv_pixel(c, r->n, r->y + (int)y, r->x + (int)x) + p * w->d.depth;
             }
-            w->k->winograd_input(w->v + (p * POINTS * w->block + r->row + t) * w->d.depth, w->block * w->d.depth, pixels,
-                                 c->ab ? TILE * w->d.depth : (size_t)(TILE / c->up) * (size_t)c->x.c, piece_depth(&w->d, p));
+            w->k->winograd_input(w->v + (p * POINTS * w->block + r->row + t) * w->d.depth, w->block * w->d.depth,
+                                 pixels, c->ab ? TILE * w->d.depth : (size_t)(TILE / c->up) * (size_t)c->x.c,
+                                 piece_depth(&w->d, p));
         }
     }
 }
@@ -193,18 +194,18 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
 {
     const Conv *c = w->c->conv;
     size_t me = (size_t)omp_get_thread_num();
-    float *u = w->u + me * piece_floats(&w->d), *g = w->g + me * 9 * w->d.depth * PANEL, *m = w->m + me * POINTS * w->part * PANEL;
+    float *u = w->u + me * piece_floats(&w->d), *g = w->g + me * 9 * w->d.depth * PANEL,
+          *m = w->m + me * POINTS * w->part * PANEL;
     for (size_t p = 0; p < w->d.pieces; p++) {
         GemmSize size = { .rows = count, .cols = panel_cols(&w->c->conv->w, panel), .k = piece_depth(&w->d, p) };
         const float *weights = u;
         if (c->u) weights = c->u + (panel * w->d.pieces + p) * piece_floats(&w->d);
         else transform_weights(w->k, c, panel, p, u, g);
         for (size_t i = 0; i < POINTS; i++)
-            w->k->gemm_f32(m + i * w->part * PANEL, w->v + ((p * POINTS + i) * w->block + first) * w->d.depth, w->d.depth,
-                           weights + i * w->d.depth * PANEL, size, p > 0);
+            w->k->gemm_f32(m + i * w->part * PANEL, w->v + ((p * POINTS + i) * w->block + first) * w->d.depth,
+                           w->d.depth, weights + i * w->d.depth * PANEL, size, p > 0);
     }
-    for (size_t t = 0; t < count; t++)
-        transform_output(w, panel, from + first + t, m + t * PANEL, w->part * PANEL);
+    for (size_t t = 0; t < count; t++) transform_output(w, panel, from + first + t, m + t * PANEL, w->part * PANEL);
 }
 
 static void work_init(Work *w, const Nn *nn, const Convolution *c)

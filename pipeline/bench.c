@@ -223,10 +223,13 @@ static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena,
 {
     Networks dry;
     if (networks_make(&dry, s, true, 1, e)) return -1;
-    int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor, failed = 0;
+    int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor;
+    const char *asked = b->job->precision ? b->job->precision : "auto";
+    int failed = precision_choose(&b->bf16, asked, b->nn.k, unet_weight_bytes(dry.unet), e);
+    out->precision = precision_name(b->bf16);
     out->size = b->job->size ? b->job->size : trained;
     b->side = out->size / factor;
-    if (out->size % factor || !b->side)
+    if (!failed && (out->size % factor || !b->side))
         failed = err_usage(e, "size %d: %s draws multiples of %d", out->size, s->name, factor);
     if (!failed) {
         Arena counts;
@@ -273,8 +276,6 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     *out = (BenchResult){ .precision = "f32" };
     if (!s) return err_usage(e, "\"%.60s\" is no shape that is known here", j->shape);
     if (!b.nn.k) return err_usage(e, "%s", why);
-    if (precision_choose(&b.bf16, j->precision ? j->precision : "auto", b.nn.k, e)) return -1;
-    out->precision = precision_name(b.bf16);
     out->row = b.nn.k->name;
     if (weigh(&b, s, out, &room, e)) return -1;
 

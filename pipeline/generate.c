@@ -229,7 +229,7 @@ static int resolve(Generator *g, Job *j, Err *e)
         return -1;
     tune(g);
 
-    if (precision_choose(&g->bf16, j->precision, g->nn.k, e)) return -1;
+    if (precision_choose(&g->bf16, j->precision, g->nn.k, unet_weight_bytes(m->unet), e)) return -1;
     set_text(&j->precision, precision_name(g->bf16)); /* what made the picture, so that it can be made again */
     /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
     g->guided = (j->cfg_scale > 1 || g->sampler->cfg_pp) && !unet_cond_width(m->unet);

@@ -10,11 +10,15 @@
 #include "base/err.h"
 #include "nn/kernels.h"
 
+/* From so many bytes of UNet weights on, products of bfloat16 save a third of the time; below, little. */
+enum { PRECISION_LARGE = 256 << 20 };
+
 /*
- * asked: "auto", "f32" or "bf16". *bf16: whether products round their factors to bfloat16. Error (ERR_USAGE): bf16 is asked
- * for and this row of kernels has no such products.
+ * asked: "auto", "f32" or "bf16"; weights: the UNet's bytes. *bf16: whether products round their factors to bfloat16. auto
+ * does where the CPU can and the network is large: the final picture then stays 40 dB and more from f32's (docs/performance.md).
+ * Error (ERR_USAGE): bf16 is asked for and this row of kernels has no such products.
  */
-int precision_choose(bool *bf16, const char *asked, const Kernels *k, Err *e);
+int precision_choose(bool *bf16, const char *asked, const Kernels *k, size_t weights, Err *e);
 
 static inline const char *precision_name(bool bf16) { return bf16 ? "bf16" : "f32"; }
 

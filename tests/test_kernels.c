@@ -161,6 +161,231 @@ static void test_find_bad(void **state)
     }
 }
 
+/* Memory with room for n floats (or as many bytes) and guards on both sides, which guarded() looks at. */
+enum { GUARDS = 64, ROOM = 4096 };
+static unsigned char fence[4 * (ROOM + 2 * GUARDS)];
+
+static void *fenced(void)
+{
+    memset(fence, 0xa5, sizeof fence);
+    return fence + 4 * GUARDS;
+}
+
+static void guarded(const char *row, const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < sizeof fence; i++)
+        if ((i < 4 * GUARDS || i >= 4 * GUARDS + bytes) && fence[i] != 0xa5)
+            fail_msg("%s %s writes %ld bytes from its output's end", row, name, (long)(i - 4 * GUARDS - bytes));
+}
+
+/* 8 bits of significand, ties to even; as the bits of a bfloat16. */
+static uint16_t nearest_bf16(float f)
+{
+    int exponent;
+    double m = frexp((double)f, &exponent);
+    float near = (float)ldexp(nearbyint(ldexp(m, 8)), exponent - 8);
+    uint32_t word;
+    memcpy(&word, &near, sizeof word);
+    return (uint16_t)(word >> 16);
+}
+
+static void test_bf16(void **state)
+{
+    (void)state;
+    const float odd[] = {
+        0,          -0.0f,     1,         0x1.01p0f, 0x1.03p0f, -0x1.01p0f, -0x1.03p0f,    0x1.010002p0f,
+        0x1.fffp3f, 0x1.fep7f, 0x1p-126f, 3e38f,     -3e38f,    1e-37f,     0x1.00fffep0f, 0x1.ffp-1f
+    };
+    fill(3);
+    x[2] = 1e-20f;
+    memcpy(x, odd, sizeof odd);
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        for (size_t n = 0; n < 140; n++) {
+            uint16_t *to = fenced();
+            (*k)->to_bf16(to, x, n);
+            guarded((*k)->name, "to_bf16", n * 2);
+            for (size_t i = 0; i < n; i++) assert_int_equal(to[i], nearest_bf16(x[i]));
+        }
+        for (size_t depth = 1; depth < 9; depth++) {
+            uint16_t *to = fenced();
+            (*k)->pair_bf16(to, x, depth);
+            guarded((*k)->name, "pair_bf16", (depth + 1) / 2 * 2 * PANEL * 2);
+            for (size_t i = 0; i < (depth + 1) / 2 * 2 * PANEL; i++) {
+                size_t p = i / (2 * PANEL) * 2 + i % 2, j = i / 2 % PANEL;
+                assert_int_equal(to[i], p < depth ? nearest_bf16(x[p * PANEL + j]) : 0);
+            }
+        }
+    }
+}
+
+static void test_panels(void **state)
+{
+    (void)state;
+    uint16_t halves[3 * PANEL];
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        for (uint32_t from = 0; from < 65536; from += 3 * PANEL) {
+            for (uint32_t i = 0; i < 3 * PANEL; i++) {
+                halves[i] = (uint16_t)(from + i);
+                if ((halves[i] & 0x7c00) == 0x7c00) halves[i] &= 0x83ff; /* binding has seen to it */
+            }
+            float *to = fenced();
+            (*k)->panel_f16(to, halves, 3 * PANEL);
+            guarded((*k)->name, "panel_f16", 3 * PANEL * sizeof *to);
+            for (int i = 0; i < 3 * PANEL; i++) {
+                int exponent = halves[i] >> 10 & 31, fraction = halves[i] & 1023;
+                double want = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+                assert_true((double)to[i] == (halves[i] >> 15 ? -want : want));
+            }
+            to = fenced();
+            (*k)->panel_bf16(to, halves, 3 * PANEL);
+            guarded((*k)->name, "panel_bf16", 3 * PANEL * sizeof *to);
+            for (int i = 0; i < 3 * PANEL; i++) {
+                uint32_t word;
+                memcpy(&word, to + i, sizeof word);
+                assert_int_equal(word, (uint32_t)halves[i] << 16);
+            }
+        }
+    }
+}
+
+static void test_center(void **state)
+{
+    (void)state;
+    fill(3);
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        for (size_t n = 0; n < 140; n++) {
+            float *to = fenced();
+            (*k)->center(to, x, 0.7f, 1.3f, n);
+            guarded((*k)->name, "center", n * sizeof *to);
+            for (size_t i = 0; i < n; i++) assert_true(to[i] == (x[i] + 0.7f) * 1.3f);
+        }
+    }
+}
+
+/* The results' rows lie 40 apart, so that there is something between them to spoil. */
+static void check_finish(const Kernels *k, GemmSize s, bool bias, bool residual)
+{
+    enum { LDY = 40 };
+    size_t len = (s.rows - 1) * LDY + s.cols;
+    const float *b = bias ? x + 1100 : NULL, *r = residual ? x + 1200 : NULL;
+    float *to = fenced(), untouched;
+    memcpy(&untouched, to, sizeof untouched);
+    k->finish_tile(to, LDY, x, b, r, s);
+    guarded(k->name, "finish_tile", len * sizeof *to);
+    for (size_t i = 0; i < len; i++) {
+        float want = x[i / LDY * PANEL + i % LDY] + (bias ? b[i % LDY] : 0);
+        if (residual) want += r[i];
+        assert_memory_equal(&to[i], i % LDY < s.cols ? &want : &untouched, sizeof want);
+    }
+    if (residual || s.cols > PANEL / 2) return;
+    to = fenced();
+    k->finish_geglu(to, LDY, x, b, s);
+    guarded(k->name, "finish_geglu", len * sizeof *to);
+    for (size_t i = 0; i < len; i++) {
+        if (i % LDY >= s.cols) {
+            assert_memory_equal(&to[i], &untouched, sizeof untouched);
+            continue;
+        }
+        size_t at = i / LDY * PANEL + i % LDY;
+        float value = x[at] + (bias ? b[i % LDY] : 0), gate = x[at + PANEL / 2] + (bias ? b[i % LDY + PANEL / 2] : 0);
+        double want = (double)value * exact_gelu((double)gate);
+        assert_true(fabs(to[i] - want) <= 6e-7 * fabs(want) + 1e-6 * fabs((double)value));
+    }
+}
+
+static void test_finish(void **state)
+{
+    (void)state;
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        fill(1);
+        for (size_t rows = 1; rows <= 9; rows += 4)
+            for (size_t cols = 1; cols <= PANEL; cols++)
+                for (int how = 0; how < 4; how++)
+                    check_finish(*k, (GemmSize){ .rows = rows, .cols = cols }, how & 1, how & 2);
+    }
+}
+
+/* Lavin & Gray's matrices for the points 0, 1, -1, 2, -2 and infinity. */
+static const double BT[6][6] = { { 4, 0, -5, 0, 1, 0 },  { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
+                                 { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
+static const double G[6][3] = { { 1.0 / 4, 0, 0 },
+                                { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
+                                { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
+                                { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
+                                { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
+                                { 0, 0, 1 } };
+static const double AT[4][6] = {
+    { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 }
+};
+
+/*
+ * out [rows, rows] = M d M^T, M [rows, cols], d's numbers `step` apart. Returns no more than the sum of its terms' sizes:
+ * a result's error is a few roundings of that.
+ */
+static void transform(const double *m, size_t rows, size_t cols, const float *d, size_t step, double *out, double *size)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < rows; c++) {
+            double sum = 0, all = 0;
+            for (size_t i = 0; i < cols; i++)
+                for (size_t j = 0; j < cols; j++) {
+                    double term = m[r * cols + i] * m[c * cols + j] * (double)d[(i * cols + j) * step];
+                    sum += term, all += fabs(term);
+                }
+            out[r * rows + c] = sum;
+            size[r * rows + c] = all;
+        }
+}
+
+/* One channel of a transform's result; 4 roundings in each of two dimensions, 2^-24 of all terms each. */
+static void check_transform(const char *row, const double want[36], const double size[36], const float *got,
+                            size_t step, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!(fabs(got[(size_t)i * step] - want[i]) <= 8 * 0x1p-24 * size[i]))
+            fail_msg("%s: number %d of %d is %g, exactly %g", row, i, n, (double)got[(size_t)i * step], want[i]);
+}
+
+static void test_winograd(void **state)
+{
+    (void)state;
+    enum { STEP = 83 }; /* floats from one of the 36 to the next: 48 are written */
+    double want[36], size[36];
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        fill(1);
+        for (size_t c = 16; c <= 48; c += 16) {
+            const float *pixels[36];
+            for (size_t i = 0; i < 36; i++) pixels[i] = x + i * 51;
+            float *v = fenced();
+            (*k)->winograd_input(v, STEP, pixels, 0, c);
+            guarded((*k)->name, "winograd_input", (35 * STEP + c) * sizeof *v);
+            for (size_t i = 0; i < c; i++) {
+                transform(BT[0], 6, 6, x + i, 51, want, size);
+                check_transform((*k)->name, want, size, v + i, STEP, 36);
+            }
+            v = fenced();
+            (*k)->winograd_weights(v, STEP, x, 55, c);
+            guarded((*k)->name, "winograd_weights", (35 * STEP + c) * sizeof *v);
+            for (size_t i = 0; i < c; i++) {
+                transform(G[0], 6, 3, x + i, 55, want, size);
+                check_transform((*k)->name, want, size, v + i, STEP, 36);
+            }
+        }
+        float *y16 = fenced();
+        (*k)->winograd_output(y16, x, 57);
+        guarded((*k)->name, "winograd_output", 16 * PANEL * sizeof *y16);
+        for (size_t i = 0; i < PANEL; i++) {
+            transform(AT[0], 4, 6, x + i, 57, want, size);
+            check_transform((*k)->name, want, size, y16 + i, PANEL, 16);
+        }
+    }
+}
+
 static void test_select(void **state)
 {
     (void)state;
@@ -178,7 +403,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_activations), cmocka_unit_test(test_softmax_step), cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_halves),      cmocka_unit_test(test_find_bad),     cmocka_unit_test(test_select),
+        cmocka_unit_test(test_halves),      cmocka_unit_test(test_find_bad),     cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_panels),      cmocka_unit_test(test_center),       cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_winograd),    cmocka_unit_test(test_select),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,7 @@ struct UNet {
     Block down[MAX_LEVELS], mid, up[MAX_LEVELS]; /* mid: one more resnet than attentions */
     int context_columns;
     BoundMemory memory;
+    size_t weights; /* bytes of it that were bound; the rest is transformed copies */
 };
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
@@ -317,6 +318,7 @@ UNet *unet_new(Config *c, Weights *w, Err *e)
     binder_init(&b, w, e);
     int failed = shape_read(&u->s, c, e) || shape_check(&u->s, e) ? config_blame(c, e) : unet_bind(&b, u);
     u->memory = binder_take(&b);
+    u->weights = u->memory.bytes;
     u->context_columns = failed ? 0 : place_context(u);
     if (!failed) return u;
     unet_free(u);
@@ -399,6 +401,7 @@ int unet_keep_transformed(UNet *u, const Kernels *k, Err *e)
     return each_conv(u, keep, &(Keeping){ k, &u->memory }, e);
 }
 
+size_t unet_weight_bytes(const UNet *u) { return u->weights; }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
@@ -489,7 +492,8 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
     /* 3. the middle */
     size_t base = nn->arena->used;
     for (int j = 0; j < u->mid.count; j++) {
-        x = j ? resblock_replace(nn, &u->mid.resnets[j], base, x, temb) : resblock_forward(nn, &u->mid.resnets[j], x, temb);
+        x = j ? resblock_replace(nn, &u->mid.resnets[j], base, x, temb)
+              : resblock_forward(nn, &u->mid.resnets[j], x, temb);
         if (u->mid.attentions && j == 0)
             x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, kv));
     }

@@ -224,7 +224,8 @@ static Tensor resnets(Nn *nn, const Level *l, int count, size_t mark, Tensor x)
 
 static Tensor finish(Nn *nn, const Half *h, size_t mark, Tensor x)
 {
-    return tensor_keep(nn->arena, mark, nn_conv2d_with(nn, &h->conv_out, x, &(With){ .norm = &h->norm_out, .act = ACT_SILU }));
+    return tensor_keep(nn->arena, mark,
+                       nn_conv2d_with(nn, &h->conv_out, x, &(With){ .norm = &h->norm_out, .act = ACT_SILU }));
 }
 
 /* The decoder's layers at the latent's own resolution. [n, h, w, latent] -> [n, h, w, channels] */
