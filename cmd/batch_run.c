@@ -2,6 +2,7 @@
  * batch_run.c - the pictures of a batch, drawn. A window of them is held; those of one kind (all options but prompts and seed) are
  * drawn at once, while a thread writes the ones before. See cmd/batch.h.
  */
+#include <assert.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -385,6 +386,7 @@ static int draw_next(Run *r, Err *e)
     int n = r->most ? r->most : tune_size(tune);
     Item *group[JOB_MAX_BATCH] = { NULL };
     int count = take_group(r, head, n, group);
+    assert(group[0] && "the head is of its own kind");
     if (use_generator(r, head, count, e)) {
         bool own = count > 1 && r->model && !generator_rows(r->model, &head->job); /* not the others' fault */
         if (own && !r->stop) {
