@@ -33,7 +33,7 @@ typedef struct {
 
 struct TextEncoder {
     Shape s;
-    const float *token_embedding;    /* [vocab, width] */
+    Table token_embedding;           /* [vocab, width] */
     const float *position_embedding; /* [tokens, width] */
     Layer *layers;
     Norm final_norm;
@@ -151,8 +151,7 @@ static int bind_text_model(Binder *b, TextEncoder *t)
     bool bare = bind_has(b, "embeddings.token_embedding.weight");
     size_t mark = bare ? 0 : bind_enter(b, "text_model");
 
-    if (bind_tensor(b, &t->token_embedding, "embeddings.token_embedding.weight", 2,
-                    (int64_t[]){ s->vocab, s->width }) ||
+    if (bind_table(b, &t->token_embedding, "embeddings.token_embedding.weight", s->vocab, s->width) ||
         bind_tensor(b, &t->position_embedding, "embeddings.position_embedding.weight", 2,
                     (int64_t[]){ s->tokens, s->width }))
         return -1;
@@ -225,9 +224,8 @@ static Tensor embed(Nn *nn, const TextEncoder *t, const int *ids, int n)
     size_t width = (size_t)t->s.width, tokens = (size_t)t->s.tokens;
     for (size_t i = 0; i < tensor_rows(x); i++) {
         assert(ids[i] >= 0 && ids[i] < t->s.vocab);
-        const float *token = t->token_embedding + (size_t)ids[i] * width;
-        memcpy(x.data + i * width, t->position_embedding + i % tokens * width, width * sizeof *x.data);
-        nn->k->add(x.data + i * width, token, width);
+        table_row(&t->token_embedding, (size_t)ids[i], x.data + i * width);
+        nn->k->add(x.data + i * width, t->position_embedding + i % tokens * width, width);
     }
     return x;
 }

@@ -110,8 +110,9 @@ static int load(Run *r, const Origin *from, bool any_model, Err *e)
     progress_say(&r->progress, "loading the model");
     ModelPaths paths = { .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory };
     r->model = model_open(&paths, e);
-    if (!r->model || model_hash(r->model, e)) return -1;
-    if (from && compare_origin(r, from, any_model, e)) return -1;
+    if (!r->model) return -1;
+    model_hash_begin(r->model);
+    if (from && (model_hash(r->model, e) || compare_origin(r, from, any_model, e))) return -1;
     return interrupt_check(e);
 }
 
@@ -190,7 +191,7 @@ static int draw_one(Run *r, int index, Err *e)
     progress_picture(&r->progress, index);
     int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
     if (!failed)
-        failed = finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
+        failed = model_hash(r->model, e) || finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
                  output_write(&names, png, &path, e) ||
                  extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside.sizes, e) ||
                  steps_write(r->job, &picture, str_text(&path), &beside.steps, e);

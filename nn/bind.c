@@ -191,6 +191,38 @@ int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const 
     return *out ? 0 : -1;
 }
 
+int bind_table(Binder *b, Table *out, const char *name, int rows, int width)
+{
+    const Weight *t = take(b, name, "", 2, (int64_t[]){ rows, width });
+    if (!t) return -1;
+    *out = (Table){ t->data, t->dtype, (size_t)width };
+    if (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16) {
+        *out = (Table){ (const unsigned char *)as_f32(b, t), DT_F32, (size_t)width };
+        return out->data ? 0 : -1;
+    }
+    if (!wanted(b, 0)) return 0;
+
+    const Kernels *k = kernels_select(&(const char *){ NULL });
+    size_t n = weight_count(t), bad = n;
+    enum { PIECE = 1024 };
+#pragma omp parallel for schedule(static) reduction(min : bad) if (n > 64 * PIECE)
+    for (size_t from = 0; from < n; from += PIECE) {
+        float values[PIECE];
+        size_t m = n - from < PIECE ? n - from : PIECE, at = convert(k, values, t, from, m);
+        if (at < m && from + at < bad) bad = from + at;
+    }
+    weights_converted(b->weights, t);
+    return bad < n ? bad_value(b, t, bad) : 0;
+}
+
+void table_row(const Table *t, size_t row, float *to)
+{
+    const Kernels *k = kernels_select(&(const char *){ NULL });
+    size_t item = dtype_size(t->type);
+    const Weight w = { .dtype = t->type, .data = t->data + row * t->width * item };
+    convert(k, to, &w, 0, t->width);
+}
+
 static int bind_vector(Binder *b, const float **out, const char *name, const char *suffix, int n)
 {
     const Weight *t = take(b, name, suffix, 1, (int64_t[]){ n });
@@ -240,7 +272,8 @@ static int pack(Binder *b, Panels *p, const Parts *m)
 
     const unsigned char **row = mem_array((size_t)p->n, sizeof *row);
     for (size_t r = 0; r < (size_t)p->n; r++)
-        row[r] = converted ? (const unsigned char *)(converted + r * k) : m->tensor[r / rows]->data + r % rows * k * item;
+        row[r] =
+            converted ? (const unsigned char *)(converted + r * k) : m->tensor[r / rows]->data + r % rows * k * item;
     size_t bad = panels_pack(p, dst, row, m->taps);
     free(row);
     free(converted);
@@ -303,6 +336,7 @@ int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, i
         if (!m.tensor[m.count]) return -1;
         if (bias && bind_vector(b, &biases[m.count], names[m.count], ".bias", out)) return -1;
     }
+    assert(m.count > 0);
     *l = (Linear){ .w = { .k = in, .n = m.count * out }, .in = in, .out = m.count * out };
     if (bind_panels(b, &l->w, &m)) return -1;
     if (!bias || biases[0] == unused) return 0;

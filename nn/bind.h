@@ -51,8 +51,17 @@ enum { BIND_JOINED = 3 };
 int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, int out, bool bias);
 int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k); /* with bias */
 int bind_norm(Binder *b, Norm *n, const char *name, int c, int groups, float eps);
-/* A whole tensor as f32, e.g. an embedding table. */
+/* A whole tensor as f32. */
 int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const int64_t *shape);
+
+/* A table of which a few rows are read (an embedding): it stays in the file as it is there, checked for bad values. */
+typedef struct {
+    const unsigned char *data; /* [rows, width] of type, perhaps unaligned */
+    DType type;
+    size_t width;
+} Table;
+int bind_table(Binder *b, Table *out, const char *name, int rows, int width);
+void table_row(const Table *t, size_t row, float *to); /* to: width floats */
 
 /* Fails when a tensor nobody took is left; ignore: NULL-terminated suffixes that may be ("position_ids"). */
 int bind_finish(Binder *b, const char *const *ignore);

@@ -58,6 +58,12 @@ typedef struct {
     /* y[i] = f32 of half / bfloat16, n a multiple of PANEL */
     void (*panel_f16)(float *y, const uint16_t *h, size_t n);
     void (*panel_bf16)(float *y, const uint16_t *h, size_t n);
+    /*
+     * y = x transposed, both [PANEL, PANEL], not the same; x is lost. Returns whether a value is NaN or infinity: has all bits
+     * of `exponent` (16-bit values), or is such an f32's bits.
+     */
+    bool (*pack16)(uint16_t *y, uint16_t *x, uint16_t exponent);
+    bool (*pack32)(uint32_t *y, uint32_t *x);
 
     /*
      * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c, n: multiples of 16.

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/mem.h"
+
 long panel_row(const Panels *p, size_t i, size_t j)
 {
     size_t n = (size_t)p->n, half = PANEL / 2;
@@ -11,54 +13,75 @@ long panel_row(const Panels *p, size_t i, size_t j)
     return there ? (long)row : -1;
 }
 
-static bool bad16(uint16_t h, uint16_t exponent) { return (h & exponent) == exponent; }
-
-static bool bad32(uint32_t f) { return (f & 0x7f800000u) == 0x7f800000u; }
-
-/* One output channel into column j of its panel: 16-bit values. Returns the index of the first bad one, or k. */
-static size_t column16(uint16_t *panel, const unsigned char *src, size_t k, size_t taps, uint16_t exponent)
+static bool bad16(const unsigned char *at, uint16_t exponent)
 {
-    size_t channels = k / taps, bad = k;
-    for (size_t c = 0, at = 0; c < channels; c++)
-        for (size_t t = 0; t < taps; t++, at++) {
-            uint16_t h;
-            memcpy(&h, src + 2 * at, 2);
-            if (bad16(h, exponent) && at < bad) bad = at;
-            panel[(t * channels + c) * PANEL] = h;
-        }
+    uint16_t h;
+    memcpy(&h, at, sizeof h);
+    return (h & exponent) == exponent;
+}
+
+static bool bad32(const unsigned char *at)
+{
+    uint32_t f;
+    memcpy(&f, at, sizeof f);
+    return (f & 0x7f800000u) == 0x7f800000u;
+}
+
+/* One panel's worth of a matrix in a file. */
+typedef struct {
+    PanelType type;
+    uint16_t exponent; /* all ones: NaN or infinity */
+    size_t item, k, taps;
+    const unsigned char *row[PANEL]; /* NULL: filled with zeros */
+} FilePanel;
+
+/* Items at .. at + n - 1 of all rows, n <= PANEL, to their rows of the panel. Returns whether one is bad. */
+static bool pack_block(const Kernels *kernels, unsigned char *panel, const FilePanel *s, size_t at, size_t n)
+{
+    _Alignas(64) unsigned char x[PANEL * PANEL * 4], y[PANEL * PANEL * 4];
+    size_t line = PANEL * s->item, bytes = n * s->item, channels = s->k / s->taps;
+    for (size_t j = 0; j < PANEL; j++) {
+        if (n < PANEL || !s->row[j]) memset(x + j * line, 0, line);
+        if (s->row[j]) memcpy(x + j * line, s->row[j] + at * s->item, n < PANEL ? bytes : line);
+    }
+    bool bad = s->type == PANEL_F32 ? kernels->pack32((uint32_t *)(void *)y, (uint32_t *)(void *)x)
+                                    : kernels->pack16((uint16_t *)(void *)y, (uint16_t *)(void *)x, s->exponent);
+    for (size_t i = 0, t = at % s->taps, c = at / s->taps; i < n; i++) {
+        memcpy(panel + (t * channels + c) * line, y + i * line, line);
+        if (++t == s->taps) t = 0, c++;
+    }
     return bad;
 }
 
-static size_t column32(float *panel, const unsigned char *src, size_t k, size_t taps)
+/* Returns the first bad place of a row, or k. */
+static size_t find_bad(const FilePanel *s, size_t j)
 {
-    size_t channels = k / taps, bad = k;
-    for (size_t c = 0, at = 0; c < channels; c++)
-        for (size_t t = 0; t < taps; t++, at++) {
-            uint32_t f;
-            memcpy(&f, src + 4 * at, 4);
-            if (bad32(f) && at < bad) bad = at;
-            memcpy(&panel[(t * channels + c) * PANEL], &f, 4);
-        }
-    return bad;
+    size_t at = 0;
+    while (at < s->k && !(s->type == PANEL_F32 ? bad32(s->row[j] + 4 * at) : bad16(s->row[j] + 2 * at, s->exponent)))
+        at++;
+    return at;
 }
 
 size_t panels_pack(const Panels *p, void *dst, const unsigned char *const *rows, int taps)
 {
+    const Kernels *kernels = kernels_select(&(const char *){ NULL });
     size_t k = (size_t)p->k, item = panel_item(p->type), total = k * (size_t)p->n, bad = total;
-    uint16_t exponent = p->type == PANEL_F16 ? 0x7c00 : 0x7f80;
 
 #pragma omp parallel for schedule(dynamic) reduction(min : bad) if (total > 65536)
     for (size_t i = 0; i < panels_of(p); i++) {
+        FilePanel s = { p->type, p->type == PANEL_F16 ? 0x7c00 : 0x7f80, item, k, (size_t)taps, { NULL } };
         unsigned char *panel = (unsigned char *)dst + i * k * PANEL * item;
-        if (panel_cols(p, i) * (p->paired ? 2 : 1) < PANEL) memset(panel, 0, k * PANEL * item);
+        bool found = false;
         for (size_t j = 0; j < PANEL; j++) {
             long row = panel_row(p, i, j);
-            if (row < 0) continue;
-            const unsigned char *from = rows[row];
-            void *column = panel + j * item;
-            size_t at = p->type == PANEL_F32 ? column32(column, from, k, (size_t)taps)
-                                             : column16(column, from, k, (size_t)taps, exponent);
-            if (at < k && (size_t)row * k + at < bad) bad = (size_t)row * k + at;
+            if (row >= 0) s.row[j] = rows[row];
+        }
+        mem_touch(panel, k * PANEL * item);
+        for (size_t at = 0; at < k; at += PANEL)
+            found |= pack_block(kernels, panel, &s, at, k - at < PANEL ? k - at : PANEL);
+        for (size_t j = 0; found && j < PANEL; j++) {
+            size_t at = s.row[j] ? find_bad(&s, j) : k, whole = (size_t)panel_row(p, i, j) * k + at;
+            if (at < k && whole < bad) bad = whole;
         }
     }
     return bad;

@@ -55,6 +55,7 @@ struct Generator {
     const Timeline *own_timeline; /* or NULL */
     TextCache *texts;             /* embeddings; own_texts: made here */
     bool own_texts;
+    bool ran;              /* once, at least */
     Memo *memo;            /* or NULL */
     Prompts given_prompts; /* the job's */
 
@@ -766,7 +767,8 @@ int generator_run(Generator *g, const Request *requests, int n, Picture *out, Er
     Prompts *own = mem_array((size_t)n, sizeof *own);
     memset(out, 0, (size_t)n * sizeof *out);
     if (g->watch.step) g->watch.step(g->watch.ctx, 0, g->tl.steps);
-    g->time.text = 0;
+    if (g->ran) g->time.text = 0; /* the first run's is what generator_new() took, too */
+    g->ran = true;
 
     int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
     if (!failed && g->j->trace) trace_start(g, prompts[0]);

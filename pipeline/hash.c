@@ -5,6 +5,8 @@
  * The cache is a JSON object of {path: {"size", "time", "sha256"}}; an entry whose size or time is not the file's is
  * not used. It is only a convenience: when it cannot be read or written, nothing is said.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,45 +86,102 @@ static void cache_add(cJSON *cache, const char *file, const char *path, const st
     cJSON_free(text);
 }
 
+/* One computation, in a thread of its own while there is something else to do. */
+struct Hashing {
+    pthread_t thread;
+    bool started;     /* the thread */
+    atomic_bool stop; /* nobody wants it any more */
+    const Parts *parts;
+    char *path; /* absolute, of the file that is remembered; NULL: none is */
+    struct stat st;
+    char sha256[HEX + 1];
+};
+
 /* An index only names its shards: their tensors count, in its order. */
-static void compute(const Parts *parts, char sha256[HEX + 1])
+static void *compute(void *arg)
 {
+    struct Hashing *h = arg;
+    const Parts *parts = h->parts;
     struct sha256_ctx ctx;
     unsigned char digest[SHA256_DIGEST_SIZE];
     Weights *unet = parts->part[PART_UNET].weights;
     bool shards = parts->hashed_path && str_ends(parts->hashed_path, ".json");
 
     sha256_init(&ctx);
-    for (size_t at = 0, n; at < parts->hashed.len; at += n) {
+    for (size_t at = 0, n; at < parts->hashed.len && !h->stop; at += n) {
         n = parts->hashed.len - at < PIECE ? parts->hashed.len - at : PIECE;
         sha256_update(&ctx, n, parts->hashed.data + at);
         if (parts->hashed_path) file_forget((Bytes){ parts->hashed.data + at, n });
     }
-    for (size_t i = 0; shards && i < weights_count(unet); i++)
+    for (size_t i = 0; shards && i < weights_count(unet) && !h->stop; i++)
         sha256_update(&ctx, weights_at(unet, i)->bytes, weights_at(unet, i)->data);
     sha256_digest(&ctx, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(sha256 + 2 * i, 3, "%02x", digest[i]);
+    for (size_t i = 0; i < sizeof digest; i++) snprintf(h->sha256 + 2 * i, 3, "%02x", digest[i]);
+    return NULL;
+}
+
+/* What is to be computed; NULL when it is known from an earlier run. */
+static struct Hashing *unknown(Model *m)
+{
+    struct Hashing *h = mem_alloc(sizeof *h);
+    h->parts = m->files;
+    h->path = h->parts->hashed_path ? realpath(h->parts->hashed_path, NULL) : NULL;
+    if (h->path && (stat(h->path, &h->st) || str_ends(h->path, ".json"))) {
+        free(h->path);
+        h->path = NULL;
+    }
+    if (!h->path) return h;
+    char *file = cache_path();
+    cJSON *cache = cache_read(file);
+    bool known = cache_find(cache, h->path, &h->st, m->sha256);
+    cJSON_Delete(cache);
+    free(file);
+    if (!known) return h;
+    free(h->path);
+    free(h);
+    return NULL;
+}
+
+static void hashing_free(Model *m)
+{
+    if (m->hashing) free(m->hashing->path);
+    free(m->hashing);
+    m->hashing = NULL;
+}
+
+void model_hash_begin(Model *m)
+{
+    if (m->sha256[0] || m->hashing) return;
+    m->hashing = unknown(m);
+    if (m->hashing) m->hashing->started = pthread_create(&m->hashing->thread, NULL, compute, m->hashing) == 0;
+}
+
+void model_hash_drop(Model *m)
+{
+    if (m->hashing && m->hashing->started) {
+        m->hashing->stop = true;
+        pthread_join(m->hashing->thread, NULL);
+    }
+    hashing_free(m);
 }
 
 int model_hash(Model *m, Err *e)
 {
     (void)e; /* the file is mapped already */
-    struct stat st;
-    const Parts *parts = m->files;
-    char *path = parts->hashed_path ? realpath(parts->hashed_path, NULL) : NULL;
-    if (!path || stat(path, &st) || str_ends(path, ".json")) {
-        compute(parts, m->sha256);
-        free(path);
-        return 0;
+    if (m->sha256[0]) return 0;
+    struct Hashing *h = m->hashing ? m->hashing : (m->hashing = unknown(m));
+    if (!h) return 0;
+    if (h->started) pthread_join(h->thread, NULL);
+    else compute(h);
+    memcpy(m->sha256, h->sha256, sizeof m->sha256);
+
+    char *file = h->path ? cache_path() : NULL;
+    if (file) { /* read again: another run may have written meanwhile */
+        cJSON *cache = cache_read(file);
+        cache_add(cache, file, h->path, &h->st, m->sha256);
+        cJSON_Delete(cache);
     }
-    char *file = cache_path();
-    cJSON *cache = cache_read(file);
-    if (!cache_find(cache, path, &st, m->sha256)) {
-        compute(parts, m->sha256);
-        if (file) cache_add(cache, file, path, &st, m->sha256);
-    }
-    cJSON_Delete(cache);
     free(file);
-    free(path);
+    hashing_free(m);
     return 0;
 }

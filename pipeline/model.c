@@ -134,6 +134,7 @@ fail:
 void model_free(Model *m)
 {
     if (!m) return;
+    model_hash_drop(m);
     text_encoder_free(m->text);
     unet_free(m->unet);
     vae_free(m->vae);

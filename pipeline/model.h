@@ -43,7 +43,8 @@ typedef struct {
     TextEncoder *text;
     UNet *unet;
     Vae *vae;
-    struct Parts *files; /* what the networks borrow: sources, mapped files (parts.h) */
+    struct Hashing *hashing; /* sha256 on its way (hash.c); NULL: not asked for, or there */
+    struct Parts *files;     /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;
 
 /* normal keeps transformed weights of at most so many bytes. */
@@ -55,6 +56,10 @@ void model_free(Model *m);
 
 /* Computes sha256 (cached by path, size and time in $XDG_CACHE_HOME/limn/hashes.json; the cache may fail in silence). */
 int model_hash(Model *m, Err *e);
+
+/* Lets a thread compute it, if it is not known, while the caller goes on; model_hash() waits for it. The model may be freed. */
+void model_hash_begin(Model *m);
+void model_hash_drop(Model *m); /* model_free()'s part: ends the thread */
 
 /* `limn info MODEL`: text for a person, or JSON. width, height: the size to compute the memory for; 0: the model's own. */
 int model_describe(const ModelPaths *p, bool json, int width, int height, Str *out, Err *e);

@@ -52,8 +52,11 @@ static void draw(const char *const *options, const Request *requests, int n, int
     Generator *g = generator_new(model, &j, &(Share){ .batch = at_once, .latents = true }, NULL, &e);
     if (!g) fail_msg("%s", e.text);
     assert_int_equal(generator_batch(g), at_once);
+    double text = generator_timing(g)->text;
+    assert_true(text > 0);
     for (int i = 0; i < n; i += at_once)
         if (generator_run(g, requests + i, n - i < at_once ? n - i : at_once, out + i, &e)) fail_msg("%s", e.text);
+    if (n <= at_once) assert_true(generator_timing(g)->text > text); /* what was done before the run counts */
     generator_free(g);
     job_release(&j);
 }

@@ -161,6 +161,34 @@ static void test_find_bad(void **state)
     }
 }
 
+/* Each corner of the square, and its middle, may hold a bad value. */
+static void test_pack(void **state)
+{
+    (void)state;
+    enum { SQUARE = PANEL * PANEL };
+    static uint16_t in16[SQUARE], out16[SQUARE];
+    static uint32_t in32[SQUARE], out32[SQUARE];
+    static const size_t places[] = { 0, PANEL - 1, SQUARE / 2 + PANEL / 2, SQUARE - PANEL, SQUARE - 1 };
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        for (size_t bad = 0; bad <= sizeof places / sizeof *places; bad++) {
+            bool has = bad < sizeof places / sizeof *places;
+            for (uint32_t i = 0; i < SQUARE; i++) in16[i] = (uint16_t)(i * 13), in32[i] = i * 2654435761u & 0xff7fffffu;
+            if (has) in16[places[bad]] = 0x7c00, in32[places[bad]] = 0x7f800000u;
+            assert_int_equal((*k)->pack16(out16, in16, 0x7c00), has);
+            assert_int_equal((*k)->pack32(out32, in32), has);
+            for (uint32_t i = 0; i < SQUARE; i++) {
+                uint32_t from = i % PANEL * PANEL + i / PANEL;
+                bool at = has && from == places[bad];
+                assert_int_equal(out16[i], at ? 0x7c00 : from * 13);
+                assert_int_equal(out32[i], at ? 0x7f800000u : from * 2654435761u & 0xff7fffffu);
+            }
+        }
+        assert_true((*k)->pack16(out16, (uint16_t[SQUARE]){ [77] = 0xff80 }, 0x7f80));
+        assert_false((*k)->pack16(out16, (uint16_t[SQUARE]){ [77] = 0x7c00 }, 0x7f80));
+    }
+}
+
 /* Memory with room for n floats (or as many bytes) and guards on both sides, which guarded() looks at. */
 enum { GUARDS = 64, ROOM = 4096 };
 static unsigned char fence[4 * (ROOM + 2 * GUARDS)];
@@ -405,7 +433,7 @@ int main(void)
         cmocka_unit_test(test_activations), cmocka_unit_test(test_softmax_step), cmocka_unit_test(test_simple),
         cmocka_unit_test(test_halves),      cmocka_unit_test(test_find_bad),     cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_panels),      cmocka_unit_test(test_center),       cmocka_unit_test(test_finish),
-        cmocka_unit_test(test_winograd),    cmocka_unit_test(test_select),
+        cmocka_unit_test(test_winograd),    cmocka_unit_test(test_pack),         cmocka_unit_test(test_select),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,45 @@ static void hash(void **state)
     free(path), free(cache);
 }
 
+/* A thread's is the same and is remembered; one that nobody waits for ends with its model. */
+static void hash_beside(void **state)
+{
+    enum { SIZE = 40 << 20 };
+    Err e = { 0 };
+    unsigned char *zeros = calloc(1, SIZE);
+    Parts parts = { .hashed = { zeros, SIZE } };
+    Model m = { .files = &parts }, waited = { .files = &parts };
+    for (int i = 0; i < 3; i++) {
+        model_hash_begin(&m);
+        assert_non_null(m.hashing);
+        assert_string_equal(m.sha256, "");
+        model_hash_drop(&m);
+        assert_null(m.hashing);
+    }
+    model_hash_begin(&m);
+    model_hash_begin(&m); /* the same one */
+    assert_int_equal(model_hash(&m, &e), 0);
+    assert_int_equal(model_hash(&waited, &e), 0);
+    assert_int_equal(strlen(m.sha256), 64);
+    assert_string_equal(m.sha256, waited.sha256);
+    model_hash_begin(&m);
+    assert_null(m.hashing);
+    free(zeros);
+
+    char *path = path_in(*state, "abc");
+    const Bytes abc = { (const unsigned char *)"abc", 3 };
+    put_file(*state, "abc", abc);
+    Parts file = { .hashed = abc, .hashed_path = path };
+    for (int i = 0; i < 2; i++) {
+        Model one = { .files = &file };
+        model_hash_begin(&one);
+        assert_int_equal(one.hashing == NULL, i); /* the second time it is known */
+        assert_int_equal(model_hash(&one, &e), 0);
+        assert_string_equal(one.sha256, abc_hash);
+    }
+    free(path);
+}
+
 /* ---- limn info ---- */
 
 static cJSON *described(const ModelPaths *p, int side)
@@ -307,6 +346,7 @@ int main(void)
         cmocka_unit_test(real_sizes),
         cmocka_unit_test(missing_and_misshaped),
         cmocka_unit_test(hash),
+        cmocka_unit_test(hash_beside),
         cmocka_unit_test(describe_models),
         cmocka_unit_test(describe_others),
     };
