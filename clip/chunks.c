@@ -36,7 +36,7 @@ static void begin_row(Rows *r)
 
 static void put(Rows *r, const int *ids, const float *weight, size_t count)
 {
-    assert(count <= room(r));
+    assert(ids && weight && count <= room(r));
     size_t at = (size_t)(r->out.rows - 1) * r->max + r->used;
     for (size_t i = 0; i < count; i++) {
         r->out.ids[at + i] = ids[i];

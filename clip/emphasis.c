@@ -87,7 +87,7 @@ static size_t weight_length(const char *s, const char **number)
 static int read_weight(const char *number, double *weight, Err *e)
 {
     size_t len = 1 + strspn(number + 1, ".0123456789");
-    char buf[NUMBER_ROOM], *end = buf;
+    char buf[NUMBER_ROOM] = "", *end = buf;
     if (len < sizeof buf) {
         memcpy(buf, number, len);
         buf[len] = '\0';
@@ -271,7 +271,7 @@ static int parse_comfyui(const char *s, size_t len, double weight, int depth, Pi
             continue;
         }
         if (depth == MAX_DEPTH) return too_deep(e);
-        size_t inner = n - 2, colon = n - 2;
+        size_t inner = n - 2, colon = inner;
         while (colon > 0 && s[colon] != ':') colon--; /* the last one in s + 1, where it is not first */
         double within = weight * STRONGER;
         if (colon > 1 && python_float(s + colon + 1, n - 2 - colon, &within)) inner = colon - 1;

@@ -369,7 +369,7 @@ static void put_back(Run *r, Item **group, int count)
 /* Prompts of different lengths do not go together: those like the first stay. Returns how many. */
 static int keep_length(Run *r, Item **group, int count)
 {
-    Item *others[JOB_MAX_BATCH];
+    Item *others[JOB_MAX_BATCH] = { NULL };
     int kept = 1, left = 0;
     for (int i = 1; i < count; i++) {
         if (generator_rows(r->model, &group[i]->job) == r->rows) group[kept++] = group[i];
