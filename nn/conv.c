@@ -40,6 +40,7 @@ static void multiply(Nn *nn, const Convolution *c)
 {
     const Conv *cv = c->conv;
     Product p = { .rows = tensor_rows(c->y),
+                  .samples = (size_t)c->y.n,
                   .w = &cv->w,
                   .y = c->y.data,
                   .ldy = (size_t)cv->out,

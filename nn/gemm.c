@@ -43,12 +43,12 @@ static void prepare_row(const Work *w, size_t from, size_t r)
     const float *src = p->row ? line : p->x + (from + r) * p->ldx;
     if (!w->bf16) {
         float *dst = (float *)w->left + r * w->lda;
-        if (p->row) p->row(p->ctx, dst, from + r);
+        if (p->row) p->row(p->ctx, dst, p->first + from + r);
         else memcpy(dst, src, k * sizeof *dst);
         return;
     }
     uint16_t *dst = (uint16_t *)w->left + r * w->lda;
-    if (p->row) p->row(p->ctx, line, from + r);
+    if (p->row) p->row(p->ctx, line, p->first + from + r);
     w->k->to_bf16(dst, src, k);
     if (k < w->depth) dst[k] = 0;
 }
@@ -103,7 +103,7 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     w->line = arena_alloc(nn->arena, threads * w->depth * sizeof(float));
 }
 
-void gemm(const Nn *nn, const Product *p)
+static void multiply(const Nn *nn, const Product *p)
 {
     size_t mark = nn->arena->used, panels = panels_of(p->w);
     Work w;
@@ -125,5 +125,23 @@ void gemm(const Nn *nn, const Product *p)
                 panel_times(&w, t % panels, from, first, rows * (part + 1) / parts - first);
             }
         }
+    }
+}
+
+void gemm(const Nn *nn, const Product *p)
+{
+    if (!nn->k->samples_alone || p->samples < 2) {
+        multiply(nn, p);
+        return;
+    }
+    size_t each = p->rows / p->samples;
+    for (size_t i = 0; i < p->samples; i++) {
+        Product one = *p;
+        one.rows = each;
+        one.first = i * each;
+        if (p->x) one.x = p->x + i * each * p->ldx;
+        if (p->y) one.y = p->y + i * each * p->ldy;
+        if (p->residual) one.residual = p->residual + i * each * p->ldy;
+        multiply(nn, &one);
     }
 }

@@ -17,7 +17,7 @@
 #define GEMM_MAPPED ((size_t)130 << 20)
 
 typedef struct {
-    size_t rows;
+    size_t rows, samples; /* rows of all samples; samples 0: one */
     const Panels *w;
 
     /* The left side: rows of w->k floats in memory, ldx apart, or made by a function. */
@@ -25,6 +25,7 @@ typedef struct {
     size_t ldx;
     void (*row)(const void *ctx, float *dst, size_t row);
     const void *ctx;
+    size_t first; /* the function's number of the first row */
 
     /* The result, ldy apart. With paired panels: values * gelu(gates), half as wide. */
     float *y;

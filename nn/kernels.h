@@ -45,6 +45,11 @@ typedef struct {
      */
     float (*softmax_step)(float *s, size_t n, float scale, float *m, float *sum);
 
+    /*
+     * The bits of a product depend on how many rows it has (OpenBLAS): each sample of a batch is multiplied alone, so that a
+     * picture is the same in whatever company.
+     */
+    bool samples_alone;
     /* y [rows, PANEL] (+)= a [rows, k] b [k, PANEL], lda from a row of a to the next; with `more` y is added to. */
     void (*gemm_f32)(float *y, const float *a, size_t lda, const float *b, GemmSize s, bool more);
     /* The same from bfloat16 factors with f32 sums: b [k / 2, PANEL, 2], k even. NULL where the CPU has no such product. */

@@ -59,6 +59,7 @@ Tensor nn_linear_with(Nn *nn, const Linear *l, Tensor x, const With *with)
     Normalised in = { .k = nn->k, .norm = with->norm, .x = x };
     if (in.norm && in.norm->groups) in.ab = group_norm_affine(nn, in.norm, x);
     gemm(nn, &(Product){ .rows = tensor_rows(x),
+                         .samples = (size_t)x.n,
                          .w = &l->w,
                          .x = x.data,
                          .ldx = (size_t)x.c,

@@ -231,7 +231,7 @@ static void work_init(Work *w, const Nn *nn, const Convolution *c)
     if (c->with_norm) w->strip = arena_alloc(nn->arena, threads * STRIP * w->d.depth * sizeof(float));
 }
 
-void winograd_convolve(const Nn *nn, const Convolution *c)
+static void convolve(const Nn *nn, const Convolution *c)
 {
     size_t mark = nn->arena->used, panels = panels_of(&c->conv->w);
     Work w;
@@ -251,5 +251,21 @@ void winograd_convolve(const Nn *nn, const Convolution *c)
                 panel_times(&w, t % panels, from, first, rest < w.part ? rest : w.part);
             }
         }
+    }
+}
+
+void winograd_convolve(const Nn *nn, const Convolution *c)
+{
+    if (!nn->k->samples_alone || c->x.n < 2) {
+        convolve(nn, c);
+        return;
+    }
+    for (int i = 0; i < c->x.n; i++) {
+        Convolution one = *c;
+        one.x = tensor_slice(c->x, i, 1);
+        one.y = tensor_slice(c->y, i, 1);
+        if (c->residual) one.residual = c->residual + (size_t)i * tensor_len(one.y);
+        if (c->ab) one.ab = c->ab + (size_t)i * 2 * (size_t)c->conv->in;
+        convolve(nn, &one);
     }
 }
