@@ -255,9 +255,10 @@ void tokenizer_encode(const Tokenizer *t, const char *text, TokenList *out)
     word_release(&en.word);
 }
 
-/* Where each chunk of at most room ids begins; A1111's modules/sd_hijack_clip.py, tokenize_line(). */
-static size_t *find_chunks(const TokenList *l, size_t room, int comma, int *chunks)
+/* A1111's modules/sd_hijack_clip.py, tokenize_line(). */
+size_t *tokenizer_chunks(const Tokenizer *t, const TokenList *l, size_t room, int *chunks)
 {
+    int comma = t->bpe.byte_id[1][','];
     size_t *begin = mem_array(l->count / (room > COMMA_BACKTRACK ? room - COMMA_BACKTRACK : 1) + 2, sizeof *begin);
     size_t start = 0, last_comma = SIZE_MAX;
 
@@ -286,7 +287,7 @@ int *tokenizer_rows(const Tokenizer *t, const char *text, bool chunk, int *rows,
     *lost = !chunk && l.count > room ? text + l.from[room] : NULL;
     if (*lost) l.count = room;
 
-    size_t *begin = find_chunks(&l, room, t->bpe.byte_id[1][','], rows);
+    size_t *begin = tokenizer_chunks(t, &l, room, rows);
     int *ids = mem_array((size_t)*rows * max, sizeof *ids), *row = ids;
     for (int r = 0; r < *rows; r++, row += max) {
         size_t end = r + 1 < *rows ? begin[r + 1] : l.count, n = end - begin[r];

@@ -43,8 +43,14 @@ void tokenizer_encode(const Tokenizer *t, const char *text, TokenList *out);
 void token_list_release(TokenList *l);
 
 /*
+ * Where in the list each chunk of at most room ids begins, as A1111 cuts them: behind a comma if the last 20 ids of a chunk
+ * have one. *chunks of them, at least 1, on the heap; the first is 0.
+ */
+size_t *tokenizer_chunks(const Tokenizer *t, const TokenList *l, size_t room, int *chunks);
+
+/*
  * Prompt ids ready for the encoder: rows of max ids (bos, up to max - 2 ids, eos, padding). One row, or with chunk as many
- * as the text needs: chunks of max - 2 ids as in A1111, where a chunk ends behind a comma if its last 20 ids have one.
+ * as the text needs: tokenizer_chunks() of max - 2 ids.
  * Padding is tokenizer_pad() in both. rows * max ints on the heap. *lost: where in the text truncation began, NULL if
  * nothing was lost.
  */

@@ -2,6 +2,7 @@
  * batch_run.c - the pictures of a batch, drawn. A window of them is held; those of one kind (all options but prompts and seed) are
  * drawn at once, while a thread writes the ones before. See cmd/batch.h.
  */
+#include <assert.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,19 +358,46 @@ static int draw_group(Run *r, Item **group, int n, Err *e)
     return 0;
 }
 
+/* The group's last ones are not drawn now: back to the window, before all others. */
+static void put_back(Run *r, Item **group, int count)
+{
+    memmove(r->window + count, r->window, (size_t)r->held * sizeof *r->window);
+    memcpy(r->window, group, (size_t)count * sizeof *group);
+    r->held += count;
+}
+
+/* Prompts of different lengths do not go together: those like the first stay. Returns how many. */
+static int keep_length(Run *r, Item **group, int count)
+{
+    Item *others[JOB_MAX_BATCH] = { NULL };
+    int kept = 1, left = 0;
+    for (int i = 1; i < count; i++) {
+        if (generator_rows(r->model, &group[i]->job) == r->rows) group[kept++] = group[i];
+        else others[left++] = group[i];
+    }
+    put_back(r, others, left);
+    return kept;
+}
+
 static int draw_next(Run *r, Err *e)
 {
     const Item *head = choose_head(r);
     Tune *tune = tune_of(r, head->kind);
     int n = r->most ? r->most : tune_size(tune);
-    if (strcmp(head->job.long_prompt, "chunk") == 0) n = 1; /* prompts of different lengths do not go together */
     Item *group[JOB_MAX_BATCH] = { NULL };
     int count = take_group(r, head, n, group);
+    assert(group[0] && "the head is of its own kind");
     if (use_generator(r, head, count, e)) {
+        bool own = count > 1 && r->model && !generator_rows(r->model, &head->job); /* not the others' fault */
+        if (own && !r->stop) {
+            put_back(r, group + 1, count - 1);
+            count = 1;
+        }
         if (r->stop || e->code == ERR_INTERRUPTED) drop_group(group, count);
         else put_failed(r, group, count, e);
         return r->stop || e->code == ERR_INTERRUPTED ? -1 : 0;
     }
+    count = keep_length(r, group, count);
     int room = generator_batch(r->generator);
     if (room < count && !r->most) tune_limit(tune, room);
     for (int at = 0; at < count; at += room) {

@@ -240,17 +240,36 @@ static int resolve(Generator *g, Job *j, Err *e)
 
 /* ---- 2. the prompts, as ids ------------------------------------------------------------------------------------------ */
 
-static Prompts read_prompts(const Generator *g, const char *prompt, const char *negative)
+static Emphasis emphasis_of(const Job *j)
 {
-    PromptReader r = { g->m->tokenizer, strcmp(g->j->long_prompt, "chunk") == 0, g->watch.ctx, g->watch.warn };
-    return prompts_read(&r, prompt, negative);
+    static const Emphasis of[] = {
+        [COMPAT_DIFFUSERS] = EMPHASIS_NONE, [COMPAT_A1111] = EMPHASIS_A1111, [COMPAT_COMFYUI] = EMPHASIS_COMFYUI
+    };
+    return of[compat_of(j)];
+}
+
+static PromptReader reader_of(const Model *m, const Job *j)
+{
+    return (PromptReader){ .tokenizer = m->tokenizer,
+                           .chunk = strcmp(j->long_prompt, "chunk") == 0,
+                           .emphasis = emphasis_of(j) };
+}
+
+static int read_prompts(const Generator *g, const char *prompt, const char *negative, Prompts *out, Err *e)
+{
+    PromptReader r = reader_of(g->m, g->j);
+    r.ctx = g->watch.ctx;
+    r.warn = g->watch.warn;
+    return prompts_read(&r, prompt, negative, out, e);
 }
 
 int generator_rows(const Model *m, const Job *j)
 {
-    if (strcmp(j->long_prompt, "chunk") != 0) return 1;
-    Prompts p =
-        prompts_read(&(PromptReader){ .tokenizer = m->tokenizer, .chunk = true }, j->prompt, j->negative_prompt);
+    PromptReader r = reader_of(m, j);
+    if (!r.chunk && r.emphasis == EMPHASIS_NONE) return 1;
+    Prompts p;
+    Err e;
+    if (prompts_read(&r, j->prompt, j->negative_prompt, &p, &e)) return 0;
     int rows = p.positive.rows;
     prompts_release(&p);
     return rows;
@@ -258,23 +277,46 @@ int generator_rows(const Model *m, const Job *j)
 
 /* ---- 3. the embeddings ----------------------------------------------------------------------------------------------- */
 
-/*
- * Rows of ids are encoded one by one, so that a row has the same bits in whatever company, and stand one after the other in
- * `to`: [1, rows * max, 1, width].
- */
-static void embed(Generator *g, Tensor to, const Ids *ids)
+/* One row of ids, on its own, so that it has the same bits in whatever company. out [1, max, 1, width]. */
+static void embed_row(Generator *g, Tensor out, const int *row)
 {
     int max = tokenizer_max(g->m->tokenizer);
-    Tensor rows = tensor_view(to, ids->rows, max, 1, to.c);
-    for (int i = 0; i < ids->rows; i++) {
-        const int *row = ids->ids + i * max;
-        Tensor out = tensor_slice(rows, i, 1);
-        if (to.data && text_cache_get(g->texts, row, max, g->j->clip_skip, out)) continue;
-        size_t mark = g->nn.arena->used;
-        tensor_copy(out, text_encoder_forward(&g->nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
-        arena_reset(g->nn.arena, mark);
-        if (to.data) text_cache_put(g->texts, row, max, g->j->clip_skip, out);
+    if (out.data && text_cache_get(g->texts, row, max, g->j->clip_skip, out)) return;
+    size_t mark = g->nn.arena->used;
+    tensor_copy(out, text_encoder_forward(&g->nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
+    arena_reset(g->nn.arena, mark);
+    if (out.data) text_cache_put(g->texts, row, max, g->j->clip_skip, out);
+}
+
+/* What the cache keeps has no weights yet, and serves every way of weighting. empty: the empty prompt's, as out. */
+static void weigh_row(const Generator *g, Tensor out, Tensor empty, const float *weight)
+{
+    size_t tokens = (size_t)out.h, width = (size_t)out.c;
+    if (emphasis_of(g->j) == EMPHASIS_A1111) emphasis_scale(out.data, weight, tokens, width);
+    else emphasis_blend(out.data, empty.data, weight, tokens, width);
+}
+
+/* The rows, weighted, stand one after the other in `to`: [1, rows * max, 1, width]. */
+static void embed(Generator *g, Tensor to, const Ids *ids)
+{
+    int max = tokenizer_max(g->m->tokenizer), n;
+    Tensor rows = tensor_view(to, ids->rows, max, 1, to.c), empty = { 0 };
+    size_t mark = g->nn.arena->used;
+    bool blend = emphasis_of(g->j) == EMPHASIS_COMFYUI;
+    if (blend)
+        empty = tensor_new(g->nn.arena, 1, max, 1, to.c); /* also without weights: another request may have some */
+    if (blend && ids->weight) {
+        const char *lost;
+        int *none = tokenizer_rows(g->m->tokenizer, "", false, &n, &lost);
+        embed_row(g, empty, none);
+        free(none);
     }
+    for (int i = 0; i < ids->rows; i++) {
+        Tensor out = tensor_slice(rows, i, 1);
+        embed_row(g, out, ids->ids + i * max);
+        if (ids->weight && out.data) weigh_row(g, out, empty, ids->weight + i * max);
+    }
+    arena_reset(g->nn.arena, mark);
 }
 
 /* The context of the UNet for n pictures, in the arena: their negative halves first. */
@@ -600,6 +642,13 @@ static int threads_for(const Job *j)
     return j->threads > 0 ? j->threads : cores > 0 ? (int)cores : 1;
 }
 
+static bool weighted(const Prompts *const *prompts, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (prompts[i]->positive.weight || prompts[i]->negative.weight) return true;
+    return false;
+}
+
 /* The context of a run, checked. */
 static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
 {
@@ -608,7 +657,8 @@ static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
     g->time.text += now() - start;
     size_t len = tensor_len(g->context);
     if (g->nn.k->find_bad(g->context.data, len) < len)
-        return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged");
+        return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged%s",
+                       weighted(prompts, n) ? ", or those in the prompt are too large" : "");
     start = now();
     prepare_kv(g);
     g->time.text += now() - start;
@@ -655,7 +705,7 @@ Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, E
     if (!g->nn.k || resolve(g, j, e) || given_latents(g, e)) goto fail;
     if (m->note && !j->prediction) warn(g, m->note);
     embed_guidance(g);
-    g->given_prompts = read_prompts(g, j->prompt, j->negative_prompt);
+    if (read_prompts(g, j->prompt, j->negative_prompt, &g->given_prompts, e)) goto fail;
     if (reserve(g, j, share && share->shrink, e)) goto fail;
     const Prompts *own = &g->given_prompts;
     if (encode(g, &own, 1, e)) goto fail;
@@ -689,8 +739,9 @@ static int prompts_of(Generator *g, const Request *requests, int n, const Prompt
         const Request *r = &requests[i];
         prompts[i] = &g->given_prompts;
         if (r->prompt || r->negative_prompt) {
-            own[i] = read_prompts(g, r->prompt ? r->prompt : g->j->prompt,
-                                  r->negative_prompt ? r->negative_prompt : g->j->negative_prompt);
+            if (read_prompts(g, r->prompt ? r->prompt : g->j->prompt,
+                             r->negative_prompt ? r->negative_prompt : g->j->negative_prompt, &own[i], e))
+                return -1;
             prompts[i] = &own[i];
         }
         if (prompts[i]->positive.rows != g->given_prompts.positive.rows)
@@ -742,9 +793,8 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     Err e;
     job_copy(&job, j);
     Generator *g = start(m, &job, &(Share){ .batch = batch });
-    if (g->nn.k && !resolve(g, &job, &e)) {
+    if (g->nn.k && !resolve(g, &job, &e) && !read_prompts(g, job.prompt, job.negative_prompt, &g->given_prompts, &e)) {
         embed_guidance(g);
-        g->given_prompts = read_prompts(g, job.prompt, job.negative_prompt);
         need = weights + measure(g, g->batch);
     }
     generator_free(g);

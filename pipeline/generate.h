@@ -38,7 +38,7 @@ typedef struct {
     const Timeline *timeline; /* visited in place of what the job's schedule and steps give; NULL: none */
 } Share;
 
-/* One picture of a run; NULL: the job's own prompt. With --long-prompt chunk as many rows as the job's: generator_rows(). */
+/* One picture of a run; NULL: the job's own prompt. Of as many rows as the job's, generator_rows(), where that is not always 1. */
 typedef struct {
     uint64_t seed;
     const char *prompt, *negative_prompt;
@@ -72,7 +72,7 @@ int generator_batch(const Generator *g);
  */
 int generator_run(Generator *g, const Request *requests, int n, Picture *out, Err *e);
 
-/* Rows of tokens of the job's prompts: more than 1 only with --long-prompt chunk. */
+/* Rows of tokens of the job's prompts: more than 1 only with --long-prompt chunk or --compat. 0: a prompt has an error. */
 int generator_rows(const Model *m, const Job *j);
 
 const Timing *generator_timing(const Generator *g);

@@ -56,7 +56,8 @@ const Option job_options[] = {
     { "clip-skip", 0, OPT_INT, JOB(clip_skip), "1", 1, 64, "N", PICTURE, NULL,
       "take the text encoder's N-th layer from the end" },
     { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, NULL,
-      "whose pictures to draw: where the tools differ for the same words and settings [diffusers]" },
+      "whose pictures to draw, where the tools differ for the same words and settings; a1111 and comfyui read weights: "
+      "(word:1.2) [diffusers]" },
     { "rng", 0, OPT_CHOICE, JOB(rng), NULL, 0, 0, "torch|philox", PICTURE, NULL,
       "whose noise: torch's on the CPU, or CUDA's; otherwise torch's, with --compat a1111 CUDA's" },
     { "cfg-rescale", 0, OPT_FLOAT, JOB(cfg_rescale), NULL, 0, 1, "X", PICTURE, NULL,
@@ -75,7 +76,7 @@ const Option job_options[] = {
     { "prediction", 0, OPT_CHOICE, JOB(prediction), NULL, 0, 0, "epsilon|v_prediction|sample", PICTURE, NULL,
       "what the network predicts" },
     { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), "truncate", 0, 0, "truncate|chunk", PICTURE, NULL,
-      "what to do with more than 75 tokens" },
+      "what to do with more than 75 tokens; with --compat a1111 and comfyui all of them count" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
     { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, NULL,

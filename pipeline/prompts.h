@@ -7,12 +7,7 @@
 
 #include <stdbool.h>
 
-#include "clip/tokenizer.h"
-
-typedef struct {
-    int *ids; /* [rows, tokenizer_max()] */
-    int rows;
-} Ids;
+#include "clip/chunks.h"
 
 typedef struct {
     Ids positive, negative; /* of as many rows */
@@ -21,12 +16,18 @@ typedef struct {
 typedef struct {
     const Tokenizer *tokenizer;
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
+    Emphasis
+        emphasis; /* what brackets mean; but with EMPHASIS_NONE there are as many rows as the text needs, whatever chunk is */
     void *ctx;
-    void (*warn)(void *ctx, const char *text); /* told what was left out; may be NULL */
+    void (*warn)(void *ctx, const char *text); /* told what was left out or not understood; may be NULL */
 } PromptReader;
 
-/* prompts_release() frees. */
-Prompts prompts_read(const PromptReader *r, const char *prompt, const char *negative);
+/*
+ * The shorter of the two is made as long as the other: plain text by rows of an empty prompt, as diffusers' users do; with
+ * emphasis both are repeated, which attention does not notice: the same as calling the network with two lengths, as the tools
+ * do. Error (ERR_USAGE): a weight that cannot be. prompts_release() frees, in any case.
+ */
+int prompts_read(const PromptReader *r, const char *prompt, const char *negative, Prompts *out, Err *e);
 void prompts_release(Prompts *p);
 
 #endif

@@ -16,6 +16,7 @@
 typedef int (*FuzzFn)(const uint8_t *data, size_t size);
 
 int fuzz_config(const uint8_t *data, size_t size);
+int fuzz_emphasis(const uint8_t *data, size_t size);
 int fuzz_jobs(const uint8_t *data, size_t size);
 int fuzz_png(const uint8_t *data, size_t size);
 int fuzz_safetensors(const uint8_t *data, size_t size);
@@ -25,8 +26,8 @@ static const struct {
     const char *name;
     FuzzFn run;
 } targets[] = {
-    { "fuzz_config", fuzz_config },           { "fuzz_jobs", fuzz_jobs },           { "fuzz_png", fuzz_png },
-    { "fuzz_safetensors", fuzz_safetensors }, { "fuzz_tokenizer", fuzz_tokenizer },
+    { "fuzz_config", fuzz_config }, { "fuzz_emphasis", fuzz_emphasis },       { "fuzz_jobs", fuzz_jobs },
+    { "fuzz_png", fuzz_png },       { "fuzz_safetensors", fuzz_safetensors }, { "fuzz_tokenizer", fuzz_tokenizer },
 };
 
 enum { PLACES = 16 };
