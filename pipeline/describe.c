@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/mem.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
 #include "weights/json.h"
@@ -101,7 +102,10 @@ done:
 typedef struct {
     int width, height;
     size_t weights, memory; /* bytes; memory 0: cannot be said */
+    size_t choice[3];       /* the same memory for each of --memory's choices */
 } Needs;
+
+static const char *const memory_choices[] = { "low", "normal", "high" };
 
 static Needs needs_of(const Model *m, int width, int height)
 {
@@ -112,7 +116,14 @@ static Needs needs_of(const Model *m, int width, int height)
     job_init(&j);
     j.width = n.width;
     j.height = n.height;
-    if (m->tokenizer) n.memory = generator_memory(m, &j, 1);
+    for (int i = 0; m->tokenizer && i < 3; i++) {
+        free(j.memory);
+        j.memory = mem_strdup(memory_choices[i]);
+        size_t need = generator_memory(m, &j, 1), transformed = unet_transformed_bytes(m->unet);
+        bool kept = i == 2 || (i == 1 && transformed <= MODEL_SMALL);
+        n.choice[i] = need ? need + (kept ? transformed : 0) : 0;
+    }
+    n.memory = n.choice[1];
     job_release(&j);
     return n;
 }
@@ -162,6 +173,8 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     cJSON_AddNumberToObject(root, "height", n->height);
     cJSON_AddNumberToObject(root, "weights_bytes", (double)n->weights);
     if (n->memory) cJSON_AddNumberToObject(root, "memory_bytes", (double)n->memory);
+    cJSON *choices = n->memory ? cJSON_AddObjectToObject(root, "memory_choices_bytes") : NULL;
+    for (int i = 0; choices && i < 3; i++) cJSON_AddNumberToObject(choices, memory_choices[i], (double)n->choice[i]);
     if (m->note) cJSON_AddStringToObject(root, "note", m->note);
     print_json(root, out);
 }
@@ -184,6 +197,9 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
         str_addf(out, "  %-14s %.2f GB at %d x %d, %.2f GB of it weights\n", "memory", (double)n->memory * 1e-9,
                  n->width, n->height, (double)n->weights * 1e-9);
     else str_addf(out, "  %-14s %.2f GB for weights\n", "memory", (double)n->weights * 1e-9);
+    if (n->memory)
+        str_addf(out, "  %-14s %.2f GB with --memory low, %.2f GB with high\n", "", (double)n->choice[0] * 1e-9,
+                 (double)n->choice[2] * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
     str_release(&types);

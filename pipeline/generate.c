@@ -794,7 +794,9 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     job_copy(&job, j);
     Generator *g = start(m, &job, &(Share){ .batch = batch });
     if (g->nn.k && !resolve(g, &job, &e) && !read_prompts(g, job.prompt, job.negative_prompt, &g->given_prompts, &e)) {
+        int least = vae_min_tile(m->vae);
         embed_guidance(g);
+        if (strcmp(job.memory, "low") == 0) g->tile = least < LOW_TILE ? LOW_TILE : least;
         need = weights + measure(g, g->batch);
     }
     generator_free(g);
