@@ -92,7 +92,7 @@ void file_remove_temporary(void)
     if (temporary[0]) unlink(temporary);
 }
 
-static int write_all(int fd, Bytes data)
+int file_write_all(int fd, Bytes data)
 {
     while (data.len) {
         ssize_t n = write(fd, data.data, data.len);
@@ -132,7 +132,7 @@ static int write_whole(const char *path, Bytes data, bool *exists, Err *e)
 
     mode_t mask = umask(0);
     umask(mask);
-    int failed = write_all(fd, data) || fchmod(fd, 0666 & ~mask) || fsync(fd);
+    int failed = file_write_all(fd, data) || fchmod(fd, 0666 & ~mask) || fsync(fd);
     int why = errno;
     if (close(fd) && !failed) failed = 1, why = errno;
     if (!failed && publish(path, exists)) failed = 1, why = errno;

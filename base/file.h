@@ -28,6 +28,9 @@ void file_unmap(Bytes *b);
  */
 void file_forget(Bytes range);
 
+/* All of it, however many calls that takes. -1 with errno set. */
+int file_write_all(int fd, Bytes data);
+
 /*
  * Writes beside the target (".NAME.XXXXXX.tmp"), fsyncs, renames over it, fsyncs the folder: the target is the old file
  * or the whole new one. On failure the temporary file is removed and the old target is untouched.

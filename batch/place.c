@@ -71,18 +71,6 @@ static bool hopeless(int why)
            why == EACCES || why == EPERM || why == EFBIG;
 }
 
-static int write_all(int fd, Bytes data)
-{
-    while (data.len) {
-        ssize_t n = write(fd, data.data, data.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
-        data.data += n;
-        data.len -= (size_t)n;
-    }
-    return fsync(fd);
-}
-
 static void sync_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -103,7 +91,7 @@ int place_file(const Place *p, const char *file, Bytes data, bool *fatal, Err *e
     int failed = place_make_folder(str_text(&folder), e), why = errno;
     if (!failed) {
         int fd = open(str_text(&temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        failed = fd < 0 || write_all(fd, data);
+        failed = fd < 0 || file_write_all(fd, data) || fsync(fd);
         why = errno;
         if (fd >= 0 && close(fd) && !failed) failed = 1, why = errno;
         if (!failed && rename(str_text(&temporary), str_text(&path))) failed = 1, why = errno;

@@ -27,8 +27,8 @@ typedef struct {
 
 typedef struct {
     Norm norm1, norm2;
-    Linear q, k, v, out; /* width -> width */
-    Linear fc1, fc2;     /* width -> inner -> width */
+    Linear qkv, out; /* width -> 3 width, side by side; width -> width */
+    Linear fc1, fc2; /* width -> inner -> width */
 } Layer;
 
 struct TextEncoder {
@@ -131,14 +131,12 @@ static int shape_read_nested(Shape *s, Config *c, Err *e)
 
 static int bind_layer(Binder *b, const Shape *s, Layer *l, int i)
 {
+    static const char *const qkv[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", NULL };
     int w = s->width;
     size_t mark = bind_enter(b, "encoder.layers.%d", i);
     int failed =
         bind_norm(b, &l->norm1, "layer_norm1", w, 0, s->eps) || bind_norm(b, &l->norm2, "layer_norm2", w, 0, s->eps) ||
-        bind_linear(b, &l->q, "self_attn.q_proj", w, w, true) ||
-        bind_linear(b, &l->k, "self_attn.k_proj", w, w, true) ||
-        bind_linear(b, &l->v, "self_attn.v_proj", w, w, true) ||
-        bind_linear(b, &l->out, "self_attn.out_proj", w, w, true) ||
+        bind_linear_joined(b, &l->qkv, qkv, w, w, true) || bind_linear(b, &l->out, "self_attn.out_proj", w, w, true) ||
         bind_linear(b, &l->fc1, "mlp.fc1", w, s->inner, true) || bind_linear(b, &l->fc2, "mlp.fc2", s->inner, w, true);
     bind_leave(b, mark);
     return failed;
@@ -234,14 +232,14 @@ static Tensor embed(Nn *nn, const TextEncoder *t, const int *ids, int n)
 static void layer_forward(Nn *nn, const Shape *s, const Layer *l, Tensor x)
 {
     size_t mark = nn->arena->used;
-    Tensor h = nn_layer_norm(nn, &l->norm1, x);
-    h = nn_attention(nn, nn_linear(nn, &l->q, h), nn_linear(nn, &l->k, h), nn_linear(nn, &l->v, h), s->heads, true);
-    nn_add(nn, x, nn_linear(nn, &l->out, h));
+    const With onto_x = { .residual = x, .into = x };
+    Tensor h = nn_linear_with(nn, &l->qkv, x, &(With){ .norm = &l->norm1 });
+    nn_linear_with(nn, &l->out, nn_attention_joined(nn, h, s->heads, true), &onto_x);
     arena_reset(nn->arena, mark);
 
-    h = nn_linear(nn, &l->fc1, nn_layer_norm(nn, &l->norm2, x));
+    h = nn_linear_with(nn, &l->fc1, x, &(With){ .norm = &l->norm2 });
     nn_act(nn, s->act, h);
-    nn_add(nn, x, nn_linear(nn, &l->fc2, h));
+    nn_linear_with(nn, &l->fc2, h, &onto_x);
     arena_reset(nn->arena, mark);
 }
 

@@ -44,7 +44,7 @@ bool bind_has(const Binder *b, const char *name); /* is there prefix + name? */
 
 /* All return 0, or -1 with b->e set. name is put after the prefix; ".weight" and ".bias" after it. */
 int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bias);
-/* out counts values and gates: the tensor's first half, and its second; for nn_linear_geglu(). With bias. */
+/* out counts values and gates: the tensor's first half, and its second; nn_linear() multiplies them. With bias. */
 int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out);
 /* Layers of the same shape and input as one, [.., count * out]; names ends with NULL. */
 enum { BIND_JOINED = 3 };

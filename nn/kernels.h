@@ -27,7 +27,6 @@ typedef struct {
     void (*silu)(float *y, const float *x, size_t n);
     void (*gelu)(float *y, const float *x, size_t n);       /* exact: x/2 (1 + erf(x/sqrt 2)) */
     void (*quick_gelu)(float *y, const float *x, size_t n); /* x sigmoid(1.702 x) */
-    void (*geglu)(float *y, const float *x, size_t n);      /* y[i] = x[i] gelu(x[n + i]) */
 
     void (*add)(float *y, const float *x, size_t n);                                    /* y += x */
     void (*scale)(float *y, float s, size_t n);                                         /* y *= s */

@@ -98,8 +98,6 @@ Tensor nn_group_norm(Nn *nn, const Norm *norm, Tensor x, Act act); /* act applie
 Tensor nn_layer_norm(Nn *nn, const Norm *norm, Tensor x);
 
 void nn_act(Nn *nn, Act act, Tensor x);           /* in place */
-Tensor nn_geglu(Nn *nn, Tensor x);                /* [.., 2c] -> [.., c]: first half * gelu(second half), exact erf */
-void nn_add(Nn *nn, Tensor x, Tensor y);          /* x += y, same shape */
 void nn_add_channels(Nn *nn, Tensor x, Tensor v); /* x[n, h, w, c] += v[n, c] */
 Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
 

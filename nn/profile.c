@@ -15,7 +15,6 @@ static const char *const names[LAYER_KINDS] = {
     [LAYER_ATTENTION] = "attention",
     [LAYER_GROUP_NORM] = "group norm",
     [LAYER_NORM] = "layer norm",
-    [LAYER_GEGLU] = "geglu",
     [LAYER_ACT] = "activation",
     [LAYER_ADD] = "addition",
     [LAYER_CONCAT] = "concatenation",

@@ -18,7 +18,6 @@ typedef enum {
     LAYER_ATTENTION,
     LAYER_GROUP_NORM,
     LAYER_NORM,
-    LAYER_GEGLU,
     LAYER_ACT,
     LAYER_ADD,
     LAYER_CONCAT,

@@ -77,7 +77,7 @@ static void test_layers(void **state)
 
 static void outer(Nn *nn, const Linear *l)
 {
-    PROFILE(nn, LAYER_GEGLU, 1, 1, 1, C, C, 0);
+    PROFILE(nn, LAYER_ACT, 1, 1, 1, C, C, 0);
     nn_linear(nn, l, blank());
     nn_linear(nn, l, blank());
 }
@@ -92,7 +92,7 @@ static void test_nested(void **state)
     outer(&nn, &l);
     nn_linear(&nn, &l, blank());
     assert_int_equal(p.count, 2);
-    assert_int_equal(p.layers[0].shape.kind, LAYER_GEGLU);
+    assert_int_equal(p.layers[0].shape.kind, LAYER_ACT);
     assert_int_equal(p.layers[0].count, 1);
     assert_int_equal(p.layers[1].count, 1);
     profile_release(&p);
