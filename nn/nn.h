@@ -31,11 +31,11 @@ typedef struct {
 
 typedef struct {
     Arena *arena;
-    const Kernels *k;  /* kernels_select() */
-    int threads;       /* >= 1 */
-    bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
-    GroupStats *stats; /* NULL but for tiles; then n is 1 */
-    Profile *profile;  /* NULL: nobody asks what each layer costs */
+    const Kernels *k; /* kernels_select() */
+    int threads;      /* >= 1 */
+    bool bf16; /* products may round their factors to 16 bits: bfloat16, in 3x3 convolutions integers (winograd.c) */
+    GroupStats *stats;   /* NULL but for tiles; then n is 1 */
+    Profile *profile;    /* NULL: nobody asks what each layer costs */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 
@@ -48,10 +48,12 @@ typedef struct {
 
 /* Cross-correlation, zero padding. */
 typedef struct {
-    Panels w;       /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
-    const float *b; /* as Linear's */
-    int in, out, k; /* k 1 or 3 */
-    const float *u; /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
+    Panels w;           /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
+    const float *b;     /* as Linear's */
+    int in, out, k;     /* k 1 or 3 */
+    const float *u;     /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
+    const int16_t *u16; /* the same rounded, and their scales */
+    const float *u_scale;
 } Conv;
 
 /* Group norm and layer norm: scale and shift a channel. */

@@ -331,7 +331,8 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
-static Nn unet_nn(const Generator *g)
+/* For the UNet and the VAE; text is encoded in f32. */
+static Nn network_nn(const Generator *g)
 {
     Nn nn = g->nn;
     nn.bf16 = g->bf16;
@@ -341,7 +342,7 @@ static Nn unet_nn(const Generator *g)
 /* What all steps share of the UNet's work on the prompts. */
 static void prepare_kv(Generator *g)
 {
-    Nn nn = unet_nn(g);
+    Nn nn = network_nn(g);
     g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
     unet_context(&nn, g->m->unet, g->context, g->kv);
 }
@@ -364,7 +365,7 @@ static int check_cancelled(const Generator *g, Err *e)
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
     size_t mark = g->nn.arena->used;
-    Nn nn = unet_nn(g);
+    Nn nn = network_nn(g);
     UNetInputs in = { .kv = tensor_slice(g->kv, g->kv.n - x.n, x.n), .cond = g->cond };
     tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
     arena_reset(g->nn.arena, mark);
@@ -457,10 +458,11 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
 
 static Tensor decode(Generator *g, Tensor x)
 {
-    Tensor z = tensor_like(g->nn.arena, x);
+    Nn nn = network_nn(g);
+    Tensor z = tensor_like(nn.arena, x);
     float scaling = vae_scaling_factor(g->m->vae);
     for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
-    return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
+    return g->tile == VAE_WHOLE ? vae_decode(&nn, g->m->vae, z) : vae_decode_tiled(&nn, g->m->vae, z, g->tile);
 }
 
 static void cut_out(const Generator *g, Image *im)

@@ -8,6 +8,7 @@
 #include "nn/gemm.h"
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
+#include "pipeline/precision.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -85,18 +86,19 @@ static int check_memory(const Parts *parts, Err *e)
 }
 
 /* Transformed weights are kept where they are asked for, or small beside what is free. */
-static int keep_transformed(Model *m, const char *memory, Err *e)
+static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
 {
-    const char *why = NULL;
+    const char *why = NULL, *memory = p->memory ? p->memory : "normal";
     const Kernels *k = kernels_select(&why);
-    size_t need = unet_transformed_bytes(m->unet), left = mem_available(GEMM_MAPPED);
-    bool high = memory && strcmp(memory, "high") == 0, low = memory && strcmp(memory, "low") == 0;
+    bool high = strcmp(memory, "high") == 0, low = strcmp(memory, "low") == 0, rounded;
     if (!k) return err_usage(e, "%s", why);
+    if (precision_choose(&rounded, p->precision ? p->precision : "auto", k, unet_weight_bytes(m->unet), e)) return -1;
+    size_t need = unet_transformed_bytes(m->unet, rounded), left = mem_available(GEMM_MAPPED);
     if (low || (!high && (need > MODEL_SMALL || need > left / 8))) return 0;
     if (need > left)
         return err_set(e, "--memory high takes %.0f MB more for transformed weights, %.0f MB are free: use normal",
                        (double)need * 1e-6, (double)left * 1e-6);
-    return unet_keep_transformed(m->unet, k, e);
+    return unet_keep_transformed(m->unet, k, rounded, e);
 }
 
 Model *model_open(const ModelPaths *p, Err *e)
@@ -122,7 +124,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (!p->no_weights && check_memory(parts, e)) goto fail;
     for (PartId id = 0; id < PART_COUNT; id++)
         if (bind_part(m, &parts->part[id], id, p->no_weights, e)) goto fail;
-    if (!p->no_weights && keep_transformed(m, p->memory, e)) goto fail;
+    if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     complete_defaults(m);
     return m;
 
