@@ -48,7 +48,7 @@ typedef struct {
 
 /* Cross-correlation, zero padding. */
 typedef struct {
-    Panels w;       /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
+    Panels w;       /* depth in * k * k, as files have them: [out, in, k, k] */
     const float *b; /* as Linear's */
     int in, out, k; /* k 1 or 3 */
     const float *u; /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
@@ -64,8 +64,8 @@ typedef struct {
 typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
 
 /* A block's conv or linear that some configs lack has no weights. */
-static inline bool conv_present(const Conv *c) { return c->w.data != NULL; }
-static inline bool linear_present(const Linear *l) { return l->w.data != NULL; }
+static inline bool conv_present(const Conv *c) { return c->w.data[0] != NULL; }
+static inline bool linear_present(const Linear *l) { return l->w.data[0] != NULL; }
 
 /*
  * What a layer does besides; what is left out is not done. With a norm the input is normalised as it is read and need not be

@@ -57,6 +57,7 @@ void weights_set_dry(Weights *w) { w->dry = true; }
 bool weights_dry(const Weights *w) { return w->dry; }
 
 void weights_set_mapped(Weights *w) { w->mapped = true; }
+bool weights_mapped(const Weights *w) { return w->mapped; }
 
 void weights_set_maker(Weights *w, WeightMaker maker) { w->maker = maker; }
 

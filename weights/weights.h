@@ -34,8 +34,9 @@ void weights_free(Weights *w);
 void weights_set_dry(Weights *w);
 bool weights_dry(const Weights *w);
 
-/* The data lie in mapped files, so that weights_converted() may let go of pages. */
+/* The data lie in mapped files, so that pages may be let go of: file_forget(). */
 void weights_set_mapped(Weights *w);
+bool weights_mapped(const Weights *w);
 
 /* A tensor's values were copied to where they are used. */
 void weights_converted(const Weights *w, const Weight *t);
