@@ -186,11 +186,12 @@ static const float *as_f32(Binder *b, const Weight *t)
 }
 
 /* A tensor is used where it lies. */
-static int borrow(Binder *b, const Weight *t)
+static int borrow(Binder *b, Weight *t)
 {
     if (b->check_only) return 0;
     b->borrowed += t->bytes;
-    return weights_dry(b->weights) ? 0 : scan_weight(t, false, b->e);
+    t->unchecked = weights_are_put_off(b->weights);
+    return weights_dry(b->weights) || t->unchecked ? 0 : scan_weight(t, false, b->e);
 }
 
 int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const int64_t *shape)
@@ -202,7 +203,7 @@ int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const 
 
 int bind_table(Binder *b, Table *out, const char *name, int rows, int width)
 {
-    const Weight *t = take(b, name, "", 2, (int64_t[]){ rows, width });
+    Weight *t = take(b, name, "", 2, (int64_t[]){ rows, width });
     if (!t) return -1;
     *out = (Table){ t->data, t->dtype, (size_t)width };
     if (!scan_knows(t->dtype)) {
@@ -231,7 +232,7 @@ static int bind_vector(Binder *b, const float **out, const char *name, const cha
 
 /* Parts of one matrix: tensors whose rows stand below each other. */
 typedef struct {
-    const Weight *tensor[BIND_JOINED];
+    Weight *tensor[BIND_JOINED];
     int count;
 } Parts;
 

@@ -88,6 +88,7 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
         PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
         if (fast) winograd_convolve(nn, &c);
         else multiply(nn, &c);
+        forget_weights(nn, &cv->w, tensor_rows(c.y));
     }
     arena_reset(nn->arena, mark);
     return c.y;

@@ -150,3 +150,8 @@ void gemm(const Nn *nn, const Product *p)
         multiply(nn, &one);
     }
 }
+
+void forget_weights(const Nn *nn, const Panels *w, size_t rows)
+{
+    if (nn->forget && rows >= nn->forget && !arena_dry(nn->arena)) panels_forget(w);
+}

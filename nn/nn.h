@@ -36,6 +36,7 @@ typedef struct {
     bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
     GroupStats *stats; /* NULL but for tiles; then n is 1 */
     Profile *profile;  /* NULL: nobody asks what each layer costs */
+    size_t forget;     /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 

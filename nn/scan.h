@@ -16,4 +16,8 @@ bool scan_knows(DType t);
  */
 int scan_weight(const Weight *t, bool forget, Err *e);
 
+/* The calling thread's scans use no other core. */
+void scan_alone(void);
+
 #endif
+

@@ -141,6 +141,7 @@ static Nn unet_nn(const Bench *b)
 {
     Nn nn = b->nn;
     nn.bf16 = b->bf16;
+    nn.forget = getenv("FORGET") != NULL;
     return nn;
 }
 

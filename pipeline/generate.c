@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/checking.h"
 #include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
@@ -27,6 +28,7 @@ enum {
     LOW_TILE = 48,       /* latents, with --memory low */
     VAE_WHOLE = 0,       /* tile: decode without tiles */
     LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
+    CHEAP_ROWS = 1024,   /* of a product, beside which getting the pages of its weights again is cheap */
     OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
 };
 
@@ -277,13 +279,22 @@ int generator_rows(const Model *m, const Job *j)
 
 /* ---- 3. the embeddings ----------------------------------------------------------------------------------------------- */
 
+/* A network that has its turn once: a large model's weights are let go of as they are used. */
+static Nn once_nn(const Generator *g)
+{
+    Nn nn = g->nn;
+    nn.forget = g->m->large;
+    return nn;
+}
+
 /* One row of ids, on its own, so that it has the same bits in whatever company. out [1, max, 1, width]. */
 static void embed_row(Generator *g, Tensor out, const int *row)
 {
     int max = tokenizer_max(g->m->tokenizer);
     if (out.data && text_cache_get(g->texts, row, max, g->j->clip_skip, out)) return;
     size_t mark = g->nn.arena->used;
-    tensor_copy(out, text_encoder_forward(&g->nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
+    Nn nn = once_nn(g);
+    tensor_copy(out, text_encoder_forward(&nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
     arena_reset(g->nn.arena, mark);
     if (out.data) text_cache_put(g->texts, row, max, g->j->clip_skip, out);
 }
@@ -331,19 +342,23 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
+/* The UNet, in every step: where it is cheap, or memory is short. */
 static Nn unet_nn(const Generator *g)
 {
     Nn nn = g->nn;
     nn.bf16 = g->bf16;
+    if (g->m->large && strcmp(g->j->memory, "high") != 0) nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : CHEAP_ROWS;
     return nn;
 }
 
 /* What all steps share of the UNet's work on the prompts. */
 static void prepare_kv(Generator *g)
 {
+    double start = now();
     Nn nn = unet_nn(g);
     g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
     unet_context(&nn, g->m->unet, g->context, g->kv);
+    g->time.text += now() - start;
 }
 
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
@@ -370,10 +385,18 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
     arena_reset(g->nn.arena, mark);
 }
 
+/* The first call need not wait until all weights are looked over. */
+static int begin_call(Generator *g, Err *e)
+{
+    if (!g->time.first) g->time.first = now();
+    return g->calls ? model_check(g->m, e) : 0;
+}
+
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 {
     Generator *g = ctx;
     if (check_cancelled(g, e)) return -1;
+    if (!arena_dry(&g->arena) && begin_call(g, e)) return -1;
     bool shared = g->calls++ == 0 && g->memo && out.data;
     MemoKey key;
     if (shared) {
@@ -457,10 +480,11 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
 
 static Tensor decode(Generator *g, Tensor x)
 {
+    Nn nn = once_nn(g);
     Tensor z = tensor_like(g->nn.arena, x);
     float scaling = vae_scaling_factor(g->m->vae);
     for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
-    return g->tile == VAE_WHOLE ? vae_decode(&g->nn, g->m->vae, z) : vae_decode_tiled(&g->nn, g->m->vae, z, g->tile);
+    return g->tile == VAE_WHOLE ? vae_decode(&nn, g->m->vae, z) : vae_decode_tiled(&nn, g->m->vae, z, g->tile);
 }
 
 static void cut_out(const Generator *g, Image *im)
@@ -536,6 +560,8 @@ static int draw(Generator *g, const Request *requests, int n, Picture *out, Err 
     free(seeds);
     free(rng);
     g->time.sample = now() - start;
+    if (out && !failed) failed = model_check(g->m, e);
+    if (out) model_rest(g->m, PART_UNET);
     start = now();
     for (int i = 0; i < (out ? n : 1) && !failed;
          i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
@@ -649,20 +675,17 @@ static bool weighted(const Prompts *const *prompts, int n)
     return false;
 }
 
-/* The context of a run, checked. */
+/* The embeddings of a run, checked. */
 static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
 {
     double start = now();
     g->context = embed_all(g, prompts, n);
     g->time.text += now() - start;
     size_t len = tensor_len(g->context);
-    if (g->nn.k->find_bad(g->context.data, len) < len)
-        return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged%s",
-                       weighted(prompts, n) ? ", or those in the prompt are too large" : "");
-    start = now();
-    prepare_kv(g);
-    g->time.text += now() - start;
-    return 0;
+    if (g->nn.k->find_bad(g->context.data, len) == len) return 0;
+    if (model_check(g->m, e)) return -1;
+    return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged%s",
+                   weighted(prompts, n) ? ", or those in the prompt are too large" : "");
 }
 
 static void trace_start(Generator *g, const Prompts *p)
@@ -704,6 +727,7 @@ Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, E
     if (!kernels_select(&why)) err_usage(e, "%s", why);
     if (!g->nn.k || resolve(g, j, e) || given_latents(g, e)) goto fail;
     if (m->note && !j->prediction) warn(g, m->note);
+    if (m->warning[0]) warn(g, m->warning);
     embed_guidance(g);
     if (read_prompts(g, j->prompt, j->negative_prompt, &g->given_prompts, e)) goto fail;
     if (reserve(g, j, share && share->shrink, e)) goto fail;
@@ -771,6 +795,7 @@ int generator_run(Generator *g, const Request *requests, int n, Picture *out, Er
     g->ran = true;
 
     int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
+    if (!failed) prepare_kv(g);
     if (!failed && g->j->trace) trace_start(g, prompts[0]);
     if (!failed) failed = draw(g, requests, n, out, e);
     if (!failed && g->j->trace) failed = trace_write(&g->trace, g->j->trace, e);

@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
     double load, text, sample, decode; /* seconds */
+    double first;                      /* when the first step began, by CLOCK_MONOTONIC */
     size_t memory;                     /* bytes reserved for activations */
     int evals;                         /* network evaluations */
 } Timing;
