@@ -52,7 +52,7 @@ static void *beside(void *arg)
     return NULL;
 }
 
-void model_check_begin(Model *m)
+void model_check_later(Model *m)
 {
     struct Checking *c = mem_alloc(sizeof *c);
     c->parts = m->files;
@@ -68,7 +68,13 @@ void model_check_begin(Model *m)
     c->bad = c->count;
     pthread_mutex_init(&c->lock, NULL);
     m->checking = c;
-    c->started = c->count && pthread_create(&c->thread, NULL, beside, c) == 0;
+}
+
+void model_check_begin(Model *m)
+{
+    struct Checking *c = m->checking;
+    if (!c || c->started || c->next >= c->count) return;
+    c->started = pthread_create(&c->thread, NULL, beside, c) == 0;
 }
 
 static void end(struct Checking *c)

@@ -7,7 +7,10 @@
 
 #include "pipeline/model.h"
 
-/* Begins with what binding put off (weights_put_off()). */
+/* Notes what binding put off (weights_put_off()). */
+void model_check_later(Model *m);
+
+/* There is work that it can be done beside. */
 void model_check_begin(Model *m);
 
 /*

@@ -28,7 +28,6 @@ enum {
     LOW_TILE = 48,       /* latents, with --memory low */
     VAE_WHOLE = 0,       /* tile: decode without tiles */
     LOST_SHOWN = 600,    /* bytes of the words that did not fit into the prompt */
-    CHEAP_ROWS = 1024,   /* of a product, beside which getting the pages of its weights again is cheap */
     OWN_TEXTS = 8 << 20, /* bytes of embeddings that a generator keeps where none are shared */
 };
 
@@ -279,22 +278,13 @@ int generator_rows(const Model *m, const Job *j)
 
 /* ---- 3. the embeddings ----------------------------------------------------------------------------------------------- */
 
-/* A network that has its turn once: a large model's weights are let go of as they are used. */
-static Nn once_nn(const Generator *g)
-{
-    Nn nn = g->nn;
-    nn.forget = g->m->large;
-    return nn;
-}
-
 /* One row of ids, on its own, so that it has the same bits in whatever company. out [1, max, 1, width]. */
 static void embed_row(Generator *g, Tensor out, const int *row)
 {
     int max = tokenizer_max(g->m->tokenizer);
     if (out.data && text_cache_get(g->texts, row, max, g->j->clip_skip, out)) return;
     size_t mark = g->nn.arena->used;
-    Nn nn = once_nn(g);
-    tensor_copy(out, text_encoder_forward(&nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
+    tensor_copy(out, text_encoder_forward(&g->nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
     arena_reset(g->nn.arena, mark);
     if (out.data) text_cache_put(g->texts, row, max, g->j->clip_skip, out);
 }
@@ -347,7 +337,7 @@ static Nn unet_nn(const Generator *g)
 {
     Nn nn = g->nn;
     nn.bf16 = g->bf16;
-    if (g->m->large && strcmp(g->j->memory, "high") != 0) nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : CHEAP_ROWS;
+    if (g->m->large && strcmp(g->j->memory, "high") != 0) nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : MODEL_CHEAP_ROWS;
     return nn;
 }
 
@@ -389,7 +379,9 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 static int begin_call(Generator *g, Err *e)
 {
     if (!g->time.first) g->time.first = now();
-    return g->calls ? model_check(g->m, e) : 0;
+    if (g->calls) return model_check(g->m, e);
+    model_check_begin(g->m);
+    return 0;
 }
 
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
@@ -480,7 +472,8 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
 
 static Tensor decode(Generator *g, Tensor x)
 {
-    Nn nn = once_nn(g);
+    Nn nn = g->nn;
+    nn.forget = g->m->large; /* each layer has its turn once */
     Tensor z = tensor_like(g->nn.arena, x);
     float scaling = vae_scaling_factor(g->m->vae);
     for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
@@ -680,6 +673,7 @@ static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
 {
     double start = now();
     g->context = embed_all(g, prompts, n);
+    model_rest(g->m, PART_TEXT);
     g->time.text += now() - start;
     size_t len = tensor_len(g->context);
     if (g->nn.k->find_bad(g->context.data, len) == len) return 0;
@@ -814,6 +808,7 @@ int generator_batch(const Generator *g) { return g->batch; }
 size_t generator_memory(const Model *m, const Job *j, int batch)
 {
     size_t weights = unet_bytes(m->unet) + vae_bytes(m->vae) + text_encoder_bytes(m->text), need = 0;
+    if (!m->large) weights += unet_borrowed(m->unet) + vae_borrowed(m->vae) + text_encoder_borrowed(m->text);
     Job job;
     Err e;
     job_copy(&job, j);
