@@ -24,14 +24,14 @@ struct Checking {
     atomic_size_t next;
     atomic_bool stop; /* nobody wants it any more */
     pthread_mutex_t lock;
-    size_t bad; /* the first of the list that was found bad, and what is said of it; count: none */
+    atomic_size_t bad; /* the first of the list that was found bad, and what is said of it; count: none */
     Err said;
 };
 
 static void work(struct Checking *c)
 {
     Err e;
-    for (size_t i; !c->stop && (i = c->next++) < c->count;) {
+    for (size_t i; !c->stop && (i = c->next++) < c->bad;) { /* what comes after a bad one does not matter */
         if (!scan_weight(c->list[i].tensor, true, &e)) continue;
         pthread_mutex_lock(&c->lock);
         if (i < c->bad) {

@@ -795,6 +795,7 @@ int generator_run(Generator *g, const Request *requests, int n, Picture *out, Er
     if (!failed && g->j->trace) failed = trace_write(&g->trace, g->j->trace, e);
 
     arena_reset(&g->arena, 0);
+    if (g->m->large) arena_rest(&g->arena); /* decoding needs the most */
     for (int i = 0; i < n; i++) prompts_release(&own[i]);
     for (int i = 0; i < n && failed; i++) picture_release(&out[i]);
     free(own);
