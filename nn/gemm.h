@@ -41,4 +41,3 @@ void gemm(const Nn *nn, const Product *p);
 void forget_weights(const Nn *nn, const Panels *w, size_t rows);
 
 #endif
-

@@ -56,7 +56,7 @@ typedef struct {
     void (*gemm_f32)(float *y, const float *a, size_t lda, const float *b, GemmSize s, bool more);
     /* The same from bfloat16 factors with f32 sums: b [k / 2, PANEL, 2], k even. NULL where the CPU has no such product. */
     void (*gemm_bf16)(float *y, const uint16_t *a, size_t lda, const uint16_t *b, GemmSize s, bool more);
-    void (*to_bf16)(uint16_t *y, const float *x, size_t n);   /* rounded to nearest even */
+    void (*to_bf16)(uint16_t *y, const float *x, size_t n); /* rounded to nearest even */
     /* y = tile + bias + residual, where bias and residual (ldy apart, as y) may be NULL */
     void (*finish_tile)(float *y, size_t ldy, const float *tile, const float *bias, const float *residual, GemmSize s);
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */

@@ -19,8 +19,9 @@ enum { PANELS_JOINED = 3 };
  * order of its file, [in, taps].
  */
 typedef struct {
-    const unsigned char *data[PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. The first NULL: there are none */
-    int parts;                                /* tensors; 0 counts as 1 */
+    const unsigned char
+        *data[PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. The first NULL: there are none */
+    int parts;                /* tensors; 0 counts as 1 */
     PanelType type;
     int k, n;    /* depth; columns, the last panel is filled with zeros */
     bool paired; /* GEGLU: half of each panel are values, half their gates; n counts both */

@@ -20,4 +20,3 @@ int scan_weight(const Weight *t, bool forget, Err *e);
 void scan_alone(void);
 
 #endif
-

@@ -125,8 +125,8 @@ typedef struct {
     const Networks *networks;
     bool bf16;
     bool large; /* pages of weights are let go of as `limn generate` does */
-    int side;  /* of the latent */
-    Tensor kv; /* the UNet's, of a prompt */
+    int side;   /* of the latent */
+    Tensor kv;  /* the UNet's, of a prompt */
 } Bench;
 
 /* Normal numbers in the arena; the same for every run. */

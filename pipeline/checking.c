@@ -19,7 +19,7 @@ struct Checking {
     struct {
         const Weight *tensor;
         PartId part;
-    } *list;
+    } * list;
     size_t count;
     atomic_size_t next;
     atomic_bool stop; /* nobody wants it any more */

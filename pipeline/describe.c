@@ -205,7 +205,8 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
         str_addf(out, "  %-14s %.2f GB with --memory low, %.2f GB with high\n", "", (double)n->choice[0] * 1e-9,
                  (double)n->choice[2] * 1e-9);
     if (n->cached)
-        str_addf(out, "  %-14s %.2f GB of weights beside it, in the system's cache of files\n", "", (double)n->cached * 1e-9);
+        str_addf(out, "  %-14s %.2f GB of weights beside it, in the system's cache of files\n", "",
+                 (double)n->cached * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
     str_release(&types);

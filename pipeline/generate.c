@@ -337,7 +337,8 @@ static Nn unet_nn(const Generator *g)
 {
     Nn nn = g->nn;
     nn.bf16 = g->bf16;
-    if (g->m->large && strcmp(g->j->memory, "high") != 0) nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : MODEL_CHEAP_ROWS;
+    if (g->m->large && strcmp(g->j->memory, "high") != 0)
+        nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : MODEL_CHEAP_ROWS;
     return nn;
 }
 

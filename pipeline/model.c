@@ -98,9 +98,10 @@ static int check_memory(Model *m, Err *e)
                        "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
                        (double)m->own * 1e-6, (double)left * 1e-6);
     if (m->large && m->own + m->in_file > left)
-        snprintf(m->warning, sizeof m->warning,
-                 "the model's weights are %.0f MB and %.0f MB of memory are free: its files will be read anew in every step",
-                 (double)m->in_file * 1e-6, (double)left * 1e-6);
+        snprintf(
+            m->warning, sizeof m->warning,
+            "the model's weights are %.0f MB and %.0f MB of memory are free: its files will be read anew in every step",
+            (double)m->in_file * 1e-6, (double)left * 1e-6);
     return 0;
 }
 

@@ -43,12 +43,12 @@ typedef struct {
     TextEncoder *text;
     UNet *unet;
     Vae *vae;
-    size_t own, in_file;        /* bytes of weights: converted ones, and those that are read where the files have them */
-    bool large;                 /* of files, and more than MODEL_SMALL: pages of weights are let go of when their turn is over */
+    size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
+    bool large;        /* of files, and more than MODEL_SMALL: pages of weights are let go of when their turn is over */
     char warning[160]; /* one line to tell the user; "" */
     struct Checking *checking; /* values looked over on their way (checking.h); NULL: all are */
-    struct Hashing *hashing; /* sha256 on its way (hash.c); NULL: not asked for, or there */
-    struct Parts *files;     /* what the networks borrow: sources, mapped files (parts.h) */
+    struct Hashing *hashing;   /* sha256 on its way (hash.c); NULL: not asked for, or there */
+    struct Parts *files;       /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;
 
 /* Bytes of weights: normal keeps transformed ones of at most so many; a larger model's stay in the system's page cache. */

@@ -162,7 +162,8 @@ static void bad_values_of_a_large_model(void **state)
         assert_int_equal(fclose(f), 0);
 
         char said[100];
-        snprintf(said, sizeof said, "%s holds NaN or infinity (element %ld): the file is damaged", t->name, places[beside]);
+        snprintf(said, sizeof said, "%s holds NaN or infinity (element %ld): the file is damaged", t->name,
+                 places[beside]);
         if (beside) model_check_begin(m);
         for (int again = 0; again < 2; again++) {
             e.text[0] = 0;
@@ -336,7 +337,8 @@ static void describe_models(void **state)
     assert_true(number(root, "parts", "vae", "parameters") == 83653863);
     assert_true(number(root, "width", NULL, NULL) == 512);
     double need = number(root, "memory_bytes", NULL, NULL), weights = number(root, "weights_bytes", NULL, NULL);
-    double cached = number(root, "cached_bytes", NULL, NULL); /* matrices; what must be had is activations and vectors */
+    double cached =
+        number(root, "cached_bytes", NULL, NULL); /* matrices; what must be had is activations and vectors */
     assert_true(weights > 1.9e9 && weights < 2.4e9 && cached > 0.99 * weights && cached < weights);
     assert_true(need > 0.4e9 && need < 0.7e9);
     cJSON_Delete(root);

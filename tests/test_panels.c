@@ -144,8 +144,7 @@ static void test_joined(void **state)
 {
     (void)state;
     for (PanelType type = PANEL_F32; type <= PANEL_BF16; type++)
-        for (int parts = 2; parts <= PANELS_JOINED; parts++)
-            EACH(n, ns)
+        for (int parts = 2; parts <= PANELS_JOINED; parts++) EACH(n, ns)
             {
                 Case c = case_of(type, parts, ns[n], 37, false);
                 check(&c);
@@ -182,16 +181,22 @@ static void test_scan(void **state)
         DType type;
         size_t item;
         uint32_t bad, fine;
-    } rows[] = { { DT_F32, 4, 0xff800000u, 0xff7fffffu }, { DT_F16, 2, 0x7c01, 0x7f80 & 0xfbff }, { DT_BF16, 2, 0xff80, 0x7c00 } };
+    } rows[] = { { DT_F32, 4, 0xff800000u, 0xff7fffffu },
+                 { DT_F16, 2, 0x7c01, 0x7f80 & 0xfbff },
+                 { DT_BF16, 2, 0xff80, 0x7c00 } };
     enum { COUNT = 3000017 };
     EACH(i, rows)
     {
         unsigned char *data = malloc(COUNT * rows[i].item + 1);
         for (size_t k = 0; k < COUNT; k++) memcpy(data + 1 + k * rows[i].item, &rows[i].fine, rows[i].item);
-        Weight t = { .name = (char *)(size_t)"x", .dtype = rows[i].type, .ndim = 1, .shape = { COUNT }, .data = data + 1 };
+        Weight t = {
+            .name = (char *)(size_t) "x", .dtype = rows[i].type, .ndim = 1, .shape = { COUNT }, .data = data + 1
+        };
         Err e;
         assert_int_equal(scan_weight(&t, false, &e), 0);
-        static const size_t places[] = { COUNT - 1, COUNT - 8, 2500000, 1048577, 17, 0 }; /* each is the first from then on */
+        static const size_t places[] = {
+            COUNT - 1, COUNT - 8, 2500000, 1048577, 17, 0
+        }; /* each is the first from then on */
         EACH(k, places)
         {
             char want[100];
