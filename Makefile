@@ -92,7 +92,7 @@ $(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-e
 $(B)/nn/kernels_avx2.o $(B)/nn/peak_avx2.o: EXTRA += -mavx2 -mfma -mf16c
 AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 $(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o: EXTRA += $(AVX512)
-$(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16
+$(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 
 $(B)/third_party/%.o: EXTRA = -w
 

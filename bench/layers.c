@@ -65,10 +65,10 @@ static double run(Nn *nn, const Case *c, Tensor x, const float *w, const float *
     Tensor prompt = { x.data, 2, 77, 1, c->in };
     switch (c->kind) {
     case CONV3:
-        nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 9), b, c->in, c->out, 3, NULL }, x);
+        nn_conv2d(nn, &(Conv){ .w = panels(w, c->out, c->in, 9), .b = b, .in = c->in, .out = c->out, .k = 3 }, x);
         return 2 * 9 * pixels * in * out;
     case CONV1:
-        nn_conv2d(nn, &(Conv){ panels(w, c->out, c->in, 1), b, c->in, c->out, 1, NULL }, x);
+        nn_conv2d(nn, &(Conv){ .w = panels(w, c->out, c->in, 1), .b = b, .in = c->in, .out = c->out, .k = 1 }, x);
         return 2 * pixels * in * out;
     case LINEAR:
         nn_linear(nn, &(Linear){ panels(w, c->out, c->in, 1), b, c->in, c->out }, x);

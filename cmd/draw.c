@@ -108,7 +108,9 @@ static int load(Run *r, const Origin *from, bool any_model, Err *e)
     if (!j->threads) j->threads = omp_get_num_procs();
     omp_set_num_threads(j->threads); /* looking the weights over obeys -t too */
     progress_say(&r->progress, "loading the model");
-    ModelPaths paths = { .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory };
+    ModelPaths paths = {
+        .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
+    };
     r->model = model_open(&paths, e);
     if (!r->model) return -1;
     model_hash_begin(r->model);

@@ -18,7 +18,9 @@ const Kernels *const kernels_rows[] = {
 bool kernels_supported(const Kernels *k)
 {
 #ifdef LIMN_X86
-    if (k == &kernels_avx512bf16) return __builtin_cpu_supports("avx512bf16") && kernels_supported(&kernels_avx512);
+    if (k == &kernels_avx512bf16)
+        return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
+               kernels_supported(&kernels_avx512);
     if (k == &kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

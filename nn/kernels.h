@@ -23,6 +23,25 @@ typedef struct {
     size_t rows, cols, k;
 } GemmSize;
 
+/* Factors as 16-bit integers, a scale for each row of the left and each column of the right. */
+typedef struct {
+    const int16_t *a; /* [rows, k], lda from a row to the next */
+    size_t lda;
+    const float *a_scale; /* [rows] */
+    const int16_t *b;     /* [k / 2, PANEL, 2] */
+    const float *b_scale; /* [PANEL] */
+} FactorsI16;
+
+/* A tile of a convolution's result. */
+typedef struct {
+    float *y;
+    const float *bias;     /* [channels], or NULL */
+    const float *residual; /* strides as y's, perhaps y; or NULL */
+    size_t row, pixel;     /* floats from a row of pixels, or a pixel, to the next */
+    int rows, cols;        /* pixels there are, at most 4 each way */
+    size_t channels;       /* at most PANEL */
+} WinogradTile;
+
 typedef struct {
     const char *name;
 
@@ -31,10 +50,11 @@ typedef struct {
     void (*gelu)(float *y, const float *x, size_t n);       /* exact: x/2 (1 + erf(x/sqrt 2)) */
     void (*quick_gelu)(float *y, const float *x, size_t n); /* x sigmoid(1.702 x) */
 
-    void (*add)(float *y, const float *x, size_t n);                                    /* y += x */
-    void (*scale)(float *y, float s, size_t n);                                         /* y *= s */
-    void (*center)(float *y, const float *x, float shift, float scale, size_t n);       /* y = (x + shift) scale */
-    void (*affine)(float *y, const float *x, const float *a, const float *b, size_t n); /* y = x a + b */
+    void (*add)(float *y, const float *x, size_t n);                                         /* y += x */
+    void (*scale)(float *y, float s, size_t n);                                              /* y *= s */
+    void (*center)(float *y, const float *x, float shift, float scale, size_t n);            /* y = (x + shift) scale */
+    void (*affine)(float *y, const float *x, const float *a, const float *b, size_t n);      /* y = x a + b */
+    void (*affine_silu)(float *y, const float *x, const float *a, const float *b, size_t n); /* y = silu(x a + b) */
 
     /* sum[i] += x[i], sq[i] += x[i]^2, in double: the channels of one pixel */
     void (*moments)(double *sum, double *sq, const float *x, size_t n);
@@ -57,6 +77,15 @@ typedef struct {
     /* The same from bfloat16 factors with f32 sums: b [k / 2, PANEL, 2], k even. NULL where the CPU has no such product. */
     void (*gemm_bf16)(float *y, const uint16_t *a, size_t lda, const uint16_t *b, GemmSize s, bool more);
     void (*to_bf16)(uint16_t *y, const float *x, size_t n); /* rounded to nearest even */
+    /*
+     * The same from 16-bit integers: x = scale * integer, of 15 bits or more beside the largest sums that can be, so that a
+     * product's sum of k terms is exact in 32 bits. k even, at most 256. NULL where the CPU has no such product.
+     */
+    void (*gemm_i16)(float *y, const FactorsI16 *f, GemmSize s, bool more);
+    /* The left side: rows of x, ldx apart, k a multiple of 16. */
+    void (*rows_i16)(int16_t *y, size_t ldy, float *scale, size_t lds, const float *x, GemmSize s);
+    /* The right side: x [k, PANEL], k even. */
+    void (*columns_i16)(int16_t *y, float *scale, const float *x, size_t k);
     /* y = tile + bias + residual, where bias and residual (ldy apart, as y) may be NULL */
     void (*finish_tile)(float *y, size_t ldy, const float *tile, const float *bias, const float *residual, GemmSize s);
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */
@@ -76,11 +105,11 @@ typedef struct {
      * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c: a multiple of 16.
      * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels; the next tile's lie `ahead` floats further (a hint).
      * weights: u[36] of [depth, PANEL] = G g G^T of g [depth, 9, PANEL].
-     * output: y [4, 4, PANEL] = A^T m A of m[36], stride apart.
+     * output: the tile = A^T m A + bias + residual, m[36] of PANEL.
      */
     void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t ahead, size_t c);
     void (*winograd_weights)(float *u, size_t stride, const float *g, size_t depth);
-    void (*winograd_output)(float *y, const float *m, size_t stride);
+    void (*winograd_output)(const WinogradTile *t, const float *m, size_t stride);
 
     const AttentionKernel *attention, *attention_bf16; /* the second rounds its factors; NULL: there is none */
 

@@ -1,4 +1,4 @@
-/* kernels_avx512bf16.c - the avx512bf16 row of the kernel table: avx512's and products of bfloat16; see kernels.inc. */
+/* kernels_avx512bf16.c - the avx512bf16 row of the kernel table: avx512's and products of 16-bit factors; see kernels.inc. */
 #include <immintrin.h>
 
 #define ROW              kernels_avx512bf16
@@ -6,4 +6,5 @@
 #define VEC_BYTES        64
 #define VEC_FROM_HALF(p) ((vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p))))
 #define WITH_BF16
+#define WITH_VNNI
 #include "nn/kernels.inc"

@@ -31,12 +31,12 @@ typedef struct {
 
 typedef struct {
     Arena *arena;
-    const Kernels *k;  /* kernels_select() */
-    int threads;       /* >= 1 */
-    bool bf16;         /* products of linear layers and attention may round their factors to bfloat16; sums stay f32 */
-    GroupStats *stats; /* NULL but for tiles; then n is 1 */
-    Profile *profile;  /* NULL: nobody asks what each layer costs */
-    size_t forget;     /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
+    const Kernels *k; /* kernels_select() */
+    int threads;      /* >= 1 */
+    bool bf16; /* products may round their factors to 16 bits: bfloat16, in 3x3 convolutions integers (winograd.c) */
+    GroupStats *stats;   /* NULL but for tiles; then n is 1 */
+    Profile *profile;    /* NULL: nobody asks what each layer costs */
+    size_t forget; /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 
@@ -49,10 +49,12 @@ typedef struct {
 
 /* Cross-correlation, zero padding. */
 typedef struct {
-    Panels w;       /* depth in * k * k, as files have them: [out, in, k, k] */
-    const float *b; /* as Linear's */
-    int in, out, k; /* k 1 or 3 */
-    const float *u; /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
+    Panels w;           /* depth in * k * k, as files have them: [out, in, k, k] */
+    const float *b;     /* as Linear's */
+    int in, out, k;     /* k 1 or 3 */
+    const float *u;     /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
+    const int16_t *u16; /* the same rounded, and their scales */
+    const float *u_scale;
 } Conv;
 
 /* Group norm and layer norm: scale and shift a channel. */

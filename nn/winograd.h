@@ -1,6 +1,7 @@
 /*
- * winograd.h - weights of 3x3 convolutions kept in their transformed form. It takes 16 bytes for each of the 9 weights of 4
- * or 2, so it is done where memory allows; the results have the same bits.
+ * winograd.h - weights of 3x3 convolutions kept in their transformed form, as floats or, for products that round (Nn.bf16), as
+ * 16-bit integers. It takes 16 or 8 bytes for each weight of 4 or 2, so it is done where memory allows; the results have the
+ * same bits. Where a convolution wants the other form it makes it as if none was kept.
  */
 #ifndef LIMN_NN_WINOGRAD_H
 #define LIMN_NN_WINOGRAD_H
@@ -8,9 +9,9 @@
 #include "nn/bind.h"
 
 /* Bytes of the transformed weights; 0 where the convolution is never computed so. */
-size_t winograd_bytes(const Conv *c);
+size_t winograd_bytes(const Conv *c, bool rounded);
 
-/* Transforms them on all cores into memory that m owns. Error: out of memory. */
-int winograd_keep(Conv *c, const Kernels *k, BoundMemory *m, Err *e);
+/* Transforms them on all cores into memory that m owns. rounded: k has gemm_i16. Error: out of memory. */
+int winograd_keep(Conv *c, const Kernels *k, bool rounded, BoundMemory *m, Err *e);
 
 #endif

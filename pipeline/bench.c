@@ -139,7 +139,7 @@ static Tensor normals(Nn *nn, int n, int h, int w, int c)
     return t;
 }
 
-static Nn unet_nn(const Bench *b)
+static Nn network_nn(const Bench *b)
 {
     Nn nn = b->nn;
     nn.bf16 = b->bf16;
@@ -151,7 +151,7 @@ static Nn unet_nn(const Bench *b)
 static void prompt(Bench *b)
 {
     const UNet *u = b->networks->unet;
-    Nn nn = unet_nn(b);
+    Nn nn = network_nn(b);
     b->kv = tensor_new(nn.arena, b->job->batch, TOKENS, 1, unet_context_columns(u));
     size_t mark = nn.arena->used;
     unet_context(&nn, u, normals(&nn, b->job->batch, TOKENS, 1, unet_context_width(u)), b->kv);
@@ -167,14 +167,14 @@ static Tensor step(Bench *b)
     const UNetInputs in = { .kv = b->kv,
                             .pooled = added.data,
                             .ids = added.data ? added.data + tensor_len(added) - (size_t)(n * ids) : NULL };
-    Nn nn = unet_nn(b);
+    Nn nn = network_nn(b);
     return unet_forward(&nn, u, x, 500, &in);
 }
 
 static Tensor decode(Bench *b)
 {
     const Vae *v = b->networks->vae;
-    Nn nn = b->nn;
+    Nn nn = network_nn(b);
     nn.forget = b->large;
     return vae_decode(&nn, v, normals(&b->nn, 1, b->side, b->side, vae_latent_channels(v)));
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
+#include "pipeline/precision.h"
 #include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/safetensors.h"
@@ -119,10 +120,15 @@ static Needs needs_of(const Model *m, int width, int height)
     job_init(&j);
     j.width = n.width;
     j.height = n.height;
+    bool rounded = false; /* as auto chooses */
+    const char *why;
+    Err e;
+    const Kernels *k = kernels_select(&why);
+    if (k) precision_choose(&rounded, "auto", k, unet_weight_bytes(m->unet), &e);
     for (int i = 0; m->tokenizer && i < 3; i++) {
         free(j.memory);
         j.memory = mem_strdup(memory_choices[i]);
-        size_t need = generator_memory(m, &j, 1), transformed = unet_transformed_bytes(m->unet);
+        size_t need = generator_memory(m, &j, 1), transformed = unet_transformed_bytes(m->unet, rounded);
         bool kept = i == 2 || (i == 1 && transformed <= MODEL_SMALL);
         n.choice[i] = need ? need + (kept ? transformed : 0) : 0;
     }

@@ -332,8 +332,8 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
-/* The UNet, in every step: where it is cheap, or memory is short. */
-static Nn unet_nn(const Generator *g)
+/* For the UNet and the VAE; text is encoded in f32. A large model's weights are let go of where that is cheap, or memory is short. */
+static Nn network_nn(const Generator *g)
 {
     Nn nn = g->nn;
     nn.bf16 = g->bf16;
@@ -346,7 +346,7 @@ static Nn unet_nn(const Generator *g)
 static void prepare_kv(Generator *g)
 {
     double start = now();
-    Nn nn = unet_nn(g);
+    Nn nn = network_nn(g);
     g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
     unet_context(&nn, g->m->unet, g->context, g->kv);
     g->time.text += now() - start;
@@ -370,7 +370,7 @@ static int check_cancelled(const Generator *g, Err *e)
 static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 {
     size_t mark = g->nn.arena->used;
-    Nn nn = unet_nn(g);
+    Nn nn = network_nn(g);
     UNetInputs in = { .kv = tensor_slice(g->kv, g->kv.n - x.n, x.n), .cond = g->cond };
     tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
     arena_reset(g->nn.arena, mark);
@@ -473,9 +473,9 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
 
 static Tensor decode(Generator *g, Tensor x)
 {
-    Nn nn = g->nn;
-    nn.forget = g->m->large; /* each layer has its turn once */
-    Tensor z = tensor_like(g->nn.arena, x);
+    Nn nn = network_nn(g);
+    Tensor z = tensor_like(nn.arena, x);
+    if (g->m->large) nn.forget = 1; /* each layer has its turn once */
     float scaling = vae_scaling_factor(g->m->vae);
     for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
     return g->tile == VAE_WHOLE ? vae_decode(&nn, g->m->vae, z) : vae_decode_tiled(&nn, g->m->vae, z, g->tile);

@@ -80,7 +80,7 @@ const Option job_options[] = {
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
     { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, NULL,
-      "bf16: the UNet's linear layers and attention in bfloat16, faster where the CPU has it" },
+      "bf16: products of 16-bit factors, faster where the CPU has them" },
     { "tile", 0, OPT_CHOICE, JOB(tile), NULL, 0, 0, "x|y|both", PICTURE, NULL,
       "seamless: opposite edges continue each other, left and right (x), top and bottom (y)" },
     { "transparent", 0, OPT_FLAG, JOB(transparent), "false", 0, 0, NULL, PICTURE, NULL,

@@ -12,6 +12,7 @@
 #include "pipeline/checking.h"
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
+#include "pipeline/precision.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -111,18 +112,19 @@ void model_rest(const Model *m, PartId part)
 }
 
 /* Transformed weights are kept where they are asked for, or small beside what is free. */
-static int keep_transformed(Model *m, const char *memory, Err *e)
+static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
 {
-    const char *why = NULL;
+    const char *why = NULL, *memory = p->memory ? p->memory : "normal";
     const Kernels *k = kernels_select(&why);
-    size_t need = unet_transformed_bytes(m->unet), left = mem_available(GEMM_MAPPED);
-    bool high = memory && strcmp(memory, "high") == 0, low = memory && strcmp(memory, "low") == 0;
+    bool high = strcmp(memory, "high") == 0, low = strcmp(memory, "low") == 0, rounded;
     if (!k) return err_usage(e, "%s", why);
+    if (precision_choose(&rounded, p->precision ? p->precision : "auto", k, unet_weight_bytes(m->unet), e)) return -1;
+    size_t need = unet_transformed_bytes(m->unet, rounded), left = mem_available(GEMM_MAPPED);
     if (low || (!high && (need > MODEL_SMALL || need > left / 8))) return 0;
     if (need > left)
         return err_set(e, "--memory high takes %.0f MB more for transformed weights, %.0f MB are free: use normal",
                        (double)need * 1e-6, (double)left * 1e-6);
-    return unet_keep_transformed(m->unet, k, e);
+    return unet_keep_transformed(m->unet, k, rounded, e);
 }
 
 /* The vocabulary is sorted beside the networks' binding. */
@@ -183,7 +185,7 @@ Model *model_open(const ModelPaths *p, Err *e)
         goto fail;
     }
     if (read_networks(m, p->no_weights, e)) goto fail;
-    if (!p->no_weights && keep_transformed(m, p->memory, e)) goto fail;
+    if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     complete_defaults(m);
     return m;
 

@@ -51,6 +51,14 @@ static void test_activations(void **state)
     for (const Kernels *const *k = kernels_rows; *k; k++) {
         if (!kernels_supported(*k)) continue;
         check_act((*k)->name, "silu", (*k)->silu, exact_silu);
+        for (size_t n = 0; n < 70; n++) {
+            (*k)->affine_silu(y, x, x + 200, x + 400, n);
+            for (size_t i = 0; i < n; i++) {
+                double v = (double)x[i] * (double)x[200 + i] + (double)x[400 + i], want = exact_silu(v);
+                double off = (fabs(v) + fabs((double)x[i] * (double)x[200 + i])) * 0x1p-23;
+                assert_true(fabs((double)y[i] - want) <= 1.2 * off + (4e-7 + 1.2e-7 * fabs(v)) * fabs(want) + 1e-34);
+            }
+        }
         check_act((*k)->name, "gelu", (*k)->gelu, exact_gelu);
         check_act((*k)->name, "quick_gelu", (*k)->quick_gelu, exact_quick_gelu);
     }
@@ -264,18 +272,30 @@ static void test_finish(void **state)
     }
 }
 
-/* Lavin & Gray's matrices for the points 0, 1, -1, 2, -2 and infinity. */
-static const double BT[6][6] = { { 4, 0, -5, 0, 1, 0 },  { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
-                                 { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
-static const double G[6][3] = { { 1.0 / 4, 0, 0 },
-                                { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
-                                { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
-                                { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
-                                { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
-                                { 0, 0, 1 } };
-static const double AT[4][6] = {
-    { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 }
-};
+/* The matrices for the points 0, a, -a, b, -b and infinity, a = 3/4 and b = 3/2 (Lavin & Gray 2016; Toom-Cook). */
+enum { POINT_4THS = 3, FAR_4THS = 6 };
+static const double A = POINT_4THS / 4.0, B = FAR_4THS / 4.0;
+
+static void matrices(double bt[6][6], double g[6][3], double at[4][6])
+{
+    const double points[5] = { 0, A, -A, B, -B };
+    memset(bt, 0, 36 * sizeof(double));
+    memset(g, 0, 18 * sizeof(double));
+    memset(at, 0, 24 * sizeof(double));
+    for (int i = 0; i < 6; i++) {
+        double others[7] = { 1 }, scale = 1; /* the product of x - p over all other finite points, by rising powers */
+        int degree = 0;
+        for (int j = 0; j < 5; j++) {
+            if (j == i) continue;
+            for (int d = ++degree; d > 0; d--) others[d] = others[d - 1] - points[j] * others[d];
+            others[0] *= -points[j];
+            if (i < 5) scale *= points[i] - points[j];
+        }
+        for (int d = 0; d < 6; d++) bt[i][d] = d <= degree ? others[d] : 0;
+        for (int d = 0; d < 3; d++) g[i][d] = i < 5 ? pow(points[i], d) / scale : d == 2;
+        for (int d = 0; d < 4; d++) at[d][i] = i < 5 ? pow(points[i], d) : d == 3;
+    }
+}
 
 /*
  * out [rows, rows] = M d M^T, M [rows, cols], d's numbers `step` apart. Returns no more than the sum of its terms' sizes:
@@ -305,11 +325,44 @@ static void check_transform(const char *row, const double want[36], const double
             fail_msg("%s: number %d of %d is %g, exactly %g", row, i, n, (double)got[(size_t)i * step], want[i]);
 }
 
+/* Pixels of a tile lie 40 apart, rows of pixels 170: there is something between them to spoil. */
+static void check_output(const Kernels *k, const double at[4][6], WinogradTile t, const float *residual)
+{
+    enum { STRIDE = 57, PIXEL = 40, ROW = 170 };
+    double want[36], size[36];
+    float *to = fenced(), untouched;
+    memcpy(&untouched, to, sizeof untouched);
+    if (residual && t.residual != residual) { /* in place */
+        memcpy(to, residual, 4 * ROW * sizeof *to);
+        t.residual = to;
+    }
+    t.y = to;
+    t.row = ROW;
+    t.pixel = PIXEL;
+    bool in_place = t.residual == to;
+    k->winograd_output(&t, x, STRIDE);
+    if (!in_place)
+        guarded(k->name, "winograd_output",
+                ((size_t)(t.rows - 1) * ROW + (size_t)(t.cols - 1) * PIXEL + t.channels) * sizeof *to);
+    for (size_t i = 0; i < 4 * ROW; i++) {
+        size_t row = i / ROW, col = i % ROW / PIXEL, c = i % ROW % PIXEL;
+        if ((int)row >= t.rows || (int)col >= t.cols || c >= t.channels) {
+            assert_memory_equal(to + i, in_place ? residual + i : &untouched, sizeof untouched);
+            continue;
+        }
+        transform(at[0], 4, 6, x + c, STRIDE, want, size);
+        double add = (t.bias ? (double)t.bias[c] : 0) + (residual ? (double)residual[i] : 0);
+        size_t n = 4 * row + col;
+        assert_true(fabs(to[i] - want[n] - add) <= 8 * 0x1p-24 * size[n] + 2 * 0x1p-24 * (size[n] + 3 * fabs(add) + 8));
+    }
+}
+
 static void test_winograd(void **state)
 {
     (void)state;
     enum { STEP = 83 }; /* floats from one of the 36 to the next: 48 are written */
-    double want[36], size[36];
+    double want[36], size[36], bt[6][6], g[6][3], at[4][6];
+    matrices(bt, g, at);
     for (const Kernels *const *k = kernels_rows; *k; k++) {
         if (!kernels_supported(*k)) continue;
         fill(1);
@@ -320,7 +373,7 @@ static void test_winograd(void **state)
             (*k)->winograd_input(v, STEP, pixels, 0, c);
             guarded((*k)->name, "winograd_input", (35 * STEP + c) * sizeof *v);
             for (size_t i = 0; i < c; i++) {
-                transform(BT[0], 6, 6, x + i, 51, want, size);
+                transform(bt[0], 6, 6, x + i, 51, want, size);
                 check_transform((*k)->name, want, size, v + i, STEP, 36);
             }
         }
@@ -329,17 +382,100 @@ static void test_winograd(void **state)
             (*k)->winograd_weights(u, STEP, x, depth);
             guarded((*k)->name, "winograd_weights", (35 * STEP + depth * PANEL) * sizeof *u);
             for (size_t i = 0; i < depth * PANEL; i++) {
-                transform(G[0], 6, 3, x + i / PANEL * 9 * PANEL + i % PANEL, PANEL, want, size);
+                transform(g[0], 6, 3, x + i / PANEL * 9 * PANEL + i % PANEL, PANEL, want, size);
                 check_transform((*k)->name, want, size, u + i, STEP, 36);
             }
         }
-        float *y16 = fenced();
-        (*k)->winograd_output(y16, x, 57);
-        guarded((*k)->name, "winograd_output", 16 * PANEL * sizeof *y16);
-        for (size_t i = 0; i < PANEL; i++) {
-            transform(AT[0], 4, 6, x + i, 57, want, size);
-            check_transform((*k)->name, want, size, y16 + i, PANEL, 16);
-        }
+        for (int how = 0; how < 6; how++) /* bias; no residual, one, one in place */
+            for (size_t c = 1; c <= PANEL; c += c == 5 ? 10 : 1)
+                for (int pixels = 0; pixels < 16; pixels++)
+                    check_output(*k, at,
+                                 (WinogradTile){ .bias = how & 1 ? x + 1100 : NULL,
+                                                 .residual = how / 2 == 1 ? x + 1200 : NULL,
+                                                 .rows = 1 + pixels / 4,
+                                                 .cols = 1 + pixels % 4,
+                                                 .channels = c },
+                                 how / 2 ? x + 1200 : NULL);
+    }
+}
+
+/* ---- 16-bit integers ---- */
+
+/* What a length may be: just so small that no sum of products leaves 32 bits. */
+static void check_lengths(const int16_t *row, size_t row_step, const int16_t *column, size_t k)
+{
+    double a = 0, b = 0;
+    for (size_t i = 0; i < k; i++) {
+        a += pow(row[i * row_step], 2);
+        b += pow(column[i / 2 * 2 * PANEL + i % 2], 2);
+    }
+    assert_true(sqrt(a) * sqrt(b) < 0x1p31);
+}
+
+/* Rounded to the nearest multiple of the scale, which uses the bits there are. */
+static void check_rounded(float v, int16_t got, float scale)
+{
+    assert_true(fabs((double)v - (double)got * (double)scale) <= (double)scale * 0.505);
+}
+
+/* Rows and columns: how 0, normal; 1, one large element; 2, all equal; 3, tiny; 4, huge; 5, zeros. */
+static void numbers(int how, size_t n)
+{
+    fill(how == 3 ? 1e-15f : how == 4 ? 1e15f : 1);
+    for (size_t i = 0; i < n; i++) {
+        if (how == 1) x[i] = i % 61 == 7 ? 1000 : 1e-3f * x[i];
+        if (how == 2) x[i] = 3;
+        if (how == 5) x[i] = 0;
+    }
+}
+
+static void check_i16(const Kernels *k, int how, GemmSize s)
+{
+    enum { MOST = 256, ROWS_MOST = 17, LDY = MOST + 16 };
+    static _Alignas(64) int16_t a[ROWS_MOST * LDY], b[MOST * PANEL];
+    static _Alignas(64) float right[MOST * PANEL], out[ROWS_MOST * PANEL];
+    float a_scale[2 * ROWS_MOST], b_scale[PANEL];
+    numbers(how, 2 * N);
+    for (size_t i = 0; i < s.k * PANEL; i++) right[i] = x[i * 7 % (2 * N)];
+    size_t rows = s.rows * s.k > 2 * N ? 2 * N / s.k : s.rows;
+    k->rows_i16(a, LDY, a_scale, 2, x, (GemmSize){ .rows = rows, .k = s.k });
+    k->columns_i16(b, b_scale, right, s.k);
+    for (size_t i = 0; i < rows * s.k; i++) check_rounded(x[i], a[i / s.k * LDY + i % s.k], a_scale[i / s.k * 2]);
+    for (size_t i = 0; i < s.k * PANEL; i++)
+        check_rounded(right[i], b[i / PANEL / 2 * 2 * PANEL + i % PANEL * 2 + i / PANEL % 2], b_scale[i % PANEL]);
+
+    float scales[ROWS_MOST];
+    for (size_t i = 0; i < rows; i++) scales[i] = a_scale[2 * i];
+    s.rows = rows;
+    for (int more = 0; more < 2; more++) {
+        for (size_t i = 0; i < rows * PANEL; i++) out[i] = (float)i;
+        k->gemm_i16(out, &(FactorsI16){ a, LDY, scales, b, b_scale }, s, more);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < s.cols; j++) {
+                int64_t sum = 0;
+                for (size_t p = 0; p < s.k; p++) sum += (int64_t)a[i * LDY + p] * b[p / 2 * 2 * PANEL + j * 2 + p % 2];
+                check_lengths(a + i * LDY, 1, b + 2 * j, s.k);
+                double want = (double)sum * (double)b_scale[j] * (double)scales[i],
+                       had = more ? (double)(i * PANEL + j) : 0;
+                assert_true(fabs((double)out[i * PANEL + j] - want - had) <= 4 * 0x1p-24 * (fabs(want) + had));
+            }
+    }
+}
+
+static void test_i16(void **state)
+{
+    (void)state;
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k) || !(*k)->gemm_i16) continue;
+        for (int how = 0; how < 6; how++)
+            for (size_t depth = 16; depth <= 256; depth += depth < 64 ? 16 : 64)
+                for (size_t rows = 1; rows <= 17; rows++)
+                    check_i16(*k, how, (GemmSize){ rows, rows % 3 ? PANEL : rows, depth });
+
+        float row[16] = { NAN, 1 }, scale;
+        int16_t to[16];
+        (*k)->rows_i16(to, 16, &scale, 1, row, (GemmSize){ .rows = 1, .k = 16 });
+        assert_true(isnan(scale)); /* and so is every product with it */
     }
 }
 
@@ -362,7 +498,7 @@ int main(void)
         cmocka_unit_test(test_activations), cmocka_unit_test(test_softmax_step), cmocka_unit_test(test_simple),
         cmocka_unit_test(test_halves),      cmocka_unit_test(test_find_bad),     cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_center),      cmocka_unit_test(test_finish),       cmocka_unit_test(test_winograd),
-        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_select), cmocka_unit_test(test_i16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,8 @@ static double *direct(const RandomConv *r, Tensor x, int oh, int ow, int stride,
 static RandomConv random_conv(int in, int out, int k)
 {
     const float *w = normals((size_t)(in * out * k * k));
-    return (RandomConv){ { test_panels(w, out, in * k * k), normals((size_t)out), in, out, k, NULL }, w };
+    Conv c = { .w = test_panels(w, out, in * k * k), .b = normals((size_t)out), .in = in, .out = out, .k = k };
+    return (RandomConv){ c, w };
 }
 
 static void check_conv(int n, int h, int w, int in, int out)

@@ -370,35 +370,38 @@ static int each_conv(UNet *u, int (*visit)(void *ctx, Conv *c, Err *e), void *ct
     return visit(ctx, &u->conv_in, e) || visit(ctx, &u->conv_out, e) ? -1 : 0;
 }
 
-static int add_bytes(void *ctx, Conv *c, Err *e)
-{
-    (void)e;
-    *(size_t *)ctx += winograd_bytes(c);
-    return 0;
-}
-
-size_t unet_transformed_bytes(const UNet *u)
-{
-    size_t bytes = 0;
-    Err e;
-    each_conv((UNet *)(size_t)u, add_bytes, &bytes, &e);
-    return bytes;
-}
-
 typedef struct {
+    bool rounded;
+    size_t bytes;
     const Kernels *kernels;
     BoundMemory *memory;
 } Keeping;
 
+static int add_bytes(void *ctx, Conv *c, Err *e)
+{
+    Keeping *k = ctx;
+    (void)e;
+    k->bytes += winograd_bytes(c, k->rounded);
+    return 0;
+}
+
+size_t unet_transformed_bytes(const UNet *u, bool rounded)
+{
+    Keeping k = { .rounded = rounded };
+    Err e;
+    each_conv((UNet *)(size_t)u, add_bytes, &k, &e);
+    return k.bytes;
+}
+
 static int keep(void *ctx, Conv *c, Err *e)
 {
     const Keeping *k = ctx;
-    return winograd_keep(c, k->kernels, k->memory, e);
+    return winograd_keep(c, k->kernels, k->rounded, k->memory, e);
 }
 
-int unet_keep_transformed(UNet *u, const Kernels *k, Err *e)
+int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e)
 {
-    return each_conv(u, keep, &(Keeping){ k, &u->memory }, e);
+    return each_conv(u, keep, &(Keeping){ .rounded = rounded, .kernels = k, .memory = &u->memory }, e);
 }
 
 size_t unet_weight_bytes(const UNet *u) { return u->weights; }

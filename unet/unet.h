@@ -26,10 +26,11 @@ int unet_cond_width(const UNet *u);    /* time_cond_proj_dim (LCM); 0: none */
 int unet_factor(const UNet *u);        /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
- * take, and their making (on all cores; error: out of memory). The results have the same bits.
+ * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.bf16). The results have the
+ * same bits.
  */
-size_t unet_transformed_bytes(const UNet *u);
-int unet_keep_transformed(UNet *u, const Kernels *k, Err *e);
+size_t unet_transformed_bytes(const UNet *u, bool rounded);
+int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e);
 size_t unet_weight_bytes(const UNet *u); /* without transformed ones: the network's size */
 size_t unet_bytes(const UNet *u);        /* memory of converted and transformed weights */
 size_t unet_borrowed(const UNet *u);     /* bytes that are read where the file has them */
