@@ -36,7 +36,7 @@ typedef struct {
     bool bf16; /* products may round their factors to 16 bits: bfloat16, in 3x3 convolutions integers (winograd.c) */
     GroupStats *stats;   /* NULL but for tiles; then n is 1 */
     Profile *profile;    /* NULL: nobody asks what each layer costs */
-    size_t forget; /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
+    size_t forget;       /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 

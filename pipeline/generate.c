@@ -379,7 +379,7 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
 /* The first call need not wait until all weights are looked over. */
 static int begin_call(Generator *g, Err *e)
 {
-    if (!g->time.first) g->time.first = now();
+    if (g->time.first == 0) g->time.first = now();
     if (g->calls) return model_check(g->m, e);
     model_check_begin(g->m);
     return 0;

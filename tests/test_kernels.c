@@ -498,7 +498,7 @@ int main(void)
         cmocka_unit_test(test_activations), cmocka_unit_test(test_softmax_step), cmocka_unit_test(test_simple),
         cmocka_unit_test(test_halves),      cmocka_unit_test(test_find_bad),     cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_center),      cmocka_unit_test(test_finish),       cmocka_unit_test(test_winograd),
-        cmocka_unit_test(test_select), cmocka_unit_test(test_i16),
+        cmocka_unit_test(test_select),      cmocka_unit_test(test_i16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
