@@ -5,11 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-enum { TOUCHED = 64 << 10, POPULATE_WRITE = 23 /* Linux 5.14; not in older headers */ };
 
 static void *checked(void *p)
 {
@@ -33,12 +30,6 @@ char *mem_strndup(const char *s, size_t n)
     return copy;
 }
 
-void mem_touch(void *p, size_t size)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)p / page * page;
-    if (size >= TOUCHED) madvise((void *)begin, (size_t)p + size - begin, POPULATE_WRITE);
-}
-
 /* The number after `key` in a file of "key value" lines, or the first number where key is "". False: not there. */
 static int number_in(const char *path, const char *key, size_t *out)
 {
@@ -55,14 +46,19 @@ static int number_in(const char *path, const char *key, size_t *out)
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-size_t mem_available(size_t mapped)
+size_t mem_free(void)
 {
     size_t left = SIZE_MAX, n, used;
     if (number_in("/proc/meminfo", "MemAvailable:", &n)) left = smaller(left, n * 1024);
     if (number_in("/sys/fs/cgroup/memory.max", "", &n) && number_in("/sys/fs/cgroup/memory.current", "", &used))
         left = smaller(left, n > used ? n - used : 0);
+    return left;
+}
+
+size_t mem_available(size_t mapped)
+{
+    size_t left = mem_free(), pages;
     struct rlimit limit;
-    size_t pages;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         number_in("/proc/self/statm", "", &pages))
         left = smaller(left, limit.rlim_cur > pages * 4096 + mapped ? limit.rlim_cur - pages * 4096 - mapped : 0);

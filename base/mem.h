@@ -13,13 +13,13 @@ void *mem_grow(void *old, size_t size);     /* realloc; the new part is not zero
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
-/* Memory that is about to be written gets its pages in one call instead of a fault for each; only a hint. */
-void mem_touch(void *p, size_t size);
-
 /*
  * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.
  * mapped: address space that libraries will take beside, which counts where that is limited (ulimit -v).
  */
 size_t mem_available(size_t mapped);
+
+/* The same without the limits on address space: what files that are mapped already may fill. */
+size_t mem_free(void);
 
 #endif
