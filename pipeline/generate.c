@@ -399,6 +399,8 @@ static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
         if (memo_get(g->memo, &key, out)) return 0;
     }
     evaluate(g, out, x, t);
+    size_t len = out.data ? tensor_len(out) : 0;
+    if (g->nn.k->find_bad(out.data, len) < len && model_check(g->m, e)) return -1; /* that says which tensor */
     if (shared) memo_put(g->memo, &key, out);
     return 0;
 }
