@@ -5,11 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-enum { TOUCHED = 64 << 10, POPULATE_WRITE = 23 /* Linux 5.14; not in older headers */ };
 
 static void *checked(void *p)
 {
@@ -31,12 +28,6 @@ char *mem_strndup(const char *s, size_t n)
     char *copy = mem_alloc(n + 1);
     memcpy(copy, s, n);
     return copy;
-}
-
-void mem_touch(void *p, size_t size)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)p / page * page;
-    if (size >= TOUCHED) madvise((void *)begin, (size_t)p + size - begin, POPULATE_WRITE);
 }
 
 /* The number after `key` in a file of "key value" lines, or the first number where key is "". False: not there. */

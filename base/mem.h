@@ -13,9 +13,6 @@ void *mem_grow(void *old, size_t size);     /* realloc; the new part is not zero
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
-/* Memory that is about to be written gets its pages in one call instead of a fault for each; only a hint. */
-void mem_touch(void *p, size_t size);
-
 /*
  * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.
  * mapped: address space that libraries will take beside, which counts where that is limited (ulimit -v).

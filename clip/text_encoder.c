@@ -210,6 +210,7 @@ int text_encoder_vocab(const TextEncoder *t) { return t->s.vocab; }
 int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
 int text_encoder_projection(const TextEncoder *t) { return t->s.projection; }
 size_t text_encoder_bytes(const TextEncoder *t) { return t->memory.bytes; }
+size_t text_encoder_borrowed(const TextEncoder *t) { return t->memory.borrowed; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
 

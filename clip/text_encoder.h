@@ -20,8 +20,9 @@ int text_encoder_width(const TextEncoder *t);  /* hidden_size */
 int text_encoder_tokens(const TextEncoder *t); /* max_position_embeddings */
 int text_encoder_vocab(const TextEncoder *t);
 int text_encoder_layers(const TextEncoder *t);
-int text_encoder_projection(const TextEncoder *t); /* width of the pooled output */
-size_t text_encoder_bytes(const TextEncoder *t);   /* memory of converted weights */
+int text_encoder_projection(const TextEncoder *t);  /* width of the pooled output */
+size_t text_encoder_bytes(const TextEncoder *t);    /* memory of converted weights */
+size_t text_encoder_borrowed(const TextEncoder *t); /* bytes that are read where the file has them */
 
 /*
  * ids     [n, tokens], each 0 .. vocab - 1 (checked by the caller: tokenizer_size() <= vocab)

@@ -149,7 +149,7 @@ static void drop_generator(Run *r)
 
 Model *batch_open_model(const Job *j, Err *e)
 {
-    omp_set_num_threads(j->threads ? j->threads : omp_get_num_procs()); /* repacking the weights obeys -t too */
+    omp_set_num_threads(j->threads ? j->threads : omp_get_num_procs()); /* looking the weights over obeys -t too */
     Model *m = model_open(&(ModelPaths){ .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer }, e);
     if (m && model_hash(m, e)) {
         model_free(m);

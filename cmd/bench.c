@@ -81,7 +81,8 @@ static void report(const BenchJob *j, const BenchResult *r, const Part *parts, b
     for (const Part *p = parts; p->name; p++)
         printf("  %-22s %8.3f s %8.0f GFLOP/s of %.4g GFLOP\n", p->title, p->pass->seconds,
                rate(p->pass->flops, p->pass->seconds), p->pass->flops * 1e-9);
-    printf("  %-22s %8.0f MB\n", "peak memory", (double)r->peak_bytes * 1e-6);
+    printf("  %-22s %8.0f MB resident\n", "peak memory", (double)r->peak_bytes * 1e-6);
+    printf("  %-22s %8.0f MB; large: resident while they are needed\n", "weights", (double)r->weights_bytes * 1e-6);
     printf("  %-22s %8.0f GFLOP/s in registers", "this machine, f32", r->peak.f32);
     if (r->peak.sgemm > 0) printf(", %.0f by OpenBLAS sgemm", r->peak.sgemm);
     printf("\n");
@@ -149,6 +150,7 @@ static void report_json(const BenchJob *j, const BenchResult *r, const Part *par
         { "peak_bf16_gflops", r->peak.bf16 },
         { "make_seconds", r->make_seconds },
         { "peak_mb", (double)r->peak_bytes * 1e-6 },
+        { "weights_mb", (double)r->weights_bytes * 1e-6 },
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cJSON_AddNumberToObject(root, numbers[i].name, numbers[i].value);

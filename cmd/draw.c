@@ -106,7 +106,7 @@ static int load(Run *r, const Origin *from, bool any_model, Err *e)
 {
     Job *j = r->job;
     if (!j->threads) j->threads = omp_get_num_procs();
-    omp_set_num_threads(j->threads); /* repacking the weights obeys -t too */
+    omp_set_num_threads(j->threads); /* looking the weights over obeys -t too */
     progress_say(&r->progress, "loading the model");
     ModelPaths paths = {
         .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
@@ -228,8 +228,9 @@ static int draw_atlas(const Run *r, Err *e)
 
 /* ---- -v ---- */
 
-static void tell(const Run *r, double seconds)
+static void tell(const Run *r, double start)
 {
+    double seconds = progress_now() - start;
     const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     const Timing *t = generator_timing(r->generator);
@@ -240,8 +241,10 @@ static void tell(const Run *r, double seconds)
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
     fprintf(stderr, "kernels  %s, %d thread%s\n", k ? k->name : "?", j->threads, j->threads == 1 ? "" : "s");
-    fprintf(stderr, "time     %.2f s: text %.2f, sampling %.2f (%d evaluations), decoding %.2f\n", seconds, t->text,
-            t->sample, t->evals, t->decode);
+    fprintf(
+        stderr,
+        "time     %.2f s: text %.2f, sampling %.2f (%d evaluations), decoding %.2f; the first step began after %.2f\n",
+        seconds, t->text, t->sample, t->evals, t->decode, t->first - start);
     fprintf(stderr, "memory   %.0f MB at most, %.0f of it for activations\n", (double)use.ru_maxrss / 1024,
             (double)t->memory / 1048576);
 }
@@ -279,7 +282,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     for (int i = 1; i <= j->count; i++)
         if (interrupt_check(e) || draw_one(&r, i, e)) goto done;
     if (draw_atlas(&r, e)) goto done;
-    if (j->verbose && !j->quiet) tell(&r, progress_now() - start);
+    if (j->verbose && !j->quiet) tell(&r, start);
     failed = 0;
 
 done:

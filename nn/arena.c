@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { ALIGN = 64 };
 
@@ -35,6 +36,12 @@ void *arena_alloc(Arena *a, size_t bytes)
     if (arena_dry(a)) return NULL;
     assert(a->used <= a->size && "arena too small: the dry pass measured another shape");
     return a->base + at;
+}
+
+void arena_rest(Arena *a)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (a->used + page - 1) / page * page;
+    if (a->base && from < a->size) madvise(a->base + from, a->size - from, MADV_DONTNEED);
 }
 
 void arena_reset(Arena *a, size_t mark) { a->used = mark; }

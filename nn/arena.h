@@ -26,6 +26,9 @@ void arena_release(Arena *a);
 /* 64-byte aligned, not cleared. NULL in a dry arena. Asserts that the arena is large enough. */
 void *arena_alloc(Arena *a, size_t bytes);
 
+/* What is not in use goes back to the system; it comes anew on the next use. */
+void arena_rest(Arena *a);
+
 /* size_t mark = a->used; ... arena_reset(a, mark); */
 void arena_reset(Arena *a, size_t mark);
 

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "nn/kernels.h"
+#include "nn/scan.h"
 
 enum { NAME_SIZE = 400 };
 
@@ -16,9 +17,9 @@ void binder_init(Binder *b, Weights *w, Err *e) { *b = (Binder){ .weights = w, .
 
 BoundMemory binder_take(Binder *b)
 {
-    BoundMemory m = { b->blocks, b->count, b->bytes };
+    BoundMemory m = { b->blocks, b->count, b->bytes, b->borrowed };
     b->blocks = NULL;
-    b->count = b->bytes = 0;
+    b->count = b->bytes = b->borrowed = 0;
     return m;
 }
 
@@ -77,7 +78,7 @@ bool bind_has(const Binder *b, const char *name)
 
 static void *new_block(Binder *b, size_t bytes)
 {
-    BoundMemory m = { b->blocks, b->count, b->bytes };
+    BoundMemory m = { .blocks = b->blocks, .count = b->count, .bytes = b->bytes };
     void *p = bound_new(&m, bytes, b->e);
     b->blocks = m.blocks;
     b->count = m.count;
@@ -157,7 +158,7 @@ static const float *as_f32(Binder *b, const Weight *t)
     size_t n = weight_count(t), piece = 1 << 16, bad = n;
     bool in_place = t->dtype == DT_F32 && (size_t)t->data % sizeof(float) == 0;
     if (!wanted(b, in_place ? 0 : n * sizeof(float))) return unused;
-    if (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16) {
+    if (!scan_knows(t->dtype)) {
         float *dst = new_block(b, n * sizeof *dst);
         if (dst && weight_to_f32(t, dst, b->e)) {
             err_in(b->e, t->name);
@@ -184,6 +185,15 @@ static const float *as_f32(Binder *b, const Weight *t)
     return dst;
 }
 
+/* A tensor is used where it lies. */
+static int borrow(Binder *b, Weight *t)
+{
+    if (b->check_only) return 0;
+    b->borrowed += t->bytes;
+    t->unchecked = weights_are_put_off(b->weights);
+    return weights_dry(b->weights) || t->unchecked ? 0 : scan_weight(t, false, b->e);
+}
+
 int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const int64_t *shape)
 {
     const Weight *t = take(b, name, "", ndim, shape);
@@ -193,26 +203,14 @@ int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const 
 
 int bind_table(Binder *b, Table *out, const char *name, int rows, int width)
 {
-    const Weight *t = take(b, name, "", 2, (int64_t[]){ rows, width });
+    Weight *t = take(b, name, "", 2, (int64_t[]){ rows, width });
     if (!t) return -1;
     *out = (Table){ t->data, t->dtype, (size_t)width };
-    if (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16) {
+    if (!scan_knows(t->dtype)) {
         *out = (Table){ (const unsigned char *)as_f32(b, t), DT_F32, (size_t)width };
         return out->data ? 0 : -1;
     }
-    if (!wanted(b, 0)) return 0;
-
-    const Kernels *k = kernels_select(&(const char *){ NULL });
-    size_t n = weight_count(t), bad = n;
-    enum { PIECE = 1024 };
-#pragma omp parallel for schedule(static) reduction(min : bad) if (n > 64 * PIECE)
-    for (size_t from = 0; from < n; from += PIECE) {
-        float values[PIECE];
-        size_t m = n - from < PIECE ? n - from : PIECE, at = convert(k, values, t, from, m);
-        if (at < m && from + at < bad) bad = from + at;
-    }
-    weights_converted(b->weights, t);
-    return bad < n ? bad_value(b, t, bad) : 0;
+    return borrow(b, t);
 }
 
 void table_row(const Table *t, size_t row, float *to)
@@ -234,66 +232,51 @@ static int bind_vector(Binder *b, const float **out, const char *name, const cha
 
 /* Parts of one matrix: tensors whose rows stand below each other. */
 typedef struct {
-    const Weight *tensor[BIND_JOINED];
+    Weight *tensor[BIND_JOINED];
     int count;
-    int taps;
 } Parts;
 
-static PanelType panel_type(const Parts *m)
+/* Whether products can read it where it lies: all parts of one type that they know. */
+static bool readable(const Parts *m)
 {
-    DType t = m->tensor[0]->dtype;
-    for (int i = 1; i < m->count; i++)
-        if (m->tensor[i]->dtype != t) t = DT_F32;
-    return t == DT_F16 ? PANEL_F16 : t == DT_BF16 ? PANEL_BF16 : PANEL_F32;
+    bool same = scan_knows(m->tensor[0]->dtype);
+    for (int i = 1; i < m->count; i++) same = same && m->tensor[i]->dtype == m->tensor[0]->dtype;
+    return same;
 }
 
-/* Tensors of another type than the panels': their values as f32, one after the other. NULL with b->e set on failure. */
-static float *parts_as_f32(Binder *b, const Parts *m, size_t each)
+/* The parts' values as f32, one after the other. */
+static int convert_parts(Binder *b, Panels *p, const Parts *m)
 {
-    float *all = mem_array((size_t)m->count * each, sizeof *all);
-    for (int i = 0; i < m->count; i++)
-        if (weight_to_f32(m->tensor[i], all + (size_t)i * each, b->e)) {
-            err_in(b->e, m->tensor[i]->name);
-            free(all);
-            return NULL;
-        }
-    return all;
-}
-
-static int pack(Binder *b, Panels *p, const Parts *m)
-{
-    size_t rows = (size_t)p->n / (size_t)m->count, k = (size_t)p->k, item = panel_item(p->type);
-    void *dst = new_block(b, panels_bytes(p));
-    if (!dst) return -1;
-    float *converted = NULL;
-    bool same = true;
-    for (int i = 0; i < m->count; i++) same = same && dtype_size(m->tensor[i]->dtype) == item;
-    if (!same && !(converted = parts_as_f32(b, m, rows * k))) return -1;
-
-    const unsigned char **row = mem_array((size_t)p->n, sizeof *row);
-    for (size_t r = 0; r < (size_t)p->n; r++)
-        row[r] =
-            converted ? (const unsigned char *)(converted + r * k) : m->tensor[r / rows]->data + r % rows * k * item;
-    size_t bad = panels_pack(p, dst, row, m->taps);
-    free(row);
-    free(converted);
-    if (bad < (size_t)p->n * k) return bad_value(b, m->tensor[bad / k / rows], bad % (rows * k));
-    for (int i = 0; i < m->count; i++) weights_converted(b->weights, m->tensor[i]);
-    p->data = dst;
+    size_t each = (size_t)p->n / (size_t)m->count * (size_t)p->k;
+    float *all = new_block(b, (size_t)m->count * each * sizeof *all);
+    if (!all) return -1;
+    for (int i = 0; i < m->count; i++) {
+        if (weight_to_f32(m->tensor[i], all + (size_t)i * each, b->e)) return err_in(b->e, m->tensor[i]->name);
+        weights_converted(b->weights, m->tensor[i]);
+        p->data[i] = (const unsigned char *)(all + (size_t)i * each);
+    }
     return 0;
 }
 
 static int bind_panels(Binder *b, Panels *p, const Parts *m)
 {
-    p->type = panel_type(m);
-    for (int i = 0; i < m->count; i++) {
-        DType t = m->tensor[i]->dtype;
-        if (t != DT_F32 && t != DT_F16 && t != DT_BF16 && t != DT_F64)
+    p->parts = m->count;
+    p->data[0] = (const unsigned char *)unused;
+    for (int i = 0; i < m->count; i++)
+        if (!scan_knows(m->tensor[i]->dtype) && m->tensor[i]->dtype != DT_F64)
             return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64", m->tensor[i]->name,
-                           dtype_name(t));
+                           dtype_name(m->tensor[i]->dtype));
+    if (!readable(m)) {
+        p->type = PANEL_F32;
+        return wanted(b, (size_t)p->n * (size_t)p->k * sizeof(float)) ? convert_parts(b, p, m) : 0;
     }
-    if (wanted(b, panels_bytes(p))) return pack(b, p, m);
-    p->data = unused;
+    DType t = m->tensor[0]->dtype;
+    p->type = t == DT_F16 ? PANEL_F16 : t == DT_BF16 ? PANEL_BF16 : PANEL_F32;
+    p->mapped = weights_mapped(b->weights);
+    for (int i = 0; i < m->count; i++) {
+        if (borrow(b, m->tensor[i])) return -1;
+        if (m->tensor[i]->data) p->data[i] = m->tensor[i]->data; /* a set that is only described may have none */
+    }
     return 0;
 }
 
@@ -302,7 +285,7 @@ static int bind_panels(Binder *b, Panels *p, const Parts *m)
 int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bias)
 {
     *l = (Linear){ .w = { .k = in, .n = out }, .in = in, .out = out };
-    Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1, .taps = 1 };
+    Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1 };
     if (!m.tensor[0] || bind_panels(b, &l->w, &m)) return -1;
     return bias ? bind_vector(b, &l->b, name, ".bias", out) : 0;
 }
@@ -310,7 +293,7 @@ int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bi
 int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out)
 {
     *l = (Linear){ .w = { .k = in, .n = out, .paired = true }, .in = in, .out = out };
-    Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1, .taps = 1 };
+    Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1 };
     const float *bias;
     if (!m.tensor[0] || bind_panels(b, &l->w, &m) || bind_vector(b, &bias, name, ".bias", out)) return -1;
     if (bias == unused) return 0;
@@ -328,7 +311,7 @@ int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out)
 
 int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, int out, bool bias)
 {
-    Parts m = { .taps = 1 };
+    Parts m = { .count = 0 };
     const float *biases[BIND_JOINED] = { NULL };
     for (; names[m.count]; m.count++) {
         assert(m.count < BIND_JOINED);
@@ -351,7 +334,7 @@ int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, i
 int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k)
 {
     *c = (Conv){ .w = { .k = k * k * in, .n = out }, .in = in, .out = out, .k = k };
-    Parts m = { .tensor = { take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k }) }, .count = 1, .taps = k * k };
+    Parts m = { .tensor = { take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k }) }, .count = 1 };
     if (!m.tensor[0] || bind_panels(b, &c->w, &m)) return -1;
     return bind_vector(b, &c->b, name, ".bias", out);
 }

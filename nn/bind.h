@@ -1,5 +1,5 @@
 /*
- * bind.h - from named tensors to layers: shapes checked, weights repacked once.
+ * bind.h - from named tensors to layers: shapes and values checked. Matrices stay where the file has them.
  *
  * A network's bind function walks its structure with dotted names as diffusers writes them. The first missing or
  * mis-shaped tensor stops it with what was found and what was expected; bind_finish() reports extra ones.
@@ -19,16 +19,17 @@ typedef struct {
     void **blocks;    /* heap memory of converted weights, released with the network */
     size_t count;
     size_t bytes;    /* held in blocks */
+    size_t borrowed; /* used where the file has them */
     bool check_only; /* names and shapes are checked, nothing is converted: the layer must not be used */
     Err *e;
 } Binder;
 
 void binder_init(Binder *b, Weights *w, Err *e);
 
-/* The converted weights, handed to the network that owns them from now on. */
+/* The converted weights, handed to the network that owns them from now on; borrowed: bytes beside them. */
 typedef struct {
     void **blocks;
-    size_t count, bytes;
+    size_t count, bytes, borrowed;
 } BoundMemory;
 BoundMemory binder_take(Binder *b);
 /* Another block, 64-byte aligned. NULL with e set: out of memory. */
@@ -47,7 +48,7 @@ int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bi
 /* out counts values and gates: the tensor's first half, and its second; nn_linear() multiplies them. With bias. */
 int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out);
 /* Layers of the same shape and input as one, [.., count * out]; names ends with NULL. */
-enum { BIND_JOINED = 3 };
+enum { BIND_JOINED = PANELS_JOINED };
 int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, int out, bool bias);
 int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k); /* with bias */
 int bind_norm(Binder *b, Norm *n, const char *name, int c, int groups, float eps);

@@ -9,6 +9,8 @@
 #include "nn/gemm.h"
 #include "nn/group_norm.h"
 
+enum { MAX_TAPS = 9 };
+
 /* -1: beyond the edge */
 static int inside(int at, int size, bool wrap)
 {
@@ -25,15 +27,17 @@ const float *conv_pixel(const Convolution *c, size_t n, int y, int x)
     return c->x.data + (row * (size_t)c->x.w + (size_t)(x / c->up)) * (size_t)c->x.c;
 }
 
-/* One output pixel's neighbourhood: k*k*in floats. */
+/* One output pixel's neighbourhood in the order of the weights: [in, k * k]. */
 static void gather(const void *ctx, float *dst, size_t row)
 {
     const Convolution *c = ctx;
     size_t pixels = (size_t)c->y.h * (size_t)c->y.w, p = row % pixels, in = (size_t)c->conv->in;
     int y = (int)(p / (size_t)c->y.w) * c->stride - c->pad, x = (int)(p % (size_t)c->y.w) * c->stride - c->pad;
-    for (int ky = 0; ky < c->conv->k; ky++)
-        for (int kx = 0; kx < c->conv->k; kx++, dst += in)
-            memcpy(dst, conv_pixel(c, row / pixels, y + ky, x + kx), in * sizeof *dst);
+    int k = c->conv->k, taps = k * k;
+    const float *pixel[MAX_TAPS];
+    for (int t = 0; t < taps; t++) pixel[t] = conv_pixel(c, row / pixels, y + t / k, x + t % k);
+    for (size_t i = 0; i < in; i++)
+        for (int t = 0; t < taps; t++) *dst++ = pixel[t][i];
 }
 
 static void multiply(Nn *nn, const Convolution *c)
@@ -84,6 +88,7 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
         PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
         if (fast) winograd_convolve(nn, &c);
         else multiply(nn, &c);
+        forget_weights(nn, &cv->w, tensor_rows(c.y));
     }
     arena_reset(nn->arena, mark);
     return c.y;

@@ -8,7 +8,7 @@
 enum {
     DEPTH = 256, /* of k at once: a converted panel of 32 KB */
     PART = 512,  /* rows that a panel is converted for */
-    RIGHT = DEPTH * PANEL * 3 / 2,
+    RIGHT = DEPTH * PANEL,
     PREPARED_BYTES = 8 << 20 /* of the left side at once: a share of L3 */
 };
 
@@ -19,8 +19,9 @@ typedef struct {
     size_t depth; /* k, even for bfloat16 */
     size_t lda;   /* items from one prepared row to the next */
     size_t rows;  /* prepared at once */
+    size_t threads;
     void *left;   /* [rows, lda] */
-    float *right; /* [threads][RIGHT]: a piece of a panel, as f32 and as pairs */
+    float *right; /* [threads][RIGHT]: a piece of a panel, as f32 or as pairs */
     float *tile;  /* [threads][PART * PANEL] */
     float *line;  /* [threads][depth]: a row before it is rounded */
 } Work;
@@ -64,13 +65,16 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
 
     for (size_t k = 0; k < w->depth; k += DEPTH) {
         size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
-        PanelRange r = { k, (size_t)p->w->k - k < size.k ? (size_t)p->w->k - k : size.k };
+        bool last = k + DEPTH >= w->depth;
+        PanelPiece piece = { panel, k, (size_t)p->w->k - k < size.k ? (size_t)p->w->k - k : size.k };
+        PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + DEPTH, DEPTH };
         if (w->bf16) {
-            uint16_t *pairs = (uint16_t *)(void *)(right + DEPTH * PANEL);
-            panel_pairs(w->k, p->w, panel, r, right, pairs);
+            uint16_t *pairs = (uint16_t *)(void *)right;
+            panel_pairs(w->k, p->w, piece, next, pairs);
             w->k->gemm_bf16(tile, (const uint16_t *)w->left + first * w->lda + k, w->lda, pairs, size, k > 0);
         } else {
-            w->k->gemm_f32(tile, x + first * w->lda + k, w->lda, panel_f32(w->k, p->w, panel, r, right), size, k > 0);
+            panel_f32(w->k, p->w, piece, next, right);
+            w->k->gemm_f32(tile, x + first * w->lda + k, w->lda, right, size, k > 0);
         }
     }
 
@@ -91,6 +95,7 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     bool copied = !in_place(p, bf16);
     w->lda = copied ? spread(w->depth, item) : p->ldx;
     w->rows = p->rows;
+    w->threads = threads;
     if (copied) {
         size_t most = PREPARED_BYTES / (w->lda * item) / PART * PART, blocks;
         if (most < PART) most = PART;
@@ -144,4 +149,9 @@ void gemm(const Nn *nn, const Product *p)
         if (p->residual) one.residual = p->residual + i * each * p->ldy;
         multiply(nn, &one);
     }
+}
+
+void forget_weights(const Nn *nn, const Panels *w, size_t rows)
+{
+    if (nn->forget && rows >= nn->forget && !arena_dry(nn->arena)) panels_forget(w);
 }

@@ -37,4 +37,7 @@ typedef struct {
 /* In a dry arena it only counts its memory. */
 void gemm(const Nn *nn, const Product *p);
 
+/* After a layer of so many rows: its weights' pages are let go of, if nn says so. */
+void forget_weights(const Nn *nn, const Panels *w, size_t rows);
+
 #endif

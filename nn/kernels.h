@@ -15,6 +15,9 @@
 /* Columns of weights that lie together (panels.h): the width of a product's tile. */
 enum { PANEL = 32 };
 
+/* Types of weights in files. */
+typedef enum { PANEL_F32, PANEL_F16, PANEL_BF16 } PanelType;
+
 /* A tile of a product: rows x cols (<= PANEL), k terms each. */
 typedef struct {
     size_t rows, cols, k;
@@ -73,8 +76,7 @@ typedef struct {
     void (*gemm_f32)(float *y, const float *a, size_t lda, const float *b, GemmSize s, bool more);
     /* The same from bfloat16 factors with f32 sums: b [k / 2, PANEL, 2], k even. NULL where the CPU has no such product. */
     void (*gemm_bf16)(float *y, const uint16_t *a, size_t lda, const uint16_t *b, GemmSize s, bool more);
-    void (*to_bf16)(uint16_t *y, const float *x, size_t n);   /* rounded to nearest even */
-    void (*pair_bf16)(uint16_t *y, const float *x, size_t k); /* x [k, PANEL] -> y [k / 2, PANEL, 2]; odd k: zeros */
+    void (*to_bf16)(uint16_t *y, const float *x, size_t n); /* rounded to nearest even */
     /*
      * The same from 16-bit integers: x = scale * integer, of 15 bits or more beside the largest sums that can be, so that a
      * product's sum of k terms is exact in 32 bits. k even, at most 256. NULL where the CPU has no such product.
@@ -88,23 +90,25 @@ typedef struct {
     void (*finish_tile)(float *y, size_t ldy, const float *tile, const float *bias, const float *residual, GemmSize s);
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */
     void (*finish_geglu)(float *y, size_t ldy, const float *tile, const float *bias, GemmSize s);
-    /* y[i] = f32 of half / bfloat16, n a multiple of PANEL */
-    void (*panel_f16)(float *y, const uint16_t *h, size_t n);
-    void (*panel_bf16)(float *y, const uint16_t *h, size_t n);
     /*
-     * y = x transposed, both [PANEL, PANEL], not the same; x is lost. Returns whether a value is NaN or infinity: has all bits
-     * of `exponent` (16-bit values), or is such an f32's bits.
+     * y [k, PANEL] = k values of each of PANEL rows of weights, transposed and as f32. The rows are what a file has, perhaps
+     * unaligned, and are not read beyond k; NULL: zeros. next: what will be wanted after them, fetched meanwhile (a hint, but no
+     * NULL). Without a look at NaN and infinity.
      */
-    bool (*pack16)(uint16_t *y, uint16_t *x, uint16_t exponent);
-    bool (*pack32)(uint32_t *y, uint32_t *x);
+    void (*panel_f32)(float *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
+                      PanelType type, size_t k);
+    /* The same rounded to bfloat16, for gemm_bf16: [k / 2, PANEL, 2]; an odd k ends with zeros. NULL where that is. */
+    void (*panel_pairs)(uint16_t *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
+                        PanelType type, size_t k);
 
     /*
-     * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c, n: multiples of 16.
-     * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels; the next tile's lie `ahead` floats further (a hint). weights: u[36] of n = G g G^T, g's nine taps `tap` apart.
+     * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c: a multiple of 16.
+     * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels; the next tile's lie `ahead` floats further (a hint).
+     * weights: u[36] of [depth, PANEL] = G g G^T of g [depth, 9, PANEL].
      * output: the tile = A^T m A + bias + residual, m[36] of PANEL.
      */
     void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t ahead, size_t c);
-    void (*winograd_weights)(float *u, size_t stride, const float *g, size_t tap, size_t n);
+    void (*winograd_weights)(float *u, size_t stride, const float *g, size_t depth);
     void (*winograd_output)(const WinogradTile *t, const float *m, size_t stride);
 
     const AttentionKernel *attention, *attention_bf16; /* the second rounds its factors; NULL: there is none */
@@ -113,6 +117,9 @@ typedef struct {
     size_t (*from_f16)(float *x, const uint16_t *h, size_t n);
     size_t (*from_bf16)(float *x, const uint16_t *h, size_t n);
     size_t (*find_bad)(const float *x, size_t n); /* the index of the first NaN or infinity, or n */
+    /* Whether n values of a file, perhaps unaligned, are neither: of 16 bits, where `exponent` is all ones in one; f32 */
+    bool (*finite16)(const void *data, size_t n, uint16_t exponent);
+    bool (*finite32)(const void *data, size_t n);
 } Kernels;
 
 /* The rows there are, best first, NULL-terminated; supported() says whether this CPU runs one. */

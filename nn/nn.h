@@ -36,6 +36,7 @@ typedef struct {
     bool bf16; /* products may round their factors to 16 bits: bfloat16, in 3x3 convolutions integers (winograd.c) */
     GroupStats *stats;   /* NULL but for tiles; then n is 1 */
     Profile *profile;    /* NULL: nobody asks what each layer costs */
+    size_t forget;       /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 
@@ -48,7 +49,7 @@ typedef struct {
 
 /* Cross-correlation, zero padding. */
 typedef struct {
-    Panels w;           /* depth k * k * in, the taps outermost (files: [out, in, k, k]) */
+    Panels w;           /* depth in * k * k, as files have them: [out, in, k, k] */
     const float *b;     /* as Linear's */
     int in, out, k;     /* k 1 or 3 */
     const float *u;     /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
@@ -66,8 +67,8 @@ typedef struct {
 typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
 
 /* A block's conv or linear that some configs lack has no weights. */
-static inline bool conv_present(const Conv *c) { return c->w.data != NULL; }
-static inline bool linear_present(const Linear *l) { return l->w.data != NULL; }
+static inline bool conv_present(const Conv *c) { return c->w.data[0] != NULL; }
+static inline bool linear_present(const Linear *l) { return l->w.data[0] != NULL; }
 
 /*
  * What a layer does besides; what is left out is not done. With a norm the input is normalised as it is read and need not be

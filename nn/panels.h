@@ -1,7 +1,7 @@
 /*
- * panels.h - weights laid out as products read them: panels of PANEL output columns, [panels][k][PANEL], in the precision
- * that the file has. A panel is converted (or transformed: winograd.c) to a small buffer whenever a product begins on it,
- * which costs little beside the product, so that half-precision weights stay half as large and exact.
+ * panels.h - weights as products read them: panels of PANEL output columns. They stay where the file has them, row by row, in the
+ * precision that the file has; a panel (or a piece of it) is transposed and converted to a small buffer whenever a product begins
+ * on it, which costs little beside the product. Nothing is copied when a model is opened.
  */
 #ifndef LIMN_NN_PANELS_H
 #define LIMN_NN_PANELS_H
@@ -12,13 +12,20 @@
 
 #include "nn/kernels.h"
 
-typedef enum { PANEL_F32, PANEL_F16, PANEL_BF16 } PanelType;
+enum { PANELS_JOINED = 3 };
 
+/*
+ * A matrix [n, k], of up to PANELS_JOINED tensors whose rows stand below each other, each as many. A convolution's row has the
+ * order of its file, [in, taps].
+ */
 typedef struct {
-    const void *data; /* 64-byte aligned; NULL: there are none */
+    const unsigned char
+        *data[PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. The first NULL: there are none */
+    int parts;                /* tensors; 0 counts as 1 */
     PanelType type;
-    int k, n;    /* depth; columns that count, the last panel is filled with zeros */
+    int k, n;    /* depth; columns, the last panel is filled with zeros */
     bool paired; /* GEGLU: half of each panel are values, half their gates; n counts both */
+    bool mapped; /* a file's pages, which panels_forget() may give back */
 } Panels;
 
 static inline size_t panel_item(PanelType t) { return t == PANEL_F32 ? 4 : 2; }
@@ -28,7 +35,7 @@ static inline size_t panels_of(const Panels *p)
 {
     return p->paired ? ((size_t)p->n / 2 + PANEL / 2 - 1) / (PANEL / 2) : panels_count(p->n);
 }
-static inline size_t panels_bytes(const Panels *p) { return panels_of(p) * (size_t)p->k * PANEL * panel_item(p->type); }
+static inline size_t panels_bytes(const Panels *p) { return (size_t)p->n * (size_t)p->k * panel_item(p->type); }
 /* Columns of panel i that count; of a paired one, those of the result. */
 static inline size_t panel_cols(const Panels *p, size_t i)
 {
@@ -39,21 +46,21 @@ static inline size_t panel_cols(const Panels *p, size_t i)
 /* The matrix row (output channel) that stands in column j of panel i, or -1: filled with zeros. */
 long panel_row(const Panels *p, size_t i, size_t j);
 
-/*
- * dst, of panels_bytes(), from rows as files have them: n times [channels, taps] in the panels' own type, perhaps unaligned.
- * k = taps * channels, taps first. All cores. Returns the index (row * k + place) of the first NaN or infinity, or n * k.
- */
-size_t panels_pack(const Panels *p, void *dst, const unsigned char *const *rows, int taps);
-
-/* Rows first .. first + k - 1 of a panel. */
+/* A piece of a panel: values first .. first + k - 1 of its rows. */
 typedef struct {
-    size_t first, k;
-} PanelRange;
+    size_t panel, first, k;
+} PanelPiece;
 
-/* That range of panel i as f32 [k, PANEL]: where it lies, or converted to buffer. */
-const float *panel_f32(const Kernels *kernels, const Panels *p, size_t i, PanelRange r, float *buffer);
+/*
+ * The piece as f32 [k, PANEL]. next: the one that will be wanted after it, fetched meanwhile; rows are far apart, so the processor
+ * does not see it coming. It may lie beyond the end.
+ */
+void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out);
 
-/* The same rounded to bfloat16, two rows side by side: [k / 2, PANEL, 2]; an odd k ends with zeros. buffer: k * PANEL floats. */
-void panel_pairs(const Kernels *kernels, const Panels *p, size_t i, PanelRange r, float *buffer, uint16_t *pairs);
+/* The same rounded to bfloat16, two values of a column side by side: [k / 2, PANEL, 2]; an odd k ends with zeros. */
+void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out);
+
+/* All of it was used and is not needed soon: its pages stop counting as ours (file.h). Nothing where it is not mapped. */
+void panels_forget(const Panels *p);
 
 #endif

@@ -77,7 +77,7 @@ typedef struct {
     float *v;            /* [pieces][POINTS][block][depth] */
     float *u;            /* [threads][POINTS][depth + 1][PANEL]; with reuse [threads][pieces].. */
     float *m;            /* [threads][POINTS][part][PANEL] */
-    float *g;            /* [threads][9][depth][PANEL]: a piece of a panel in f32 */
+    float *g;            /* [threads][depth][9][PANEL]: a piece of a panel in f32 */
     float *strip;        /* [threads][STRIP][depth]: normalised input; only with a norm */
 
     bool i16;
@@ -146,21 +146,15 @@ static void transform_input(const Work *w, const Region *r)
     }
 }
 
-/* A piece of a panel: u [POINTS][depth][PANEL]. g: room for [9][depth][PANEL]. */
+/* A piece of a panel: u [POINTS][depth][PANEL]. g: room for [depth][9][PANEL]. */
 static void transform_weights(const Kernels *k, const Conv *c, size_t panel, size_t piece, float *u, float *g)
 {
     Pieces d = pieces_of(c);
-    size_t depth = piece_depth(&d, piece), tap = depth * PANEL;
-    const float *taps = g;
-    for (size_t t = 0; t < 9; t++) {
-        const float *at = panel_f32(k, &c->w, panel, (PanelRange){ t * d.in + piece * d.depth, depth }, g + t * tap);
-        if (t == 0 && at != g) { /* f32 weights are read where they lie */
-            taps = at;
-            tap = d.in * PANEL;
-            break;
-        }
-    }
-    k->winograd_weights(u, point_floats(&d), taps, tap, depth * PANEL);
+    size_t depth = piece_depth(&d, piece), each = 9 * d.depth;
+    bool last = piece + 1 == d.pieces;
+    PanelPiece next = { last ? panel + (size_t)omp_get_num_threads() : panel, last ? 0 : (piece + 1) * each, each };
+    panel_f32(k, &c->w, (PanelPiece){ panel, piece * each, 9 * depth }, next, g);
+    k->winograd_weights(u, point_floats(&d), g, depth);
 }
 
 /* Floats of one piece of a panel. */

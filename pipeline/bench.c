@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "nn/gemm.h"
+#include "pipeline/model.h"
 #include "pipeline/synthetic.h"
 #include "pipeline/precision.h"
 #include "scheduler/rng.h"
@@ -123,8 +124,9 @@ typedef struct {
     Nn nn;
     const Networks *networks;
     bool bf16;
-    int side;  /* of the latent */
-    Tensor kv; /* the UNet's, of a prompt */
+    bool large; /* pages of weights are let go of as `limn generate` does */
+    int side;   /* of the latent */
+    Tensor kv;  /* the UNet's, of a prompt */
 } Bench;
 
 /* Normal numbers in the arena; the same for every run. */
@@ -141,6 +143,7 @@ static Nn network_nn(const Bench *b)
 {
     Nn nn = b->nn;
     nn.bf16 = b->bf16;
+    nn.forget = b->large ? MODEL_CHEAP_ROWS : 0;
     return nn;
 }
 
@@ -172,6 +175,7 @@ static Tensor decode(Bench *b)
 {
     const Vae *v = b->networks->vae;
     Nn nn = network_nn(b);
+    nn.forget = b->large;
     return vae_decode(&nn, v, normals(&b->nn, 1, b->side, b->side, vae_latent_channels(v)));
 }
 
@@ -242,8 +246,9 @@ static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena,
         arena_reset(&counts, 0);
         decode(&counting);
         *arena = counts.peak;
-        size_t need = counts.peak + unet_bytes(dry.unet) + vae_bytes(dry.vae) + synthetic_bytes(dry.unet_weights) +
-                      synthetic_bytes(dry.vae_weights);
+        size_t weights = synthetic_bytes(dry.unet_weights) + synthetic_bytes(dry.vae_weights);
+        b->large = weights > MODEL_SMALL;
+        size_t need = counts.peak + unet_bytes(dry.unet) + vae_bytes(dry.vae) + weights;
         size_t left = mem_available((size_t)b->nn.threads * GEMM_MAPPED);
         if (need > left)
             failed =
@@ -291,8 +296,10 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     if (!failed) prompt(&b);
     failed = failed || measure(&b, step, "UNet", &out->step, e);
     arena_reset(&arena, 0);
+    if (b.large) weights_forget(synthetic_weights(networks.unet_weights));
     failed = failed || measure(&b, decode, "VAE", &out->vae, e);
     out->peak_bytes = peak_bytes();
+    out->weights_bytes = synthetic_bytes(networks.unet_weights) + synthetic_bytes(networks.vae_weights);
     networks_release(&networks);
     arena_release(&arena);
     if (!failed) out->peak = peak_measure(j->threads);

@@ -40,7 +40,10 @@ typedef struct {
     double make_seconds; /* making and binding the weights */
     BenchPass step, vae; /* one call of the UNet; decoding one picture */
     Peak peak;           /* of the machine */
-    size_t peak_bytes;   /* the most memory that the process held */
+    size_t peak_bytes;   /* the most that counted as the process's memory (VmHWM) */
+    size_t
+        weights_bytes; /* of the weights; of large networks some of it does not count above: here it lies in shared memory, as
+                             a model's lies in the page cache */
 } BenchResult;
 
 /*

@@ -103,6 +103,7 @@ done:
 typedef struct {
     int width, height;
     size_t weights, memory; /* bytes; memory 0: cannot be said */
+    size_t cached;          /* of the weights: not in memory, but in the system's page cache */
     size_t choice[3];       /* the same memory for each of --memory's choices */
 } Needs;
 
@@ -110,7 +111,9 @@ static const char *const memory_choices[] = { "low", "normal", "high" };
 
 static Needs needs_of(const Model *m, int width, int height)
 {
-    Needs n = { .weights = text_encoder_bytes(m->text) + unet_bytes(m->unet) + vae_bytes(m->vae) };
+    size_t in_file = text_encoder_borrowed(m->text) + unet_borrowed(m->unet) + vae_borrowed(m->vae);
+    Needs n = { .weights = in_file + text_encoder_bytes(m->text) + unet_bytes(m->unet) + vae_bytes(m->vae) };
+    if (m->large) n.cached = in_file;
     Job j;
     n.width = width ? width : m->defaults.width;
     n.height = height ? height : m->defaults.height;
@@ -179,6 +182,7 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     cJSON_AddNumberToObject(root, "height", n->height);
     cJSON_AddNumberToObject(root, "weights_bytes", (double)n->weights);
     if (n->memory) cJSON_AddNumberToObject(root, "memory_bytes", (double)n->memory);
+    cJSON_AddNumberToObject(root, "cached_bytes", (double)n->cached);
     cJSON *choices = n->memory ? cJSON_AddObjectToObject(root, "memory_choices_bytes") : NULL;
     for (int i = 0; choices && i < 3; i++) cJSON_AddNumberToObject(choices, memory_choices[i], (double)n->choice[i]);
     if (m->note) cJSON_AddStringToObject(root, "note", m->note);
@@ -201,11 +205,14 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     str_addf(out, "  %-14s %d x %d\n", "own size", m->defaults.width, m->defaults.height);
     if (n->memory)
         str_addf(out, "  %-14s %.2f GB at %d x %d, %.2f GB of it weights\n", "memory", (double)n->memory * 1e-9,
-                 n->width, n->height, (double)n->weights * 1e-9);
+                 n->width, n->height, (double)(n->weights - n->cached) * 1e-9);
     else str_addf(out, "  %-14s %.2f GB for weights\n", "memory", (double)n->weights * 1e-9);
     if (n->memory)
         str_addf(out, "  %-14s %.2f GB with --memory low, %.2f GB with high\n", "", (double)n->choice[0] * 1e-9,
                  (double)n->choice[2] * 1e-9);
+    if (n->cached)
+        str_addf(out, "  %-14s %.2f GB of weights beside it, in the system's cache of files\n", "",
+                 (double)n->cached * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
     str_release(&types);

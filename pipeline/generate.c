@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/checking.h"
 #include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/prompts.h"
@@ -331,20 +332,24 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
     return all;
 }
 
-/* For the UNet and the VAE; text is encoded in f32. */
+/* For the UNet and the VAE; text is encoded in f32. A large model's weights are let go of where that is cheap, or memory is short. */
 static Nn network_nn(const Generator *g)
 {
     Nn nn = g->nn;
     nn.bf16 = g->bf16;
+    if (g->m->large && strcmp(g->j->memory, "high") != 0)
+        nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : MODEL_CHEAP_ROWS;
     return nn;
 }
 
 /* What all steps share of the UNet's work on the prompts. */
 static void prepare_kv(Generator *g)
 {
+    double start = now();
     Nn nn = network_nn(g);
     g->kv = tensor_new(nn.arena, g->context.n, g->context.h, 1, unet_context_columns(g->m->unet));
     unet_context(&nn, g->m->unet, g->context, g->kv);
+    g->time.text += now() - start;
 }
 
 /* ---- 4. the network, as the denoiser calls it ------------------------------------------------------------------------ */
@@ -371,10 +376,20 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
     arena_reset(g->nn.arena, mark);
 }
 
+/* The first call need not wait until all weights are looked over. */
+static int begin_call(Generator *g, Err *e)
+{
+    if (g->time.first == 0) g->time.first = now();
+    if (g->calls) return model_check(g->m, e);
+    model_check_begin(g->m);
+    return 0;
+}
+
 static int network(void *ctx, Tensor out, Tensor x, float t, Err *e)
 {
     Generator *g = ctx;
     if (check_cancelled(g, e)) return -1;
+    if (!arena_dry(&g->arena) && begin_call(g, e)) return -1;
     bool shared = g->calls++ == 0 && g->memo && out.data;
     MemoKey key;
     if (shared) {
@@ -460,6 +475,7 @@ static Tensor decode(Generator *g, Tensor x)
 {
     Nn nn = network_nn(g);
     Tensor z = tensor_like(nn.arena, x);
+    if (g->m->large) nn.forget = 1; /* each layer has its turn once */
     float scaling = vae_scaling_factor(g->m->vae);
     for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
     return g->tile == VAE_WHOLE ? vae_decode(&nn, g->m->vae, z) : vae_decode_tiled(&nn, g->m->vae, z, g->tile);
@@ -538,6 +554,8 @@ static int draw(Generator *g, const Request *requests, int n, Picture *out, Err 
     free(seeds);
     free(rng);
     g->time.sample = now() - start;
+    if (out && !failed) failed = model_check(g->m, e);
+    if (out) model_rest(g->m, PART_UNET);
     start = now();
     for (int i = 0; i < (out ? n : 1) && !failed;
          i++) /* decoding takes as long as steps do: Ctrl-C is asked for before it */
@@ -651,20 +669,18 @@ static bool weighted(const Prompts *const *prompts, int n)
     return false;
 }
 
-/* The context of a run, checked. */
+/* The embeddings of a run, checked. */
 static int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
 {
     double start = now();
     g->context = embed_all(g, prompts, n);
+    model_rest(g->m, PART_TEXT);
     g->time.text += now() - start;
     size_t len = tensor_len(g->context);
-    if (g->nn.k->find_bad(g->context.data, len) < len)
-        return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged%s",
-                       weighted(prompts, n) ? ", or those in the prompt are too large" : "");
-    start = now();
-    prepare_kv(g);
-    g->time.text += now() - start;
-    return 0;
+    if (g->nn.k->find_bad(g->context.data, len) == len) return 0;
+    if (model_check(g->m, e)) return -1;
+    return err_set(e, "the text encoder gave NaN or infinity: its weights are damaged%s",
+                   weighted(prompts, n) ? ", or those in the prompt are too large" : "");
 }
 
 static void trace_start(Generator *g, const Prompts *p)
@@ -706,6 +722,7 @@ Generator *generator_new(Model *m, Job *j, const Share *share, const Watch *w, E
     if (!kernels_select(&why)) err_usage(e, "%s", why);
     if (!g->nn.k || resolve(g, j, e) || given_latents(g, e)) goto fail;
     if (m->note && !j->prediction) warn(g, m->note);
+    if (m->warning[0]) warn(g, m->warning);
     embed_guidance(g);
     if (read_prompts(g, j->prompt, j->negative_prompt, &g->given_prompts, e)) goto fail;
     if (reserve(g, j, share && share->shrink, e)) goto fail;
@@ -773,11 +790,13 @@ int generator_run(Generator *g, const Request *requests, int n, Picture *out, Er
     g->ran = true;
 
     int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
+    if (!failed) prepare_kv(g);
     if (!failed && g->j->trace) trace_start(g, prompts[0]);
     if (!failed) failed = draw(g, requests, n, out, e);
     if (!failed && g->j->trace) failed = trace_write(&g->trace, g->j->trace, e);
 
     arena_reset(&g->arena, 0);
+    if (g->m->large) arena_rest(&g->arena); /* decoding needs the most */
     for (int i = 0; i < n; i++) prompts_release(&own[i]);
     for (int i = 0; i < n && failed; i++) picture_release(&out[i]);
     free(own);
@@ -791,6 +810,7 @@ int generator_batch(const Generator *g) { return g->batch; }
 size_t generator_memory(const Model *m, const Job *j, int batch)
 {
     size_t weights = unet_bytes(m->unet) + vae_bytes(m->vae) + text_encoder_bytes(m->text), need = 0;
+    if (!m->large) weights += unet_borrowed(m->unet) + vae_borrowed(m->vae) + text_encoder_borrowed(m->text);
     Job job;
     Err e;
     job_copy(&job, j);

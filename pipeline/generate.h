@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
     double load, text, sample, decode; /* seconds */
+    double first;                      /* when the first step began, by CLOCK_MONOTONIC */
     size_t memory;                     /* bytes reserved for activations */
     int evals;                         /* network evaluations */
 } Timing;
@@ -86,7 +87,10 @@ int generator_evals(const Model *m, const Job *j, int *evals, Err *e);
 /* Where a picture of the job goes: timeline_release() it. Error: what generator_new() says. */
 int generator_timeline(const Model *m, const Job *j, Timeline *out, Err *e);
 
-/* Bytes that a job of this model and size will need in all (weights, activations of a batch), from a dry pass. */
+/*
+ * Bytes that a job of this model and size will need in all (weights, activations of a batch), from a dry pass. A large model's
+ * matrices, which stay in the system's page cache, do not count.
+ */
 size_t generator_memory(const Model *m, const Job *j, int batch);
 
 #endif

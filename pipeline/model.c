@@ -1,11 +1,15 @@
 /* model.c - see model.h. */
 #include "pipeline/model.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "nn/scan.h"
+#include "pipeline/checking.h"
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
@@ -57,7 +61,10 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     if (!c) return -1;
     bool bound = false;
     if (dry) weights_set_dry(part->weights);
-    if (m->files->hashed_path) weights_set_mapped(part->weights); /* the built-in model has no files */
+    if (m->large) {
+        weights_set_mapped(part->weights);
+        weights_put_off(part->weights);
+    }
     switch (id) {
     case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
@@ -69,20 +76,39 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     return bound ? 0 : -1;
 }
 
-/* Whether the weights fit, before the first is repacked: matrices keep their precision, vectors become floats. */
-static int check_memory(const Parts *parts, Err *e)
+/* What the weights take: converted to memory of our own (vectors; types that products cannot read), or read in their file. */
+static void weigh(Model *m)
 {
-    size_t need = 0, left = mem_available(GEMM_MAPPED);
     for (PartId id = 0; id < PART_COUNT; id++) {
-        Weights *w = parts->part[id].weights;
+        Weights *w = m->files->part[id].weights;
         for (size_t i = 0; i < weights_count(w); i++) {
             const Weight *t = weights_at(w, i);
-            need += weight_count(t) * (t->ndim >= 2 && dtype_size(t->dtype) == 2 ? 2 : sizeof(float));
+            if (t->ndim >= 2 && scan_knows(t->dtype)) m->in_file += t->bytes;
+            else m->own += weight_count(t) * sizeof(float);
         }
     }
-    if (need <= left) return 0;
-    return err_set(e, "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
-                   (double)need * 1e-6, (double)left * 1e-6);
+    m->large = m->files->hashed_path && m->in_file > MODEL_SMALL; /* the built-in model has no files */
+}
+
+/* What is ours must fit. What the files hold need not: then they are read again and again, which the user is told. */
+static int check_memory(Model *m, Err *e)
+{
+    size_t left = mem_available(GEMM_MAPPED);
+    if (m->own > left)
+        return err_set(e,
+                       "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
+                       (double)m->own * 1e-6, (double)left * 1e-6);
+    if (m->large && m->own + m->in_file > left)
+        snprintf(
+            m->warning, sizeof m->warning,
+            "the model's weights are %.0f MB and %.0f MB of memory are free: its files will be read anew in every step",
+            (double)m->in_file * 1e-6, (double)left * 1e-6);
+    return 0;
+}
+
+void model_rest(const Model *m, PartId part)
+{
+    if (m->large) weights_forget(m->files->part[part].weights);
 }
 
 /* Transformed weights are kept where they are asked for, or small beside what is free. */
@@ -101,6 +127,47 @@ static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
     return unet_keep_transformed(m->unet, k, rounded, e);
 }
 
+/* The vocabulary is sorted beside the networks' binding. */
+typedef struct {
+    Model *m;
+    Err e;
+    bool failed;
+} Reading;
+
+static void *read_tokenizer(void *arg)
+{
+    Reading *r = arg;
+    const Parts *parts = r->m->files;
+    if (!parts->tokenizer_where) return NULL;
+    r->m->tokenizer = tokenizer_new(&parts->tokenizer, &r->e);
+    r->failed = !r->m->tokenizer;
+    if (r->failed) err_in(&r->e, parts->tokenizer_where);
+    return NULL;
+}
+
+static int bind_all(Model *m, bool dry, Err *e)
+{
+    if (!dry && check_memory(m, e)) return -1;
+    for (PartId id = 0; id < PART_COUNT; id++)
+        if (bind_part(m, &m->files->part[id], id, dry, e)) return -1;
+    if (m->large && !dry) model_check_later(m);
+    return 0;
+}
+
+static int read_networks(Model *m, bool dry, Err *e)
+{
+    Reading tokenizer = { .m = m };
+    pthread_t thread;
+    weigh(m);
+    bool beside = pthread_create(&thread, NULL, read_tokenizer, &tokenizer) == 0;
+    if (!beside) read_tokenizer(&tokenizer);
+    int failed = bind_all(m, dry, e);
+    if (beside) pthread_join(thread, NULL);
+    if (!tokenizer.failed) return failed;
+    *e = tokenizer.e;
+    return -1;
+}
+
 Model *model_open(const ModelPaths *p, Err *e)
 {
     Model *m = mem_alloc(sizeof *m);
@@ -117,13 +184,7 @@ Model *model_open(const ModelPaths *p, Err *e)
         err_in(e, parts->path);
         goto fail;
     }
-    if (parts->tokenizer_where && !(m->tokenizer = tokenizer_new(&parts->tokenizer, e))) {
-        err_in(e, parts->tokenizer_where);
-        goto fail;
-    }
-    if (!p->no_weights && check_memory(parts, e)) goto fail;
-    for (PartId id = 0; id < PART_COUNT; id++)
-        if (bind_part(m, &parts->part[id], id, p->no_weights, e)) goto fail;
+    if (read_networks(m, p->no_weights, e)) goto fail;
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     complete_defaults(m);
     return m;
@@ -136,6 +197,7 @@ fail:
 void model_free(Model *m)
 {
     if (!m) return;
+    model_check_drop(m);
     model_hash_drop(m);
     text_encoder_free(m->text);
     unet_free(m->unet);

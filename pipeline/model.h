@@ -44,12 +44,24 @@ typedef struct {
     TextEncoder *text;
     UNet *unet;
     Vae *vae;
-    struct Hashing *hashing; /* sha256 on its way (hash.c); NULL: not asked for, or there */
-    struct Parts *files;     /* what the networks borrow: sources, mapped files (parts.h) */
+    size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
+    bool large;        /* of files, and more than MODEL_SMALL: pages of weights are let go of when their turn is over */
+    char warning[160]; /* one line to tell the user; "" */
+    struct Checking *checking; /* values looked over on their way (checking.h); NULL: all are */
+    struct Hashing *hashing;   /* sha256 on its way (hash.c); NULL: not asked for, or there */
+    struct Parts *files;       /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;
 
-/* normal keeps transformed weights of at most so many bytes. */
+/* Bytes of weights: normal keeps transformed ones of at most so many; a larger model's stay in the system's page cache. */
 enum { MODEL_SMALL = 256 << 20 };
+
+/* Rows of a product beside which getting the pages of its weights again, when they were let go of, is cheap. */
+enum { MODEL_CHEAP_ROWS = 1024 };
+
+typedef enum { PART_TEXT, PART_UNET, PART_VAE, PART_COUNT } PartId;
+
+/* A large model's network is not needed soon: the pages of its weights stop counting as the program's. */
+void model_rest(const Model *m, PartId part);
 
 /* Error: everything that is wrong with the files, with the file's and the tensor's name. */
 Model *model_open(const ModelPaths *p, Err *e);

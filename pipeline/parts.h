@@ -11,8 +11,6 @@
 #include "weights/source.h"
 #include "weights/weights.h"
 
-typedef enum { PART_TEXT, PART_UNET, PART_VAE, PART_COUNT } PartId;
-
 /* One network: what it is built from. */
 typedef struct {
     char *where;        /* the file of the weights, for messages */

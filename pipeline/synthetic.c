@@ -80,7 +80,7 @@ static int make(void *ctx, Weight *t, bool described, Err *e)
     s->bytes += t->bytes;
     if (s->dry) return 0;
 
-    /* shared: pages that are let go of (weights_converted()) keep their values */
+    /* shared: pages that are let go of keep their values, as a file's do */
     void *p = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return err_set(e, "cannot get %.1f MB for %s: %s", (double)t->bytes * 1e-6, t->name, strerror(errno));
@@ -88,6 +88,7 @@ static int make(void *ctx, Weight *t, bool described, Err *e)
     s->maps = mem_grow(s->maps, (s->count + 1) * sizeof *s->maps);
     s->maps[s->count++] = (Bytes){ p, t->bytes };
     fill(s, t, p);
+    file_forget((Bytes){ p, t->bytes });
     return 0;
 }
 
@@ -96,8 +97,9 @@ Synthetic *synthetic_new(bool dry, int threads)
     Synthetic *s = mem_alloc(sizeof *s);
     *s = (Synthetic){ .weights = weights_new(), .dry = dry, .threads = threads };
     weights_set_maker(s->weights, (WeightMaker){ s, make });
+    weights_set_mapped(s->weights);
+    weights_put_off(s->weights); /* there is nothing to find */
     if (dry) weights_set_dry(s->weights);
-    else weights_set_mapped(s->weights);
     Rng rng;
     rng_init(&rng, RNG_TORCH, 0);
     rng_randn(&rng, s->normals, NORMALS);

@@ -33,20 +33,22 @@ static double rounded(double x, int bits)
 double rounded_bf16(double x) { return rounded(x, 8); }
 
 /* x, which the type holds exactly. */
-static void put(void *data, size_t at, PanelType type, float x)
+static void put(unsigned char *data, size_t at, PanelType type, float x)
 {
     uint32_t word;
     memcpy(&word, &x, sizeof word);
     if (type == PANEL_F32) {
-        ((float *)data)[at] = x;
-    } else if (type == PANEL_BF16) {
-        ((uint16_t *)data)[at] = (uint16_t)(word >> 16);
-    } else {
+        memcpy(data + 4 * at, &word, 4);
+        return;
+    }
+    uint16_t half = (uint16_t)(word >> 16);
+    if (type == PANEL_F16) {
         int exponent;
         double m = frexp(fabs((double)x), &exponent); /* x = m 2^exponent, m in [1/2, 1) */
-        int half = x == 0 ? 0 : (exponent + 14) << 10 | ((int)ldexp(m, 11) - 1024);
-        ((uint16_t *)data)[at] = (uint16_t)(half | (x < 0) << 15);
+        int bits = x == 0 ? 0 : (exponent + 14) << 10 | ((int)ldexp(m, 11) - 1024);
+        half = (uint16_t)(bits | (x < 0) << 15);
     }
+    memcpy(data + 2 * at, &half, 2);
 }
 
 Matrix matrix_new(Rng *r, PanelType type, int k, int n, bool paired, bool bias)
@@ -59,22 +61,22 @@ Matrix matrix_new(Rng *r, PanelType type, int k, int n, bool paired, bool bias)
     }
     m.bias = bias ? normals(r, (size_t)n, 1) : mem_array((size_t)n, sizeof *m.bias);
 
-    void *data = aligned_alloc(64, (panels_bytes(&m.p) + 63) / 64 * 64);
+    unsigned char *data = mem_alloc(panels_bytes(&m.p) + 1); /* a file may have it at an odd address */
     if (bias) m.bias_panel = mem_array(panels_of(&m.p) * PANEL, sizeof *m.bias_panel);
     for (size_t i = 0; i < panels_of(&m.p); i++)
         for (size_t j = 0; j < PANEL; j++) {
             long row = panel_row(&m.p, i, j);
-            for (size_t d = 0; d < (size_t)k; d++)
-                put(data, (i * (size_t)k + d) * PANEL + j, type, row < 0 ? 0 : m.w[d * (size_t)n + (size_t)row]);
+            for (size_t d = 0; row >= 0 && d < (size_t)k; d++)
+                put(data + 1, (size_t)row * (size_t)k + d, type, m.w[d * (size_t)n + (size_t)row]);
             if (bias && row >= 0) m.bias_panel[i * PANEL + j] = m.bias[row];
         }
-    m.p.data = data;
+    m.p.data[0] = data + 1;
     return m;
 }
 
 void matrix_release(Matrix *m)
 {
-    free((void *)(uintptr_t)m->p.data);
+    free((void *)(uintptr_t)(m->p.data[0] - 1));
     free(m->w);
     free(m->bias);
     free(m->bias_panel);
@@ -97,7 +99,7 @@ void exact_pixel(const ExactConv *c, int n, int y, int x, double *out, double *m
         if (sy < 0 || sx < 0) continue;
         const float *pixel = c->x.data + ((n * c->x.h + sy / c->up) * c->x.w + sx / c->up) * in;
         for (int i = 0; i < in; i++) {
-            const float *w = c->w->w + (size_t)(tap * in + i) * (size_t)width;
+            const float *w = c->w->w + (size_t)(i * c->k * c->k + tap) * (size_t)width;
             double v = (double)pixel[i], size = fabs(v);
             for (int o = 0; o < width; o++) {
                 out[o] += v * (double)w[o];

@@ -36,7 +36,7 @@ double rounded_bf16(double x);
 
 /* A convolution of stride 1, and what it reads. */
 typedef struct {
-    const Matrix *w; /* [k * k * in, out], taps outermost */
+    const Matrix *w; /* [in * k * k, out], as files have them */
     Tensor x;        /* as the layer reads it, after a norm */
     int h, wide;     /* after upsampling */
     int up, k;

@@ -77,7 +77,7 @@ void assert_error(double error, double limit, const char *fmt, ...) __attribute_
 typedef Tensor (*ForwardFn)(Nn *nn, void *ctx);
 Tensor run_measured(ForwardFn f, void *ctx, int threads, Arena *a);
 
-/* f32 weights as files have them, [n, channels, taps], laid out in the arena as layers read them. */
-Panels test_panels(Arena *a, const float *w, int n, int channels, int taps);
+/* f32 weights as files have them, [n, k], borrowed. */
+Panels test_panels(const float *w, int n, int k);
 
 #endif

@@ -83,7 +83,7 @@ static double *direct(const RandomConv *r, Tensor x, int oh, int ow, int stride,
 static RandomConv random_conv(int in, int out, int k)
 {
     const float *w = normals((size_t)(in * out * k * k));
-    Conv c = { .w = test_panels(&arena, w, out, in, k * k), .b = normals((size_t)out), .in = in, .out = out, .k = k };
+    Conv c = { .w = test_panels(w, out, in * k * k), .b = normals((size_t)out), .in = in, .out = out, .k = k };
     return (RandomConv){ c, w };
 }
 
@@ -130,7 +130,7 @@ static void test_linear(void **state)
         int m = shapes[s][0], in = shapes[s][1], out = shapes[s][2];
         Tensor x = random_tensor(1, m, 1, in), r = random_tensor(1, m, 1, out);
         const float *w = normals((size_t)(in * out));
-        Linear l = { test_panels(&arena, w, out, in, 1), normals((size_t)out), in, out };
+        Linear l = { test_panels(w, out, in), normals((size_t)out), in, out };
         double *want = calloc((size_t)(m * out), sizeof *want);
         for (int i = 0; i < m; i++)
             for (int o = 0; o < out; o++) {

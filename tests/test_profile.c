@@ -33,9 +33,9 @@ static void test_layers(void **state)
     Profile p = { 0 };
     Nn nn = start(&p);
     Tensor x = blank();
-    const Conv three = { .w = test_panels(&arena, zeros, C, C, 9), .b = zeros, .in = C, .out = C, .k = 3 };
-    const Conv one = { .w = test_panels(&arena, zeros, C, C, 1), .b = zeros, .in = C, .out = C, .k = 1 };
-    const Linear linear = { .w = test_panels(&arena, zeros, C, C, 1), .b = zeros, .in = C, .out = C };
+    const Conv three = { .w = test_panels(zeros, C, 9 * C), .b = zeros, .in = C, .out = C, .k = 3 };
+    const Conv one = { .w = test_panels(zeros, C, C), .b = zeros, .in = C, .out = C, .k = 1 };
+    const Linear linear = { .w = test_panels(zeros, C, C), .b = zeros, .in = C, .out = C };
     const Norm norm = { .w = zeros, .b = zeros, .c = C, .groups = 4, .eps = 1e-5f };
 
     nn_conv2d(&nn, &three, x);
@@ -88,7 +88,7 @@ static void test_nested(void **state)
     (void)state;
     Profile p = { 0 };
     Nn nn = start(&p);
-    const Linear l = { .w = test_panels(&arena, zeros, C, C, 1), .b = zeros, .in = C, .out = C };
+    const Linear l = { .w = test_panels(zeros, C, C), .b = zeros, .in = C, .out = C };
     outer(&nn, &l);
     nn_linear(&nn, &l, blank());
     assert_int_equal(p.count, 2);
@@ -107,7 +107,7 @@ static void test_dry(void **state)
     arena_init_dry(&dry);
     Nn nn = start(&p);
     nn.arena = &dry;
-    const Linear l = { .w = test_panels(&arena, zeros, C, C, 1), .b = zeros, .in = C, .out = C };
+    const Linear l = { .w = test_panels(zeros, C, C), .b = zeros, .in = C, .out = C };
     nn_linear(&nn, &l, (Tensor){ NULL, 2, SIDE, SIDE, C });
     assert_int_equal(p.count, 0);
 }

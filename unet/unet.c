@@ -56,7 +56,7 @@ struct UNet {
     Block down[MAX_LEVELS], mid, up[MAX_LEVELS]; /* mid: one more resnet than attentions */
     int context_columns;
     BoundMemory memory;
-    size_t weights; /* bytes of it that were bound; the rest is transformed copies */
+    size_t weights; /* bytes that were bound, borrowed ones among them; the rest of memory is transformed copies */
 };
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
@@ -318,7 +318,7 @@ UNet *unet_new(Config *c, Weights *w, Err *e)
     binder_init(&b, w, e);
     int failed = shape_read(&u->s, c, e) || shape_check(&u->s, e) ? config_blame(c, e) : unet_bind(&b, u);
     u->memory = binder_take(&b);
-    u->weights = u->memory.bytes;
+    u->weights = u->memory.bytes + u->memory.borrowed;
     u->context_columns = failed ? 0 : place_context(u);
     if (!failed) return u;
     unet_free(u);
@@ -406,6 +406,7 @@ int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e)
 
 size_t unet_weight_bytes(const UNet *u) { return u->weights; }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
+size_t unet_borrowed(const UNet *u) { return u->memory.borrowed; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
 

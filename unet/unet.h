@@ -32,7 +32,8 @@ int unet_factor(const UNet *u);        /* latents a pixel of the coarsest level:
 size_t unet_transformed_bytes(const UNet *u, bool rounded);
 int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e);
 size_t unet_weight_bytes(const UNet *u); /* without transformed ones: the network's size */
-size_t unet_bytes(const UNet *u);        /* all memory of weights */
+size_t unet_bytes(const UNet *u);        /* memory of converted and transformed weights */
+size_t unet_borrowed(const UNet *u);     /* bytes that are read where the file has them */
 
 /*
  * The keys and values of every cross-attention: they depend on the prompt alone, so they are computed once and serve every

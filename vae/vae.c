@@ -194,6 +194,7 @@ int vae_factor(const Vae *v) { return 1 << (v->s.levels - 1); }
 int vae_latent_channels(const Vae *v) { return v->s.latent; }
 float vae_scaling_factor(const Vae *v) { return v->s.scaling; }
 size_t vae_bytes(const Vae *v) { return v->memory.bytes; }
+size_t vae_borrowed(const Vae *v) { return v->memory.borrowed; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
 

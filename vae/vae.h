@@ -20,6 +20,7 @@ int vae_factor(const Vae *v);           /* pixels a latent: 8 */
 int vae_latent_channels(const Vae *v);  /* 4 */
 float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding */
 size_t vae_bytes(const Vae *v);         /* memory of converted weights */
+size_t vae_borrowed(const Vae *v);      /* bytes that are read where the file has them */
 
 /* z [n, h, w, latent], unscaled (already divided by scaling_factor). Returns [n, h*f, w*f, 3], -1..1 nominally, not clamped. */
 Tensor vae_decode(Nn *nn, const Vae *v, Tensor z);

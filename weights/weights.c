@@ -28,7 +28,7 @@ struct Weights {
     Weight **items; /* in the order they were added */
     size_t count, cap;
     void *tree; /* the same, by name */
-    bool dry, mapped;
+    bool dry, mapped, put_off;
     WeightMaker maker; /* make NULL: none */
 };
 
@@ -57,6 +57,10 @@ void weights_set_dry(Weights *w) { w->dry = true; }
 bool weights_dry(const Weights *w) { return w->dry; }
 
 void weights_set_mapped(Weights *w) { w->mapped = true; }
+bool weights_mapped(const Weights *w) { return w->mapped; }
+
+void weights_put_off(Weights *w) { w->put_off = true; }
+bool weights_are_put_off(const Weights *w) { return w->put_off; }
 
 void weights_set_maker(Weights *w, WeightMaker maker) { w->maker = maker; }
 
@@ -73,6 +77,11 @@ Weight *weights_make(Weights *w, const Weight *want, bool described, Err *e)
 void weights_converted(const Weights *w, const Weight *t)
 {
     if (w->mapped) file_forget((Bytes){ t->data, t->bytes });
+}
+
+void weights_forget(const Weights *w)
+{
+    for (size_t i = 0; w->mapped && i < w->count; i++) weights_converted(w, w->items[i]);
 }
 
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e)

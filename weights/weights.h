@@ -22,7 +22,8 @@ typedef struct {
     int64_t shape[WEIGHT_MAX_DIMS];
     const unsigned char *data; /* little-endian, row-major, perhaps unaligned; borrowed from the file */
     size_t bytes;
-    bool used; /* set by weights_take(): what is left over is reported as extra */
+    bool used;      /* set by weights_take(): what is left over is reported as extra */
+    bool unchecked; /* binding put off the look for NaN and infinity */
 } Weight;
 
 typedef struct Weights Weights;
@@ -34,8 +35,16 @@ void weights_free(Weights *w);
 void weights_set_dry(Weights *w);
 bool weights_dry(const Weights *w);
 
-/* The data lie in mapped files, so that weights_converted() may let go of pages. */
+/* The data lie in mapped files, so that pages may be let go of: file_forget(). */
 void weights_set_mapped(Weights *w);
+bool weights_mapped(const Weights *w);
+
+/* Who binds leaves the look for NaN and infinity in what stays in the file to the caller: it marks such tensors. */
+void weights_put_off(Weights *w);
+bool weights_are_put_off(const Weights *w);
+
+/* All of the set is not needed soon: its pages stop counting as ours (file.h). Nothing where they are not mapped. */
+void weights_forget(const Weights *w);
 
 /* A tensor's values were copied to where they are used. */
 void weights_converted(const Weights *w, const Weight *t);

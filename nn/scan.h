@@ -1,0 +1,22 @@
+/*
+ * scan.h - weights that stay in their file are looked over once for NaN and infinity, at the speed of memory: as bits, without
+ * converting them.
+ */
+#ifndef LIMN_NN_SCAN_H
+#define LIMN_NN_SCAN_H
+
+#include "weights/weights.h"
+
+/* F32, F16 or BF16: what can be used where it lies. */
+bool scan_knows(DType t);
+
+/*
+ * On all cores of the calling thread's OpenMP. Error: names the tensor and the first bad element. With `forget` its pages stop
+ * counting as ours as they are done with: for weights that are not needed yet; they must be a file's.
+ */
+int scan_weight(const Weight *t, bool forget, Err *e);
+
+/* The calling thread's scans use no other core. */
+void scan_alone(void);
+
+#endif
