@@ -46,14 +46,19 @@ static int number_in(const char *path, const char *key, size_t *out)
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-size_t mem_available(size_t mapped)
+size_t mem_free(void)
 {
     size_t left = SIZE_MAX, n, used;
     if (number_in("/proc/meminfo", "MemAvailable:", &n)) left = smaller(left, n * 1024);
     if (number_in("/sys/fs/cgroup/memory.max", "", &n) && number_in("/sys/fs/cgroup/memory.current", "", &used))
         left = smaller(left, n > used ? n - used : 0);
+    return left;
+}
+
+size_t mem_available(size_t mapped)
+{
+    size_t left = mem_free(), pages;
     struct rlimit limit;
-    size_t pages;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         number_in("/proc/self/statm", "", &pages)) {
         size_t taken = pages * (size_t)sysconf(_SC_PAGESIZE) + mapped;

@@ -19,4 +19,7 @@ char *mem_strndup(const char *s, size_t n);
  */
 size_t mem_available(size_t mapped);
 
+/* The same without the limits on address space: what files that are mapped already may fill. */
+size_t mem_free(void);
+
 #endif

@@ -98,6 +98,7 @@ static int check_memory(Model *m, Err *e)
         return err_set(e,
                        "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
                        (double)m->own * 1e-6, (double)left * 1e-6);
+    left = mem_free();
     if (m->large && m->own + m->in_file > left)
         snprintf(
             m->warning, sizeof m->warning,
