@@ -103,6 +103,8 @@ static void normalise(const Work *w, const Region *r, size_t piece, float *strip
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++, strip += w->d.depth) {
             const float *pixel = conv_pixel(c, r->n, r->y + y, r->x + x);
+            const float *below = conv_pixel(c, r->n, r->y + y + 1, r->x + x) + first;
+            for (size_t i = 0; i < depth; i += 16) __builtin_prefetch(below + i);
             if (pixel == c->zeros) memset(strip, 0, depth * sizeof *strip);
             else if (c->act == ACT_SILU) w->k->affine_silu(strip, pixel + first, a, a + in, depth);
             else {
