@@ -16,10 +16,16 @@ COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -M
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
 
 SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
-ifeq ($(shell uname -m),x86_64)
+# The machine that the compiler makes programs for, perhaps not this one (tests/arm64/run).
+TARGET  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ifeq ($(TARGET),x86_64)
 ISA     := -DLIMN_X86
-else
+SRC     := $(filter-out nn/%_neon.c,$(SRC))
+else ifneq ($(filter aarch64 arm64,$(TARGET)),)
+ISA     := -DLIMN_ARM64
 SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
+else
+SRC     := $(filter-out nn/kernels_avx% nn/peak_avx% nn/%_neon.c,$(SRC))
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
@@ -59,7 +65,7 @@ $(B)/limn: $(B)/cmd/main.o $(B)/liblimn.a
 
 $(B)/liblimn.a: $(OBJ)
 	@rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
 	@echo "LINK $@"
@@ -139,6 +145,10 @@ test-parallel: all
 test-kubernetes: all
 	@tests/cluster/kubernetes $(B)
 
+# The kernels for 64-bit ARM and a picture by them, on an emulated processor: some minutes.
+test-neon: all
+	@tests/arm64/run $(B)
+
 lint: deps-lint
 	@scripts/lint $(CFILES)
 
@@ -165,4 +175,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-cluster test-slurm test-parallel test-kubernetes test-batch test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint

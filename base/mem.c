@@ -60,7 +60,9 @@ size_t mem_available(size_t mapped)
     size_t left = mem_free(), pages;
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        number_in("/proc/self/statm", "", &pages))
-        left = smaller(left, limit.rlim_cur > pages * 4096 + mapped ? limit.rlim_cur - pages * 4096 - mapped : 0);
+        number_in("/proc/self/statm", "", &pages)) {
+        size_t taken = pages * (size_t)sysconf(_SC_PAGESIZE) + mapped;
+        left = smaller(left, limit.rlim_cur > taken ? limit.rlim_cur - taken : 0);
+    }
     return left;
 }

@@ -5,15 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_avx512bf16;
+extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_neon;
 
 const Kernels *const kernels_rows[] = {
 #ifdef LIMN_X86
     &kernels_avx512bf16, &kernels_avx512,
     &kernels_avx2,
 #endif
+#ifdef LIMN_ARM64
+    &kernels_neon,
+#endif
     &kernels_portable,   NULL,
 };
+
+#if defined(LIMN_X86)
+#define NAMES "portable, avx2, avx512 or avx512bf16"
+#elif defined(LIMN_ARM64)
+#define NAMES "portable or neon"
+#else
+#define NAMES "portable"
+#endif
 
 bool kernels_supported(const Kernels *k)
 {
@@ -25,6 +36,9 @@ bool kernels_supported(const Kernels *k)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (k == &kernels_avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+#ifdef LIMN_ARM64
+    if (k == &kernels_neon) return true; /* every such CPU has it */
 #endif
     return k == &kernels_portable;
 }
@@ -41,6 +55,6 @@ const Kernels *kernels_select(const char **why)
             return NULL;
         }
     }
-    *why = "LIMN_CPU names no kernels; choose portable, avx2, avx512 or avx512bf16";
+    *why = "LIMN_CPU names no kernels that there are for this kind of CPU; choose " NAMES;
     return NULL;
 }

@@ -1,7 +1,7 @@
 /*
  * kernels.h - the inner loops, one row a CPU family, chosen at start from the CPU's flags.
  * The portable row is plain C + OpenBLAS; every other row is tested against it (tests/test_kernels.c).
- * LIMN_CPU=portable|avx2|avx512|avx512bf16 masks what the CPU offers.
+ * LIMN_CPU=portable|avx2|avx512|avx512bf16|neon masks what the CPU offers.
  */
 #ifndef LIMN_NN_KERNELS_H
 #define LIMN_NN_KERNELS_H

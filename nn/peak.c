@@ -63,5 +63,8 @@ Peak peak_measure(int threads)
     else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) f32 = peak_f32_avx2;
     if (__builtin_cpu_supports("avx512bf16")) bf16 = peak_bf16_avx512bf16;
 #endif
+#ifdef LIMN_ARM64
+    f32 = peak_f32_neon;
+#endif
     return (Peak){ .f32 = rate(f32, threads), .bf16 = bf16 ? rate(bf16, threads) : 0, .sgemm = sgemm_rate(threads) };
 }

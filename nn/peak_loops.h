@@ -6,6 +6,7 @@
 double peak_f32_portable(long rounds);
 double peak_f32_avx2(long rounds);
 double peak_f32_avx512(long rounds);
+double peak_f32_neon(long rounds);
 double peak_bf16_avx512bf16(long rounds);
 
 #endif
