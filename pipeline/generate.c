@@ -278,15 +278,26 @@ int generator_rows(const Model *m, const Job *j)
 
 /* ---- 3. the embeddings ----------------------------------------------------------------------------------------------- */
 
+/* The arithmetic of all networks. A large model's weights are let go of where that is cheap, or memory is short. */
+static Nn network_nn(const Generator *g)
+{
+    Nn nn = g->nn;
+    nn.bf16 = g->bf16;
+    if (g->m->large && strcmp(g->j->memory, "high") != 0)
+        nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : MODEL_CHEAP_ROWS;
+    return nn;
+}
+
 /* One row of ids, on its own, so that it has the same bits in whatever company. out [1, max, 1, width]. */
 static void embed_row(Generator *g, Tensor out, const int *row)
 {
-    int max = tokenizer_max(g->m->tokenizer);
-    if (out.data && text_cache_get(g->texts, row, max, g->j->clip_skip, out)) return;
+    int max = tokenizer_max(g->m->tokenizer), way = 2 * g->j->clip_skip + g->bf16;
+    if (out.data && text_cache_get(g->texts, row, max, way, out)) return;
     size_t mark = g->nn.arena->used;
-    tensor_copy(out, text_encoder_forward(&g->nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
+    Nn nn = network_nn(g);
+    tensor_copy(out, text_encoder_forward(&nn, g->m->text, row, 1, g->j->clip_skip, true, NULL));
     arena_reset(g->nn.arena, mark);
-    if (out.data) text_cache_put(g->texts, row, max, g->j->clip_skip, out);
+    if (out.data) text_cache_put(g->texts, row, max, way, out);
 }
 
 /* What the cache keeps has no weights yet, and serves every way of weighting. empty: the empty prompt's, as out. */
@@ -330,16 +341,6 @@ static Tensor embed_all(Generator *g, const Prompts *const *prompts, int n)
         embed(g, tensor_slice(all, all.n - n + i, 1), &prompts[i]->positive);
     }
     return all;
-}
-
-/* For the UNet and the VAE; text is encoded in f32. A large model's weights are let go of where that is cheap, or memory is short. */
-static Nn network_nn(const Generator *g)
-{
-    Nn nn = g->nn;
-    nn.bf16 = g->bf16;
-    if (g->m->large && strcmp(g->j->memory, "high") != 0)
-        nn.forget = strcmp(g->j->memory, "low") == 0 ? 1 : MODEL_CHEAP_ROWS;
-    return nn;
 }
 
 /* What all steps share of the UNet's work on the prompts. */

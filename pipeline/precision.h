@@ -1,6 +1,5 @@
 /*
- * precision.h - in what precision the UNet and the VAE multiply. Sums, norms, softmax, the residual stream, the text encoder and
- * the sampler are f32 always.
+ * precision.h - in what precision the networks multiply. Sums, norms, softmax, the residual stream and the sampler are f32 always.
  */
 #ifndef LIMN_PIPELINE_PRECISION_H
 #define LIMN_PIPELINE_PRECISION_H

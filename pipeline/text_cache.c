@@ -10,7 +10,7 @@
 
 typedef struct {
     uint64_t hash, used; /* used: when last, on the cache's clock */
-    int count, clip_skip;
+    int count, way;
     int *ids;    /* [count] */
     float *data; /* [len] */
     size_t len;
@@ -46,28 +46,28 @@ void text_cache_free(TextCache *c)
 }
 
 /* FNV-1a over the numbers. */
-static uint64_t hash_of(const int *ids, int count, int clip_skip)
+static uint64_t hash_of(const int *ids, int count, int way)
 {
-    uint64_t h = (UINT64_C(14695981039346656037) ^ (uint64_t)clip_skip) * UINT64_C(1099511628211);
+    uint64_t h = (UINT64_C(14695981039346656037) ^ (uint64_t)way) * UINT64_C(1099511628211);
     for (int i = 0; i < count; i++) h = (h ^ (uint64_t)ids[i]) * UINT64_C(1099511628211);
     return h;
 }
 
-static Entry *find(TextCache *c, const int *ids, int count, int clip_skip)
+static Entry *find(TextCache *c, const int *ids, int count, int way)
 {
-    uint64_t hash = hash_of(ids, count, clip_skip);
+    uint64_t hash = hash_of(ids, count, way);
     for (size_t i = 0; i < c->count; i++) {
         Entry *x = &c->entries[i];
-        if (x->hash == hash && x->count == count && x->clip_skip == clip_skip &&
+        if (x->hash == hash && x->count == count && x->way == way &&
             memcmp(x->ids, ids, (size_t)count * sizeof *ids) == 0)
             return x;
     }
     return NULL;
 }
 
-bool text_cache_get(TextCache *c, const int *ids, int count, int clip_skip, Tensor out)
+bool text_cache_get(TextCache *c, const int *ids, int count, int way, Tensor out)
 {
-    Entry *x = find(c, ids, count, clip_skip);
+    Entry *x = find(c, ids, count, way);
     if (!x) return false;
     assert(x->len == tensor_len(out) && "a cache serves one model");
     x->used = ++c->clock;
@@ -85,14 +85,12 @@ static void drop_oldest(TextCache *c)
     c->entries[oldest] = c->entries[--c->count];
 }
 
-void text_cache_put(TextCache *c, const int *ids, int count, int clip_skip, Tensor embedding)
+void text_cache_put(TextCache *c, const int *ids, int count, int way, Tensor embedding)
 {
-    Entry x = { .hash = hash_of(ids, count, clip_skip),
-                .used = ++c->clock,
-                .count = count,
-                .clip_skip = clip_skip,
-                .len = tensor_len(embedding) };
-    if (find(c, ids, count, clip_skip)) return;
+    Entry x = {
+        .hash = hash_of(ids, count, way), .used = ++c->clock, .count = count, .way = way, .len = tensor_len(embedding)
+    };
+    if (find(c, ids, count, way)) return;
     if (c->count && c->bytes + x.len * sizeof *x.data > c->most) drop_oldest(c); /* a model's rows have one size */
     x.ids = mem_array((size_t)count, sizeof *ids);
     memcpy(x.ids, ids, (size_t)count * sizeof *ids);

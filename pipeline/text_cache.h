@@ -16,9 +16,9 @@ typedef struct TextCache TextCache;
 TextCache *text_cache_new(size_t bytes);
 void text_cache_free(TextCache *c);
 
-/* ids [count]: one row. Copies its embedding to out [1, count, 1, width]; false: it is not there. */
-bool text_cache_get(TextCache *c, const int *ids, int count, int clip_skip, Tensor out);
+/* ids [count]: one row; way: a number for how it is encoded, of layer and precision. Copies its embedding to out [1, count, 1, width]; false: it is not there. */
+bool text_cache_get(TextCache *c, const int *ids, int count, int way, Tensor out);
 /* Keeps a copy of an embedding that is not there. */
-void text_cache_put(TextCache *c, const int *ids, int count, int clip_skip, Tensor embedding);
+void text_cache_put(TextCache *c, const int *ids, int count, int way, Tensor embedding);
 
 #endif
