@@ -183,8 +183,8 @@ MEASURED = ("import resource, subprocess, sys; rc = subprocess.call(sys.argv[1:]
 def limn(args, model, trace, size, steps, cfg, *more):
     _, err, wall, peak = run([sys.executable, "-c", MEASURED, args.limn, "generate", "-m", model, "-v", PROMPT, "-n", NEGATIVE,
                               "-W", size, "-H", size, "-s", steps, "--cfg-scale", cfg, "--seed", SEED, "--sampler", "euler",
-                              "--schedule", "model", "-t", args.threads, "--trace", trace, "-o", trace.with_suffix(".png"),
-                              *more])
+                              "--schedule", "model", "--precision", "f32", "-t", args.threads, "--trace", trace,
+                              "-o", trace.with_suffix(".png"), *more])
     seconds = {what: float(re.search(what + r" ([\d.]+)", err).group(1)) for what in ("sampling", "decoding")}
     return {"wall": wall, "peak": peak, **seconds, **load_file(trace)}
 
