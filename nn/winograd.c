@@ -238,10 +238,10 @@ static void piece_f32(const Work *w, const Task *t, size_t piece, bool fresh)
 {
     const Conv *c = w->c->conv;
     GemmSize size = { t->count, panel_cols(&c->w, t->panel), piece_depth(&w->d, piece) };
-    size_t point = point_floats(&w->d);
-    const float *u = c->u ? c->u + (t->panel * w->d.pieces + piece) * piece_floats(&w->d) : t->u;
-    if (!c->u && w->reuse > 1) u += piece * piece_floats(&w->d);
-    if (!c->u && fresh) transform_weights(w->k, c, t->panel, piece, t->u + (u - t->u), t->g);
+    size_t point = point_floats(&w->d), each = piece_floats(&w->d);
+    float *own = t->u + (w->reuse > 1 ? piece * each : 0);
+    const float *u = c->u ? c->u + (t->panel * w->d.pieces + piece) * each : own;
+    if (!c->u && fresh) transform_weights(w->k, c, t->panel, piece, own, t->g);
     for (size_t i = 0; i < POINTS; i++)
         w->k->gemm_f32(t->m + i * w->part * PANEL, w->v + ((piece * POINTS + i) * w->block + t->first) * w->d.depth,
                        w->d.depth, u + i * point, size, piece > 0);
