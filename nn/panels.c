@@ -27,30 +27,33 @@ static void find_rows(const Panels *p, PanelPiece at, const unsigned char *none,
     }
 }
 
-/* What is left of the next piece where it is longer than this one, which fetched as much as itself. */
-static void fetch_rest(const Panels *p, const unsigned char *const *rows, PanelPiece at, PanelPiece next)
+/* A panel's rows where a piece begins, and where the next one does. */
+typedef struct {
+    const unsigned char *now[PANEL], *next[PANEL];
+} Rows;
+
+/* Fetches what is left of the next piece where it is longer than this one, beside which as much as itself is fetched. */
+static Rows rows_of(const Panels *p, PanelPiece at, PanelPiece next)
 {
     size_t item = panel_item(p->type);
+    Rows r;
+    find_rows(p, at, NULL, r.now);
+    find_rows(p, next, p->data[0], r.next);
     for (size_t j = 0; j < PANEL; j++)
-        for (size_t line = at.k * item; line < next.k * item; line += 64) __builtin_prefetch(rows[j] + line, 0, 2);
+        for (size_t line = at.k * item; line < next.k * item; line += 64) __builtin_prefetch(r.next[j] + line, 0, 2);
+    return r;
 }
 
 void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out)
 {
-    const unsigned char *rows[PANEL], *later[PANEL];
-    find_rows(p, at, NULL, rows);
-    find_rows(p, next, p->data[0], later);
-    kernels->panel_f32(out, rows, later, p->type, at.k);
-    fetch_rest(p, later, at, next);
+    Rows r = rows_of(p, at, next);
+    kernels->panel_f32(out, r.now, r.next, p->type, at.k);
 }
 
 void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out)
 {
-    const unsigned char *rows[PANEL], *later[PANEL];
-    find_rows(p, at, NULL, rows);
-    find_rows(p, next, p->data[0], later);
-    kernels->panel_pairs(out, rows, later, p->type, at.k);
-    fetch_rest(p, later, at, next);
+    Rows r = rows_of(p, at, next);
+    kernels->panel_pairs(out, r.now, r.next, p->type, at.k);
 }
 
 void panels_forget(const Panels *p)

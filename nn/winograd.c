@@ -286,9 +286,8 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
     for (t.first = first; t.first < last; t.first += t.count) {
         t.count = last - t.first < w->part ? last - t.first : w->part;
         for (size_t p = 0; p < w->d.pieces; p++) {
-            bool fresh = t.first == first || kept < w->d.pieces;
-            if (w->i16) piece_i16(w, &t, p, fresh);
-            else piece_f32(w, &t, p, fresh);
+            if (w->i16) piece_i16(w, &t, p, t.first == first);
+            else piece_f32(w, &t, p, t.first == first);
         }
         for (size_t i = 0; i < t.count; i++)
             transform_output(w, panel, from + t.first + i, t.m + i * PANEL, w->part * PANEL);
