@@ -133,6 +133,10 @@ test-atlas: all
 test-compare: all
 	@tests/web/run $(B) compare
 
+# Pixels and traces as they were: 36 pictures of the default model, every sampler, schedule and option, in each kernel set.
+test-bytes: all
+	@tests/bytes/run $(B)/limn
+
 # docs/cluster.md's recipes: Slurm on two nodes that are this machine, GNU parallel, the Kubernetes Job's fields.
 test-cluster: test-slurm test-parallel test-kubernetes
 
@@ -175,4 +179,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
