@@ -35,7 +35,9 @@ CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c tests/we
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
 ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-CARRY    = $(CC) $(CFLAGS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
+# Where a library runs out of memory or threads, limn says so: base/carried.c.
+WRAP     = $(foreach f,malloc calloc realloc memalign strdup gomp_fatal,-Wl,--wrap=$(f))
+CARRY    = $(CC) $(CFLAGS) $(WRAP) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif
@@ -100,7 +102,8 @@ AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vect
 $(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o: EXTRA += $(AVX512)
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 
-$(B)/third_party/%.o: EXTRA = -w
+# cJSON drops what it has no memory for: here it ends the program instead (base/mem.h).
+$(B)/third_party/%.o: EXTRA = -w -Dmalloc=mem_plain -Drealloc=mem_grow
 
 # The default model, read in place from the program.
 $(B)/models.S: scripts/pack $(shell find models -type f)

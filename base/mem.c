@@ -1,6 +1,8 @@
 /* mem.c - see mem.h. */
 #include "base/mem.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,18 +10,49 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static void *checked(void *p)
+#include "base/err.h"
+#include "base/file.h"
+
+void mem_exhausted(size_t size)
 {
-    if (!p) {
-        fputs("limn: out of memory\n", stderr);
-        exit(1);
-    }
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    static _Thread_local bool here;
+    char text[96];
+    if (here) _exit(ERR_FAILED); /* what follows ran out itself */
+    here = true;
+    if (atomic_flag_test_and_set(&told))
+        for (;;) pause(); /* another thread ends the program */
+    int n = snprintf(text, sizeof text, "limn: out of memory: %zu more bytes could not be had\n", size);
+    fflush(stdout); /* the paths of what is done */
+    file_remove_temporary();
+    ssize_t unused = write(STDERR_FILENO, text, (size_t)n);
+    (void)unused;
+    _exit(ERR_FAILED);
+}
+
+static void *checked(void *p, size_t size)
+{
+    if (!p) mem_exhausted(size);
     return p;
 }
 
-void *mem_alloc(size_t size) { return checked(calloc(1, size ? size : 1)); }
-void *mem_array(size_t count, size_t size) { return checked(calloc(count ? count : 1, size ? size : 1)); }
-void *mem_grow(void *old, size_t size) { return checked(realloc(old, size ? size : 1)); }
+/* For the message alone. */
+static size_t product(size_t a, size_t b) { return b && a > SIZE_MAX / b ? SIZE_MAX : a * b; }
+
+void *mem_array(size_t count, size_t size)
+{
+    return checked(calloc(count ? count : 1, size ? size : 1), product(count, size));
+}
+
+void *mem_alloc(size_t size) { return mem_array(1, size); }
+void *mem_plain(size_t size) { return checked(malloc(size ? size : 1), size); }
+void *mem_grow(void *old, size_t size) { return checked(realloc(old, size ? size : 1), size); }
+
+void *mem_try(size_t size)
+{
+    void *p = NULL;
+    return posix_memalign(&p, MEM_ALIGN, size ? size : 1) ? NULL : p;
+}
 
 char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
 

@@ -7,11 +7,23 @@
 
 #include <stddef.h>
 
+enum { MEM_ALIGN = 64 };
+
 void *mem_alloc(size_t size);               /* zeroed; never NULL; free() it */
 void *mem_array(size_t count, size_t size); /* the same, count * size checked for overflow */
+void *mem_plain(size_t size);               /* not zeroed */
 void *mem_grow(void *old, size_t size);     /* realloc; the new part is not zeroed */
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
+
+/* For what may be large: not zeroed, on a border of MEM_ALIGN bytes; NULL where there is none. free() it. */
+void *mem_try(size_t size);
+
+/*
+ * Ends the program: "out of memory", status 1. What stdout holds is written, a temporary file removed. Any thread, and libraries
+ * too (base/carried.c).
+ */
+void mem_exhausted(size_t size) __attribute__((noreturn));
 
 /*
  * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.

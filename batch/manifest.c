@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "batch/index.h"
+#include "weights/json.h"
 
 static const char whole_name[] = "manifest.jsonl";
 
@@ -41,7 +42,11 @@ static Bytes line_at(const Manifest *m, uint64_t place)
     return (Bytes){ at, (size_t)(end - at) };
 }
 
-static cJSON *parse_line(Bytes line) { return cJSON_ParseWithLength((const char *)line.data, line.len); }
+static cJSON *parse_line(Bytes line)
+{
+    Err e;
+    return json_check_size(line, &e) ? NULL : cJSON_ParseWithLength((const char *)line.data, line.len);
+}
 
 static const char *text_of(const cJSON *root, const char *key)
 {

@@ -85,7 +85,7 @@ static void tell_difference(const Entry *entry, const Item *i, Str *out)
         const cJSON *old = cJSON_GetObjectItemCaseSensitive(options, key);
         if (o->picture && job_get(&i->job, o, &now) && old) {
             char *text = cJSON_IsString(old) ? mem_strdup(old->valuestring) : cJSON_PrintUnformatted(old);
-            str_add(&before, text ? text : "");
+            str_add(&before, text);
             free(text);
             if (strcmp(str_text(&before), str_text(&now)) != 0 && strcmp(o->name, "vae-tile") != 0)
                 str_addf(out, ": %s was \"%.60s\", is \"%.60s\"", o->name, str_text(&before), str_text(&now));

@@ -79,7 +79,8 @@ static void describe_json(const char *path, const PngTexts *texts, int w, int h)
     cJSON_AddNumberToObject(root, "width", w);
     cJSON_AddNumberToObject(root, "height", h);
     const char *ours = png_text(texts, METADATA_KEY);
-    cJSON *settings = ours ? cJSON_Parse(ours) : NULL;
+    Err unread;
+    cJSON *settings = ours ? json_parse((Bytes){ (const unsigned char *)ours, strlen(ours) }, &unread) : NULL;
     if (settings) cJSON_AddItemToObject(root, "settings", settings);
     cJSON *all = cJSON_AddObjectToObject(root, "texts");
     for (size_t i = 0; i < texts->count; i++)

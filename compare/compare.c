@@ -269,7 +269,7 @@ static void key_of(const Job *j, const Model *m, uint64_t seed, const char *more
     cJSON_DeleteItemFromObject(cJSON_GetObjectItem(root, "model"), "path");
     char *text = cJSON_PrintUnformatted(root);
     str_clear(&json);
-    str_addf(&json, "%s%s", text ? text : "", more);
+    str_addf(&json, "%s%s", text, more);
     store_key(key, str_text(&json));
     cJSON_free(text);
     cJSON_Delete(root);

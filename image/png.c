@@ -19,6 +19,9 @@
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS PNG_MAX_SIDE
 #define STBI_WRITE_NO_STDIO
+#define STBIW_MALLOC  mem_plain /* stb checks some of these, and asserts others */
+#define STBIW_REALLOC mem_grow
+#define STBIW_FREE    free
 #ifndef __clang_analyzer__ /* not ours to lint */
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_IMPLEMENTATION

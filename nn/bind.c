@@ -25,8 +25,8 @@ BoundMemory binder_take(Binder *b)
 
 void *bound_new(BoundMemory *m, size_t bytes, Err *e)
 {
-    void *p = NULL;
-    if (posix_memalign(&p, 64, bytes + 64)) {
+    void *p = mem_try(bytes + MEM_ALIGN);
+    if (!p) {
         err_set(e, "cannot get %.2f GB for weights (%.2f GB held so far); free some memory or use a smaller model",
                 (double)bytes * 1e-9, (double)m->bytes * 1e-9);
         return NULL;

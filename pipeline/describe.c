@@ -51,7 +51,7 @@ static void add_sum(cJSON *to, const Sum *s)
 static void print_json(cJSON *root, Str *out)
 {
     char *text = cJSON_Print(root);
-    str_addf(out, "%s\n", text ? text : "{}");
+    str_addf(out, "%s\n", text);
     cJSON_free(text);
     cJSON_Delete(root);
 }

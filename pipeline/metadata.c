@@ -226,8 +226,8 @@ int metadata_parse(const char *json, Job *j, Origin *from, Err *e)
 {
     *from = (Origin){ 0 };
     job_init(j);
-    cJSON *root = cJSON_Parse(json);
-    int failed = root ? parse(root, j, from, e) : err_set(e, "limn's text is not JSON");
+    cJSON *root = json_parse((Bytes){ (const unsigned char *)json, strlen(json) }, e);
+    int failed = root ? parse(root, j, from, e) : err_in(e, "limn's text");
     cJSON_Delete(root);
     if (failed) job_release(j);
     return failed;

@@ -52,7 +52,7 @@ static int split_json(Parts *parts, Bytes json, Err *e)
         goto done;
     }
     char *text = cJSON_PrintUnformatted(vocab);
-    str_add(&parts->vocab, text ? text : "{}");
+    str_add(&parts->vocab, text);
     cJSON_free(text);
     str_add(&parts->merges, "#version: 0.2\n");
     cJSON_ArrayForEach(item, merges)

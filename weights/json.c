@@ -34,9 +34,34 @@ static void rewrite_infinity(char *s)
     }
 }
 
+int json_check_size(Bytes text, Err *e)
+{
+    size_t values = 1; /* each follows a comma or the beginning of a list; an empty list counts for two */
+    int depth = 0;
+    bool quoted = false;
+
+    if (text.len > JSON_MAX_BYTES)
+        return err_set(e, "%zu bytes of JSON, more than the %d that limn reads", text.len, JSON_MAX_BYTES);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = text.data[i];
+        if (c == '"') quoted = !quoted;
+        if (quoted) {
+            i += c == '\\'; /* what is escaped ends no text */
+            continue;
+        }
+        bool opens = c == '{' || c == '[';
+        values += opens || c == ',';
+        depth += opens - (c == '}' || c == ']');
+        if (depth > JSON_MAX_DEPTH) return err_set(e, "JSON that is nested more than %d deep", JSON_MAX_DEPTH);
+    }
+    if (values > JSON_MAX_VALUES)
+        return err_set(e, "JSON of about %zu values, more than the %d that limn reads", values, JSON_MAX_VALUES);
+    return 0;
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* A key that an object in the tree has twice, or NULL. The depth is at most cJSON's nesting limit. */
+/* A key that an object in the tree has twice, or NULL. The depth is at most JSON_MAX_DEPTH. */
 static const char *duplicate_key(const cJSON *tree)
 {
     const char *found = NULL;
@@ -63,6 +88,7 @@ struct cJSON *json_parse(Bytes text, Err *e)
 {
     char buf[SHOWN_MAX];
     const char *end = NULL, *duplicate;
+    if (json_check_size(text, e)) return NULL;
     /* a copy with a NUL behind it: older cJSON looks one byte past the end of some broken texts */
     char *copy = mem_strndup((const char *)text.data, text.len);
     cJSON *root = NULL;
@@ -131,7 +157,7 @@ const char *shown(const char *name, char buf[SHOWN_MAX])
 const char *json_shown(const struct cJSON *item, char buf[SHOWN_MAX])
 {
     char *text = cJSON_PrintUnformatted(item);
-    shown(text ? text : "?", buf);
+    shown(text, buf);
     cJSON_free(text);
     return buf;
 }

@@ -13,6 +13,16 @@
 
 struct cJSON;
 
+/* What a text may grow to. A value takes some 100 bytes of memory, whatever it is: a million of them 100 MB. */
+enum {
+    JSON_MAX_BYTES = 100 * 1000 * 1000, /* safetensors' own limit for a header */
+    JSON_MAX_VALUES = 1 << 20, /* a vocabulary and its merges are 0.2 million, an index of the largest models 0.1 */
+    JSON_MAX_DEPTH = 100,
+};
+
+/* Whether a text is within these figures; it is not looked at otherwise. */
+int json_check_size(Bytes text, Err *e);
+
 /* The text must be one object. cJSON_Delete() frees it. Error: the byte where it stops being JSON, or what else is wrong. */
 struct cJSON *json_parse(Bytes text, Err *e);
 

@@ -13,8 +13,8 @@
 #include "base/str.h"
 #include "weights/json.h"
 
-/* The reference implementation's limit. */
-enum { HEADER_MAX = 100 * 1000 * 1000 };
+/* The reference implementation's limit, which is limn's for any JSON. */
+enum { HEADER_MAX = JSON_MAX_BYTES };
 
 #define PICKLE                                                                                                         \
     "a PyTorch pickle (.ckpt, .pt, .bin), which can hold a program, so limn does not read it. Convert it once: "       \
@@ -281,11 +281,11 @@ int safetensors_write(const char *path, const TensorOut *t, size_t count, const 
     char *json = cJSON_PrintUnformatted(root);
     Str header = { 0 };
     cJSON_Delete(root);
-    str_add(&header, json ? json : "{}");
+    str_add(&header, json);
     cJSON_free(json);
     while (header.len % 8) str_add(&header, " "); /* so that the data are aligned */
 
-    unsigned char *file = malloc(8 + header.len + at);
+    unsigned char *file = mem_try(8 + header.len + at);
     if (!file) {
         str_release(&header);
         return err_set(e, "%s: no memory for %zu bytes", path, at);

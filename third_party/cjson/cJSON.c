@@ -89,7 +89,7 @@ typedef struct {
     const unsigned char *json;
     size_t position;
 } error;
-static error global_error = { NULL, 0 };
+static _Thread_local error global_error = { NULL, 0 }; /* limn: was shared by all threads */
 
 CJSON_PUBLIC(const char *) cJSON_GetErrorPtr(void)
 {
