@@ -27,7 +27,7 @@ SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
 else
 SRC     := $(filter-out nn/kernels_avx% nn/peak_avx% nn/%_neon.c,$(SRC))
 endif
-OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o
+OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o $(B)/fonts.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c tests/web/*.c bench/*.c)
@@ -113,12 +113,16 @@ $(B)/models.S: scripts/pack $(shell find models -type f)
 $(B)/models.o: $(B)/models.S
 	$(Q)$(CC) -c -o $@ $<
 
-# The pages' templates, likewise.
-$(B)/web.S: scripts/pack-web $(wildcard web/*.html web/*.css web/*.js)
+# The pages' templates and the letters of contact sheets, likewise.
+$(B)/web.S: scripts/pack-files $(sort $(wildcard web/*.html web/*.css web/*.js))
 	@mkdir -p $(@D)
-	$(Q)scripts/pack-web > $@.tmp && mv $@.tmp $@
+	$(Q)scripts/pack-files limn_web_files $(wordlist 2,99,$^) > $@.tmp && mv $@.tmp $@
 
-$(B)/web.o: $(B)/web.S
+$(B)/fonts.S: scripts/pack-files $(sort $(wildcard third_party/dejavu/*.ttf))
+	@mkdir -p $(@D)
+	$(Q)scripts/pack-files limn_font_files $(wordlist 2,99,$^) > $@.tmp && mv $@.tmp $@
+
+$(B)/web.o $(B)/fonts.o: $(B)/%.o: $(B)/%.S
 	$(Q)$(CC) -c -o $@ $<
 
 asan:

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "image/measure.h"
+#include "pipeline/finish.h"
 
 size_t latent_len(const Model *m, const Job *j)
 {
@@ -85,6 +86,8 @@ int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const 
     Drawn last = { 0 };
     job_copy(&job, j);
     job.eta = -1;
+    job.transparent = job.transparent_holes = false; /* an edge cut a pixel further in says nothing of the solution */
+    job.transparent_tolerance = -1;
     int failed = set(&job, "sampler", REFERENCE_SAMPLER, e);
     *out = (Drawn){ 0 };
     for (int steps = REFERENCE_FIRST; !failed && steps <= REFERENCE_MOST; steps *= 2) {
@@ -109,6 +112,8 @@ int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const 
         drawn_release(&last);
         return -1;
     }
+    double plain;
+    finish_image(j, &last.image, &plain);
     *out = last;
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * letters.h - words on pictures. An alphabet of our own: each letter is a few strokes of a round pen, drawn antialiased
- * at any size. ASCII, a few signs, and Latin letters with accents; what there is no letter for is drawn as a box.
+ * letters.h - words on pictures, in DejaVu Sans (third_party/dejavu): Latin, Greek, Cyrillic, punctuation and arrows, antialiased
+ * and kerned. A letter that the font lacks is shown by its number, so that two words stay two words: "\u2039U+732B\u203A".
  */
 #ifndef LIMN_IMAGE_LETTERS_H
 #define LIMN_IMAGE_LETTERS_H
@@ -12,7 +12,7 @@ typedef struct {
     uint8_t r, g, b;
 } Colour;
 
-/* size 1: capitals are 10 pixels high, stems 1.5 pixels wide and on the pixels' grid. */
+/* size 1: small letters are 7 pixels high, capitals 9. */
 typedef struct {
     double size;
     bool bold;
@@ -30,7 +30,7 @@ double letters_width(const char *text, const Pen *pen);
 /* Draws text with its base line's beginning at x, y; what lies outside the picture is cut off. */
 void letters_draw(Image *im, double x, double y, const char *text, const Pen *pen);
 
-/* Appends text, or as much of its beginning as is no wider than most pixels with "..." after it. */
+/* Appends text as it is drawn, or as much of its beginning as is no wider than most pixels with "\u2026" after it. */
 void letters_shorten(Str *out, const char *text, double most, const Pen *pen);
 
 /* Fills a rectangle; what lies outside the picture is cut off. */

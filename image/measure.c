@@ -18,16 +18,48 @@ int measure_check(const Image *a, const Image *b, Err *e)
     return err_set(e, "%dx%d pixels, the picture that it is measured against has %dx%d", a->w, a->h, b->w, b->h);
 }
 
+/* ---- grounds ---- */
+
+static const uint8_t grounds[] = { 0, 255 };
+
+/* How many of them tell different things. */
+static int count_grounds(const Image *a, const Image *b) { return a->alpha || b->alpha ? 2 : 1; }
+
+/* im as it looks over a ground; release_view() it. */
+static Image view(const Image *im, int ground)
+{
+    Image over = *im;
+    if (im->alpha) image_flatten(&over, im, grounds[ground]);
+    return over;
+}
+
+static void release_view(Image *over, const Image *im)
+{
+    if (im->alpha) image_release(over);
+}
+
+/* ---- PSNR ---- */
+
+/* A value over a ground, unrounded: in 255ths. */
+static int64_t shown(const Image *im, size_t i, int ground)
+{
+    int alpha = im->alpha ? im->alpha[i / 3] : 255;
+    return im->rgb[i] * alpha + grounds[ground] * (255 - alpha);
+}
+
 double measure_psnr(const Image *a, const Image *b)
 {
     assert(same_size(a, b));
     size_t n = (size_t)a->w * (size_t)a->h * 3;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        int d = a->rgb[i] - b->rgb[i];
-        sum += (uint64_t)(d * d);
+    int views = count_grounds(a, b);
+    uint64_t sum = 0; /* of squares of 255ths: at most 2^64 for two views of PNG_MAX_PIXELS */
+    for (int ground = 0; ground < views; ground++) {
+        for (size_t i = 0; i < n; i++) {
+            int64_t d = shown(a, i, ground) - shown(b, i, ground);
+            sum += (uint64_t)(d * d);
+        }
     }
-    return sum ? 10 * log10(255.0 * 255.0 * (double)n / (double)sum) : INFINITY;
+    return sum ? 10 * log10(pow(255, 4) * views * (double)n / (double)sum) : INFINITY;
 }
 
 double measure_rmse(const float *a, const float *b, size_t n)
@@ -102,10 +134,16 @@ double measure_ssim(const Image *a, const Image *b)
     assert(same_size(a, b));
     if (a->w < SSIM_WINDOW || a->h < SSIM_WINDOW) return NAN;
     Sums *columns = mem_array((size_t)a->w, sizeof *columns);
+    int views = count_grounds(a, b);
     double total = 0;
-    for (int channel = 0; channel < 3; channel++) total += channel_similarity(a, b, channel, columns);
+    for (int ground = 0; ground < views; ground++) {
+        Image x = view(a, ground), y = view(b, ground);
+        for (int channel = 0; channel < 3; channel++) total += channel_similarity(&x, &y, channel, columns);
+        release_view(&x, a);
+        release_view(&y, b);
+    }
     free(columns);
-    return total / ((double)(a->w - SSIM_WINDOW + 1) * (double)(a->h - SSIM_WINDOW + 1) * 3);
+    return total / ((double)(a->w - SSIM_WINDOW + 1) * (double)(a->h - SSIM_WINDOW + 1) * 3 * views);
 }
 
 /* ---- spectra ---- */
@@ -139,10 +177,10 @@ static double windowed_luma(float *out, const Image *im)
     return energy;
 }
 
-/* Means of |F|^2 over rings; f is the half [h, w / 2 + 1] that a real transform has. */
-static void average_rings(Spectrum *s, const fftwf_complex *f, int w, int h, double energy)
+/* Adds means of |F|^2 over rings; f is the half [h, w / 2 + 1] that a real transform has. */
+static void add_rings(Spectrum *s, const fftwf_complex *f, int w, int h, double energy)
 {
-    double *count = mem_array((size_t)s->bins, sizeof *count);
+    double *count = mem_array((size_t)s->bins + 1, sizeof *count), *sum = mem_array((size_t)s->bins + 1, sizeof *sum);
     int half = w / 2 + 1;
     for (int y = 0; y < h; y++) {
         for (int x = 0; x < half; x++) {
@@ -152,29 +190,32 @@ static void average_rings(Spectrum *s, const fftwf_complex *f, int w, int h, dou
             bool twice = x > 0 && 2 * x != w; /* its mirror image is not in the half */
             const float *c = f[(size_t)y * (size_t)half + (size_t)x];
             double power = ((double)c[0] * c[0] + (double)c[1] * c[1]) / energy;
-            s->power[bin] += twice ? 2 * power : power;
+            sum[bin] += twice ? 2 * power : power;
             count[bin] += twice ? 2 : 1;
         }
     }
     for (int k = 0; k < s->bins; k++)
-        if (count[k] > 0) s->power[k] /= count[k];
+        if (count[k] > 0) s->power[k] += sum[k] / count[k];
     free(count);
+    free(sum);
 }
 
 int spectrum_init(Spectrum *s, const Image *im, Err *e)
 {
-    int longer = im->w > im->h ? im->w : im->h;
+    int longer = im->w > im->h ? im->w : im->h, views = count_grounds(im, im);
     *s = (Spectrum){ .bins = longer / 2, .step = 1.0 / longer };
     s->power = mem_array((size_t)s->bins + 1, sizeof *s->power);
     float *in = fftwf_alloc_real((size_t)im->w * (size_t)im->h);
     fftwf_complex *out = fftwf_alloc_complex((size_t)(im->w / 2 + 1) * (size_t)im->h);
     fftwf_plan plan = in && out ? fftwf_plan_dft_r2c_2d(im->h, im->w, in, out, FFTW_ESTIMATE) : NULL;
-    if (plan) {
-        double energy = windowed_luma(in, im);
+    for (int ground = 0; ground < views && plan; ground++) {
+        Image over = view(im, ground);
+        double energy = windowed_luma(in, &over);
         fftwf_execute(plan);
-        average_rings(s, (const fftwf_complex *)out, im->w, im->h, energy);
-        fftwf_destroy_plan(plan);
+        add_rings(s, (const fftwf_complex *)out, im->w, im->h, energy * views);
+        release_view(&over, im);
     }
+    if (plan) fftwf_destroy_plan(plan);
     fftwf_free(in);
     fftwf_free(out);
     return plan ? 0 : err_set(e, "not enough memory for the spectrum of %dx%d pixels", im->w, im->h);

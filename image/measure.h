@@ -1,5 +1,10 @@
 /*
  * measure.h - how much two pictures differ, as numbers that other tools compute too.
+ *
+ * Pictures with alpha are compared by what they show: laid over black, and over white. A difference over any plain ground is a
+ * mixture of these two, so pictures that are equal over both are equal everywhere; a colour that is wholly transparent shows
+ * nowhere and does not count. Each measure is the mean over the two grounds, of squared differences, similarities, or powers. Where
+ * both pictures are opaque the grounds do not show, and the numbers are those of the pictures themselves.
  */
 #ifndef LIMN_IMAGE_MEASURE_H
 #define LIMN_IMAGE_MEASURE_H
@@ -14,7 +19,7 @@ enum { SSIM_WINDOW = 7 }; /* pixels: no side of a picture may be smaller */
 /* Whether two pictures can be measured against each other: the same size. */
 int measure_check(const Image *a, const Image *b, Err *e);
 
-/* Peak signal to noise over all RGB values, dB: 10 log10(255^2 / mean squared difference). Equal: INFINITY. */
+/* Peak signal to noise over all RGB values, dB: 10 log10(255^2 / mean squared difference). They show the same: INFINITY. */
 double measure_psnr(const Image *a, const Image *b);
 
 /*

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "image/letters.h"
+#include "image/resize.h"
 
 enum {
     MARGIN = 28,        /* around the sheet */
@@ -16,10 +17,13 @@ enum {
     LABEL_WIDEST = 240, /* of a row's label */
     LABEL_LINES = 4,
     FRAME = 3,
+    CHECK = 8, /* pixels of a square behind what is transparent */
 };
 
 static const Colour paper = { 247, 246, 243 }, empty = { 238, 236, 231 }, accent = { 168, 67, 28 },
                     alarm = { 176, 32, 32 };
+
+static const uint8_t checks[] = { 255, 224 };
 
 static const Pen title_pen = { 1.6, true, { 31, 29, 26 } }, strong_pen = { 1, true, { 31, 29, 26 } },
                  quiet_pen = { 1, false, { 107, 102, 94 } };
@@ -155,37 +159,26 @@ static void draw_paragraph(Image *im, int x, int y, int w, int h, const char *te
 
 /* ---- pictures ---- */
 
-/* How much of source pixel i lies in the stretch from a to b. */
-static double overlap(double a, double b, int i) { return fmin(b, i + 1) - fmax(a, i); }
-
-void image_shrink(Image *out, const Image *src, int w, int h)
+/* A new image, as large as fits into w x h with its shape kept. */
+static void shrink(Image *out, const Image *src, int w, int h)
 {
     double scale = fmin((double)w / src->w, (double)h / src->h);
-    int ow = max_of((int)(src->w * scale + 1e-9), 1), oh = max_of((int)(src->h * scale + 1e-9), 1);
-    double sx = (double)src->w / ow, sy = (double)src->h / oh;
-    image_init(out, ow, oh);
-    for (int y = 0; y < oh; y++) {
-        for (int x = 0; x < ow; x++) {
-            double sum[3] = { 0 }, area = 0;
-            for (int v = (int)(y * sy); v < src->h && v < (y + 1) * sy; v++) {
-                for (int u = (int)(x * sx); u < src->w && u < (x + 1) * sx; u++) {
-                    double part = overlap(x * sx, (x + 1) * sx, u) * overlap(y * sy, (y + 1) * sy, v);
-                    const uint8_t *p = src->rgb + ((size_t)v * (size_t)src->w + (size_t)u) * 3;
-                    for (int c = 0; c < 3; c++) sum[c] += part * p[c];
-                    area += part;
-                }
-            }
-            uint8_t *q = out->rgb + ((size_t)y * (size_t)ow + (size_t)x) * 3;
-            for (int c = 0; c < 3; c++) q[c] = (uint8_t)lrint(sum[c] / area);
-        }
-    }
+    image_resize(out, src, max_of((int)(src->w * scale + 1e-9), 1), max_of((int)(src->h * scale + 1e-9), 1), false,
+                 false);
 }
 
+/* What is transparent shows the squares that stand for nothing. */
 static void paste(Image *im, int x, int y, const Image *src)
 {
-    for (int row = 0; row < src->h; row++)
-        memcpy(im->rgb + ((size_t)(y + row) * (size_t)im->w + (size_t)x) * 3,
-               src->rgb + (size_t)row * (size_t)src->w * 3, (size_t)src->w * 3);
+    for (int row = 0; row < src->h; row++) {
+        for (int column = 0; column < src->w; column++) {
+            size_t from = (size_t)row * (size_t)src->w + (size_t)column;
+            uint8_t ground = checks[(row / CHECK + column / CHECK) % 2];
+            uint8_t *to = im->rgb + ((size_t)(y + row) * (size_t)im->w + (size_t)(x + column)) * 3;
+            for (size_t c = 0; c < 3; c++)
+                to[c] = image_over(src->rgb[3 * from + c], src->alpha ? src->alpha[from] : 255, ground);
+        }
+    }
 }
 
 /* The picture in the middle of its place; returns where it ended up. */
@@ -194,7 +187,7 @@ static void draw_picture(const Sheet *s, const Layout *l, Image *im, int x, int 
     Image small = { 0 };
     const Image *shown = &cell->image;
     if (shown->w > s->cell_w || shown->h > s->cell_h) {
-        image_shrink(&small, shown, s->cell_w, s->cell_h);
+        shrink(&small, shown, s->cell_w, s->cell_h);
         shown = &small;
     }
     int px = x + (l->picture_w - shown->w) / 2, py = y + (s->cell_h - shown->h) / 2;

@@ -5,8 +5,8 @@
  *                 .row_labels = names, .picture = fetch, .ctx = mine };
  *     sheet_write(&s, "sheet.png", NULL, &pages, e);
  *
- * A sheet is legible at 100 %: pictures keep their pixels unless they are larger than a cell, words are 10 pixels high.
- * Long labels are shortened. A sheet with a side above SHEET_MAX_SIDE becomes several, each with its own labels.
+ * A sheet is legible at 100 %: pictures keep their pixels unless they are larger than a cell. What is transparent in them
+ * shows a checkerboard. Long labels are shortened. A sheet with a side above SHEET_MAX_SIDE becomes several, each with its own labels.
  */
 #ifndef LIMN_IMAGE_SHEET_H
 #define LIMN_IMAGE_SHEET_H
@@ -59,8 +59,5 @@ int sheet_write(const Sheet *s, const char *path, const PngTexts *texts, int *pa
 
 /* The name of a page; page counts from 0. */
 void sheet_path(Str *out, const char *path, int page, int pages);
-
-/* src as large as fits into w x h with its shape kept, by area averages; a new image. src is larger than that. */
-void image_shrink(Image *out, const Image *src, int w, int h);
 
 #endif

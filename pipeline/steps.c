@@ -49,9 +49,7 @@ static int strip_picture(void *ctx, int row, int column, SheetCell *out, Err *e)
     (void)e;
     out->missing = step >= p->step_count;
     if (out->missing) return 0;
-    const Image *from = &p->steps[step];
-    image_init(&out->image, from->w, from->h);
-    memcpy(out->image.rgb, from->rgb, (size_t)from->w * (size_t)from->h * 3);
+    image_copy(&out->image, &p->steps[step]);
     str_addf(&out->caption, "step %d", step + 1);
     return 0;
 }

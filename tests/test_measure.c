@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/mem.h"
 #include "image/measure.h"
 #include "tests/support.h"
 #include "weights/json.h"
@@ -163,12 +164,117 @@ static void test_rmse(void **state)
     assert_true(measure_rmse(a, b, 0) == 0);
 }
 
+/* ---- alpha ---- */
+
+static void add_alpha(Image *im, uint8_t (*alpha)(int x, int y))
+{
+    im->alpha = mem_array((size_t)im->w * (size_t)im->h, 1);
+    for (int i = 0; i < im->w * im->h; i++) im->alpha[i] = alpha(i % im->w, i / im->w);
+}
+
+static uint8_t ramp(int x, int y) { return (uint8_t)((x * 9 + y * 5) % 256); }
+static uint8_t hole(int x, int y) { return x < 10 && y < 12 ? 0 : 255; }
+static uint8_t opaque(int x, int y) { return (void)x, (void)y, 255; }
+
+static double spectra_apart(const Image *a, const Image *b)
+{
+    Spectrum sa = spectrum_of(a), sb = spectrum_of(b);
+    double apart = spectrum_difference(&sa, &sb, NULL);
+    spectrum_release(&sa);
+    spectrum_release(&sb);
+    return apart;
+}
+
+static void test_hidden_colours_do_not_count(void **state)
+{
+    Image a, b;
+    (void)state;
+    make_pictures(&a, &b, 40, 30, 0);
+    add_alpha(&a, hole);
+    add_alpha(&b, hole);
+    for (int y = 0; y < 12; y++) memset(b.rgb + y * 40 * 3, 200 - y, 10 * 3);
+    assert_true(isinf(measure_psnr(&a, &b)));
+    assert_true(measure_ssim(&a, &b) == 1);
+    assert_true(spectra_apart(&a, &b) == 0);
+    b.rgb[12 * 40 * 3] ^= 1; /* the first that shows */
+    assert_true(isfinite(measure_psnr(&a, &b)));
+    image_release(&a);
+    image_release(&b);
+}
+
+static void test_alpha_alone(void **state)
+{
+    Image a, b;
+    (void)state;
+    make_pictures(&a, &b, 40, 30, 0);
+    add_alpha(&a, opaque);
+    assert_true(isinf(measure_psnr(&a, &b))); /* 255 everywhere is as good as none */
+    for (int alpha = 254; alpha >= 0; alpha -= 127) {
+        for (int colour = 0; colour < 256; colour += 51) {
+            memset(b.rgb, colour, 3);
+            memset(a.rgb, colour, 3);
+            a.alpha[0] = (uint8_t)alpha;
+            assert_true(isfinite(measure_psnr(&a, &b))); /* over one of the grounds even black and white show it */
+        }
+    }
+    memset(a.alpha, 0, 40 * 30);
+    assert_true(measure_psnr(&a, &b) < 8 && measure_ssim(&a, &b) < 0.2 && spectra_apart(&a, &b) > 10);
+    image_release(&a);
+    image_release(&b);
+}
+
+/* The means over the two grounds; over any other the difference is a mixture of theirs. */
+static void test_grounds(void **state)
+{
+    Image a, b, over[2][2];
+    (void)state;
+    make_pictures(&a, &b, 40, 30, 60000);
+    double plain = measure_psnr(&a, &b);
+    add_alpha(&a, opaque);
+    assert_error(fabs(measure_psnr(&a, &b) - plain), 1e-9, "PSNR of an opaque picture with alpha");
+    image_release(&a);
+    image_release(&b);
+
+    make_pictures(&a, &b, 40, 30, 60000);
+    add_alpha(&a, ramp);
+    add_alpha(&b, hole);
+    double ssim = 0, square = 0, worst = INFINITY;
+    for (int ground = 0; ground < 2; ground++) {
+        image_flatten(&over[ground][0], &a, ground ? 255 : 0);
+        image_flatten(&over[ground][1], &b, ground ? 255 : 0);
+        double psnr_db = measure_psnr(&over[ground][0], &over[ground][1]);
+        ssim += measure_ssim(&over[ground][0], &over[ground][1]) / 2;
+        square += pow(10, -psnr_db / 10) / 2;
+        worst = fmin(worst, psnr_db);
+        image_release(&over[ground][0]);
+        image_release(&over[ground][1]);
+    }
+    assert_error(fabs(measure_ssim(&a, &b) - ssim), 1e-12, "SSIM");
+    assert_error(fabs(measure_psnr(&a, &b) + 10 * log10(square)), 0.01, "PSNR"); /* these views are rounded */
+    for (int ground = 0; ground < 256; ground += 15) {
+        Image x, y;
+        image_flatten(&x, &a, (uint8_t)ground);
+        image_flatten(&y, &b, (uint8_t)ground);
+        assert_true(measure_psnr(&x, &y) > worst - 0.01);
+        image_release(&x);
+        image_release(&y);
+    }
+    image_release(&a);
+    image_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),         cmocka_unit_test(test_equal_pictures),
-        cmocka_unit_test(test_small_pictures), cmocka_unit_test(test_noise_is_white),
-        cmocka_unit_test(test_a_wave),         cmocka_unit_test(test_rmse),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_equal_pictures),
+        cmocka_unit_test(test_small_pictures),
+        cmocka_unit_test(test_noise_is_white),
+        cmocka_unit_test(test_a_wave),
+        cmocka_unit_test(test_rmse),
+        cmocka_unit_test(test_hidden_colours_do_not_count),
+        cmocka_unit_test(test_alpha_alone),
+        cmocka_unit_test(test_grounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Made by scripts/pack-web. */
+/* Made by scripts/pack-files. */
 typedef struct {
     const char *name, *begin, *end;
 } WebFile;
