@@ -74,8 +74,6 @@ bool batch_wants(const Batch *b, uint64_t index);
 
 /* batch_run.c */
 int batch_run(Batch *b, Err *e);
-/* A model for jobs that name it; the hash is computed. */
-Model *batch_open_model(const Job *j, Err *e);
 
 /* batch_save.c: encodes, writes, and appends to the manifest; on the worker's thread. */
 void batch_save(void *batch, void *task);

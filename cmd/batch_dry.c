@@ -7,9 +7,10 @@
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
+#include "engine/engine.h"
 #include "nn/kernels.h"
 #include "pipeline/finish.h"
-#include "pipeline/generate.h"
+#include "pipeline/recipe.h"
 #include "pipeline/metadata.h"
 #include "weights/json.h"
 
@@ -121,16 +122,16 @@ static bool on_ask_cancelled(void *ctx)
 }
 
 /* One run with so many steps; *bytes: of its PNG. */
-static int time_run(Model *m, const Job *job, int steps, Timing *time, double *bytes, Err *e)
+static int time_run(Engine *engine, const Job *job, int steps, Timing *time, double *bytes, Err *e)
 {
     Job j;
     Picture p = { 0 };
     Bytes png = { 0 };
     job_copy(&j, job);
     j.steps = steps;
-    Generator *g = generator_new(m, &j, NULL, &(Watch){ .cancelled = on_ask_cancelled }, e);
+    Generator *g = engine_generator(engine, &j, NULL, e);
     int failed = !g || generator_run(g, &(Request){ .seed = j.seed }, 1, &p, e) ||
-                 finish_png(&j, m, &p.image, j.seed, 0, &png, e);
+                 finish_png(generator_job(g), engine_model(engine, &j, e), &p.image, j.seed, 0, &png, e);
     if (!failed) *time = *generator_timing(g);
     *bytes = (double)png.len;
     free((void *)(size_t)png.data);
@@ -140,31 +141,36 @@ static int time_run(Model *m, const Job *job, int steps, Timing *time, double *b
     return failed ? -1 : 0;
 }
 
+/* Fills the job's open options. */
+static int complete(Engine *engine, Job *j, Err *e)
+{
+    const Model *m = engine_model(engine, j, e);
+    Recipe r;
+    if (!m) return -1;
+    int failed = recipe_make(&r, m, j, NULL, e);
+    if (!failed) {
+        job_release(j);
+        job_copy(j, &r.said);
+    }
+    recipe_release(&r);
+    return failed;
+}
+
 /* Measures a step with the first picture's job, whose open options are filled. The first run only warms up. */
 static int measure(Job *first, Cost *cost, Err *e)
 {
     Timing t;
-    Model *m = batch_open_model(first, e);
-    if (!m) return -1;
-    Job probe;
-    job_copy(&probe, first);
-    Generator *g = generator_new(m, &probe, NULL, NULL, e);
-    int failed = g ? 0 : -1;
-    generator_free(g);
-    if (!failed) {
-        job_release(first);
-        job_copy(first, &probe);
-    }
-    job_release(&probe);
-    for (int i = 0; i < 2 && !failed; i++) failed = time_run(m, first, 1, &t, &cost->bytes, e);
+    Engine *engine = engine_new(&(Watch){ .cancelled = on_ask_cancelled });
+    int failed = complete(engine, first, e);
+    for (int i = 0; i < 2 && !failed; i++) failed = time_run(engine, first, 1, &t, &cost->bytes, e);
     if (!failed) {
         *cost = (Cost){ t.sample, t.decode, 0.6 * 3 * first->width * first->height };
         if (t.sample * first->steps < WHOLE_PICTURE) {
-            failed = time_run(m, first, first->steps, &t, &cost->bytes, e);
+            failed = time_run(engine, first, first->steps, &t, &cost->bytes, e);
             cost->step = t.sample / first->steps;
         }
     }
-    model_free(m);
+    engine_free(engine);
     return failed;
 }
 

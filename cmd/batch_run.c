@@ -3,11 +3,11 @@
  * drawn at once, while a thread writes the ones before. See cmd/batch.h.
  */
 #include <assert.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "batch/tune.h"
 #include "batch/worker.h"
@@ -15,15 +15,15 @@
 #include "cmd/draw.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
+#include "engine/engine.h"
 #include "nn/kernels.h"
-#include "pipeline/generate.h"
+#include "pipeline/recipe.h"
 
 enum {
-    WINDOW = 256,          /* pictures that are looked at to find those that can be drawn together */
-    QUEUE = 8,             /* pictures that wait to be written */
-    TEXT_BYTES = 64 << 20, /* of embeddings kept */
-    TUNES = 16,            /* kinds of pictures whose best batch size is known */
-    WARNINGS = 100,        /* said at most: a thousand long prompts need not be told one by one */
+    WINDOW = 256,   /* pictures that are looked at to find those that can be drawn together */
+    QUEUE = 8,      /* pictures that wait to be written */
+    TUNES = 16,     /* kinds of pictures whose best batch size is known */
+    WARNINGS = 100, /* said at most: a thousand long prompts need not be told one by one */
 };
 
 typedef struct {
@@ -39,15 +39,11 @@ typedef struct {
     bool ended; /* the plan has no more */
     int most;   /* --batch-size; 0: auto */
 
-    char *model_key; /* paths of the model that is loaded, or that could not be */
-    Model *model;    /* NULL: model_error says why */
-    Err model_error;
-    TextCache *texts;
+    Engine *engine;
+    Model *model; /* the one that is open; NULL: none */
 
     char kind[EXPAND_KEY + 1]; /* of the generator */
-    Job job;                   /* the generator's, filled; valid while there is one */
     Generator *generator;
-    bool has_job;
     int rows; /* of tokens that the generator's prompts have: more than 1 with --long-prompt chunk */
     KnownTune tunes[TUNES];
     int tune_count, at_hand; /* at_hand: pictures being drawn */
@@ -68,6 +64,8 @@ static void on_warning(void *ctx, const char *text)
     report_line(&r->b->report, str_text(&line));
     str_release(&line);
 }
+
+static void on_say(void *ctx, const char *what) { report_say(&((Run *)ctx)->b->report, what); }
 
 static void on_step(void *ctx, int done, int steps)
 {
@@ -111,8 +109,8 @@ static void put(Run *r, Item *item, Image *image, double seconds, const Err *e)
     Task *t = mem_alloc(sizeof *t);
     t->item = *item;
     t->seconds = seconds;
-    if (r->generator && r->has_job) { /* with what the model chose for open options */
-        job_copy(&t->job, &r->job);
+    if (r->generator) { /* with what the model chose for open options */
+        job_copy(&t->job, generator_job(r->generator));
         t->m = r->model;
         t->job.seed = item->job.seed;
         free(t->job.prompt);
@@ -142,29 +140,7 @@ static void drop_generator(Run *r)
 {
     generator_free(r->generator);
     r->generator = NULL;
-    if (r->has_job) job_release(&r->job);
-    r->has_job = false;
     r->kind[0] = 0;
-}
-
-Model *batch_open_model(const Job *j, Err *e)
-{
-    omp_set_num_threads(j->threads ? j->threads : omp_get_num_procs()); /* looking the weights over obeys -t too */
-    Model *m = model_open(&(ModelPaths){ .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer }, e);
-    if (m && model_hash(m, e)) {
-        model_free(m);
-        m = NULL;
-    }
-    return m;
-}
-
-static char *model_key(const Job *j)
-{
-    Str key = { 0 };
-    str_addf(&key, "%s\n%s\n%s", j->model ? j->model : "", j->vae ? j->vae : "", j->tokenizer ? j->tokenizer : "");
-    char *text = mem_strdup(str_text(&key));
-    str_release(&key);
-    return text;
 }
 
 /* Pictures that are there were drawn with what this model's path held then. */
@@ -182,48 +158,32 @@ static int check_seen(const Batch *b, const Job *j, const Model *m, Err *e)
     return 0;
 }
 
-/* The model of a job. Where it is the command line's, all depends on it: the batch ends when it cannot be had. */
+/* The model of a job. If it is the command line's and cannot be had, the batch ends. */
 static int use_model(Run *r, const Job *j, Err *e)
 {
-    char *key = model_key(j), *own = model_key(r->b->options);
-    bool everybodys = strcmp(key, own) == 0;
-    free(own);
-    if (!r->model_key || strcmp(key, r->model_key) != 0) {
-        collect(r, true); /* tasks point to the model */
-        drop_generator(r);
-        text_cache_free(r->texts);
-        model_free(r->model);
-        free(r->model_key);
-        r->model_key = mem_strdup(key);
-        report_say(&r->b->report, "loading the model");
-        r->model = batch_open_model(j, &r->model_error);
-        r->texts = text_cache_new(TEXT_BYTES);
-        bool changed = r->model && check_seen(r->b, j, r->model, &r->model_error);
-        if ((!r->model && everybodys) || changed) {
-            r->stop = true;
-            r->stop_error = r->model_error;
-        }
+    if (r->model && engine_has(r->engine, j)) return 0;
+    collect(r, true); /* tasks point to the model */
+    drop_generator(r);
+    r->model = engine_model(r->engine, j, e);
+    int failed = !r->model || model_hash(r->model, e);
+    bool changed = !failed && check_seen(r->b, j, r->model, e);
+    if ((failed && engine_same_model(j, r->b->options)) || changed) {
+        r->stop = true;
+        r->stop_error = *e;
     }
-    free(key);
-    if (r->model && !r->stop) return 0;
-    *e = r->model_error;
-    return -1;
+    return failed || changed ? -1 : 0;
 }
 
 /* A generator for n pictures of the item's kind; r->generator may have room for fewer. */
 static int use_generator(Run *r, const Item *item, int n, Err *e)
 {
     if (use_model(r, &item->job, e)) return -1;
-    int rows = generator_rows(r->model, &item->job);
+    int rows = recipe_rows(r->model, &item->job);
     bool same = r->generator && strcmp(r->kind, item->kind) == 0 && rows == r->rows;
     if (same && generator_batch(r->generator) >= n) return 0;
     drop_generator(r);
     r->rows = rows;
-    job_copy(&r->job, &item->job);
-    r->has_job = true;
-    Share share = { .batch = n, .shrink = true, .texts = r->texts };
-    Watch watch = { r, on_warning, on_step, on_ask_cancelled };
-    r->generator = generator_new(r->model, &r->job, &share, &watch, e);
+    r->generator = engine_generator(r->engine, &item->job, &(Share){ .batch = n, .shrink = true }, e);
     if (!r->generator) {
         drop_generator(r);
         return -1;
@@ -253,26 +213,13 @@ static int fill(Run *r, Err *e)
     return 0;
 }
 
-static bool same_model(const Item *a, const Item *b)
-{
-    char *x = model_key(&a->job), *y = model_key(&b->job);
-    bool same = strcmp(x, y) == 0;
-    free(x);
-    free(y);
-    return same;
-}
-
 /* The next kind: the generator's own, else the oldest of the loaded model, else the oldest. */
 static const Item *choose_head(const Run *r)
 {
     for (int i = 0; i < r->held; i++)
         if (strcmp(r->window[i]->kind, r->kind) == 0) return r->window[i];
-    for (int i = 1; i < r->held && r->model_key; i++) {
-        char *key = model_key(&r->window[i]->job);
-        bool loaded = strcmp(key, r->model_key) == 0 && !same_model(r->window[0], r->window[i]);
-        free(key);
-        if (loaded) return r->window[i];
-    }
+    for (int i = 0; i < r->held && r->model; i++)
+        if (engine_has(r->engine, &r->window[i]->job)) return r->window[i];
     return r->window[0];
 }
 
@@ -320,7 +267,7 @@ static int draw_together(Run *r, Item **group, int n, Err *e)
 {
     Request *requests = mem_array((size_t)n, sizeof *requests);
     Picture *pictures = mem_array((size_t)n, sizeof *pictures);
-    double start = progress_now();
+    double start = clock_now();
     for (int i = 0; i < n; i++) {
         const Job *j = &group[i]->job;
         requests[i] = (Request){ j->seed, j->prompt, j->negative_prompt };
@@ -328,7 +275,7 @@ static int draw_together(Run *r, Item **group, int n, Err *e)
     report_prompt(&r->b->report, group[0]->job.prompt);
     r->at_hand = n;
     int failed = generator_run(r->generator, requests, n, pictures, e);
-    double seconds = progress_now() - start;
+    double seconds = clock_now() - start;
     if (!failed && !r->most) tune_ran(tune_of(r, r->kind), n, seconds);
     for (int i = 0; i < n && !failed; i++) {
         put(r, group[i], &pictures[i].image, seconds / n, NULL);
@@ -372,7 +319,7 @@ static int keep_length(Run *r, Item **group, int count)
     Item *others[JOB_MAX_BATCH] = { NULL };
     int kept = 1, left = 0;
     for (int i = 1; i < count; i++) {
-        if (generator_rows(r->model, &group[i]->job) == r->rows) group[kept++] = group[i];
+        if (recipe_rows(r->model, &group[i]->job) == r->rows) group[kept++] = group[i];
         else others[left++] = group[i];
     }
     put_back(r, others, left);
@@ -388,7 +335,7 @@ static int draw_next(Run *r, Err *e)
     int count = take_group(r, head, n, group);
     assert(group[0] && "the head is of its own kind");
     if (use_generator(r, head, count, e)) {
-        bool own = count > 1 && r->model && !generator_rows(r->model, &head->job); /* not the others' fault */
+        bool own = count > 1 && r->model && !recipe_rows(r->model, &head->job); /* not the others' fault */
         if (own && !r->stop) {
             put_back(r, group + 1, count - 1);
             count = 1;
@@ -432,9 +379,7 @@ static void run_release(Run *r)
     }
     worker_free(r->worker);
     drop_generator(r);
-    text_cache_free(r->texts);
-    model_free(r->model);
-    free(r->model_key);
+    engine_free(r->engine);
 }
 
 int batch_run(Batch *b, Err *e)
@@ -444,8 +389,12 @@ int batch_run(Batch *b, Err *e)
     int failed = 0;
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
     report_plan(&b->report, b);
+    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_ask_cancelled });
     r.worker = worker_new(batch_save, b, QUEUE, e);
-    if (!r.worker) return -1;
+    if (!r.worker) {
+        run_release(&r);
+        return -1;
+    }
     plan_rewind(b->plan);
     while (!failed && !r.stop) {
         failed = interrupt_check(e) || fill(&r, e);
@@ -455,7 +404,7 @@ int batch_run(Batch *b, Err *e)
     collect(&r, true);
     if (r.stop) *e = r.stop_error;
     if (failed || r.stop) failed = unfinished(b, e);
-    double seconds = progress_now() - b->report.start;
+    double seconds = clock_now() - b->report.start;
     run_release(&r);
     report_end(&b->report, b, seconds);
     if (!failed) failed = batch_extras(b, e);

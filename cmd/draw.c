@@ -10,12 +10,14 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include "cmd/interrupt.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
+#include "engine/engine.h"
 #include "nn/kernels.h"
 #include "pipeline/extras.h"
 #include "pipeline/finish.h"
@@ -24,7 +26,8 @@
 #include "weights/json.h"
 
 typedef struct {
-    Job *job;
+    const Job *job; /* what was asked for; from the generator on, with what the model chose */
+    Engine *engine;
     Model *model;
     Generator *generator;
     Progress progress;
@@ -49,6 +52,7 @@ static void on_warning(void *ctx, const char *text)
     warn_user(text);
 }
 
+static void on_say(void *ctx, const char *what) { progress_say(&((Run *)ctx)->progress, what); }
 static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
 
 static bool on_ask_cancelled(void *ctx)
@@ -104,16 +108,8 @@ static int compare_origin(const Run *r, const Origin *from, bool any_model, Err 
 
 static int load(Run *r, const Origin *from, bool any_model, Err *e)
 {
-    Job *j = r->job;
-    if (!j->threads) j->threads = omp_get_num_procs();
-    omp_set_num_threads(j->threads); /* looking the weights over obeys -t too */
-    progress_say(&r->progress, "loading the model");
-    ModelPaths paths = {
-        .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
-    };
-    r->model = model_open(&paths, e);
+    r->model = engine_model(r->engine, r->job, e);
     if (!r->model) return -1;
-    model_hash_begin(r->model);
     if (from && (model_hash(r->model, e) || compare_origin(r, from, any_model, e))) return -1;
     return interrupt_check(e);
 }
@@ -188,7 +184,7 @@ static int draw_one(Run *r, int index, Err *e)
     Bytes png = { 0 };
     Str path = { 0 };
     Beside beside = { 0 };
-    double start = progress_now();
+    double start = clock_now();
 
     progress_picture(&r->progress, index);
     int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
@@ -199,7 +195,7 @@ static int draw_one(Run *r, int index, Err *e)
                  steps_write(r->job, &picture, str_text(&path), &beside.steps, e);
     progress_clear(&r->progress);
     if (!failed) r->paths[r->count++] = mem_strdup(str_text(&path));
-    if (!failed) failed = report(r, &names, str_text(&path), &beside, progress_now() - start, e);
+    if (!failed) failed = report(r, &names, str_text(&path), &beside, clock_now() - start, e);
     picture_release(&picture);
     free((void *)(size_t)png.data);
     str_release(&path);
@@ -230,7 +226,7 @@ static int draw_atlas(const Run *r, Err *e)
 
 static void tell(const Run *r, double start)
 {
-    double seconds = progress_now() - start;
+    double seconds = clock_now() - start;
     const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     const Timing *t = generator_timing(r->generator);
@@ -240,7 +236,8 @@ static void tell(const Run *r, double start)
     fprintf(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
-    fprintf(stderr, "kernels  %s, %d thread%s\n", k ? k->name : "?", j->threads, j->threads == 1 ? "" : "s");
+    int threads = omp_get_max_threads();
+    fprintf(stderr, "kernels  %s, %d thread%s\n", k ? k->name : "?", threads, threads == 1 ? "" : "s");
     fprintf(
         stderr,
         "time     %.2f s: text %.2f, sampling %.2f (%d evaluations), decoding %.2f; the first step began after %.2f\n",
@@ -252,8 +249,8 @@ static void tell(const Run *r, double start)
 int draw(Job *j, const Origin *from, bool any_model, Err *e)
 {
     Run r = { .job = j };
-    Watch watch = { &r, on_warning, on_step, on_ask_cancelled };
-    double start = progress_now();
+    Watch watch = { &r, on_say, on_warning, on_step, on_ask_cancelled };
+    double start = clock_now();
     int failed = -1;
 
     const char *why = NULL;
@@ -269,9 +266,11 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     if (choose_seed(j, e)) return -1;
 
     /* 2. the model; 3. what the pictures share */
+    r.engine = engine_new(&watch);
     if (load(&r, from, any_model, e)) goto done;
-    r.generator = generator_new(r.model, j, &(Share){ .steps = j->save_steps }, &watch, e);
+    r.generator = engine_generator(r.engine, j, &(Share){ .steps = j->save_steps }, e);
     if (!r.generator) goto done;
+    r.job = generator_job(r.generator);
     OutputNames first = names_of(&r, 1);
     if (output_check_place(&first, e)) goto done;
     progress_clear(&r.progress);
@@ -290,6 +289,6 @@ done:
     for (size_t i = 0; i < r.count; i++) free(r.paths[i]);
     free(r.paths);
     generator_free(r.generator);
-    model_free(r.model);
+    engine_free(r.engine);
     return failed;
 }

@@ -13,8 +13,6 @@
 #include "scheduler/samplers.h"
 
 enum {
-    MEMOS = 8,           /* first evaluations kept: of the seeds, and of the starts */
-    TEXTS = 64 << 20,    /* bytes of embeddings */
     DECODING = 4,        /* evaluations that the VAE takes, about, for the share of work that is done */
     REFERENCE_WORK = 96, /* evaluations of a reference, before it is known */
 };
@@ -23,13 +21,8 @@ enum {
 typedef struct {
     Comparison *c;
     const CompareWatch *w;
-    Model *model;
-    char *model_of; /* which: the options that choose the model */
-    TextCache *texts;
-    Memo *memo;
-    char *memo_of; /* the identity that its evaluations belong to */
-    Share share;
-    Watch watch;
+    Engine *engine;
+    Model *model;           /* the one that is open; NULL: none */
     double work, done, now; /* evaluations in all, behind us, of what is drawn */
     double piece;           /* how many that takes; 0: a reference, nobody knows */
     int before, last;       /* steps of its runs that are behind us, of this one */
@@ -57,15 +50,6 @@ static char *identity_of(const Job *j)
         if (!skip) add_option(&s, j, o);
     }
     add_option(&s, j, option_find("model", 5));
-    return s.s;
-}
-
-static char *model_choice(const Job *j)
-{
-    Str s = { 0 };
-    add_option(&s, j, option_find("model", 5));
-    add_option(&s, j, option_find("vae", 3));
-    add_option(&s, j, option_find("tokenizer", 9));
     return s.s;
 }
 
@@ -138,35 +122,29 @@ static void behind(Run *r, double work)
 
 /* ---- the model ---- */
 
+static void on_say(void *ctx, const char *what)
+{
+    Run *r = ctx;
+    r->what = what;
+    tell(r);
+}
+
 static int open_model(Run *r, const Job *j, Err *e)
 {
-    char *choice = model_choice(j), *identity = identity_of(j);
-    int failed = 0;
-    if (!r->model || strcmp(r->model_of, choice) != 0) {
-        text_cache_free(r->texts);
-        model_free(r->model);
-        r->texts = text_cache_new(TEXTS);
-        free(r->model_of);
-        r->model_of = mem_strdup(choice);
-        r->what = "loading the model";
-        tell(r);
-        r->model = model_open(&(ModelPaths){ .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer }, e);
-        failed = !r->model || model_hash(r->model, e);
-    }
-    if (!failed && (!r->memo || strcmp(r->memo_of, identity) != 0)) {
-        memo_free(r->memo);
-        r->memo = memo_new(MEMOS);
-        free(r->memo_of);
-        r->memo_of = mem_strdup(identity);
-    }
-    if (failed) {
-        model_free(r->model);
-        r->model = NULL;
-    }
-    free(choice);
-    free(identity);
-    r->share = (Share){ .latents = true, .texts = r->texts, .memo = r->memo };
-    return failed ? -1 : 0;
+    r->model = engine_model(r->engine, j, e);
+    if (r->model && !model_hash(r->model, e)) return 0;
+    r->model = NULL;
+    return -1;
+}
+
+/* Evaluations of the network that a picture of the job takes; 0: the sampler chooses its steps. */
+static int evals_of(const Model *m, const Job *j, int *evals, Err *e)
+{
+    Recipe recipe;
+    int failed = recipe_make(&recipe, m, j, NULL, e);
+    if (!failed) *evals = recipe_evals(&recipe);
+    recipe_release(&recipe);
+    return failed;
 }
 
 /* ---- the cells, before they are drawn ---- */
@@ -178,12 +156,12 @@ static int steps_within(const Model *m, Job *j, int evaluations, Err *e)
     while (low < high) {
         int middle = (low + high + 1) / 2;
         j->steps = middle;
-        if (generator_evals(m, j, &evals, e)) evals = evaluations + 1; /* more steps than it can */
+        if (evals_of(m, j, &evals, e)) evals = evaluations + 1; /* more steps than it can */
         if (evals <= evaluations) low = middle;
         else high = middle - 1;
     }
     j->steps = low;
-    return generator_evals(m, j, &evals, e);
+    return evals_of(m, j, &evals, e);
 }
 
 static bool is_deterministic(const Job *j, const Model *m)
@@ -214,7 +192,7 @@ static void plan_place(Run *r, int row, int column)
     if (!failed && budget) failed = steps_within(r->model, &probe, budget, &why);
     bool deterministic = failed || is_deterministic(&probe, r->model);
     int seeds = c->grid.seeds ? c->grid.seeds : deterministic ? 1 : GRID_STOCHASTIC_SEEDS;
-    if (!failed) failed = generator_evals(r->model, &probe, &evals, &why);
+    if (!failed) failed = evals_of(r->model, &probe, &evals, &why);
     if (evals == 0) evals = probe.steps;
     for (int number = 0; number < seeds; number++) {
         Cell *cell = add_cell(c, row, column, number);
@@ -295,23 +273,28 @@ static int write_cell(const Run *r, const Cell *cell, const Drawn *d, Err *e)
 }
 
 /* The time that the picture would have taken alone: an evaluation that was shared counts as long as the others. */
-static double seconds_of(const Timing *t, bool shared)
+static double seconds_of(const Timing *t)
 {
-    double each = t->evals > 1 ? t->sample / (t->evals - (shared ? 1 : 0)) : t->sample;
-    return t->sample + (shared ? each : 0) + t->decode;
+    double each = t->evals > 1 ? t->sample / (t->evals - (t->shared ? 1 : 0)) : t->sample;
+    return t->sample + (t->shared ? each : 0) + t->decode;
 }
 
 static int draw_new(Run *r, Generator *g, const Cell *cell, Drawn *d, Err *e)
 {
     Picture p;
-    int hits = memo_hits(r->memo);
     peak_start();
     if (generator_run(g, &(Request){ .seed = cell->seed }, 1, &p, e)) return -1;
     const Timing *t = generator_timing(g);
     *d = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(r->model, &cell->job) };
-    d->cost =
-        (Cost){ .evaluations = t->evals, .seconds = seconds_of(t, memo_hits(r->memo) > hits), .peak_mb = peak_mb() };
+    d->cost = (Cost){ .evaluations = t->evals, .seconds = seconds_of(t), .peak_mb = peak_mb() };
     return write_cell(r, cell, d, e);
+}
+
+/* The model's choices are now part of the cell. */
+static void complete(Job *j, const Job *said)
+{
+    job_release(j);
+    job_copy(j, said);
 }
 
 /* Error only when it was interrupted or the disk is full: whatever else is wrong stays in the cell. */
@@ -322,10 +305,12 @@ static int draw_cell(Run *r, Cell *cell, double work, Err *e)
     Err why = { 0 };
     words_of(r->c, cell, &words);
     begin(r, str_text(&words), work);
-    Generator *g =
-        open_model(r, &cell->job, &why) ? NULL : generator_new(r->model, &cell->job, &r->share, &r->watch, &why);
+    Generator *g = open_model(r, &cell->job, &why)
+                       ? NULL
+                       : engine_generator(r->engine, &cell->job, &(Share){ .latents = true }, &why);
     int failed = !g;
     if (g) {
+        complete(&cell->job, generator_job(g));
         Str file = { 0 };
         key_of(&cell->job, r->model, cell->seed, "", cell->key);
         store_file(&file, str_text(&words), cell->key);
@@ -389,7 +374,7 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
     int failed = 0;
     if (!store_read(r->c->dir, str_text(&file), key, &d)) {
         peak_start();
-        failed = reference_draw(r->model, &cell->job, &f->start, f->seed, &r->share, &r->watch, &d, &why);
+        failed = reference_draw(r->engine, &cell->job, &f->start, f->seed, &d, &why);
         d.cost.peak_mb = peak_mb();
         PngText texts[] = { { (char *)(size_t) "limn-reference", more.s } };
         if (!failed) failed = store_write(r->c->dir, str_text(&file), key, &d, &(PngTexts){ texts, 1 }, &why);
@@ -555,7 +540,7 @@ static int draw_all(Run *r, Err *e)
             e->code = ERR_INTERRUPTED;
             return -1;
         }
-        if (open_model(r, &cell->job, &unused) || generator_evals(r->model, &cell->job, &evals, &unused) || evals == 0)
+        if (open_model(r, &cell->job, &unused) || evals_of(r->model, &cell->job, &evals, &unused) || evals == 0)
             evals = cell->job.steps ? cell->job.steps : 1;
         if (draw_cell(r, cell, evals, e)) return -1;
         behind(r, evals + DECODING);
@@ -567,7 +552,7 @@ static int draw_all(Run *r, Err *e)
 int comparison_run(Comparison *c, const Job *base, const char *dir, const CompareWatch *w, Err *e)
 {
     Run r = { .c = c, .w = w, .what = "" };
-    r.watch = (Watch){ &r, on_warning, on_step, on_cancelled };
+    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled });
     *c = (Comparison){ .base = base, .dir = dir };
     int failed = grid_init(&c->grid, base, e) || store_open(dir, e) || plan(&r, e) || draw_all(&r, e);
     if (!failed) {
@@ -577,11 +562,7 @@ int comparison_run(Comparison *c, const Job *base, const char *dir, const Compar
         c->model = mem_strdup(r.model ? r.model->name : "");
         c->sha256 = mem_strdup(r.model ? r.model->sha256 : "");
     }
-    memo_free(r.memo);
-    free(r.memo_of);
-    text_cache_free(r.texts);
-    model_free(r.model);
-    free(r.model_of);
+    engine_free(r.engine);
     str_release(&r.warned);
     return failed ? -1 : 0;
 }

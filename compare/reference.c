@@ -23,12 +23,11 @@ int start_of(Start *s, const Model *m, const Job *j, Err *e)
     int failed = -1;
     job_copy(&job, j);
     for (size_t i = 0; i < sizeof tries / sizeof *tries && failed; i++) {
-        Timeline tl;
+        Recipe r;
         job.steps = tries[i];
-        failed = generator_timeline(m, &job, &tl, e);
-        if (failed) continue;
-        *s = (Start){ tl.sigma[0], tl.scale };
-        timeline_release(&tl);
+        failed = recipe_make(&r, m, &job, NULL, e);
+        if (!failed) *s = (Start){ r.timeline.sigma[0], r.timeline.scale };
+        recipe_release(&r);
     }
     job_release(&job);
     return failed;
@@ -51,19 +50,16 @@ static void reference_timeline(Timeline *tl, const Start *s, const Noise *n, int
 }
 
 /* One solution. The first evaluation is shared with the cells, but it is only one of many. */
-static int solve(Model *m, Job *j, const Timeline *tl, uint64_t seed, const Share *share, const Watch *w, Drawn *out,
-                 Err *e)
+static int solve(Engine *engine, const Job *j, const Timeline *tl, uint64_t seed, Drawn *out, Err *e)
 {
-    Share own = *share;
-    own.timeline = tl;
-    own.latents = true;
-    Generator *g = generator_new(m, j, &own, w, e);
+    const Model *m = engine_model(engine, j, e);
+    Generator *g = m ? engine_generator(engine, j, &(Share){ .timeline = tl, .latents = true }, e) : NULL;
     Picture p;
     if (!g) return -1;
     int failed = generator_run(g, &(Request){ .seed = seed }, 1, &p, e);
     if (!failed) {
         const Timing *t = generator_timing(g);
-        *out = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(m, j) };
+        *out = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(m, generator_job(g)) };
         out->cost.evaluations = t->evals;
         out->cost.seconds = t->sample + t->decode;
         p.image = (Image){ 0 };
@@ -79,9 +75,10 @@ static int set(Job *j, const char *option, const char *value, Err *e)
     return job_set(j, option_find(option, strlen(option)), value, e);
 }
 
-int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const Share *share, const Watch *w,
-                   Drawn *out, Err *e)
+int reference_draw(Engine *engine, const Job *j, const Start *s, uint64_t seed, Drawn *out, Err *e)
 {
+    const Model *m = engine_model(engine, j, e);
+    if (!m) return -1;
     Job job;
     Drawn last = { 0 };
     job_copy(&job, j);
@@ -94,7 +91,7 @@ int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const 
         Timeline tl;
         Drawn next = { 0 };
         reference_timeline(&tl, s, &m->noise, steps);
-        failed = solve(m, &job, &tl, seed, share, w, &next, e);
+        failed = solve(engine, &job, &tl, seed, &next, e);
         timeline_release(&tl);
         if (failed) break;
         double change = last.latent ? measure_rmse(next.latent, last.latent, next.len) : NAN;

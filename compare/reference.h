@@ -9,7 +9,8 @@
 #define LIMN_COMPARE_REFERENCE_H
 
 #include "compare/store.h"
-#include "pipeline/generate.h"
+#include "engine/engine.h"
+#include "pipeline/recipe.h"
 
 #define REFERENCE_SAMPLER "dpmpp_2m"
 #define CONVERGED_PSNR    50.0 /* dB between the last two */
@@ -24,7 +25,7 @@ typedef struct {
     double sigma, scale;
 } Start;
 
-/* j: completed by generator_new(). Error: there is no such start (what the schedule says). */
+/* j: completed (generator_job()). Error: there is no such start (what the schedule says). */
 int start_of(Start *s, const Model *m, const Job *j, Err *e);
 bool start_same(const Start *a, const Start *b);
 
@@ -38,7 +39,6 @@ enum { CHANGE_RMSE, CHANGE_PSNR, CHANGE_STEPS, CHANGE_CONVERGED };
  * Draws it. j: any cell's job, completed; its sampler, schedule and steps do not count. out->cost.change says how far the
  * solution of half the steps is (latent RMSE, PSNR), how many steps were enough, and 1 where it has converged.
  */
-int reference_draw(Model *m, const Job *j, const Start *s, uint64_t seed, const Share *share, const Watch *w,
-                   Drawn *out, Err *e);
+int reference_draw(Engine *engine, const Job *j, const Start *s, uint64_t seed, Drawn *out, Err *e);
 
 #endif

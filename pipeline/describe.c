@@ -8,6 +8,7 @@
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
+#include "pipeline/recipe.h"
 #include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/safetensors.h"
@@ -231,7 +232,7 @@ int model_describe(const ModelPaths *p, bool json, int width, int height, Str *o
     if (!m) return -1;
     int failed = model_hash(m, e);
     if (!failed && (width || height))
-        failed = generator_check_size(m, width ? width : m->defaults.width, height ? height : m->defaults.height, e);
+        failed = recipe_check_size(m, width ? width : m->defaults.width, height ? height : m->defaults.height, e);
     if (!failed) {
         Needs n = needs_of(m, width, height);
         (json ? describe_json : describe_text)(m, &n, out);

@@ -59,11 +59,11 @@ int ddim(const Sampling *s, Err *e) { return implicit(s, s->eta, NULL, e); }
 /* DDIM with CFG++, A1111's: Chung et al. 2024, arXiv:2406.08070. The guidance scale counts as a 12.5th of itself. */
 int ddim_cfg_pp(const Sampling *s, Err *e)
 {
-    float scale = s->d->cfg_scale;
+    float scale = s->d->guidance.scale;
     s->d->unguided = tensor_like(s->arena, s->x);
-    s->d->cfg_scale = scale / 12.5f;
+    s->d->guidance.scale = scale / 12.5f;
     int failed = implicit(s, s->eta, &s->d->unguided, e);
-    s->d->cfg_scale = scale;
+    s->d->guidance.scale = scale;
     return failed;
 }
 

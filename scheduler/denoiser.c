@@ -43,22 +43,22 @@ static void to_v(float *out, const float *x, size_t count, double sigma, bool ba
  */
 static void rescale(const Denoiser *d, float *guided, float *prompt, const float *x, size_t count, double sigma)
 {
-    bool v = d->rescale_v && d->noise->prediction == PREDICT_EPSILON;
+    bool v = d->guidance.rescale_v && d->noise->prediction == PREDICT_EPSILON;
     if (v) to_v(guided, x, count, sigma, false);
     if (v) to_v(prompt, x, count, sigma, false);
     double ratio = deviation(prompt, count) / deviation(guided, count);
-    float factor = (float)((double)d->rescale * ratio + 1 - (double)d->rescale);
+    float factor = (float)((double)d->guidance.rescale * ratio + 1 - (double)d->guidance.rescale);
     for (size_t k = 0; k < count; k++) guided[k] *= factor;
     if (v) to_v(guided, x, count, sigma, true);
 }
 
-/* F = negative + cfg_scale * (prompt - negative), into the first half. Ho and Salimans 2022, arXiv:2207.12598. */
+/* F = negative + scale * (prompt - negative), into the first half. Ho and Salimans 2022, arXiv:2207.12598. */
 static void guide(const Denoiser *d, Tensor raw, Tensor in, double sigma)
 {
     size_t count = tensor_len(raw) / (size_t)raw.n, len = count * (size_t)raw.n / 2;
     float *negative = raw.data, *prompt = raw.data + len;
-    for (size_t k = 0; k < len; k++) negative[k] += d->cfg_scale * (prompt[k] - negative[k]);
-    for (size_t k = 0; d->rescale > 0 && k < len; k += count)
+    for (size_t k = 0; k < len; k++) negative[k] += d->guidance.scale * (prompt[k] - negative[k]);
+    for (size_t k = 0; d->guidance.rescale > 0 && k < len; k += count)
         rescale(d, negative + k, prompt + k, in.data + k, count, sigma);
 }
 
@@ -103,7 +103,7 @@ static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t,
         e,
         "the network's output is not finite at sigma %.4g (timestep %.4g): broken weights, or a precision or "
         "guidance (%.4g) too coarse for them",
-        sigma, t, (double)d->cfg_scale);
+        sigma, t, (double)d->guidance.scale);
 }
 
 int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)

@@ -16,23 +16,31 @@
 /*
  * The raw network: out = F(x, t) for x.n samples in one batch; t is one timestep for all. x is scaled to unit variance
  * (x / sqrt(sigma^2 + 1)). With guidance x.n is 2 * pictures: the same latents twice, the first half to be conditioned on the
- * negative prompt, the second on the prompt; outside of guide_from .. guide_end only the prompt's half is asked for. x and out
+ * negative prompt, the second on the prompt; outside of the guidance's steps only the prompt's half is asked for. x and out
  * [n, h, w, c], both the denoiser's. Error: cancelled.
  */
 typedef int (*NetworkFn)(void *ctx, Tensor out, Tensor x, float t, Err *e);
+
+/* What a step makes of the network's outputs with the prompt and with the negative prompt. */
+typedef struct {
+    float scale; /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
+    bool both;   /* both halves are computed whatever the scale: CFG++ */
+    float
+        rescale; /* 0 .. 1: how much the guided output is brought back to the deviation of the prompt's, arXiv:2305.08891 */
+    bool rescale_v; /* measured on v whatever the network predicts, as ComfyUI does */
+    bool limited;   /* guidance only in steps from <= step < end, arXiv:2404.07724 */
+    int from, end;
+} Guidance;
+
+/* Whether any step of a run asks for the negative prompt's half. */
+static inline bool guidance_on(const Guidance *g) { return g->scale > 1 || g->both; }
 
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     const Noise *noise;
     NetworkFn network;
     void *ctx;
-    float cfg_scale; /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
-    bool both;       /* both halves are computed whatever the scale: CFG++ */
-    float
-        rescale; /* 0 .. 1: how much the guided output is brought back to the deviation of the prompt's, arXiv:2305.08891 */
-    bool rescale_v; /* measured on v whatever the network predicts, as ComfyUI does */
-    bool limited;   /* guidance only in steps guide_from <= step < guide_end, arXiv:2404.07724 */
-    int guide_from, guide_end;
+    Guidance guidance;
     bool round_timestep; /* a timestep that is looked up goes to the nearest integer, as in ComfyUI; else fractional */
     Arena *arena;        /* for temporaries */
 
@@ -47,13 +55,13 @@ struct Denoiser {
 
 static inline bool denoiser_guided(const Denoiser *d)
 {
-    bool inside = !d->limited || (d->guide_from <= d->step && d->step < d->guide_end);
-    return (d->cfg_scale > 1 || d->both) && inside;
+    const Guidance *g = &d->guidance;
+    return guidance_on(g) && (!g->limited || (g->from <= d->step && d->step < g->end));
 }
 
 /*
  * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Guidance joins the network's raw outputs:
- * F = F_negative + cfg_scale * (F_prompt - F_negative), and rescales. Error: cancelled, or NaN / infinity in the result (the text says at
+ * F = F_negative + scale * (F_prompt - F_negative), and rescales. Error: cancelled, or NaN / infinity in the result (the text says at
  * which sigma).
  */
 int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e);

@@ -218,7 +218,7 @@ int sampler_evals(const Sampler *s, const Timeline *tl)
     if (s->adaptive) return 0;
     noise_defaults(&noise);
     arena_init_dry(&dry);
-    Denoiser d = { .noise = &noise, .exact = no_network, .cfg_scale = 1, .arena = &dry };
+    Denoiser d = { .noise = &noise, .exact = no_network, .guidance = { .scale = 1 }, .arena = &dry };
     Tensor x = tensor_new(&dry, 1, 1, 1, 1);
     return sampler_run(s, &(Sampling){ .d = &d, .x = x, .tl = tl, .eta = s->eta, .arena = &dry }, &e) ? 0 : d.evals;
 }

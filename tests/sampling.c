@@ -131,7 +131,7 @@ Run *run_new(double eta)
     Run *r = mem_alloc(sizeof *r);
     Err e = { 0 };
     if (arena_init(&r->arena, 1 << 22, &e)) fail_msg("%s", e.text);
-    r->d = (Denoiser){ .noise = &r->noise, .network = dummy_network, .ctx = r, .cfg_scale = 1, .arena = &r->arena };
+    r->d = (Denoiser){ .noise = &r->noise, .network = dummy_network, .ctx = r, .guidance = { .scale = 1 }, .arena = &r->arena };
     r->eta = eta;
     rng_init(&r->rng, RNG_TORCH, 0);
     return r;

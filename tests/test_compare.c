@@ -217,17 +217,20 @@ static void test_reference(void **state)
     Start s;
     Drawn d;
     (void)state;
-    Model *m = model_open(&(ModelPaths){ .path = "sprites" }, &e);
-    if (!m) fail_msg("%s", e.text);
+    Engine *engine = engine_new(NULL);
     job_init(&j);
+    Model *m = engine_model(engine, &j, &e);
+    if (!m) fail_msg("%s", e.text);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         assert_int_equal(job_set(&j, option_find(options[i][0], strlen(options[i][0])), options[i][1], &e), 0);
-    Generator *g = generator_new(m, &j, NULL, NULL, &e); /* completes the job */
-    if (!g) fail_msg("%s", e.text);
-    generator_free(g);
+    Recipe r;
+    if (recipe_make(&r, m, &j, NULL, &e)) fail_msg("%s", e.text);
+    job_release(&j);
+    job_copy(&j, &r.said);
+    recipe_release(&r);
     assert_int_equal(start_of(&s, m, &j, &e), 0);
     assert_error(fabs(s.sigma / m->noise.sigmas[m->noise.timesteps - 1] - 1), 0.01, "the first sigma");
-    if (reference_draw(m, &j, &s, 3, &(Share){ 0 }, NULL, &d, &e)) fail_msg("%s", e.text);
+    if (reference_draw(engine, &j, &s, 3, &d, &e)) fail_msg("%s", e.text);
     assert_true(d.cost.change[CHANGE_CONVERGED] == 1);
     assert_true(d.cost.change[CHANGE_PSNR] >= CONVERGED_PSNR);
     assert_int_equal(d.len, latent_len(m, &j));
@@ -240,7 +243,8 @@ static void test_reference(void **state)
     Picture p;
     timeline_from(&tl, sigma, STEPS, s.scale, &m->noise);
     assert_int_equal(job_set(&j, option_find("sampler", 7), "heun", &e), 0);
-    g = generator_new(m, &j, &(Share){ .latents = true, .timeline = &tl }, NULL, &e);
+    m = engine_model(engine, &j, &e);
+    Generator *g = m ? engine_generator(engine, &j, &(Share){ .latents = true, .timeline = &tl }, &e) : NULL;
     if (!g || generator_run(g, &(Request){ .seed = 3 }, 1, &p, &e)) fail_msg("%s", e.text);
     double psnr_db = measure_psnr(&p.image, &d.image), rmse = measure_rmse(p.latent, d.latent, d.len);
     if (psnr_db < 45 || rmse > 0.02) fail_msg("heun gives another picture: %.1f dB, latent RMSE %.4f", psnr_db, rmse);
@@ -249,7 +253,7 @@ static void test_reference(void **state)
     picture_release(&p);
     drawn_release(&d);
     job_release(&j);
-    model_free(m);
+    engine_free(engine);
 }
 
 int main(void)

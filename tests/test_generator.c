@@ -109,12 +109,12 @@ static void test_batch(void **state)
 }
 
 /* Runs that begin with the same evaluation: with the first one's at hand the others' pictures are the same. */
-static void test_memo(void **state)
+static void test_shared_evaluation(void **state)
 {
     (void)state;
     Err e = { 0 };
-    Memo *memo = memo_new(2);
-    TextCache *texts = text_cache_new(1 << 20);
+    Cache *firsts = cache_new(1 << 20);
+    Cache *texts = cache_new(1 << 20);
     static const char *const runs[][2] = { { "euler", "2" }, { "heun", "2" }, { "euler", "3" } };
     for (int i = 0; i < 3; i++) {
         const char *const options[] = { "prompt",   "a key",   "width",    "32",       "height", "32", "steps",
@@ -123,38 +123,51 @@ static void test_memo(void **state)
         Job j;
         draw(options, &(Request){ .seed = 3 }, 1, 1, &alone);
         read_job(&j, options);
-        Generator *g = generator_new(model, &j, &(Share){ .memo = memo, .texts = texts, .latents = true }, NULL, &e);
+        Generator *g =
+            generator_new(model, &j, &(Share){ .firsts = firsts, .texts = texts, .latents = true }, NULL, &e);
         if (!g || generator_run(g, &(Request){ .seed = 3 }, 1, &shared, &e)) fail_msg("%s", e.text);
         check_same(&shared, &alone, vae_latent_channels(model->vae), runs[i][0]);
-        assert_int_equal(memo_hits(memo), i);
+        assert_int_equal(generator_timing(g)->shared, i > 0);
         generator_free(g);
         job_release(&j);
         picture_release(&alone);
         picture_release(&shared);
     }
-    memo_free(memo);
-    text_cache_free(texts);
+    cache_free(firsts);
+    cache_free(texts);
 }
 
-static void test_text_cache(void **state)
+static CacheKey key_for(const char *what, const int *ids, size_t count)
+{
+    CacheKey k;
+    key_begin(&k, what);
+    key_add(&k, ids, count * sizeof *ids);
+    key_end(&k);
+    return k;
+}
+
+static void test_cache(void **state)
 {
     (void)state;
     float a[4] = { 1, 2, 3, 4 }, b[4] = { 5, 6, 7, 8 }, out[4];
-    const int one[2] = { 1, 2 }, two[2] = { 1, 3 };
+    CacheKey one = key_for("x", (int[]){ 1, 2 }, 2), two = key_for("x", (int[]){ 1, 3 }, 2),
+             other = key_for("y", (int[]){ 1, 2 }, 2);
     Tensor ta = { a, 1, 2, 1, 2 }, tb = { b, 1, 2, 1, 2 }, to = { out, 1, 2, 1, 2 };
-    TextCache *c = text_cache_new(2 * sizeof a);
-    assert_false(text_cache_get(c, one, 2, 1, to));
-    text_cache_put(c, one, 2, 1, ta);
-    text_cache_put(c, two, 2, 1, tb);
-    assert_true(text_cache_get(c, one, 2, 1, to));
+    Cache *c = cache_new(2 * sizeof a);
+    assert_false(cache_get(c, &one, to));
+    cache_put(c, &one, ta);
+    cache_put(c, &two, tb);
+    assert_true(cache_get(c, &one, to));
     assert_memory_equal(out, a, sizeof a);
-    assert_false(text_cache_get(c, one, 2, 2, to)); /* another layer */
-    text_cache_put(c, one, 2, 2, tb);               /* the one used longest ago goes: two */
-    assert_false(text_cache_get(c, two, 2, 1, to));
-    assert_true(text_cache_get(c, one, 2, 1, to));
-    assert_true(text_cache_get(c, one, 2, 2, to));
+    assert_false(cache_get(c, &other, to)); /* another kind of tensor */
+    cache_put(c, &other, tb);               /* the one used longest ago is dropped: two */
+    assert_false(cache_get(c, &two, to));
+    assert_true(cache_get(c, &one, to));
+    assert_true(cache_get(c, &other, to));
     assert_memory_equal(out, b, sizeof b);
-    text_cache_free(c);
+    cache_put(c, &two, (Tensor){ (float[]){ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 1, 12, 1, 1 }); /* larger than all */
+    assert_false(cache_get(c, &one, to));
+    cache_free(c);
 }
 
 static size_t activations(const Job *j, int batch)
@@ -268,8 +281,8 @@ static void test_steps(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_batch),      cmocka_unit_test(test_memo),
-                                        cmocka_unit_test(test_text_cache), cmocka_unit_test(test_given_timeline),
-                                        cmocka_unit_test(test_steps),      cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_batch), cmocka_unit_test(test_shared_evaluation),
+                                        cmocka_unit_test(test_cache), cmocka_unit_test(test_given_timeline),
+                                        cmocka_unit_test(test_steps), cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

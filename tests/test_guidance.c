@@ -43,14 +43,14 @@ static void test_guidance(void **state)
     Tensor x = tensor_new(&r->arena, 1, 2, 2, 3), x0 = tensor_like(&r->arena, x);
     for (int k = 0; k < 12; k++) x.data[k] = 5;
 
-    r->d.cfg_scale = 7;
+    r->d.guidance.scale = 7;
     assert_int_equal(denoise(&r->d, x0, x, 2, NAN, &e), 0);
     assert_int_equal(p.batch, 2);
     assert_error(fabs((double)p.first - 5 / sqrt(5)), 1e-6, "scaled input");
     assert_error(fabs((double)p.t - noise_timestep(&r->noise, 2)), 1e-4, "timestep of sigma 2");
     assert_error(fabs((double)x0.data[7] - (5 - 2 * (1 + 7 * 10))), 1e-5, "guided estimate");
 
-    r->d.cfg_scale = 1; /* one half */
+    r->d.guidance.scale = 1; /* one half */
     r->d.round_timestep = true;
     assert_int_equal(denoise(&r->d, x0, x, 2, NAN, &e), 0);
     assert_int_equal(p.batch, 1);
@@ -112,9 +112,9 @@ static void test_rescale(void **state)
         assert_int_equal(noise_build(&r->noise, &e), 0);
         r->d.network = two_halves;
         r->d.ctx = calls;
-        r->d.cfg_scale = 6;
-        r->d.rescale = 0.7f;
-        r->d.rescale_v = v;
+        r->d.guidance.scale = 6;
+        r->d.guidance.rescale = 0.7f;
+        r->d.guidance.rescale_v = v;
         Tensor x = tensor_new(&r->arena, 1, 4, 4, 3), x0 = tensor_like(&r->arena, x);
         rng_randn(&r->rng, x.data, N);
         double sigma = 2, norm = sqrt(sigma * sigma + 1), alpha = 1 / norm, noise = sigma / norm;
@@ -153,10 +153,10 @@ static void test_interval(void **state)
         assert_int_equal(timeline_init(&r->tl, schedule_find("model"), &r->noise, FAMILY_SIGMA, 10, &e), 0);
         r->d.network = two_halves;
         r->d.ctx = calls;
-        r->d.cfg_scale = 6;
-        r->d.limited = true;
-        r->d.guide_from = intervals[k][0];
-        r->d.guide_end = intervals[k][1];
+        r->d.guidance.scale = 6;
+        r->d.guidance.limited = true;
+        r->d.guidance.from = intervals[k][0];
+        r->d.guidance.end = intervals[k][1];
         r->x = dummy_latent(&r->arena, r->tl.scale, 0);
         run_sampler(r, sampler_find("euler"));
         assert_int_equal(calls[1], intervals[k][2]);
@@ -186,8 +186,8 @@ static void test_cfg_pp(void **state)
             noise_defaults(&r->noise);
             assert_int_equal(noise_build(&r->noise, &e), 0);
             assert_int_equal(timeline_init(&r->tl, schedule_find("karras"), &r->noise, FAMILY_SIGMA, 8, &e), 0);
-            r->d.cfg_scale = 3;
-            r->d.both = s->cfg_pp;
+            r->d.guidance.scale = 3;
+            r->d.guidance.both = s->cfg_pp;
             r->x = dummy_latent(&r->arena, r->tl.scale, 0);
             run_sampler(r, s);
             last[i] = r->sums[r->reports - 1][0];
@@ -204,8 +204,8 @@ static void test_cfg_pp(void **state)
     assert_int_equal(timeline_init(&r->tl, schedule_find("karras"), &r->noise, FAMILY_SIGMA, 3, &e), 0);
     r->d.network = two_halves;
     r->d.ctx = calls;
-    r->d.cfg_scale = 0.6f;
-    r->d.both = true;
+    r->d.guidance.scale = 0.6f;
+    r->d.guidance.both = true;
     r->x = dummy_latent(&r->arena, r->tl.scale, 0);
     double x = (double)r->x.data[5];
     for (int i = 0; i < 3; i++) {

@@ -120,7 +120,7 @@ static void test_dry_run(void **state)
                 arena_release(&r->arena);
                 arena_init_dry(&r->arena);
             }
-            r->d.cfg_scale = 2;
+            r->d.guidance.scale = 2;
             r->x = tensor_new(&r->arena, 1, 6, 6, 4);
             if (wet) fresh_noise(r->x, &r->rng, &r->arena);
             run_sampler(r, s);

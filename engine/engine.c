@@ -1,0 +1,112 @@
+/* engine.c - see engine.h. */
+#include "engine/engine.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+    TEXT_BYTES = 64 << 20,  /* of embeddings */
+    FIRST_BYTES = 64 << 20, /* of first evaluations */
+};
+
+struct Engine {
+    Watch watch;
+    Model *model;  /* NULL: none is open */
+    char *key;     /* of the model that is open, or that could not be opened */
+    Err error;     /* why not */
+    Cache *texts;  /* the model's embeddings */
+    Cache *firsts; /* the model's first evaluations */
+};
+
+Engine *engine_new(const Watch *w)
+{
+    Engine *g = mem_alloc(sizeof *g);
+    if (w) g->watch = *w;
+    return g;
+}
+
+static void close_model(Engine *g)
+{
+    cache_free(g->texts);
+    cache_free(g->firsts);
+    model_free(g->model);
+    free(g->key);
+    *g = (Engine){ .watch = g->watch };
+}
+
+void engine_free(Engine *g)
+{
+    if (!g) return;
+    close_model(g);
+    free(g);
+}
+
+/*
+ * The options that decide which model it is. Precision is none of them: it only says for which products transformed weights are
+ * kept, and those of the first job serve all; a job with open options names the same model as after they were filled.
+ */
+static char *key_of(const Job *j)
+{
+    static const char *const options[] = { "model", "vae", "tokenizer", "memory" };
+    Str key = { 0 };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        job_get(j, option_find(options[i], strlen(options[i])), &key);
+        str_add(&key, "\n");
+    }
+    return key.s;
+}
+
+bool engine_same_model(const Job *a, const Job *b)
+{
+    char *x = key_of(a), *y = key_of(b);
+    bool same = strcmp(x, y) == 0;
+    free(x);
+    free(y);
+    return same;
+}
+
+bool engine_has(const Engine *g, const Job *j)
+{
+    char *key = key_of(j);
+    bool open = g->model && strcmp(g->key, key) == 0;
+    free(key);
+    return open;
+}
+
+/* Takes the key. */
+static void open_model(Engine *g, const Job *j, char *key)
+{
+    close_model(g);
+    g->key = key;
+    omp_set_num_threads(j->threads ? j->threads : omp_get_num_procs()); /* looking the weights over obeys -t too */
+    watch_say(&g->watch, "loading the model");
+    ModelPaths paths = {
+        .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
+    };
+    g->model = model_open(&paths, &g->error);
+    if (!g->model) return;
+    model_hash_begin(g->model);
+    g->texts = cache_new(TEXT_BYTES);
+    g->firsts = cache_new(FIRST_BYTES);
+}
+
+Model *engine_model(Engine *g, const Job *j, Err *e)
+{
+    char *key = key_of(j);
+    if (g->key && strcmp(g->key, key) == 0) free(key);
+    else open_model(g, j, key);
+    if (!g->model) *e = g->error;
+    return g->model;
+}
+
+Generator *engine_generator(Engine *g, const Job *j, const Share *want, Err *e)
+{
+    Model *m = engine_model(g, j, e);
+    Share share = want ? *want : (Share){ 0 };
+    share.texts = g->texts;
+    share.firsts = g->firsts;
+    return m ? generator_new(m, j, &share, &g->watch, e) : NULL;
+}

@@ -1,0 +1,44 @@
+/*
+ * engine.h - what outlives a picture: models that are open, tensors that were computed before, and who is told. `generate`, `batch`
+ * and `compare` open models and draw through it and nowhere else, so --memory, --precision and --threads mean the same in all.
+ *
+ * All calls come from one thread at a time, the one that draws; the Watch is called on it. Another thread may read a Model that
+ * was handed out (its hash, its name) for as long as that stays open.
+ */
+#ifndef LIMN_ENGINE_ENGINE_H
+#define LIMN_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "pipeline/generate.h"
+#include "pipeline/job.h"
+#include "pipeline/model.h"
+#include "pipeline/watch.h"
+
+typedef struct Engine Engine;
+
+/* w is copied; its ctx stays the caller's. */
+Engine *engine_new(const Watch *w);
+void engine_free(Engine *g);
+
+/* Whether two jobs name the same model, opened in the same form. */
+bool engine_same_model(const Job *a, const Job *b);
+
+/* Whether the model that the job's options name is open, so that engine_model() only hands it out. */
+bool engine_has(const Engine *g, const Job *j);
+
+/*
+ * The model that the job's options name (its files and --memory), open already or opened now; its hash is computed by
+ * then or on its way (model_hash()). One model is open at a time: it stays so until another is asked for. Error: what is wrong with
+ * its files; the same one again is not tried twice in a row.
+ */
+Model *engine_model(Engine *g, const Job *j, Err *e);
+
+/*
+ * A generator of the job's model that shares the engine's caches; generator_free() it before another model is asked for. want: what
+ * else generator_new() is to know (its caches are the engine's, whatever it says); NULL: nothing.
+ */
+Generator *engine_generator(Engine *g, const Job *j, const Share *want, Err *e);
+
+#endif

@@ -1,0 +1,66 @@
+/* generator.h - a Generator from inside: what the numbered steps of generate.h share. Internal to pipeline/. */
+#ifndef LIMN_PIPELINE_GENERATOR_H
+#define LIMN_PIPELINE_GENERATOR_H
+
+#include "pipeline/generate.h"
+#include "pipeline/recipe.h"
+#include "pipeline/trace.h"
+
+enum { VAE_WHOLE = 0 /* tile: decode without tiles */ };
+
+/* What is computed for the pictures of one run. */
+typedef struct {
+    Tensor context; /* [2 n or n, tokens, 1, width]: the negative prompts' embeddings, then the prompts' */
+    Tensor kv;      /* [2 n or n, tokens, 1, columns]: unet_context() of it */
+    float *x0;      /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
+    int calls;      /* of the network */
+    bool before;    /* there was a run before this one */
+} RunState;
+
+struct Generator {
+    Model *m;
+    Recipe recipe;
+    Share share;
+    Watch watch;
+    Timing time;
+    Prompts prompts;  /* the job's */
+    Cache *own_texts; /* where none are shared; else NULL */
+    float *given;     /* --latents: [1, h, w, c], or NULL */
+    float *cond;      /* [batch, cond_width]: LCM's guidance embedding, or NULL */
+    int tile;         /* of the VAE, in latents; VAE_WHOLE */
+    Nn nn;            /* batch and arena */
+    Arena arena;      /* activations of a run */
+    RunState run;
+    Trace trace;
+};
+
+/* The arithmetic of all networks. A large model's weights are evicted where that is cheap, or memory is short. */
+Nn generator_nn(const Generator *g);
+
+/* Whether the work must stop; a dry pass goes on: half a measurement would reserve too little. */
+int generator_check(const Generator *g, Err *e);
+
+/* 2. encode.c: the context for n pictures into g->run, in the arena. */
+void encode_prompts(Generator *g, const Prompts *const *prompts, int n);
+int encode(Generator *g, const Prompts *const *prompts, int n, Err *e); /* also looks for NaN and infinity */
+
+/* 3. network.c: what all steps share of the UNet's work on the prompts; LCM's guidance embedding; NetworkFn of a denoiser. */
+void network_prepare(Generator *g);
+void network_embed_guidance(Generator *g);
+int network_call(void *generator, Tensor out, Tensor x, float t, Err *e);
+
+/* 4. passes.c: noise to latents x [n, h, w, c]. requests NULL: in a dry arena. */
+int passes_run(Generator *g, const Request *requests, Tensor x, Err *e);
+
+/* 5. picture.c: latents to pictures; out NULL: in a dry arena. */
+int picture_finish(Generator *g, Tensor x, Picture *out, Err *e);
+
+/* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
+int generator_draw(Generator *g, const Request *requests, int n, Picture *out, Err *e);
+
+/* 6. memory.c: chooses the VAE's tile and the batch, and reserves the arena. */
+int memory_reserve(Generator *g, Err *e);
+size_t memory_measure(Generator *g, int n); /* bytes of activations of n pictures at once, from a dry pass */
+int memory_low_tile(const Model *m);        /* the tile of --memory low */
+
+#endif

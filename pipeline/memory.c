@@ -1,0 +1,87 @@
+/* memory.c - how much memory a run takes, from a dry pass over the same code, and the arena for it. See generator.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "nn/gemm.h"
+#include "pipeline/generator.h"
+
+enum { LOW_TILE = 48 /* latents, with --memory low */ };
+
+size_t memory_measure(Generator *g, int n)
+{
+    Arena real = g->arena;
+    Err e;
+    const Prompts **same = mem_array((size_t)n, sizeof *same);
+    for (int i = 0; i < n; i++) same[i] = &g->prompts;
+    arena_init_dry(&g->arena);
+    encode_prompts(g, same, n);
+    network_prepare(g);
+    generator_draw(g, NULL, n, NULL, &e);
+    size_t need = g->arena.peak;
+    g->arena = real;
+    free(same);
+    return need;
+}
+
+int memory_low_tile(const Model *m)
+{
+    int least = vae_min_tile(m->vae);
+    return least < LOW_TILE ? LOW_TILE : least;
+}
+
+/* The largest tile that fits into what memory is left, the whole picture where it does. */
+static void largest_tile(Generator *g, size_t available)
+{
+    int least = vae_min_tile(g->m->vae), sizes[] = { VAE_WHOLE, 256, 128, 96, 64, 48, least };
+    bool low = g->recipe.memory == MEMORY_LOW;
+    size_t count = sizeof sizes / sizeof *sizes;
+    for (size_t i = 0; i < count; i++) {
+        g->tile = sizes[i];
+        if (low && (!g->tile || g->tile > LOW_TILE) && i + 1 < count) continue;
+        if (memory_measure(g, 1) < available / 10 * 9) break;
+    }
+    /* what was chosen is what made the picture: another machine may have other memory */
+    char chosen[16] = "off";
+    if (g->tile != VAE_WHOLE) snprintf(chosen, sizeof chosen, "%d", g->tile * vae_factor(g->m->vae));
+    free(g->recipe.said.vae_tile);
+    g->recipe.said.vae_tile = mem_strdup(chosen);
+}
+
+/* The VAE's tile: as asked for, or as it fits. */
+static int choose_tile(Generator *g, size_t available, Err *e)
+{
+    const char *asked = g->recipe.said.vae_tile;
+    int least = vae_min_tile(g->m->vae), factor = vae_factor(g->m->vae);
+    g->tile = VAE_WHOLE;
+    if (strcmp(asked, "off") == 0) return 0;
+    if (strcmp(asked, "auto") == 0) {
+        largest_tile(g, available);
+        return 0;
+    }
+    g->tile = atoi(asked) / factor;
+    if (g->tile < least)
+        return err_usage(e, "vae-tile %s: a tile of this model has at least %d pixels", asked, least * factor);
+    return 0;
+}
+
+int memory_reserve(Generator *g, Err *e)
+{
+    size_t available = mem_available((size_t)g->nn.threads * GEMM_MAPPED);
+    const Job *j = &g->recipe.said;
+    if (choose_tile(g, available, e)) return -1; /* for one: a picture is the same in whatever company */
+    size_t need = memory_measure(g, g->share.batch);
+    while (need > available && g->share.batch > 1 && g->share.shrink) need = memory_measure(g, g->share.batch /= 2);
+    g->time.memory = need;
+    if (need > available && g->share.batch > 1)
+        return err_set(
+            e, "%d pictures of %dx%d at once need %.0f MB beside the model, %.0f MB are free: draw fewer at once",
+            g->share.batch, j->width, j->height, (double)need * 1e-6, (double)available * 1e-6);
+    if (need > available)
+        return err_set(e,
+                       "a picture of %dx%d needs %.0f MB beside the model, %.0f MB are free: choose a smaller size%s",
+                       j->width, j->height, (double)need * 1e-6, (double)available * 1e-6,
+                       g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
+    return arena_init(&g->arena, need, e);
+}

@@ -1,0 +1,87 @@
+/* network.c - the UNet, as the denoiser calls it. See generator.h. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pipeline/checking.h"
+#include "pipeline/generator.h"
+
+void network_prepare(Generator *g)
+{
+    double start = clock_now();
+    Nn nn = generator_nn(g);
+    Tensor context = g->run.context;
+    g->run.kv = tensor_new(nn.arena, context.n, context.h, 1, unet_context_columns(g->m->unet));
+    unet_context(&nn, g->m->unet, context, g->run.kv);
+    g->time.text += clock_now() - start;
+}
+
+/* diffusers' get_guidance_scale_embedding: the sinusoidal embedding of (scale - 1) * 1000. */
+void network_embed_guidance(Generator *g)
+{
+    int width = unet_cond_width(g->m->unet);
+    float w = (float)((g->recipe.said.cfg_scale - 1) * 1000);
+    if (!width) return;
+    Arena a;
+    Err e;
+    g->cond = mem_array((size_t)g->share.batch * (size_t)width, sizeof *g->cond);
+    if (arena_init(&a, (size_t)width * sizeof *g->cond + 64, &e)) return;
+    Nn nn = { .arena = &a, .k = g->nn.k, .threads = 1 };
+    Tensor one = nn_timestep_embedding(&nn, &w, 1, width, false, 1);
+    for (int i = 0; i < g->share.batch; i++) memcpy(g->cond + i * width, one.data, (size_t)width * sizeof *g->cond);
+    arena_release(&a);
+}
+
+/*
+ * All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]; outside of
+ * --guidance-interval the prompts' half, which comes last.
+ */
+static void evaluate(Generator *g, Tensor out, Tensor x, float t)
+{
+    size_t mark = g->nn.arena->used;
+    Nn nn = generator_nn(g);
+    UNetInputs in = { .kv = tensor_slice(g->run.kv, g->run.kv.n - x.n, x.n), .cond = g->cond };
+    tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
+    arena_reset(g->nn.arena, mark);
+}
+
+/* The first call need not wait until all weights are looked over. */
+static int begin_call(Generator *g, Err *e)
+{
+    if (g->time.first == 0) g->time.first = clock_now();
+    if (g->run.calls) return model_check(g->m, e);
+    model_check_begin(g->m);
+    return 0;
+}
+
+/* All that the network is given. */
+static void key_of(const Generator *g, CacheKey *key, Tensor x, float t)
+{
+    const bool how[] = { g->nn.wrap_x, g->nn.wrap_y, g->recipe.bf16 };
+    key_begin(key, "evaluation");
+    key_add_tensor(key, x);
+    key_add_tensor(key, g->run.context);
+    key_add(key, &t, sizeof t);
+    key_add(key, how, sizeof how);
+    if (g->cond) key_add(key, g->cond, (size_t)x.n * (size_t)unet_cond_width(g->m->unet) * sizeof *g->cond);
+    key_end(key);
+}
+
+int network_call(void *generator, Tensor out, Tensor x, float t, Err *e)
+{
+    Generator *g = generator;
+    if (generator_check(g, e)) return -1;
+    if (!arena_dry(&g->arena) && begin_call(g, e)) return -1;
+    bool first = g->run.calls++ == 0 && g->share.firsts && out.data;
+    CacheKey key;
+    if (first) {
+        key_of(g, &key, x, t);
+        g->time.shared = cache_get(g->share.firsts, &key, out);
+        if (g->time.shared) return 0;
+    }
+    evaluate(g, out, x, t);
+    size_t len = out.data ? tensor_len(out) : 0;
+    if (g->nn.k->find_bad(out.data, len) < len && model_check(g->m, e)) return -1; /* that says which tensor */
+    if (first) cache_put(g->share.firsts, &key, out);
+    return 0;
+}

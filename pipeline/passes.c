@@ -1,0 +1,88 @@
+/* passes.c - noise to latents, one way down the sigmas. See generator.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pipeline/generator.h"
+
+static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
+{
+    Generator *g = ctx;
+    const Timeline *tl = &g->recipe.timeline;
+    size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)tl->steps;
+    (void)e;
+    for (int k = 0; g->run.x0 && k < x0.n; k++)
+        memcpy(g->run.x0 + ((size_t)k * steps + (size_t)i) * each, tensor_slice(x0, k, 1).data, each * sizeof(float));
+    if (g->recipe.said.trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(tl, i + 1));
+    watch_step(&g->watch, i + 1, tl->steps);
+    return 0;
+}
+
+/* x [n, h, w, c]: each picture from its own generator, whatever the others are. */
+static void initial_noise(Generator *g, Tensor x, Rng *rng)
+{
+    size_t each = tensor_len(x) / (size_t)x.n;
+    if (!g->given) fresh_noise(x, rng, g->nn.arena);
+    for (int i = 0; g->given && x.data && i < x.n; i++)
+        memcpy(tensor_slice(x, i, 1).data, g->given, each * sizeof(float));
+    if (!x.data) return;
+    if (g->recipe.said.trace) trace_image(&g->trace, "noise", -1, x, 1);
+    for (size_t i = 0; i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->recipe.timeline.scale);
+}
+
+/*
+ * After the first noise. diffusers and A1111 go on with its generator, A1111 with ENSD with that of another seed; ComfyUI draws the
+ * first noise on the CPU, and the rest with a generator on the device, on the CPU of the next seed. diffusers' SDE scheduler may
+ * have a tree's seed of its own.
+ */
+static void restart_noise(const Recipe *r, Rng *rng, uint64_t *seed)
+{
+    if (r->compat == COMPAT_COMFYUI) rng_init(rng, r->rng, *seed + (r->rng == RNG_TORCH));
+    if (r->compat == COMPAT_A1111 && r->said.ensd) rng_init(rng, r->rng, *seed + (uint64_t)r->said.ensd);
+    if (r->compat == COMPAT_DIFFUSERS && r->noise.has_tree_seed) *seed = r->noise.tree_seed;
+}
+
+/* rng: of fresh noise; seeds: of Brownian trees. */
+static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
+{
+    const Recipe *r = &g->recipe;
+    Denoiser d = { .noise = &r->noise,
+                   .network = network_call,
+                   .ctx = g,
+                   .arena = g->nn.arena,
+                   .guidance = r->guidance,
+                   .round_timestep = r->compat == COMPAT_COMFYUI };
+    Sampling s = { .d = &d,
+                   .x = x,
+                   .tl = &r->timeline,
+                   .rng = rng,
+                   .seeds = seeds,
+                   .eta = r->eta,
+                   .tuning = r->tuning,
+                   .arena = g->nn.arena,
+                   .after_step = arena_dry(g->nn.arena) ? NULL : after_step,
+                   .ctx = g };
+    g->run.calls = 0;
+    g->time.shared = false;
+    if (sampler_run(r->sampler, &s, e)) return -1;
+    g->time.evals = d.evals;
+    return 0;
+}
+
+int passes_run(Generator *g, const Request *requests, Tensor x, Err *e)
+{
+    const Recipe *r = &g->recipe;
+    size_t n = (size_t)x.n;
+    Rng *rng = mem_array(n, sizeof *rng);
+    uint64_t *seeds = mem_array(n, sizeof *seeds);
+    for (size_t i = 0; i < n; i++) {
+        seeds[i] = requests ? requests[i].seed : 0;
+        rng_init(&rng[i], r->compat == COMPAT_COMFYUI ? RNG_TORCH : r->rng, seeds[i]);
+    }
+    initial_noise(g, x, rng);
+    for (size_t i = 0; i < n; i++) restart_noise(r, &rng[i], &seeds[i]);
+    int failed = sample(g, x, rng, seeds, e);
+    free(seeds);
+    free(rng);
+    return failed;
+}

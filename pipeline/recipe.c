@@ -1,0 +1,267 @@
+/* recipe.c - see recipe.h. */
+#include "pipeline/recipe.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "pipeline/finish.h"
+#include "pipeline/precision.h"
+
+static void set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_strdup(text);
+}
+
+/* ---- open options ------------------------------------------------------------------------------------------------------ */
+
+static Compat compat_of(const Job *j)
+{
+    if (!j->compat || strcmp(j->compat, "diffusers") == 0) return COMPAT_DIFFUSERS;
+    return strcmp(j->compat, "a1111") == 0 ? COMPAT_A1111 : COMPAT_COMFYUI;
+}
+
+/* The model's own sampler, but for those that want many more steps than people take today. */
+static const char *usual_sampler(const Model *m)
+{
+    const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
+    bool slow =
+        own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
+    return own && !slow ? own->name : "dpmpp_2m";
+}
+
+/* Open options take what suits the model, or else what its kind is used with. */
+static void fill_defaults(const Model *m, Job *j)
+{
+    const ModelDefaults *d = &m->defaults;
+    int size = unet_sample_size(m->unet) * vae_factor(m->vae);
+    if (!j->width) j->width = d->width ? d->width : size ? size : 512;
+    if (!j->height) j->height = d->height ? d->height : size ? size : 512;
+    if (!j->steps) j->steps = d->steps ? d->steps : 20;
+    if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
+    if (!j->sampler) {
+        set_text(&j->sampler, d->sampler ? d->sampler : usual_sampler(m));
+    }
+    const char *named; /* "DPM++ 2M Karras" */
+    const Sampler *s = sampler_split(j->sampler, &named);
+    Compat compat = compat_of(j);
+    const char *own = d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model";
+    if (compat != COMPAT_DIFFUSERS) own = s && s->automatic && compat == COMPAT_A1111 ? s->automatic : "normal";
+    if (!j->schedule) set_text(&j->schedule, named ? named : own);
+    if (!j->rng) set_text(&j->rng, compat == COMPAT_A1111 ? "philox" : "torch");
+    if (j->eta < 0 && s && s->takes_eta) j->eta = s->eta;
+}
+
+/* ---- what the model can do --------------------------------------------------------------------------------------------- */
+
+static int check_side(const char *name, int side, int factor, Err *e)
+{
+    if (side % factor == 0 && side > 0) return 0;
+    int below = side / factor * factor;
+    if (below == 0)
+        return err_usage(e, "%s %d: this model draws multiples of %d; the nearest is %d", name, side, factor, factor);
+    return err_usage(e, "%s %d: this model draws multiples of %d; the nearest are %d and %d", name, side, factor, below,
+                     below + factor);
+}
+
+int recipe_check_size(const Model *m, int width, int height, Err *e)
+{
+    int factor = vae_factor(m->vae);
+    return check_side("width", width, factor, e) || check_side("height", height, factor, e) ? -1 : 0;
+}
+
+static int check_model(const Model *m, const Job *j, Err *e)
+{
+    int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
+    if (in != latent || out != latent)
+        return err_set(e, "the UNet takes %d channels and gives %d, the VAE has %d: %s", in, out, latent,
+                       in > latent ? "this model edits pictures (inpainting, pix2pix); limn draws from text only"
+                                   : "they do not belong together");
+    if (text_encoder_width(m->text) != unet_context_width(m->unet))
+        return err_set(e, "the text encoder gives embeddings of %d, the UNet takes %d: they do not belong together",
+                       text_encoder_width(m->text), unet_context_width(m->unet));
+    if (unet_added_width(m->unet))
+        return err_set(e, "the UNet wants pooled text and sizes (SD XL): limn does not draw with SD XL yet");
+    if (tokenizer_size(m->tokenizer) > text_encoder_vocab(m->text))
+        return err_set(e, "the tokenizer has ids up to %d, the text encoder %d embeddings: they do not belong together",
+                       tokenizer_size(m->tokenizer) - 1, text_encoder_vocab(m->text));
+    if (tokenizer_max(m->tokenizer) != text_encoder_tokens(m->text))
+        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d: they do not belong together",
+                       tokenizer_max(m->tokenizer), text_encoder_tokens(m->text));
+    if (j->clip_skip < 1 || j->clip_skip > text_encoder_layers(m->text))
+        return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, text_encoder_layers(m->text));
+    return 0;
+}
+
+/* A level of odd size would be halved and doubled with its ends apart: a tiled axis must halve evenly all the way. */
+static int check_tiled_side(const Model *m, const char *name, int side, Err *e)
+{
+    int factor = vae_factor(m->vae) * unet_factor(m->unet), below = side / factor * factor;
+    if (side % factor == 0) return 0;
+    return err_usage(e, "%s %d: with --tile along it this model draws multiples of %d, such as %d", name, side, factor,
+                     below ? below : factor);
+}
+
+/* The latent's size. */
+static int choose_size(Recipe *r, const Model *m, Err *e)
+{
+    const Job *j = &r->said;
+    if (recipe_check_size(m, j->width, j->height, e) || finish_check(&r->said, e)) return -1;
+    r->wrap_x = job_tiles(j, 'x');
+    r->wrap_y = job_tiles(j, 'y');
+    if (r->wrap_x && check_tiled_side(m, "width", j->width, e)) return -1;
+    if (r->wrap_y && check_tiled_side(m, "height", j->height, e)) return -1;
+    r->w = j->width / vae_factor(m->vae);
+    r->h = j->height / vae_factor(m->vae);
+    return 0;
+}
+
+/* ---- sampler and sigmas ------------------------------------------------------------------------------------------------ */
+
+/* The sampler's settings. diffusers' solver options are the model's as long as its own sampler is taken. */
+static void tune(Recipe *r)
+{
+    const Job *j = &r->said;
+    const Noise *n = &r->noise;
+    r->tuning = (Tuning){ .compat = r->compat, .order = j->solver_order };
+    if (r->compat == COMPAT_DIFFUSERS && n->sampler[0] && sampler_find(n->sampler) == r->sampler) {
+        if (!j->solver_order) r->tuning.order = n->order;
+        r->tuning.heun = n->heun;
+        r->tuning.keep_order = n->keep_order;
+    }
+    r->tuning.churn = fmax(j->s_churn, 0);
+    r->tuning.tmin = fmax(j->s_tmin, 0);
+    r->tuning.tmax = fmax(j->s_tmax, 0);
+    r->tuning.noise_less = j->s_noise < 0 ? 0 : 1 - j->s_noise;
+}
+
+static int choose_sampler(Recipe *r, Err *e)
+{
+    Job *j = &r->said;
+    r->sampler = sampler_find(j->sampler);
+    if (!r->sampler)
+        return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
+    set_text(&j->sampler, r->sampler->name);
+    if (j->eta >= 0 && !r->sampler->takes_eta)
+        return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, r->sampler->name);
+    r->eta = j->eta >= 0 ? j->eta : r->sampler->eta;
+    return 0;
+}
+
+static int choose_sigmas(Recipe *r, const Timeline *given, Err *e)
+{
+    Job *j = &r->said;
+    const Schedule *schedule = schedule_find(j->schedule);
+    if (schedule) schedule = schedule_for(schedule, r->compat);
+    if (!schedule)
+        return err_usage(e, "schedule %s: there is none of that name (see: limn list schedules)", j->schedule);
+    set_text(&j->schedule, schedule->name);
+    if (given) {
+        timeline_copy(&r->timeline, given);
+        return 0;
+    }
+    TimelinePlan plan = { schedule, r->sampler->family, j->steps, r->compat, r->sampler->drops[r->compat] };
+    return timeline_plan(&r->timeline, &plan, &r->noise, e);
+}
+
+/* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
+static void choose_guidance(Recipe *r, const Model *m)
+{
+    const Job *j = &r->said;
+    Guidance *g = &r->guidance;
+    bool on = (j->cfg_scale > 1 || r->sampler->cfg_pp) && !unet_cond_width(m->unet);
+    *g = (Guidance){ .scale = on ? (float)j->cfg_scale : 1,
+                     .both = on && r->sampler->cfg_pp,
+                     .rescale = (float)fmax(j->cfg_rescale, 0),
+                     .rescale_v = r->compat == COMPAT_COMFYUI,
+                     .limited = j->guidance_interval != NULL };
+    job_interval(j->guidance_interval, r->timeline.steps, &g->from, &g->end);
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------------------------- */
+
+static Emphasis emphasis_of(Compat compat)
+{
+    static const Emphasis of[] = {
+        [COMPAT_DIFFUSERS] = EMPHASIS_NONE, [COMPAT_A1111] = EMPHASIS_A1111, [COMPAT_COMFYUI] = EMPHASIS_COMFYUI
+    };
+    return of[compat];
+}
+
+static MemoryUse memory_of(const Job *j)
+{
+    if (strcmp(j->memory, "low") == 0) return MEMORY_LOW;
+    return strcmp(j->memory, "high") == 0 ? MEMORY_HIGH : MEMORY_NORMAL;
+}
+
+static int threads_for(const Job *j)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return j->threads > 0 ? j->threads : cores > 0 ? (int)cores : 1;
+}
+
+static int choose_precision(Recipe *r, const Model *m, Err *e)
+{
+    const char *why = NULL;
+    const Kernels *k = kernels_select(&why);
+    if (!k) return err_usage(e, "%s", why);
+    if (precision_choose(&r->bf16, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    set_text(&r->said.precision, precision_name(r->bf16)); /* what made the picture, so that it can be made again */
+    return 0;
+}
+
+int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, Err *e)
+{
+    *r = (Recipe){ .noise = m->noise };
+    job_copy(&r->said, j);
+    fill_defaults(m, &r->said);
+    const Job *said = &r->said;
+    r->compat = compat_of(said);
+    r->emphasis = emphasis_of(r->compat);
+    r->chunk = strcmp(said->long_prompt, "chunk") == 0;
+    r->memory = memory_of(said);
+    r->threads = threads_for(said);
+    r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
+    if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
+    if (said->prediction && prediction_parse(&r->noise.prediction, said->prediction, e)) return -1;
+    if (check_model(m, said, e) || choose_size(r, m, e) || choose_sampler(r, e) || choose_sigmas(r, given, e))
+        return -1;
+    tune(r);
+    choose_guidance(r, m);
+    return choose_precision(r, m, e);
+}
+
+void recipe_release(Recipe *r)
+{
+    job_release(&r->said);
+    timeline_release(&r->timeline);
+    *r = (Recipe){ 0 };
+}
+
+/* ---- questions --------------------------------------------------------------------------------------------------------- */
+
+int recipe_evals(const Recipe *r) { return sampler_evals(r->sampler, &r->timeline); }
+
+PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
+{
+    return (PromptReader){
+        .tokenizer = m->tokenizer, .chunk = r->chunk, .emphasis = r->emphasis, .ctx = w->ctx, .warn = w->warn
+    };
+}
+
+int recipe_rows(const Model *m, const Job *j)
+{
+    PromptReader r = { .tokenizer = m->tokenizer,
+                       .chunk = strcmp(j->long_prompt, "chunk") == 0,
+                       .emphasis = emphasis_of(compat_of(j)) };
+    if (!r.chunk && r.emphasis == EMPHASIS_NONE) return 1;
+    Prompts p;
+    Err e;
+    if (prompts_read(&r, j->prompt, j->negative_prompt, &p, &e)) return 0;
+    int rows = p.positive.rows;
+    prompts_release(&p);
+    return rows;
+}

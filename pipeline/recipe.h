@@ -1,0 +1,62 @@
+/*
+ * recipe.h - a job after every open choice was made: rows of tables, enums and numbers in place of words. The job that was asked
+ * for is never written to, and a recipe is not changed once it is made.
+ */
+#ifndef LIMN_PIPELINE_RECIPE_H
+#define LIMN_PIPELINE_RECIPE_H
+
+#include "base/err.h"
+#include "clip/emphasis.h"
+#include "nn/kernels.h"
+#include "pipeline/job.h"
+#include "pipeline/model.h"
+#include "pipeline/prompts.h"
+#include "pipeline/watch.h"
+#include "scheduler/samplers.h"
+#include "scheduler/schedules.h"
+
+/* How much memory may be spent on speed (--memory). */
+typedef enum { MEMORY_LOW, MEMORY_NORMAL, MEMORY_HIGH } MemoryUse;
+
+typedef struct {
+    Job said; /* the job with its open options filled: what metadata writes and `limn again` reads */
+
+    const Sampler *sampler;
+    Noise noise;       /* the model's, with the job's prediction type; borrows the model's tables */
+    Timeline timeline; /* the sigmas that the run visits */
+    Guidance guidance;
+    Compat compat;
+    Tuning tuning;
+    double eta;
+    RngKind rng;
+
+    int w, h;            /* of the latent */
+    bool bf16;           /* products may round their factors to 16 bits */
+    bool wrap_x, wrap_y; /* seamless */
+    bool chunk;          /* a long prompt takes as many rows of tokens as it needs */
+    Emphasis emphasis;   /* what brackets in a prompt mean */
+    MemoryUse memory;
+    int threads;
+} Recipe;
+
+/*
+ * j: not changed; it may be freed afterwards. given: sigmas to visit in place of what the job's schedule and steps give; NULL:
+ * none. The model must live as long as the recipe. Error: a wrong size, an unknown name, what the model cannot do.
+ * recipe_release() also then.
+ */
+int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, Err *e);
+void recipe_release(Recipe *r);
+
+/* Evaluations of the network that a picture takes; 0: the sampler chooses its steps. */
+int recipe_evals(const Recipe *r);
+
+/* How the recipe's prompts are read; w hears what was left out. */
+PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w);
+
+/* Rows of tokens of a job's prompts, which pictures of one run share: more than 1 only with long prompts. 0: a prompt has an error. */
+int recipe_rows(const Model *m, const Job *j);
+
+/* Whether the model can draw that size. Error (ERR_USAGE): the nearest ones. */
+int recipe_check_size(const Model *m, int width, int height, Err *e);
+
+#endif
