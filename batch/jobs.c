@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "batch/readers.h"
 
 static const struct {
@@ -22,11 +23,13 @@ static const struct {
     [JOBS_TXT] = { "txt", read_txt },
 };
 
-enum { FORMATS = sizeof formats / sizeof *formats, SPOOL_PIECE = 1 << 16 };
+enum { FORMATS = sizeof formats / sizeof *formats, SPOOL_FROM = 32 << 20 /* bytes */ };
 
 struct Jobs {
     char *name;
-    Bytes text;
+    JobsHost host;
+    Str own;    /* the text, while it is small */
+    Bytes text; /* all of it */
     bool mapped;
     JobsFormat format;
     Cursor cursor;
@@ -38,11 +41,11 @@ struct Jobs {
 bool next_line(Cursor *c, Bytes *line)
 {
     if (c->at == c->end) return false;
-    size_t left = (size_t)(c->end - c->at), most = JOBS_MAX_RECORD + 2; /* more is refused: no need to find its end */
+    size_t left = (size_t)(c->end - c->at), most = JOBS_MAX_RECORD + 1; /* more is refused: no need to find its end */
     if (left > most) left = most;
     const char *newline = memchr(c->at, '\n', left);
     size_t len = newline ? (size_t)(newline - c->at) : left;
-    *line = (Bytes){ (const unsigned char *)c->at, len && c->at[len - 1] == '\r' ? len - 1 : len };
+    *line = (Bytes){ (const unsigned char *)c->at, len };
     c->at += len + (newline != NULL);
     return true;
 }
@@ -50,77 +53,115 @@ bool next_line(Cursor *c, Bytes *line)
 int check_record(Bytes text, Err *e)
 {
     if (text.len > JOBS_MAX_RECORD) return err_usage(e, "a job of more than %d bytes", JOBS_MAX_RECORD);
-    const unsigned char *nul = memchr(text.data, 0, text.len);
-    return nul ? err_usage(e, "a NUL byte (the %zuth of the job): this is not text", (size_t)(nul - text.data) + 1) : 0;
+    return 0;
 }
 
 /* ---- bytes ---- */
 
-/* All of stdin into a file without a name, which is then mapped: it is read twice, and may be larger than memory. */
-static int spool(Bytes *out, Err *e)
+/* Much text goes to a file without a name, which is mapped then: it may be larger than memory. */
+typedef struct {
+    const char *name;
+    FILE *file;
+    size_t total; /* bytes in it */
+} Spool;
+
+static int spool_failed(const Spool *s, Err *e)
 {
-    FILE *f = tmpfile();
-    char *piece = mem_alloc(SPOOL_PIECE);
-    int failed = f ? 0 : err_set(e, "stdin: no temporary file for it: %s", strerror(errno));
-    size_t total = 0;
-    while (!failed) {
-        ssize_t n = read(STDIN_FILENO, piece, SPOOL_PIECE);
-        if (n < 0) failed = err_set(e, errno == EINTR ? "interrupted" : "stdin: %s", strerror(errno));
-        if (n <= 0) break;
-        if (fwrite(piece, 1, (size_t)n, f) != (size_t)n)
-            failed = err_set(e, "stdin: its temporary file: %s", strerror(errno));
-        total += (size_t)n;
-    }
-    if (!failed && fflush(f)) failed = err_set(e, "stdin: its temporary file: %s", strerror(errno));
-    *out = (Bytes){ (const unsigned char *)"", 0 };
-    if (!failed && total) {
-        void *p = mmap(NULL, total, PROT_READ, MAP_PRIVATE, fileno(f), 0);
-        if (p == MAP_FAILED) failed = err_set(e, "stdin: cannot map %zu bytes: %s", total, strerror(errno));
-        else *out = (Bytes){ p, total };
-    }
-    free(piece);
-    if (f) fclose(f);
+    return err_set(e, "%s: a temporary file for it: %s", s->name, strerror(errno));
+}
+
+static int put_away(void *ctx, Str *text, Err *e)
+{
+    Spool *s = ctx;
+    if (!s->file && text->len < SPOOL_FROM) return 0;
+    if (!s->file && !(s->file = tmpfile())) return spool_failed(s, e);
+    if (fwrite(str_text(text), 1, text->len, s->file) != text->len) return spool_failed(s, e);
+    s->total += text->len;
+    str_clear(text);
+    return 0;
+}
+
+static int map_spool(Jobs *j, const Spool *s, Err *e)
+{
+    if (fflush(s->file)) return spool_failed(s, e);
+    void *p = mmap(NULL, s->total, PROT_READ, MAP_PRIVATE, fileno(s->file), 0);
+    if (p == MAP_FAILED) return err_set(e, "%s: cannot map %zu bytes: %s", s->name, s->total, strerror(errno));
+    j->text = (Bytes){ p, s->total };
+    j->mapped = true;
+    return 0;
+}
+
+/*
+ * The whole text is taken at once: it is gone through twice, first to check it and then to draw, and what is drawn must be what
+ * was checked, whatever an editor does to the file meanwhile.
+ */
+static int take_text(Jobs *j, const char *path, Err *e)
+{
+    bool in = strcmp(path, "-") == 0;
+    Spool spool = { .name = j->name };
+    TextSource source = { .name = j->name, .cancelled = j->host.cancelled, .spill = put_away, .ctx = &spool };
+    int failed = in ? text_read(STDIN_FILENO, &source, &j->own, e) : text_read_file(path, &source, &j->own, e);
+    if (!failed && spool.total) failed = map_spool(j, &spool, e);
+    if (!failed && !spool.total) j->text = (Bytes){ (const unsigned char *)str_text(&j->own), j->own.len };
+    if (spool.file) fclose(spool.file);
     return failed;
 }
 
 /* ---- which format ---- */
 
+/* Whether the first line is a table's, with "prompt" among its cells. */
+static bool is_header(const char *p, const char *end, const char *separators)
+{
+    const char *line_end = memchr(p, '\n', (size_t)(end - p));
+    if (line_end) end = line_end;
+    if (end - p >= 4 && memcmp(p, "sep=", 4) == 0) return true;
+    while (p < end) {
+        size_t len = 0, from = 0;
+        while (p + len < end && !strchr(separators, p[len])) len++;
+        size_t to = len;
+        while (from < to && strchr(" \"", p[from])) from++;
+        while (to > from && strchr(" \"", p[to - 1])) to--;
+        if (to - from == 6 && strncasecmp(p + from, "prompt", 6) == 0) return true;
+        p += len + (p + len < end);
+    }
+    return false;
+}
+
 /* From the first character that is no space: { jsonl, [ json; else the first line: a header of fields with "prompt", or text. */
 static JobsFormat guess(Bytes text)
 {
     const char *p = (const char *)text.data, *end = p + text.len;
-    if (text.len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) p += 3;
-    while (p < end && strchr(" \t\r\n", *p) && *p) p++;
+    while (p < end && strchr(" \t\n", *p)) p++;
     if (p < end && *p == '{') return JOBS_JSONL;
     if (p < end && *p == '[') return JOBS_JSON;
-    const char *line_end = memchr(p, '\n', (size_t)(end - p));
-    size_t len = (size_t)((line_end ? line_end : end) - p);
-    bool separated = memchr(p, ',', len) || memchr(p, ';', len) || memchr(p, '\t', len);
-    bool plain = true;
-    for (size_t i = 0; i < len; i++) plain = plain && p[i] != ' ';
-    for (size_t i = 0; separated && plain && i + 6 <= len; i++)
-        if (memcmp(p + i, "prompt", 6) == 0) return JOBS_CSV;
-    return JOBS_TXT;
+    return is_header(p, end, ",;\t") ? JOBS_CSV : JOBS_TXT;
 }
 
 static int choose_format(JobsFormat *out, const char *path, const char *asked, Bytes text, Err *e)
 {
-    const char *dot = strrchr(path, '.');
-    bool as_named = strcmp(asked, "auto") == 0;
-    if (as_named && strcmp(path, "-") == 0) {
-        *out = guess(text);
-        return 0;
-    }
+    static const struct {
+        const char *ending;
+        JobsFormat format;
+    } endings[] = { { ".jsonl", JOBS_JSONL }, { ".ndjson", JOBS_JSONL }, { ".json", JOBS_JSON }, { ".csv", JOBS_CSV },
+                    { ".tsv", JOBS_CSV },     { ".tab", JOBS_CSV },      { ".txt", JOBS_TXT } };
     for (int f = 0; f < FORMATS; f++) {
-        if (strcmp(as_named ? (dot ? dot + 1 : "") : asked, formats[f].name) != 0) continue;
+        if (strcmp(asked, formats[f].name) != 0) continue;
         *out = (JobsFormat)f;
         return 0;
     }
-    if (as_named && dot && strcmp(dot, ".ndjson") == 0) *out = JOBS_JSONL;
-    else if (as_named && dot && strcmp(dot, ".tsv") == 0) *out = JOBS_CSV;
-    else if (as_named)
-        return err_usage(e, "%s: .jsonl, .json, .csv or .txt is expected; --format says which one it is", path);
-    return 0;
+    if (strcmp(path, "-") == 0) {
+        *out = guess(text);
+        return 0;
+    }
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+        if (strcasecmp(dot, endings[i].ending) != 0) continue;
+        *out = endings[i].format;
+        const char *at = (const char *)text.data, *end = at + text.len;
+        if (*out == JOBS_TXT && is_header(at, end, "\t")) *out = JOBS_CSV; /* Excel's "Unicode text" */
+        return 0;
+    }
+    return err_usage(e, "%s: .jsonl, .json, .csv or .txt is expected; --format says which one it is", path);
 }
 
 /* ---- the interface ---- */
@@ -131,34 +172,42 @@ void jobs_rewind(Jobs *j)
     const char *text = (const char *)j->text.data;
     j->cursor = (Cursor){ .at = text, .end = text + j->text.len, .line = 1, .first = true };
     j->number = 0;
-    if (j->text.len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) j->cursor.at += 3;
 }
 
-Jobs *jobs_of(Bytes text, JobsFormat format, const char *name)
+static Jobs *jobs_new(const char *name, const JobsHost *host)
 {
     Jobs *j = mem_alloc(sizeof *j);
     j->name = mem_strdup(name);
-    j->text = text;
+    if (host) j->host = *host;
+    return j;
+}
+
+Jobs *jobs_of(Bytes text, JobsFormat format, const char *name, const JobsHost *host, Err *e)
+{
+    Jobs *j = jobs_new(name, host);
+    TextDecoder d = { .name = name };
+    int failed = text_decode(&d, text, true, &j->own, e);
+    text_decoder_release(&d);
+    if (failed) {
+        jobs_free(j);
+        return NULL;
+    }
+    j->text = (Bytes){ (const unsigned char *)str_text(&j->own), j->own.len };
     j->format = format;
     jobs_rewind(j);
     return j;
 }
 
-Jobs *jobs_open(const char *path, const char *format, Err *e)
+Jobs *jobs_open(const char *path, const char *format, const JobsHost *host, Err *e)
 {
-    Bytes text;
-    JobsFormat chosen = JOBS_TXT;
-    bool in = strcmp(path, "-") == 0;
-    if (in ? spool(&text, e) : file_map(&text, path, e)) {
-        e->code = ERR_USAGE;
+    Jobs *j = jobs_new(strcmp(path, "-") == 0 ? "stdin" : path, host);
+    int failed = take_text(j, path, e);
+    if (failed && e->code != ERR_INTERRUPTED) e->code = ERR_USAGE;
+    if (failed || choose_format(&j->format, path, format, j->text, e)) {
+        jobs_free(j);
         return NULL;
     }
-    if (choose_format(&chosen, path, format, text, e)) {
-        file_unmap(&text);
-        return NULL;
-    }
-    Jobs *j = jobs_of(text, chosen, in ? "stdin" : path);
-    j->mapped = true;
+    jobs_rewind(j);
     return j;
 }
 
@@ -167,6 +216,7 @@ void jobs_free(Jobs *j)
     if (!j) return;
     record_release(&j->cursor.columns);
     if (j->mapped) file_unmap(&j->text);
+    str_release(&j->own);
     free(j->name);
     free(j);
 }
@@ -191,5 +241,5 @@ int jobs_next(Jobs *j, Record *out, Err *e)
     }
     if (!got) return 0;
     out->number = ++j->number;
-    return record_resolve(out, e) ? jobs_blame(j, out->line, e) : 1;
+    return record_resolve(out, &j->host, e) ? jobs_blame(j, out->line, e) : 1;
 }

@@ -16,12 +16,12 @@ enum { JOBS_MAX_RECORD = 8 << 20 }; /* bytes: a prompt of JOB_MAX_TEXT, every ch
 typedef struct Jobs Jobs;
 
 /*
- * path: a file, or "-" for stdin, which is kept in a temporary file. format: "auto" (the name's ending, or else the first
- * character), or a name of JobsFormat in small letters.
+ * host may be NULL. path: a file, or "-" for stdin. format: "auto" (the name's ending, or else the first character), or a name of JobsFormat in
+ * small letters. The text is read once, in any encoding that text.h knows: what becomes of the file later is nothing to these jobs.
  */
-Jobs *jobs_open(const char *path, const char *format, Err *e);
-/* The same from memory, which stays the caller's. name: for messages. */
-Jobs *jobs_of(Bytes text, JobsFormat format, const char *name);
+Jobs *jobs_open(const char *path, const char *format, const JobsHost *host, Err *e);
+/* The same from memory. name: for messages. */
+Jobs *jobs_of(Bytes text, JobsFormat format, const char *name, const JobsHost *host, Err *e);
 void jobs_free(Jobs *j);
 
 const char *jobs_name(const Jobs *j); /* for messages: the path, or "stdin" */

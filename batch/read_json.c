@@ -13,9 +13,9 @@ static int add_value(Field *f, const cJSON *v, Err *e)
 {
     char number[32], seen[SHOWN_MAX];
     if (cJSON_IsString(v)) {
-        field_add_text(f, v->valuestring);
+        field_add_text(f, v->valuestring, VALUE_TEXT);
     } else if (cJSON_IsBool(v)) {
-        field_add_text(f, cJSON_IsTrue(v) ? "true" : "false");
+        field_add_text(f, cJSON_IsTrue(v) ? "true" : "false", VALUE_BOOL);
     } else if (cJSON_IsNumber(v)) {
         double d = v->valuedouble;
         if (fabs(d) > 9007199254740992.0) /* 2^53 */
@@ -25,7 +25,7 @@ static int add_value(Field *f, const cJSON *v, Err *e)
             if (strtod(number, NULL) == d) break;
         }
         if (d == (double)(long long)d) snprintf(number, sizeof number, "%.0f", d);
-        field_add_text(f, number);
+        field_add_text(f, number, VALUE_NUMBER);
     } else {
         return err_usage(e, "%.60s: a text, a number, true, false or a list of them is expected, not %s", f->name,
                          json_shown(v, seen));
@@ -43,12 +43,6 @@ static int add_fields(const cJSON *object, Record *out, Err *e)
         Field *f = record_add(out, item->string, strlen(item->string));
         if (!cJSON_IsArray(item)) {
             if (add_value(f, item, e)) return -1;
-            const Option *o = option_find(f->name, strlen(f->name));
-            bool text = o && (o->type == OPT_STR || o->type == OPT_CHOICE || o->type == OPT_PATH);
-            if (text && !cJSON_IsString(item) && strcmp(o->name, "vae-tile") != 0)
-                return err_usage(e, "%.60s: a text is expected, not %s", f->name, f->spans[0].text);
-            if (o && o->type == OPT_FLAG && !cJSON_IsBool(item))
-                return err_usage(e, "%.60s: true or false is expected", f->name);
             continue;
         }
         cJSON_ArrayForEach(v, item) if (add_value(f, v, e)) return -1;
@@ -149,6 +143,7 @@ int read_json(Cursor *c, Record *out, Err *e)
     skip_space(c);
     if (c->at == c->end) return err_usage(e, "the array has no end");
     if (first && *c->at == ']') return after_last(c, e);
+    if (*c->at == ']') return err_usage(e, "a comma with no job behind it");
 
     size_t lines = 0;
     out->line = c->line;

@@ -2,6 +2,7 @@
  * read_text.c - jobs as lines of text: a prompt, or A1111's "Prompts from file" command line. Source: A1111's
  * scripts/prompts_from_file.py (its options and types), and POSIX shell quoting, which it takes from Python's shlex.
  */
+#define _GNU_SOURCE /* memmem() */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,60 +15,127 @@ static Bytes trim(Bytes line)
     return line;
 }
 
-/* The next word at *at, unquoted. 1, 0 at the end, -1: a quote without an end. */
-static int take_word(const char **at, const char *end, Str *word, Err *e)
+/* The words of a line. */
+typedef struct {
+    const char *at, *end;
+    Str word;    /* unquoted */
+    bool quoted; /* it begins with a quote */
+    bool held;   /* it was read ahead */
+} Words;
+
+/* What stands in quotes, from the opening one to behind the closing one. */
+static int take_quoted(Words *w, Err *e)
 {
-    const char *p = *at;
-    while (p < end && is_space(*p)) p++;
-    str_clear(word);
-    if (p == end) return 0;
-    str_add(word, "");
-    while (p < end && !is_space(*p)) {
-        if (*p == '\\' && p + 1 < end) {
-            str_addn(word, p + 1, 1);
-            p += 2;
-        } else if (*p == '\'' || *p == '"') {
-            char quote = *p++;
-            for (; p < end && *p != quote; p++) {
-                if (quote == '"' && *p == '\\' && p + 1 < end && (p[1] == '"' || p[1] == '\\')) p++;
-                str_addn(word, p, 1);
-            }
-            if (p == end) return err_usage(e, "a %s quote is not closed", quote == '"' ? "double" : "single");
-            p++;
-        } else {
-            str_addn(word, p++, 1);
-        }
+    char quote = *w->at++;
+    for (; w->at < w->end && *w->at != quote; w->at++) {
+        bool escape = quote == '"' && *w->at == '\\' && w->at + 1 < w->end && (w->at[1] == '"' || w->at[1] == '\\');
+        w->at += escape;
+        str_addn(&w->word, w->at, 1);
     }
-    *at = p;
+    if (w->at == w->end)
+        return err_usage(e, "a %s quote is not closed (\\%c is the character itself)",
+                         quote == '"' ? "double" : "single", quote);
+    w->at++;
+    return 0;
+}
+
+/* The next word. 1, 0 at the end, -1: a quote without an end. */
+static int next_word(Words *w, Err *e)
+{
+    if (w->held) {
+        w->held = false;
+        return 1;
+    }
+    while (w->at < w->end && is_space(*w->at)) w->at++;
+    str_clear(&w->word);
+    if (w->at == w->end) return 0;
+    str_add(&w->word, "");
+    w->quoted = *w->at == '\'' || *w->at == '"';
+    while (w->at < w->end && !is_space(*w->at)) {
+        if (*w->at == '\'' || *w->at == '"') {
+            if (take_quoted(w, e)) return -1;
+            continue;
+        }
+        if (*w->at == '\\' && ++w->at == w->end)
+            return err_usage(e, "a \\ with nothing behind it (\\\\ is the character)");
+        str_addn(&w->word, w->at++, 1);
+    }
     return 1;
 }
 
-/* --name value or --name=value, to the end of the line. */
+static bool is_option(const Words *w) { return !w->quoted && str_starts(str_text(&w->word), "--"); }
+
+static bool takes_words(const char *name, size_t len)
+{
+    const Option *o = option_find(name, len);
+    return o && (strcmp(o->name, "prompt") == 0 || strcmp(o->name, "negative-prompt") == 0);
+}
+
+/* The value of an option whose word was read. A prompt goes on to the next option, quoted or not. */
+static int take_value(Words *w, const char *name, size_t len, Str *value, Err *e)
+{
+    int got = next_word(w, e);
+    bool prompt = takes_words(name, len);
+    if (got < 0) return -1;
+    if (!got || (is_option(w) && prompt)) return err_usage(e, "--%.60s: a value is expected after it", name);
+    str_addn(value, str_text(&w->word), w->word.len);
+    while (prompt && (got = next_word(w, e)) > 0) {
+        if (is_option(w)) {
+            w->held = true;
+            break;
+        }
+        str_add(value, " ");
+        str_addn(value, str_text(&w->word), w->word.len);
+    }
+    return got < 0 ? -1 : 0;
+}
+
+/* --name value or --name=value at the word that was read. */
+static int read_option(Words *w, Record *out, Err *e)
+{
+    const char *text = str_text(&w->word), *equals = strchr(text, '=');
+    if (!is_option(w) || !text[2] || equals == text + 2)
+        return err_usage(e, "\"%.60s\": an option such as --steps is expected (a prompt comes after --prompt)", text);
+    Str name = { 0 }, value = { 0 };
+    str_addn(&name, text + 2, equals ? (size_t)(equals - text) - 2 : w->word.len - 2);
+    int failed = 0;
+    if (equals) str_add(&value, equals + 1);
+    else failed = take_value(w, str_text(&name), name.len, &value, e);
+    if (!failed) field_add_text(record_add(out, str_text(&name), name.len), str_text(&value), VALUE_TEXT);
+    str_release(&name);
+    str_release(&value);
+    return failed;
+}
+
 static int read_options(Bytes line, Record *out, Err *e)
 {
-    const char *at = (const char *)line.data, *end = at + line.len;
-    Str word = { 0 }, value = { 0 };
+    Words w = { .at = (const char *)line.data, .end = (const char *)line.data + line.len };
     int got;
-    while ((got = take_word(&at, end, &word, e)) > 0) {
-        const char *w = str_text(&word), *equals = strchr(w, '=');
-        if (!str_starts(w, "--") || !w[2]) {
-            got =
-                err_usage(e, "\"%.60s\": an option such as --steps is expected (a prompt with spaces needs quotes)", w);
-            break;
-        }
-        size_t len = equals ? (size_t)(equals - w) : word.len;
-        if (equals) str_clear(&value), str_add(&value, equals + 1);
-        else got = take_word(&at, end, &value, e);
-        if (got == 0) err_usage(e, "%.60s: a value is expected after it", w);
-        if (got <= 0) {
-            got = -1;
-            break;
-        }
-        field_add_text(record_add(out, w + 2, len - 2), str_text(&value));
-    }
-    str_release(&word);
-    str_release(&value);
+    do {
+        got = next_word(&w, e);
+        if (got > 0 && read_option(&w, out, e)) got = -1;
+    } while (got > 0);
+    str_release(&w.word);
     return got;
+}
+
+static bool begins(Bytes line, const char *with)
+{
+    size_t len = strlen(with);
+    return line.len >= len && memcmp(line.data, with, len) == 0;
+}
+
+/* Lines of other files, which nobody means as a prompt. */
+static int check_prompt(Bytes line, Err *e)
+{
+    if (begins(line, "{\"") && line.data[line.len - 1] == '}')
+        return err_usage(e, "this line is JSON, not a prompt: --format jsonl reads it");
+    if (begins(line, "Negative prompt: ") ||
+        (begins(line, "Steps: ") && memmem(line.data, line.len, ", Sampler: ", 11)))
+        return err_usage(e,
+                         "this line is of a picture's parameters, not a prompt; a line of options is --prompt \"...\" "
+                         "--negative_prompt \"...\" --steps 20");
+    return 0;
 }
 
 int read_txt(Cursor *c, Record *out, Err *e)
@@ -80,10 +148,11 @@ int read_txt(Cursor *c, Record *out, Err *e)
         if (!line.len || line.data[0] == '#') continue;
         out->line = c->line;
         if (check_record(line, e)) return -1;
-        if (line.len > 2 && memcmp(line.data, "--", 2) == 0) return read_options(line, out, e) ? -1 : 1;
+        if (line.len > 2 && begins(line, "--")) return read_options(line, out, e) ? -1 : 1;
+        if (check_prompt(line, e)) return -1;
         Str prompt = { 0 };
         str_addn(&prompt, (const char *)line.data, line.len);
-        field_add_text(record_add(out, "prompt", 6), str_text(&prompt));
+        field_add_text(record_add(out, "prompt", 6), str_text(&prompt), VALUE_TEXT);
         str_release(&prompt);
         return 1;
     }

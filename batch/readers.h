@@ -24,7 +24,7 @@ static inline bool is_space(int c) { return c == ' ' || c == '\t' || c == '\r' |
 /* The next line without its end, false at the end of the text. *start: its line. */
 bool next_line(Cursor *c, Bytes *line);
 
-/* Whether so many bytes are too many for a record, or hold a NUL. */
+/* Error: so many bytes are too many for a record. */
 int check_record(Bytes text, Err *e);
 
 #endif

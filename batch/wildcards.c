@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/text.h"
 #include "batch/node.h"
 #include "batch/readers.h"
 
@@ -27,6 +28,7 @@ typedef struct {
 struct Wildcards {
     char *dir;
     ExpandMode mode;
+    bool (*cancelled)(void);
     Entry *entries;
     size_t count;
     char **files; /* names without ".txt", sorted; listed when first needed */
@@ -35,10 +37,11 @@ struct Wildcards {
     int depth;
 };
 
-Wildcards *wildcards_new(const char *dir, ExpandMode mode)
+Wildcards *wildcards_new(const char *dir, ExpandMode mode, bool (*cancelled)(void))
 {
     Wildcards *w = mem_alloc(sizeof *w);
     w->mode = mode;
+    w->cancelled = cancelled;
     w->dir = mem_strdup(dir);
     return w;
 }
@@ -155,17 +158,12 @@ static int add_line(Wildcards *w, Lines *l, const char *text, size_t len, Err *e
 
 static int read_file(Wildcards *w, const char *name, Lines *l, Err *e)
 {
-    Str path = { 0 };
-    Bytes file = { 0 };
-    size_t line = 1;
+    Str path = { 0 }, text = { 0 };
     str_addf(&path, "%s/%s.txt", w->dir, name);
-    int failed = file_map(&file, str_text(&path), e);
-    if (!failed && file.len > MAX_FILE) failed = err_usage(e, "%s: more than %d bytes", str_text(&path), MAX_FILE);
-    if (!failed && memchr(file.data, 0, file.len))
-        failed = err_usage(e, "%s: a NUL byte: this is not text", str_text(&path));
-    const char *at = (const char *)file.data, *end = at ? at + file.len : at;
-    if (!failed && file.len >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
-    for (; !failed && at < end; line++) {
+    TextSource source = { .name = str_text(&path), .most = MAX_FILE, .cancelled = w->cancelled };
+    int failed = text_read_file(str_text(&path), &source, &text, e);
+    const char *at = str_text(&text), *end = at + text.len;
+    for (size_t line = 1; !failed && at < end; line++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t len = (size_t)((newline ? newline : end) - at);
         failed = add_line(w, l, at, len, e);
@@ -176,7 +174,7 @@ static int read_file(Wildcards *w, const char *name, Lines *l, Err *e)
         }
         at += len + (newline != NULL);
     }
-    file_unmap(&file);
+    str_release(&text);
     str_release(&path);
     return failed;
 }

@@ -6,13 +6,15 @@
 #ifndef LIMN_BATCH_WILDCARDS_H
 #define LIMN_BATCH_WILDCARDS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "batch/choice.h"
 
 typedef struct Wildcards Wildcards;
 
-/* dir: where the files are; it need not exist until a prompt names one. */
-Wildcards *wildcards_new(const char *dir, ExpandMode mode);
+/* dir: where the files are; it need not exist until a prompt names one. cancelled: asked while files are read; may be NULL. */
+Wildcards *wildcards_new(const char *dir, ExpandMode mode, bool (*cancelled)(void));
 void wildcards_free(Wildcards *w);
 
 /*

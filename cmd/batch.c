@@ -45,6 +45,8 @@ static void set_date(Batch *b)
     else strftime(b->date, sizeof b->date, "%Y-%m-%d", localtime_r(&now, &tm));
 }
 
+static bool takes(const Option *o) { return command_takes(command_find("batch"), o); }
+
 /* What every way of using a batch begins with. */
 static int batch_open(Batch *b, const char *jobs, Err *e)
 {
@@ -58,9 +60,10 @@ static int batch_open(Batch *b, const char *jobs, Err *e)
                          j->sheet ? "--sheet" : "--atlas");
     if (extras_check(j, e)) return -1;
     if (j->merge && j->dry_run) return err_usage(e, "--merge and --dry-run: one of them");
-    b->jobs = jobs_open(jobs, j->format, e);
+    JobsHost host = { takes, interrupted, j->prompt, j->output };
+    b->jobs = jobs_open(jobs, j->format, &host, e);
     if (!b->jobs || name_plan(&b->names, j->output, jobs, e) || settle_folder(b, e)) return -1;
-    b->wildcards = wildcards_new(j->wildcards, mode_of(j));
+    b->wildcards = wildcards_new(j->wildcards, mode_of(j), interrupted);
     b->setup = (Setup){ j, b->wildcards, mode_of(j), &b->names, b->date };
     b->plan = plan_new(b->jobs, &b->setup);
     return interrupt_check(e);

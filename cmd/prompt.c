@@ -1,10 +1,10 @@
 /* prompt.c - see prompt.h. */
 #include "cmd/prompt.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "cmd/draw.h"
 #include "cmd/interrupt.h"
@@ -12,20 +12,9 @@
 /* All of stdin, without its final newline. */
 static int read_prompt(Str *out, Err *e)
 {
-    char buf[4096];
-    for (;;) {
-        ssize_t n = read(STDIN_FILENO, buf, sizeof buf);
-        if (interrupt_check(e)) return -1;
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set(e, "stdin: %s", strerror(errno));
-        if (n == 0) break;
-        if (memchr(buf, 0, (size_t)n)) return err_usage(e, "stdin: a NUL byte, where the text of a prompt is expected");
-        str_addn(out, buf, (size_t)n);
-        if (out->len > JOB_MAX_TEXT)
-            return err_usage(e, "stdin: more than %d bytes, too many for a prompt", JOB_MAX_TEXT);
-    }
+    TextSource source = { .name = "stdin", .most = JOB_MAX_TEXT, .cancelled = interrupted };
+    if (text_read(STDIN_FILENO, &source, out, e)) return -1;
     if (out->len && out->s[out->len - 1] == '\n') out->s[--out->len] = 0;
-    if (out->len && out->s[out->len - 1] == '\r') out->s[--out->len] = 0;
     return 0;
 }
 

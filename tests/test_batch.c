@@ -74,7 +74,7 @@ static void test_combinations(void **state)
     put_text(*state, "colour.txt", "red\n# c\ngreen\n\n0.5::blue\n");
     put_text(*state, "sub/a.txt", "x\r\ny");
     put_text(*state, "sub/b.txt", "z\n  __colour__ \n");
-    Wildcards *w = wildcards_new(*state, EXPAND_ALL);
+    Wildcards *w = wildcards_new(*state, EXPAND_ALL, NULL);
     Str found = { 0 };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         all_of(w, cases[i][0], &found);
@@ -90,7 +90,7 @@ static void test_weights(void **state)
 {
     (void)state;
     Err e = { 0 };
-    Wildcards *w = wildcards_new("nowhere", EXPAND_RANDOM);
+    Wildcards *w = wildcards_new("nowhere", EXPAND_RANDOM, NULL);
     Node *n = choice_parse(&(ChoiceReader){ .wildcards = w }, "{0.2::a|0.7::b|0.1::c}", &e);
     int count[3] = { 0 };
     Str s = { 0 };
@@ -123,7 +123,7 @@ static void test_large_counts(void **state)
 {
     (void)state;
     Err e = { 0 };
-    Wildcards *w = wildcards_new("nowhere", EXPAND_ALL);
+    Wildcards *w = wildcards_new("nowhere", EXPAND_ALL, NULL);
     Str prompt = { 0 };
     for (int i = 0; i < 80; i++) str_add(&prompt, "{a|b}");
     Node *n = choice_parse(&(ChoiceReader){ .wildcards = w, .mode = EXPAND_ALL }, str_text(&prompt), &e);

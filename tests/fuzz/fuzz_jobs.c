@@ -19,11 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ExpandMode mode = (ExpandMode)(data[0] / 4 % 3);
     job_init(&defaults);
     name_plan(&names, data[0] & 64 ? "out/{id}-{seed}{prompt_slug}{colour:04}.png" : NULL, "x.jsonl", &e);
-    Wildcards *wildcards = wildcards_new("tests/fuzz", mode);
-    Jobs *jobs = jobs_of((Bytes){ data + 1, size - 1 }, (JobsFormat)(data[0] % 4), "x");
+    Wildcards *wildcards = wildcards_new("tests/fuzz", mode, NULL);
+    Jobs *jobs = jobs_of((Bytes){ data + 1, size - 1 }, (JobsFormat)(data[0] % 4), "x", NULL, &e);
     Setup setup = { &defaults, wildcards, mode, &names, "2026-11-22" };
-    Plan *plan = plan_new(jobs, &setup);
-    for (int i = 0; i < PICTURES && plan_next(plan, &item, &e) > 0; i++) item_release(&item);
+    Plan *plan = jobs ? plan_new(jobs, &setup) : NULL;
+    for (int i = 0; plan && i < PICTURES && plan_next(plan, &item, &e) > 0; i++) item_release(&item);
     plan_free(plan);
     jobs_free(jobs);
     wildcards_free(wildcards);

@@ -1,0 +1,92 @@
+"""Job files as people bring them. What each format's text comes to is in tests/test_jobs.c."""
+
+from helpers import *
+
+
+def plan(*args, **more):
+    """The pictures of a dry run."""
+    lines = [json.loads(line) for line in limn("batch", *args, "--dry-run", "--json", *SMALL, **more).out.splitlines()]
+    assert lines[-1]["event"] == "plan"
+    return lines[:-1]
+
+
+def prompts(*args, **more):
+    return [job["prompt"] for job in plan(*args, **more)]
+
+
+def test_encodings():
+    """The same text in each encoding, wherever text is read: jobs, wildcards, stdin, a prompt."""
+    os.makedirs("wildcards")
+    text = "a __thing__ at caf\u00e9 \u2014 \u6c34\r\n"
+    for encoding in ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]:
+        write("wildcards/thing.txt", "# \u00e9\r\ncat\r\n".encode(encoding))
+        write("a.txt", text.encode(encoding))
+        assert prompts("a.txt", "--seed", "1") == ["a cat at caf\u00e9 \u2014 \u6c34"], encoding
+    encoded = "two \u00e9\r\nlines\r\n".encode("utf-16")
+    path, = draw("-", stdin=encoded)
+    assert json.loads(texts(path)["limn"])["options"]["prompt"] == "two \u00e9\nlines"
+    assert prompts("-", stdin="prompt\tseed\r\n\u00e9\t1\r\n".encode("utf-16")) == ["\u00e9"]
+    write("latin.csv", "prompt,seed\na cat,1\ncaf\u00e9,2\n".encode("latin-1"))
+    fails(2, "batch", "latin.csv", says=["latin.csv:3: not UTF-8", '"caf\u00e9,2"', "iconv -f WINDOWS-1252 -t UTF-8"])
+    write("wildcards/thing.txt", b"cat\ncaf\xe9\n")
+    fails(2, "batch", "a.txt", says=["wildcards/thing.txt:2: not UTF-8"])
+    fails(2, "-", stdin=b"caf\xe9", says="stdin:1: not UTF-8")
+
+
+def test_what_a_file_is():
+    write("A.CSV", b"prompt,seed\na,1\n")
+    write("unicode.txt", "seed\tprompt\r\n1\ta, b\r\n".encode("utf-16"))  # Excel's "Unicode text"
+    write("lines.txt", b"a\tprompter\n")
+    assert prompts("A.CSV") == ["a"] and prompts("unicode.txt") == ["a, b"] and prompts("lines.txt") == ["a\tprompter"]
+    assert prompts("-", stdin=b"sep=;\nseed;prompt\n1;a\n") == ["a"]
+    assert prompts("-", stdin=b"prompt\na\nb\n") == ["a", "b"]
+    assert prompts("-", stdin=b"a red prompt, flat\n") == ["a red prompt, flat"]
+    write("x.xlsx", b"PK\3\4\0\0")
+    fails(2, "batch", "x.xlsx", says="not text")
+    write("x.yaml", b"prompt: a\n")
+    fails(2, "batch", "x.yaml", says="--format says which")
+
+
+def test_own_fields():
+    """Any name that batch has no option for; what is nearly an option's name and is not used is told."""
+    write("own.jsonl", b'{"prompt": "a {size} {shape} {scale} {name} gem", "size": ["big", "small"], "shape": "round", "scale": 2,'
+                       b' "name": "x", "seed": 1}\n')
+    assert prompts("own.jsonl") == ["a big round 2 x gem", "a small round 2 x gem"]
+    write("cfg.jsonl", b'{"prompt": "a {cfg} gem", "cfg": ["blue", "red"], "seed": 1}\n{"prompt": "x", "cfg": 3, "seed": 1}\n')
+    found = plan("cfg.jsonl")
+    assert [f["prompt"] for f in found] == ["a blue gem", "a red gem", "x"] and "--cfg-scale 3" in found[2]["command"]
+    write("out.csv", b"prompt,cfg\na,blue\n")
+    assert plan("out.csv", "-o", "o/{cfg}.png")[0]["file"] == "blue.png"
+    assert prompts("-", "--prompt", "a {cfg}", stdin=b'{"cfg": "blue"}\n') == ["a blue"]
+    for field, near in [("setps", "steps"), ("samplr", "sampler"), ("widht", "width")]:
+        write("bad.jsonl", json.dumps({"prompt": "a", field: 5}).encode())
+        fails(2, "batch", "bad.jsonl", says=f'did you mean "{near}"?')
+    write("bad.jsonl", b'{"prompt": "a", "size": 5}\n')
+    fails(2, "batch", "bad.jsonl", says='unknown field "size"')
+    write("bad.jsonl", b'{"prompt": "a {threads}", "threads": 5}\n')
+    fails(2, "batch", "bad.jsonl", says="for the whole batch")
+
+
+def test_rewritten_while_read():
+    """The text is taken once: what is drawn is what was checked."""
+    write("j.txt", b"a cat\n" * 40)
+    write("again.txt", b"a dog\n" * 3)
+    p = subprocess.Popen([LIMN, "batch", "j.txt", "-o", "o", *SMALL], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.readline()
+    shutil.copyfile("again.txt", "j.txt")  # in place, as an editor does
+    _, err = p.communicate(timeout=TIMEOUT)
+    assert p.returncode == 0, err
+    names = [name for name in files("o") if name.endswith(".png")]
+    assert len(names) == 40 and all("a-cat" in name for name in names)
+
+
+def test_stdin_without_an_end():
+    """Ctrl-C once ends it."""
+    for args in [["batch", "-"], ["-"]]:
+        p = subprocess.Popen([LIMN, *args], env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdin.write(b"a cat\n")
+        p.stdin.flush()
+        time.sleep(0.3)
+        p.send_signal(signal.SIGINT)
+        assert p.wait(timeout=10) == 130
+        assert p.stderr.read() == b"limn: interrupted\n"
