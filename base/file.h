@@ -20,6 +20,8 @@ typedef struct {
  * the path. file_unmap() gives it back.
  */
 int file_map(Bytes *out, const char *path, Err *e);
+/* The same of an opened file, which stays open; path: for words. */
+int file_map_fd(Bytes *out, int fd, const char *path, Err *e);
 void file_unmap(Bytes *b);
 
 /*
@@ -32,18 +34,14 @@ void file_forget(Bytes range);
 int file_write_all(int fd, Bytes data);
 
 /*
- * Writes beside the target (".NAME.XXXXXX.tmp"), fsyncs, renames over it, fsyncs the folder: the target is the old file
- * or the whole new one. On failure the temporary file is removed and the old target is untouched.
+ * In the folder that the path names, as folder_write(), folder_write_new() and folder_check_writable() (folder.h): the target is
+ * the old file or the whole new one, and a link of that name is replaced, not followed.
  */
 int file_write(const char *path, Bytes data, Err *e);
-
-/* The same, but fails with *exists = true when the target is there already (link(2): no race between two programs). */
 int file_write_new(const char *path, Bytes data, bool *exists, Err *e);
-
-/* Whether a file could be written there: the folder exists and a temporary file can be made in it. */
 int file_check_writable(const char *path, Err *e);
 
-/* Removes the temporary file of a write in progress, if any; async-signal-safe, for a signal handler. */
+/* Removes the temporary files of writes in progress, if any; async-signal-safe, for a signal handler. */
 void file_remove_temporary(void);
 
 /* Whether the name is taken, be it by a link that leads nowhere; file_exists() is about what can be opened. */

@@ -18,13 +18,18 @@
 #include "batch/index.h"
 #include "weights/json.h"
 
-static const char whole_name[] = "manifest.jsonl";
+const char manifest_name[] = "manifest.jsonl";
 
 enum { OFFSET_BITS = 44 }; /* of a place: 16 TB a file, a million files */
 
+static const double SEQ_MOST = 0x1p52; /* a higher one is not limn's, and could not be counted on from */
+
 struct Manifest {
-    char *folder, *path; /* path: our own file */
-    int fd, folder_fd;   /* -1: only to look at */
+    const Folder *folder; /* borrowed; NULL: it is not there */
+    char *name;           /* of our own file */
+    int fd;               /* -1: only to look at */
+    bool locked, made;    /* the folder; our own file, which was not there before */
+    uint64_t seq;         /* the highest there is */
     Bytes *files;
     char **names;
     size_t file_count;
@@ -57,20 +62,43 @@ static const char *text_of(const cJSON *root, const char *key)
 /* What the index needs of a line. */
 typedef struct {
     Str file;
+    uint64_t seq;            /* 0: there is none */
     char time[32], date[16]; /* "": there is none */
 } Head;
 
-/* Copies what stands between a key and the next quote; a text with an escape is not for us. */
-static bool find_text(Bytes line, const char *key, char *out, size_t size)
+/* Copies what stands between a key and the next quote; a text with an escape is not for us. NULL, or where the quote is. */
+static const char *find_text(Bytes line, const char *key, char *out, size_t size)
 {
     const char *at = memmem(line.data, line.len, key, strlen(key)), *end = (const char *)line.data + line.len;
-    if (!at) return false;
+    if (!at) return NULL;
     at += strlen(key);
     const char *quote = memchr(at, '"', (size_t)(end - at));
-    if (!quote || (size_t)(quote - at) >= size || memchr(at, '\\', (size_t)(quote - at))) return false;
+    if (!quote || (size_t)(quote - at) >= size || memchr(at, '\\', (size_t)(quote - at))) return NULL;
     memcpy(out, at, (size_t)(quote - at));
     out[quote - at] = 0;
-    return true;
+    return quote;
+}
+
+static uint64_t seq_of(double v) { return v >= 1 && v < SEQ_MOST ? (uint64_t)v : 0; }
+
+/* `"seq":12` right behind the file's name. */
+static uint64_t find_seq(const char *at, const char *end)
+{
+    static const char key[] = "\",\"seq\":";
+    char digits[24] = "";
+    size_t len = strlen(key);
+    if ((size_t)(end - at) < len + sizeof digits || memcmp(at, key, len) != 0) return 0;
+    memcpy(digits, at + len, sizeof digits - 1);
+    return seq_of(strtod(digits, NULL));
+}
+
+/* A date as limn writes it: names are made of it. */
+static bool is_date(const char *s)
+{
+    static const char form[] = "0000-00-00";
+    for (int i = 0; i < 10; i++)
+        if (form[i] == '-' ? s[i] != '-' : s[i] < '0' || s[i] > '9') return false;
+    return !s[10];
 }
 
 /*
@@ -81,18 +109,33 @@ static void read_head(Bytes line, Head *h)
 {
     static const char begin[] = "{\"file\":\"";
     char file[1024];
+    const char *quote = NULL, *end = (const char *)line.data + line.len;
     *h = (Head){ .time = "" };
-    bool own = line.len > sizeof begin && memcmp(line.data, begin, sizeof begin - 1) == 0;
-    if (own && find_text(line, begin, file, sizeof file) && find_text(line, ",\"time\":\"", h->time, sizeof h->time)) {
+    if (line.len > sizeof begin && memcmp(line.data, begin, sizeof begin - 1) == 0)
+        quote = find_text(line, begin, file, sizeof file);
+    if (quote && find_text(line, ",\"time\":\"", h->time, sizeof h->time)) {
         str_add(&h->file, file);
+        h->seq = find_seq(quote, end);
         find_text(line, ",\"date\":\"", h->date, sizeof h->date);
-        return;
+    } else {
+        cJSON *root = parse_line(line);
+        str_add(&h->file, text_of(root, "file"));
+        h->seq = seq_of(cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "seq")));
+        snprintf(h->time, sizeof h->time, "%.30s", text_of(root, "time"));
+        snprintf(h->date, sizeof h->date, "%.12s", text_of(root, "date"));
+        cJSON_Delete(root);
     }
-    cJSON *root = parse_line(line);
-    str_add(&h->file, text_of(root, "file"));
-    snprintf(h->time, sizeof h->time, "%.30s", text_of(root, "time"));
-    snprintf(h->date, sizeof h->date, "%.10s", text_of(root, "date"));
-    cJSON_Delete(root);
+    if (!is_date(h->date)) h->date[0] = 0;
+}
+
+/* Whether the line at a place is newer than that at another, which was read before it: see manifest.h. */
+static bool is_newer(const Manifest *m, const Head *h, uint64_t place, uint64_t before)
+{
+    if (place >> OFFSET_BITS == before >> OFFSET_BITS) return true;
+    Head old;
+    read_head(line_at(m, before), &old);
+    str_release(&old.file);
+    return h->seq != old.seq ? h->seq > old.seq : strcmp(h->time, old.time) >= 0;
 }
 
 /* Keeps where the newest line of a file is. */
@@ -102,35 +145,28 @@ static void index_line(Manifest *m, Bytes line, uint64_t place)
     read_head(line, &h);
     if (!m->date[0]) memcpy(m->date, h.date, sizeof m->date);
     if (h.file.len) {
-        bool fresh, newer = true;
+        bool fresh;
         uint64_t *slot = index_add(&m->lines, index_hash(str_text(&h.file)), &fresh);
-        if (!fresh) {
-            Head old;
-            read_head(line_at(m, *slot), &old);
-            newer = strcmp(h.time, old.time) >= 0;
-            str_release(&old.file);
-        }
-        if (newer) *slot = place;
+        if (fresh || is_newer(m, &h, place, *slot)) *slot = place;
     }
+    if (h.seq > m->seq) m->seq = h.seq;
     str_release(&h.file);
 }
 
 static bool is_manifest(const char *name)
 {
-    unsigned long at, of;
-    int end = 0;
-    if (strcmp(name, whole_name) == 0) return true;
-    return sscanf(name, "manifest-%lu-of-%lu.jsonl%n", &at, &of, &end) == 2 && end && !name[end];
+    unsigned at, of;
+    char again[64];
+    if (strcmp(name, manifest_name) == 0) return true;
+    if (sscanf(name, "manifest-%6u-of-%6u.jsonl", &at, &of) != 2) return false;
+    snprintf(again, sizeof again, "manifest-%u-of-%u.jsonl", at, of);
+    return strcmp(name, again) == 0;
 }
 
 static int add_file(Manifest *m, const char *name, Err *e)
 {
-    Str path = { 0 };
     Bytes file;
-    str_addf(&path, "%s/%s", m->folder, name);
-    int failed = file_map(&file, str_text(&path), e);
-    str_release(&path);
-    if (failed) return -1;
+    if (folder_map(m->folder, name, &file, e)) return -1;
     m->files = mem_grow(m->files, (m->file_count + 1) * sizeof *m->files);
     m->names = mem_grow(m->names, (m->file_count + 1) * sizeof *m->names);
     m->files[m->file_count] = file;
@@ -145,9 +181,10 @@ static int add_file(Manifest *m, const char *name, Err *e)
 
 static int read_all(Manifest *m, Err *e)
 {
-    DIR *d = opendir(m->folder);
-    int failed = 0;
-    if (!d) return errno == ENOENT ? 0 : err_set(e, "%s: %s", m->folder, strerror(errno));
+    int fd = openat(m->folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!d && fd >= 0) close(fd);
+    if (!d) return err_set(e, "%s: cannot list this folder: %s", m->folder->path, strerror(errno));
     for (struct dirent *f; !failed && (f = readdir(d));)
         if (is_manifest(f->d_name)) failed = add_file(m, f->d_name, e);
     closedir(d);
@@ -156,73 +193,97 @@ static int read_all(Manifest *m, Err *e)
 
 /* ---- opening ---- */
 
-static Manifest *manifest_new(const char *folder)
+static Manifest *manifest_new(const Folder *folder)
 {
     Manifest *m = mem_alloc(sizeof *m);
-    m->folder = mem_strdup(folder);
-    m->fd = m->folder_fd = -1;
+    m->folder = folder;
+    m->fd = -1;
     return m;
 }
 
-Manifest *manifest_read(const char *folder, Err *e)
+Manifest *manifest_read(const Folder *folder, Err *e)
 {
     Manifest *m = manifest_new(folder);
-    if (read_all(m, e) == 0) return m;
+    if (!folder || read_all(m, e) == 0) return m;
     manifest_close(m);
     return NULL;
 }
 
 static int busy(const Manifest *m, const char *what, Err *e)
 {
-    return err_set(e, "%s: another limn batch works on %s; wait for it, or stop it first", m->folder, what);
+    return err_set(e, "%s: another limn batch works on %s; wait for it, or stop it first", m->folder->path, what);
 }
 
 /* The whole excludes every shard and the other way round; where a file system has no such locks there is none. */
 static int lock_folder(Manifest *m, const Shard *s, Err *e)
 {
-    m->folder_fd = open(m->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (m->folder_fd < 0) return err_set(e, "%s: %s", m->folder, strerror(errno));
-    if (flock(m->folder_fd, (s->of > 1 ? LOCK_SH : LOCK_EX) | LOCK_NB) && errno == EWOULDBLOCK)
-        return busy(m, s->of > 1 ? "all of it" : "this folder", e);
+    m->locked = flock(m->folder->fd, (s->of > 1 ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0;
+    if (!m->locked && errno == EWOULDBLOCK) return busy(m, s->of > 1 ? "all of it" : "this folder", e);
     return 0;
+}
+
+/* Whether the opened file still has its name. */
+static bool is_named(const Manifest *m)
+{
+    struct stat ours, named;
+    return fstat(m->fd, &ours) == 0 && fstatat(m->folder->fd, m->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
 /* Our own file, locked; the one that is there under its name, and not one that was removed meanwhile. */
 static int lock_file(Manifest *m, Err *e)
 {
     for (int tries = 0; tries < 10; tries++) {
-        struct stat open_one, named;
-        m->fd = open(m->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-        if (m->fd < 0) return err_set(e, "%s: cannot write there: %s", m->path, strerror(errno));
+        m->fd = folder_open_own(m->folder, m->name, O_APPEND, &m->made, e);
+        if (m->fd < 0) return -1;
         if (flock(m->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return busy(m, "this shard", e);
-        if (fstat(m->fd, &open_one) == 0 && stat(m->path, &named) == 0 && open_one.st_ino == named.st_ino) return 0;
+        if (is_named(m)) return 0;
         close(m->fd);
         m->fd = -1;
     }
-    return err_set(e, "%s: it comes and goes: another program works there", m->path);
+    return err_set(e, "%s%s: it comes and goes: another program works there", m->folder->path, m->name);
+}
+
+/* Other tools write files of this name too: one that has lines has one that tells of a file, or begins as such a line does. */
+static bool is_limns(Bytes file)
+{
+    static const char begin[] = "{\"file\":\"";
+    bool found = memcmp(file.data, begin, file.len < sizeof begin - 1 ? file.len : sizeof begin - 1) == 0;
+    const unsigned char *end;
+    for (size_t at = 0; !found && at < file.len && (end = memchr(file.data + at, '\n', file.len - at));
+         at = (size_t)(end - file.data) + 1) {
+        Head h;
+        read_head((Bytes){ file.data + at, (size_t)(end - file.data) - at }, &h);
+        found = h.file.len > 0;
+        str_release(&h.file);
+    }
+    return found;
 }
 
 /* A line without its end is what a crash has left. */
 static int cut_torn_line(Manifest *m, Err *e)
 {
-    struct stat st;
-    char c;
-    if (fstat(m->fd, &st)) return err_set(e, "%s: %s", m->path, strerror(errno));
-    off_t size = st.st_size;
-    while (size > 0 && pread(m->fd, &c, 1, size - 1) == 1 && c != '\n') size--;
-    if (size == st.st_size || ftruncate(m->fd, size) == 0) return 0;
-    return err_set(e, "%s: cannot cut off the half line at its end: %s", m->path, strerror(errno));
+    Bytes file;
+    if (folder_map(m->folder, m->name, &file, e)) return -1;
+    const unsigned char *end = memrchr(file.data, '\n', file.len);
+    size_t len = end ? (size_t)(end - file.data) + 1 : 0;
+    bool ours = is_limns(file), torn = len < file.len;
+    file_unmap(&file);
+    if (!ours)
+        return err_set(e, "%s%s is another program's: no line of it tells of a picture; choose another folder",
+                       m->folder->path, m->name);
+    if (!torn || ftruncate(m->fd, (off_t)len) == 0) return 0;
+    return err_set(e, "%s%s: cannot cut off the half line at its end: %s", m->folder->path, m->name, strerror(errno));
 }
 
-Manifest *manifest_open(const char *folder, const Shard *s, Err *e)
+Manifest *manifest_open(const Folder *folder, const Shard *s, Err *e)
 {
     Manifest *m = manifest_new(folder);
-    Str path = { 0 };
-    if (s->of > 1)
-        str_addf(&path, "%s/manifest-%llu-of-%llu.jsonl", folder, (unsigned long long)s->at, (unsigned long long)s->of);
-    else str_addf(&path, "%s/%s", folder, whole_name);
-    m->path = mem_strdup(str_text(&path));
-    str_release(&path);
+    Str name = { 0 };
+    if (s->of > 1) str_addf(&name, "manifest-%llu-of-%llu.jsonl", (unsigned long long)s->at, (unsigned long long)s->of);
+    else str_add(&name, manifest_name);
+    m->name = mem_strdup(str_text(&name));
+    str_release(&name);
     if (lock_folder(m, s, e) == 0 && lock_file(m, e) == 0 && cut_torn_line(m, e) == 0 && read_all(m, e) == 0) return m;
     manifest_close(m);
     return NULL;
@@ -232,18 +293,17 @@ void manifest_close(Manifest *m)
 {
     struct stat st;
     if (!m) return;
-    if (m->fd >= 0 && fstat(m->fd, &st) == 0 && st.st_size == 0)
-        unlink(m->path); /* nothing was drawn: no trace of us */
+    if (m->fd >= 0 && m->made && fstat(m->fd, &st) == 0 && st.st_size == 0 && is_named(m))
+        unlinkat(m->folder->fd, m->name, 0); /* nothing was drawn: no trace of us */
     if (m->fd >= 0) close(m->fd);
-    if (m->folder_fd >= 0) close(m->folder_fd);
+    if (m->locked) flock(m->folder->fd, LOCK_UN);
     for (size_t i = 0; i < m->file_count; i++) {
         file_unmap(&m->files[i]);
         free(m->names[i]);
     }
     free(m->files);
     free(m->names);
-    free(m->folder);
-    free(m->path);
+    free(m->name);
     index_release(&m->lines);
     free(m);
 }
@@ -283,6 +343,8 @@ bool manifest_find(const Manifest *m, const char *file, Entry *out)
 size_t manifest_count(const Manifest *m) { return m->lines.count; }
 const char *manifest_date(const Manifest *m) { return m->date[0] ? m->date : NULL; }
 
+uint64_t manifest_seq(const Manifest *m) { return m->seq + 1; }
+
 int manifest_append(Manifest *m, const char *line, Err *e)
 {
     size_t len = strlen(line);
@@ -299,10 +361,13 @@ int manifest_append(Manifest *m, const char *line, Err *e)
     }
     int why = errno;
     free(text);
-    if (at == len + 1 && fsync(m->fd) == 0) return 0;
+    if (at == len + 1 && fsync(m->fd) == 0) {
+        m->seq++;
+        return 0;
+    }
     if (at == len + 1) why = errno;
     if (before.st_size >= 0 && ftruncate(m->fd, before.st_size)) why = errno;
-    return err_set(e, "%s: cannot write: %s", m->path, strerror(why));
+    return err_set(e, "%s%s: cannot write: %s", m->folder->path, m->name, strerror(why));
 }
 
 int manifest_others(const Manifest *m, const Index *names, int (*take)(void *ctx, const char *line, size_t len),
@@ -318,21 +383,10 @@ int manifest_others(const Manifest *m, const Index *names, int (*take)(void *ctx
     return 0;
 }
 
-int manifest_replace(Manifest *m, const char *path, Err *e)
+void manifest_replaced(Manifest *m)
 {
-    Str target = { 0 };
-    str_addf(&target, "%s/%s", m->folder, whole_name);
-    int failed =
-        rename(path, str_text(&target)) ? err_set(e, "%s: cannot write: %s", str_text(&target), strerror(errno)) : 0;
-    if (!failed && m->folder_fd >= 0) fsync(m->folder_fd);
-    for (size_t i = 0; i < m->file_count && !failed; i++) {
-        if (strcmp(m->names[i], whole_name) == 0) continue;
-        str_clear(&target);
-        str_addf(&target, "%s/%s", m->folder, m->names[i]);
-        unlink(str_text(&target));
-    }
+    for (size_t i = 0; i < m->file_count; i++)
+        if (strcmp(m->names[i], manifest_name) != 0) folder_remove(m->folder, m->names[i]);
     close(m->fd); /* the old file, which has no name any more */
     m->fd = -1;
-    str_release(&target);
-    return failed;
 }

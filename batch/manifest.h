@@ -2,11 +2,14 @@
  * manifest.h - what became of every picture: manifest.jsonl in the output folder, a JSON object a line, in the order in which
  * pictures were finished. A line is written and fsynced after its picture is in place, so that it never promises too much; what
  * a crash has left half written is cut off. A shard writes manifest-3-of-8.jsonl, and all read all.
+ *
+ * Which of two lines of a picture is the newer one: in one file the later; of two files the one with the higher "seq", which
+ * counts on from all that was there when its writer began. The clock decides only between files written before there was a seq.
  */
 #ifndef LIMN_BATCH_MANIFEST_H
 #define LIMN_BATCH_MANIFEST_H
 
-#include "base/err.h"
+#include "base/folder.h"
 #include "base/str.h"
 #include "batch/index.h"
 #include "batch/shard.h"
@@ -26,12 +29,12 @@ typedef struct {
 typedef struct Manifest Manifest;
 
 /*
- * Opens the manifests of a folder, and this shard's for appending. Error: it cannot be read or written, or another process works
- * on this shard (or on the whole, or on a shard when this is the whole).
+ * Opens the manifests of a folder (borrowed), and this shard's for appending. Error: one cannot be read or written, is a link or
+ * not limn's, or another process works on this shard (or on the whole, or on a shard when this is the whole).
  */
-Manifest *manifest_open(const char *folder, const Shard *s, Err *e);
-/* Only to look at; a folder that is not there is an empty one. */
-Manifest *manifest_read(const char *folder, Err *e);
+Manifest *manifest_open(const Folder *folder, const Shard *s, Err *e);
+/* Only to look at. NULL: the folder is not there, and so it is an empty one. */
+Manifest *manifest_read(const Folder *folder, Err *e);
 void manifest_close(Manifest *m);
 
 /* file: a path below the folder. False: no line tells of it. */
@@ -41,6 +44,8 @@ size_t manifest_count(const Manifest *m); /* files that a line tells of */
 /* The date of the first line that has one, or NULL. */
 const char *manifest_date(const Manifest *m);
 
+/* The "seq" of the next line. */
+uint64_t manifest_seq(const Manifest *m);
 /* Appends a line (without its newline). Error: nothing was appended. One thread at a time. */
 int manifest_append(Manifest *m, const char *line, Err *e);
 
@@ -48,7 +53,8 @@ int manifest_append(Manifest *m, const char *line, Err *e);
 int manifest_others(const Manifest *m, const Index *names, int (*take)(void *ctx, const char *line, size_t len),
                     void *ctx);
 
-/* A file of lines takes the place of all manifests of the folder: it becomes manifest.jsonl, and the shards' are removed. */
-int manifest_replace(Manifest *m, const char *path, Err *e);
+/* The name of the manifest of the whole. Its file was replaced by one with all lines: the shards' are removed. */
+extern const char manifest_name[];
+void manifest_replaced(Manifest *m);
 
 #endif

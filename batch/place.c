@@ -1,67 +1,60 @@
 /* place.c - see place.h. */
 #include "batch/place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 
-int place_make_folder(const char *folder, Err *e)
+/* All that limn ever writes in the staging folder. */
+static const char picture[] = "picture", manifest[] = "manifest";
+
+static void empty_staging(const Place *p)
 {
-    Str path = { 0 };
-    int failed = 0;
-    for (const char *p = folder; *p && !failed;) {
-        size_t len = strcspn(p + 1, "/") + 1;
-        str_addn(&path, p, len);
-        p += len;
-        if (mkdir(str_text(&path), 0777) && errno != EEXIST && !file_is_dir(str_text(&path)))
-            failed = err_set(e, "%s: cannot make this folder: %s", str_text(&path), strerror(errno));
-    }
-    if (!failed && *folder && !file_is_dir(folder)) failed = err_set(e, "%s: not a folder", folder);
-    str_release(&path);
-    return failed;
+    folder_remove(&p->staging, picture);
+    folder_remove(&p->staging, manifest);
 }
 
-static void empty_folder(const char *folder)
+static int check_staging(const Place *p, Err *e)
 {
-    DIR *d = opendir(folder);
-    for (struct dirent *f; d && (f = readdir(d));) {
-        Str path = { 0 };
-        str_addf(&path, "%s/%s", folder, f->d_name);
-        if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0) unlink(str_text(&path));
-        str_release(&path);
-    }
-    if (d) closedir(d);
+    struct stat st;
+    if (fstat(p->staging.fd, &st)) return err_set(e, "%s: %s", p->staging.path, strerror(errno));
+    if (folder_owns(p->folder, &st)) return 0;
+    return err_set(e, "%s belongs to another user (%u): limn empties its own folders only; remove it", p->staging.path,
+                   (unsigned)st.st_uid);
 }
 
-int place_open(Place *p, const char *folder, const Shard *s, Err *e)
+int place_open(Place *p, const Folder *folder, const Shard *s, Err *e)
 {
-    Str staging = { 0 };
-    str_addf(&staging, "%s/.limn-batch", folder);
-    if (s->of > 1) str_addf(&staging, "-%llu-of-%llu", (unsigned long long)s->at, (unsigned long long)s->of);
-    *p = (Place){ mem_strdup(folder), mem_strdup(str_text(&staging)) };
-    str_release(&staging);
-    if (place_make_folder(folder, e) || place_make_folder(p->staging, e)) return -1;
-    empty_folder(p->staging);
+    Str name = { 0 };
+    str_add(&name, ".limn-batch");
+    if (s->of > 1) str_addf(&name, "-%llu-of-%llu", (unsigned long long)s->at, (unsigned long long)s->of);
+    *p = (Place){ .folder = folder, .name = mem_strdup(str_text(&name)) };
+    str_release(&name);
+    if (folder_below(&p->staging, folder, p->name, true, e)) return -1;
+    if (check_staging(p, e)) {
+        folder_close(&p->staging);
+        return -1;
+    }
+    empty_staging(p);
+    folder_sweep(folder);
     return 0;
 }
 
 void place_close(Place *p)
 {
-    if (p->staging) {
-        empty_folder(p->staging);
-        rmdir(p->staging);
+    if (p->staging.fd) {
+        empty_staging(p);
+        unlinkat(p->folder->fd, p->name, AT_REMOVEDIR); /* if there is nothing of others in it */
     }
-    free(p->folder);
-    free(p->staging);
+    folder_close(&p->staging);
+    free(p->name);
     *p = (Place){ 0 };
 }
 
@@ -71,42 +64,61 @@ static bool hopeless(int why)
            why == EACCES || why == EPERM || why == EFBIG;
 }
 
-static void sync_folder(const char *path)
+/* A new file in the staging folder. -1 with errno set. */
+static int stage(const Place *p, const char *name)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    fsync(fd); /* some file systems refuse; the rename itself was atomic */
-    close(fd);
+    folder_remove(&p->staging, name);
+    return openat(p->staging.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+}
+
+/* The picture, whole and fsynced, in the staging folder. -1 with errno set. */
+static int write_staged(const Place *p, Bytes data)
+{
+    int fd = stage(p, picture);
+    if (fd < 0) return -1;
+    int failed = file_write_all(fd, data) || fsync(fd), why = errno;
+    if (close(fd) && !failed) failed = 1, why = errno;
+    errno = why;
+    return failed ? -1 : 0;
 }
 
 int place_file(const Place *p, const char *file, Bytes data, bool *fatal, Err *e)
 {
-    Str temporary = { 0 }, path = { 0 }, folder = { 0 };
-    const char *slash = strrchr(file, '/');
-    str_addf(&temporary, "%s/picture", p->staging);
-    str_addf(&path, "%s/%s", p->folder, file);
-    str_addf(&folder, "%s/%.*s", p->folder, slash ? (int)(slash - file) : 0, file);
-    *fatal = false;
-    errno = 0;
-    int failed = place_make_folder(str_text(&folder), e), why = errno;
-    if (!failed) {
-        int fd = open(str_text(&temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        failed = fd < 0 || file_write_all(fd, data) || fsync(fd);
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    char *above = mem_strndup(file, slash ? (size_t)(slash - file) : 0);
+    Folder folder;
+    int failed = folder_below(&folder, p->folder, above, true, e), why = errno;
+    free(above);
+    if (!failed && folder_check_target(&folder, name, e)) {
+        failed = -1, why = EEXIST;
+        folder_close(&folder);
+    } else if (!failed) {
+        failed = write_staged(p, data) || renameat(p->staging.fd, picture, folder.fd, name);
         why = errno;
-        if (fd >= 0 && close(fd) && !failed) failed = 1, why = errno;
-        if (!failed && rename(str_text(&temporary), str_text(&path))) failed = 1, why = errno;
         if (failed) {
-            unlink(str_text(&temporary));
-            err_set(e, "%s: cannot write: %s", str_text(&path), strerror(why));
+            unlinkat(p->staging.fd, picture, 0);
+            err_set(e, "%s%s: cannot write: %s", p->folder->path, file, strerror(why));
         } else {
-            sync_folder(str_text(&folder));
+            fsync(folder.fd); /* some file systems refuse; the rename itself was atomic */
         }
+        folder_close(&folder);
     }
     *fatal = failed && hopeless(why);
-    str_release(&temporary);
-    str_release(&path);
-    str_release(&folder);
     return failed ? -1 : 0;
+}
+
+int place_new_manifest(const Place *p, Err *e)
+{
+    int fd = stage(p, manifest);
+    return fd >= 0 ? fd : err_set(e, "%s%s: cannot write there: %s", p->staging.path, manifest, strerror(errno));
+}
+
+int place_manifest(const Place *p, const char *name, Err *e)
+{
+    if (renameat(p->staging.fd, manifest, p->folder->fd, name))
+        return err_set(e, "%s%s: cannot write: %s", p->folder->path, name, strerror(errno));
+    fsync(p->folder->fd);
+    return 0;
 }
 
 void place_sha256(Bytes data, char hex[65])
@@ -119,18 +131,13 @@ void place_sha256(Bytes data, char hex[65])
     for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
-bool place_whole(const char *folder, const char *file, uint64_t bytes, const char *sha256)
+bool place_whole(const Folder *folder, const char *file, uint64_t bytes, const char *sha256)
 {
-    Str path = { 0 };
-    struct stat st;
     Bytes data;
     Err e;
     char found[65] = "";
-    str_addf(&path, "%s/%s", folder, file);
-    if (stat(str_text(&path), &st) == 0 && (uint64_t)st.st_size == bytes && file_map(&data, str_text(&path), &e) == 0) {
-        place_sha256(data, found);
-        file_unmap(&data);
-    }
-    str_release(&path);
+    if (folder_map(folder, file, &data, &e)) return false;
+    if (data.len == bytes) place_sha256(data, found);
+    file_unmap(&data);
     return *found && strcmp(found, sha256) == 0;
 }

@@ -77,6 +77,7 @@ static void batch_close(Batch *b)
     name_plan_release(&b->names);
     place_close(&b->place);
     manifest_close(b->manifest);
+    folder_close(&b->folder);
     index_release(&b->files);
     report_release(&b->report);
     free(b->wanted);
@@ -85,7 +86,9 @@ static void batch_close(Batch *b)
 /* The folder as it is, without touching it. */
 static int look(Batch *b, Err *e)
 {
-    b->manifest = manifest_read(b->names.folder, e);
+    bool there = file_named(b->names.folder);
+    if (there && folder_open(&b->folder, b->names.folder, e)) return -1;
+    b->manifest = manifest_read(there ? &b->folder : NULL, e);
     if (!b->manifest) return -1;
     set_date(b);
     return 0;
@@ -94,8 +97,10 @@ static int look(Batch *b, Err *e)
 /* The folder is ours: the lock, and the place for half-written files. */
 static int take_folder(Batch *b, Err *e)
 {
-    b->manifest = manifest_open(b->names.folder, &b->shard, e);
-    if (!b->manifest || place_open(&b->place, b->names.folder, &b->shard, e)) return -1;
+    folder_close(&b->folder);
+    if (folder_make(&b->folder, b->names.folder, e)) return -1;
+    b->manifest = manifest_open(&b->folder, &b->shard, e);
+    if (!b->manifest || place_open(&b->place, &b->folder, &b->shard, e)) return -1;
     set_date(b);
     return 0;
 }
@@ -111,7 +116,7 @@ static int draw_all(Batch *b, Err *e)
     if (!there) {
         manifest_close(b->manifest);
         b->manifest = NULL;
-        if (place_make_folder(b->names.folder, e) || take_folder(b, e)) return -1;
+        if (take_folder(b, e)) return -1;
         if (manifest_count(b->manifest) && batch_survey(b, e)) return -1; /* somebody was faster */
     }
     return batch_run(b, e);

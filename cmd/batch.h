@@ -37,6 +37,7 @@ typedef struct {
     Setup setup;
     Plan *plan;
     Shard shard;
+    Folder folder; /* of the pictures; not open while it is not there */
     Manifest *manifest;
     Place place;
     char date[16];

@@ -40,7 +40,7 @@ static void take(Merge *m, const Item *i)
     } else if (strcmp(entry.key, i->key) != 0) {
         m->damaged++;
         tell(m, "changed", i, "drawn from another job");
-    } else if (!place_whole(b->names.folder, str_text(&i->file), entry.bytes, entry.sha256)) {
+    } else if (!place_whole(&b->folder, str_text(&i->file), entry.bytes, entry.sha256)) {
         m->damaged++;
         tell(m, "damaged", i, "the file is not what the manifest says");
     }
@@ -54,27 +54,38 @@ static int keep_line(void *ctx, const char *line, size_t len)
     return fwrite(line, 1, len, out) == len && fputc('\n', out) != EOF ? 0 : -1;
 }
 
-static int write_all(Merge *m, const char *path, Err *e)
+static int write_lines(Merge *m, Err *e)
 {
     Batch *b = m->b;
     Item item;
     int got;
-    m->out = fopen(path, "w");
-    if (!m->out) return err_set(e, "%s: %s", path, strerror(errno));
     plan_rewind(b->plan);
     while ((got = plan_next(b->plan, &item, e)) > 0) {
         take(m, &item);
         item_release(&item);
-        if (interrupt_check(e)) got = -1;
-        if (got < 0) break;
+        if (interrupt_check(e)) return -1;
     }
-    if (got == 0 && b->total == 0) got = err_usage(e, "%s: no jobs in it", jobs_name(b->jobs));
-    bool written = got == 0 && manifest_others(b->manifest, &b->files, keep_line, m->out) == 0;
-    written = written && fflush(m->out) == 0 && fsync(fileno(m->out)) == 0;
+    if (got == 0 && b->total == 0) return err_usage(e, "%s: no jobs in it", jobs_name(b->jobs));
+    return got;
+}
+
+static int write_all(Merge *m, Err *e)
+{
+    Batch *b = m->b;
+    int fd = place_new_manifest(&b->place, e);
+    if (fd < 0) return -1;
+    m->out = fdopen(fd, "w");
+    if (!m->out) {
+        close(fd);
+        return err_set(e, "%s: cannot write there: %s", b->place.staging.path, strerror(errno));
+    }
+    int failed = write_lines(m, e);
+    bool written = !failed && manifest_others(b->manifest, &b->files, keep_line, m->out) == 0;
+    written = written && fflush(m->out) == 0 && fsync(fd) == 0;
     int why = errno;
-    written = fclose(m->out) == 0 && written;
-    if (got < 0) return -1;
-    return written ? 0 : err_set(e, "%s: cannot write: %s", path, strerror(why));
+    if (fclose(m->out) && written) written = false, why = errno;
+    if (failed) return -1;
+    return written ? 0 : err_set(e, "%s%s: cannot write: %s", b->folder.path, manifest_name, strerror(why));
 }
 
 static void put_json(const Merge *m)
@@ -89,11 +100,8 @@ static void put_json(const Merge *m)
 int batch_merge(Batch *b, Err *e)
 {
     Merge m = { .b = b };
-    Str path = { 0 };
-    str_addf(&path, "%s/manifest", b->place.staging);
-    int failed = write_all(&m, str_text(&path), e) || manifest_replace(b->manifest, str_text(&path), e);
-    str_release(&path);
-    if (failed) return -1;
+    if (write_all(&m, e) || place_manifest(&b->place, manifest_name, e)) return -1;
+    manifest_replaced(b->manifest);
     if (b->options->json) put_json(&m);
     uint64_t bad = m.missing + m.failed + m.damaged;
     if (bad)

@@ -59,7 +59,8 @@ static cJSON *line_of(const Batch *b, const Task *t)
 {
     char seconds[32];
     cJSON *line = cJSON_CreateObject();
-    json_add_text(line, "file", str_text(&t->item.file)); /* first: manifest.c finds it there */
+    json_add_text(line, "file", str_text(&t->item.file));                    /* first: manifest.c finds it there */
+    cJSON_AddNumberToObject(line, "seq", (double)manifest_seq(b->manifest)); /* and that behind it */
     cJSON_AddStringToObject(line, "status", t->failed ? "failed" : "done");
     cJSON_AddNumberToObject(line, "index", (double)t->item.index);
     cJSON_AddNumberToObject(line, "line", (double)t->item.line);

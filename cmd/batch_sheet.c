@@ -18,10 +18,11 @@ enum { MOST_COLUMNS = 12, LARGEST_CELL = 256, MOST_SHOWN = 20000 };
 
 /* One picture that is in place. */
 typedef struct {
-    char *path, *caption;
+    char *file, *caption; /* file: below the output folder */
 } Shown;
 
 typedef struct {
+    const Folder *folder;
     Shown *items;
     size_t count, cap;
     int columns;
@@ -29,19 +30,17 @@ typedef struct {
 
 static void drop_shown(Shown *s)
 {
-    free(s->path);
+    free(s->file);
     free(s->caption);
 }
 
-static void add(Pictures *p, const Batch *b, const Item *i)
+static void add(Pictures *p, const Item *i)
 {
-    Str path = { 0 }, caption = { 0 };
-    str_addf(&path, "%s/%s", b->names.folder, str_text(&i->file));
+    Str caption = { 0 };
     const char *slash = strrchr(str_text(&i->file), '/'), *name = slash ? slash + 1 : str_text(&i->file);
     str_addn(&caption, name, strlen(name) - 4);
     if (p->count == p->cap) p->items = mem_grow(p->items, (p->cap = 2 * p->cap + 64) * sizeof *p->items);
-    p->items[p->count++] = (Shown){ mem_strdup(str_text(&path)), mem_strdup(str_text(&caption)) };
-    str_release(&path);
+    p->items[p->count++] = (Shown){ mem_strdup(str_text(&i->file)), mem_strdup(str_text(&caption)) };
     str_release(&caption);
 }
 
@@ -52,22 +51,19 @@ static int collect(Batch *b, Pictures *p, Err *e)
     int got;
     plan_rewind(b->plan);
     while ((got = plan_next(b->plan, &item, e)) > 0) {
-        Str path = { 0 };
-        str_addf(&path, "%s/%s", b->names.folder, str_text(&item.file));
-        if (shard_has(&b->shard, item.index) && file_exists(str_text(&path))) add(p, b, &item);
-        str_release(&path);
+        if (shard_has(&b->shard, item.index) && folder_has_file(&b->folder, str_text(&item.file))) add(p, &item);
         item_release(&item);
     }
     return got;
 }
 
-static int read_picture(const char *path, Image *out, Err *e)
+static int read_picture(const Folder *in, const char *name, Image *out, Err *e)
 {
     Bytes file;
-    if (file_map(&file, path, e)) return -1;
+    if (folder_map(in, name, &file, e)) return -1;
     int failed = png_decode(file, out, e);
     file_unmap(&file);
-    return failed ? err_in(e, path) : 0;
+    return failed ? err_in(e, name) : 0;
 }
 
 static int cell(void *ctx, int row, int column, SheetCell *out, Err *e)
@@ -79,7 +75,7 @@ static int cell(void *ctx, int row, int column, SheetCell *out, Err *e)
         return 0;
     }
     str_add(&out->caption, p->items[at].caption);
-    return read_picture(p->items[at].path, &out->image, e);
+    return read_picture(p->folder, p->items[at].file, &out->image, e);
 }
 
 static int write_sheet(Batch *b, Pictures *p, Err *e)
@@ -87,7 +83,7 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
     Image first = { 0 };
     Str path = { 0 };
     int pages = 0;
-    if (!p->count || read_picture(p->items[0].path, &first, e)) return p->count ? -1 : 0;
+    if (!p->count || read_picture(p->folder, p->items[0].file, &first, e)) return p->count ? -1 : 0;
     p->columns = (int)ceil(sqrt((double)p->count));
     if (p->columns > MOST_COLUMNS) p->columns = MOST_COLUMNS;
     Sheet s = { .title = jobs_name(b->jobs),
@@ -101,7 +97,7 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
     image_release(&first);
     str_addf(&path, "%s/sheet.png", b->names.folder);
     report_say(&b->report, "drawing the contact sheet");
-    int failed = sheet_write(&s, str_text(&path), NULL, &pages, e);
+    int failed = sheet_write(&s, &b->folder, "sheet.png", &pages, e);
     report_clear(&b->report);
     for (int k = 0; k < pages && !failed && b->report.names; k++) {
         Str page = { 0 };
@@ -116,19 +112,19 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
 /* index.html: what the manifests tell of the pictures. */
 static int write_gallery(Batch *b, const Pictures *p, Err *e)
 {
-    Manifest *all = manifest_read(b->names.folder, e);
+    Manifest *all = manifest_read(&b->folder, e);
     if (!all) return -1;
     Str *lines = mem_array(p->count + 1, sizeof *lines);
     const char **texts = mem_array(p->count + 1, sizeof *texts);
-    size_t count = 0, skip = strlen(b->names.folder) + 1;
+    size_t count = 0;
     for (size_t i = 0; i < p->count; i++) {
         Entry entry;
-        if (!manifest_find(all, p->items[i].path + skip, &entry)) continue;
+        if (!manifest_find(all, p->items[i].file, &entry)) continue;
         lines[count] = entry.line;
         texts[count] = str_text(&lines[count]);
         count++;
     }
-    int failed = gallery_write(b->names.folder, jobs_name(b->jobs), texts, count, e);
+    int failed = gallery_write(&b->folder, jobs_name(b->jobs), texts, count, e);
     if (!failed && b->report.names) printf("%s/index.html\n", b->names.folder);
     for (size_t i = 0; i < count; i++) str_release(&lines[i]);
     free(lines);
@@ -141,8 +137,8 @@ static int write_atlas(const Batch *b, const Pictures *p, Err *e)
 {
     const char **paths = mem_array(p->count + 1, sizeof *paths);
     Str written = { 0 };
-    for (size_t i = 0; i < p->count; i++) paths[i] = p->items[i].path;
-    int failed = extras_atlas(b->options, paths, p->count, &written, e);
+    for (size_t i = 0; i < p->count; i++) paths[i] = p->items[i].file;
+    int failed = extras_atlas(b->options, &b->folder, paths, p->count, &written, e);
     if (!failed && b->report.names) fputs(str_text(&written), stdout);
     str_release(&written);
     free(paths);
@@ -151,7 +147,7 @@ static int write_atlas(const Batch *b, const Pictures *p, Err *e)
 
 int batch_extras(Batch *b, Err *e)
 {
-    Pictures p = { 0 };
+    Pictures p = { .folder = &b->folder };
     if (!b->options->sheet && !b->options->atlas) return 0;
     int failed = collect(b, &p, e);
     if (!failed && b->options->sheet && p.count > MOST_SHOWN) {

@@ -18,6 +18,7 @@ typedef struct {
     Batch *b;
     Index ids;
     size_t room; /* bytes of b->wanted */
+    Str way;     /* the folder of the picture before, which is no link */
 } Survey;
 
 bool batch_wants(const Batch *b, uint64_t index) { return b->wanted[(index - 1) / 8] >> (index - 1) % 8 & 1; }
@@ -120,7 +121,7 @@ static bool copies_whole(const Batch *b, const Entry *entry)
         const char *file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "file"));
         const char *sha = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "sha256"));
         double bytes = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(copy, "bytes"));
-        whole = whole && file && sha && bytes >= 0 && place_whole(b->names.folder, file, (uint64_t)bytes, sha);
+        whole = whole && file && sha && bytes >= 0 && place_whole(&b->folder, file, (uint64_t)bytes, sha);
     }
     cJSON_Delete(root);
     return whole;
@@ -139,26 +140,33 @@ static void see_model(Batch *b, const Entry *entry)
 /* A file that no manifest tells of: ours, when a run was cut off after it was put there; else not to be replaced unasked. */
 static int check_stranger(const Survey *s, const Item *i, Err *e)
 {
-    Str path = { 0 };
+    const Batch *b = s->b;
+    const char *name = str_text(&i->file);
     Bytes file;
     PngTexts texts = { 0 };
     Err ignored;
-    bool ours = false;
-    str_addf(&path, "%s/%s", s->b->names.folder, str_text(&i->file));
-    bool there = file_named(str_text(&path));
-    if (there && file_map(&file, str_text(&path), &ignored) == 0) {
-        ours = png_read_texts(file, &texts, NULL, NULL, &ignored) == 0 && png_text(&texts, METADATA_KEY);
+    if (!b->folder.fd || !folder_has(&b->folder, name) || strcmp(b->options->changed, "render") == 0) return 0;
+    if (folder_map(&b->folder, name, &file, &ignored) == 0) {
+        bool ours = png_read_texts(file, &texts, NULL, NULL, &ignored) == 0 && png_text(&texts, METADATA_KEY);
         png_texts_release(&texts);
         file_unmap(&file);
+        if (ours) return 0;
     }
-    int failed = 0;
-    if (there && !ours && strcmp(s->b->options->changed, "render") != 0) {
-        err_usage(e, "%s is there and limn did not draw it; another name, or --changed render to replace it",
-                  str_text(&path));
-        failed = jobs_blame(s->b->jobs, i->line, e);
-    }
-    str_release(&path);
-    return failed;
+    err_usage(e, "%s/%s is there and limn did not draw it; another name, or --changed render to replace it",
+              b->names.folder, name);
+    return jobs_blame(b->jobs, i->line, e);
+}
+
+/* No folder on the way to a picture is a link. */
+static int check_way(Survey *s, const Item *i, Err *e)
+{
+    const char *file = str_text(&i->file), *slash = strrchr(file, '/');
+    size_t len = slash ? (size_t)(slash - file) : 0;
+    if (!s->b->folder.fd || !len || (s->way.len == len && memcmp(s->way.s, file, len) == 0)) return 0;
+    if (folder_check_way(&s->b->folder, file, e)) return -1;
+    str_clear(&s->way);
+    str_addn(&s->way, file, len);
+    return 0;
 }
 
 /* *draw: the picture is to be drawn. */
@@ -169,10 +177,11 @@ static int decide(Survey *s, const Item *i, bool *draw, Err *e)
     const char *changed = b->options->changed;
     int failed = 0;
     *draw = true;
+    if (check_way(s, i, e)) return -1;
     if (!manifest_find(b->manifest, str_text(&i->file), &entry)) return check_stranger(s, i, e);
     bool same = strcmp(entry.key, i->key) == 0;
     bool whole = entry.status == STATUS_DONE && (same || strcmp(changed, "render") != 0) &&
-                 place_whole(b->names.folder, str_text(&i->file), entry.bytes, entry.sha256) && copies_whole(b, &entry);
+                 place_whole(&b->folder, str_text(&i->file), entry.bytes, entry.sha256) && copies_whole(b, &entry);
     if (whole && !same && strcmp(changed, "refuse") == 0) failed = refuse_changed(s, &entry, i, e);
     *draw = !whole;
     b->there += whole;
@@ -250,6 +259,7 @@ int batch_survey(Batch *b, Err *e)
         memset(b->wanted + s.room, 0, need - s.room);
     }
     index_release(&s.ids);
+    str_release(&s.way);
     report_clear(&b->report);
     return got;
 }

@@ -101,15 +101,6 @@ static char *command_text(const Args *a)
     return s.s;
 }
 
-static int write_text(const char *dir, const char *name, const char *text, Err *e)
-{
-    Str path = { 0 };
-    str_addf(&path, "%s/%s", dir, name);
-    int failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)text, strlen(text) }, e);
-    str_release(&path);
-    return failed;
-}
-
 /* ---- what is said ---- */
 
 static void print_conclusions(const Conclusions *k)
@@ -141,9 +132,11 @@ static int write_all(const Comparison *c, const Conclusions *k, const cJSON *doc
 {
     Str csv = { 0 };
     document_csv(c, &csv);
+    const Folder *in = &c->store.folder;
     char *json = cJSON_Print(doc);
-    int failed = write_text(c->dir, "compare.csv", str_text(&csv), e) || write_text(c->dir, "compare.json", json, e) ||
-                 contact_write(c, k, pages, e) || report_write(c->dir, doc, e);
+    int failed = folder_write_text(in, "compare.csv", str_text(&csv), e) ||
+                 folder_write_text(in, "compare.json", json, e) || contact_write(c, k, pages, e) ||
+                 report_write(in, doc, e);
     cJSON_free(json);
     str_release(&csv);
     return failed ? -1 : 0;

@@ -208,7 +208,7 @@ static int draw_one(Run *r, int index, Err *e)
 static int draw_atlas(const Run *r, Err *e)
 {
     Str written = { 0 };
-    int failed = extras_atlas(r->job, (const char *const *)r->paths, r->count, &written, e);
+    int failed = extras_atlas(r->job, NULL, (const char *const *)r->paths, r->count, &written, e);
     if (!failed && written.len) {
         cJSON *line = cJSON_CreateObject();
         add_lines(line, "atlas", str_text(&written));

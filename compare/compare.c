@@ -69,7 +69,7 @@ int comparison_seeds(const Comparison *c, int row)
 
 int comparison_image(const Comparison *c, const Cell *cell, Image *out, Err *e)
 {
-    return store_image(c->dir, cell->file, out, e);
+    return store_image(&c->store, cell->file, out, e);
 }
 
 /* ---- progress ---- */
@@ -266,7 +266,7 @@ static int write_cell(const Run *r, const Cell *cell, const Drawn *d, Err *e)
     metadata_a1111(&cell->job, r->model, cell->seed, &a1111);
     metadata_json(&cell->job, r->model, cell->seed, &json);
     PngText items[] = { { METADATA_A1111_KEY, a1111.s }, { METADATA_KEY, json.s } };
-    int failed = store_write(r->c->dir, cell->file, cell->key, d, &(PngTexts){ items, 2 }, e);
+    int failed = store_write(&r->c->store, cell->file, cell->key, d, &(PngTexts){ items, 2 }, e);
     str_release(&a1111);
     str_release(&json);
     return failed;
@@ -315,7 +315,7 @@ static int draw_cell(Run *r, Cell *cell, double work, Err *e)
         key_of(&cell->job, r->model, cell->seed, "", cell->key);
         store_file(&file, str_text(&words), cell->key);
         cell->file = file.s;
-        cell->reused = store_read(r->c->dir, cell->file, cell->key, &d);
+        cell->reused = store_read(&r->c->store, cell->file, cell->key, &d);
         if (!cell->reused) failed = draw_new(r, g, cell, &d, &why);
     }
     generator_free(g);
@@ -372,12 +372,12 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
     begin(r, str_text(&words), 0);
 
     int failed = 0;
-    if (!store_read(r->c->dir, str_text(&file), key, &d)) {
+    if (!store_read(&r->c->store, str_text(&file), key, &d)) {
         peak_start();
         failed = reference_draw(r->engine, &cell->job, &f->start, f->seed, &d, &why);
         d.cost.peak_mb = peak_mb();
         PngText texts[] = { { (char *)(size_t) "limn-reference", more.s } };
-        if (!failed) failed = store_write(r->c->dir, str_text(&file), key, &d, &(PngTexts){ texts, 1 }, &why);
+        if (!failed) failed = store_write(&r->c->store, str_text(&file), key, &d, &(PngTexts){ texts, 1 }, &why);
     }
     behind(r, REFERENCE_WORK + DECODING);
     if (!failed) {
@@ -513,7 +513,7 @@ static void measure_all(Comparison *c)
         Reference *f = &c->references[k];
         Image standard = { 0 };
         Err e = { 0 };
-        bool there = f->file && !store_image(c->dir, f->file, &standard, &e);
+        bool there = f->file && !store_image(&c->store, f->file, &standard, &e);
         if (!f->file) err_set(&e, "no reference: %s", f->error);
         if (there) keep_spectrum(f, &standard);
         for (int i = 0; i < c->count; i++) {
@@ -554,7 +554,7 @@ int comparison_run(Comparison *c, const Job *base, const char *dir, const Compar
     Run r = { .c = c, .w = w, .what = "" };
     r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled });
     *c = (Comparison){ .base = base, .dir = dir };
-    int failed = grid_init(&c->grid, base, e) || store_open(dir, e) || plan(&r, e) || draw_all(&r, e);
+    int failed = grid_init(&c->grid, base, e) || store_open(&c->store, dir, e) || plan(&r, e) || draw_all(&r, e);
     if (!failed) {
         if (!c->grid.converged) choose_cells(c);
         measure_all(c);
@@ -591,5 +591,6 @@ void comparison_release(Comparison *c)
     free(c->model);
     free(c->sha256);
     grid_release(&c->grid);
+    store_close(&c->store);
     *c = (Comparison){ 0 };
 }

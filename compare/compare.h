@@ -62,7 +62,8 @@ typedef struct {
 
 typedef struct {
     const Job *base;
-    const char *dir;
+    const char *dir; /* as the user wrote it */
+    Store store;     /* opened */
     Grid grid;
     Cell *cells; /* row after row, column after column, seed after seed */
     int count;

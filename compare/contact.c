@@ -46,7 +46,7 @@ static int add_reference(const Contact *x, const Cell *cell, SheetCell *out, Err
         return 0;
     }
     str_addf(&out->caption, "%.0f steps", f->cost.change[CHANGE_STEPS]);
-    return store_image(x->c->dir, f->file, &out->image, e);
+    return store_image(&x->c->store, f->file, &out->image, e);
 }
 
 static int picture(void *ctx, int line, int column, SheetCell *out, Err *e)
@@ -104,7 +104,7 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
 {
     Contact x = { .c = c, .k = k };
     const Grid *g = &c->grid;
-    Str title = { 0 }, subtitle = { 0 }, path = { 0 };
+    Str title = { 0 }, subtitle = { 0 };
     bool named = false, converged = false;
     add_lines(&x);
     for (int i = 0; i < c->count; i++) converged = converged || (c->grid.converged && c->cells[i].reference >= 0);
@@ -120,7 +120,6 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
     for (char *p = title.s; *p; p++)
         if (*p == '\n') *p = ' ';
     add_subtitle(&subtitle, c, k);
-    str_addf(&path, "%s/sheet.png", c->dir);
     Sheet s = { .title = str_text(&title),
                 .subtitle = str_text(&subtitle),
                 .rows = x.count,
@@ -133,14 +132,13 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
                 .captions = true,
                 .picture = picture,
                 .ctx = &x };
-    int failed = sheet_write(&s, str_text(&path), NULL, pages, e);
-    if (!failed && *pages > 1) unlink(str_text(&path)); /* of an earlier run with fewer cells */
+    int failed = sheet_write(&s, &c->store.folder, "sheet.png", pages, e);
+    if (!failed && *pages > 1) folder_remove(&c->store.folder, "sheet.png"); /* of an earlier run with fewer cells */
     for (int i = 0; i < x.count; i++) free(x.lines[i].label);
     free(x.lines);
     free(rows);
     free(columns);
     str_release(&title);
     str_release(&subtitle);
-    str_release(&path);
     return failed;
 }

@@ -4,7 +4,7 @@
 
 #include "compare/conclude.h"
 
-/* Writes DIR/sheet.png, or sheet-1.png, ...; *pages: how many. */
+/* Writes sheet.png, or sheet-1.png, ...; *pages: how many. */
 int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e);
 
 #endif

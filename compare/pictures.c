@@ -191,11 +191,10 @@ static int sheet_picture(void *ctx, int row, int column, SheetCell *out, Err *e)
     return read_png(r->path, &out->image, e);
 }
 
-static int write_sheet(const Pictures *p, const char *dir, Err *e)
+static int write_sheet(const Pictures *p, const Folder *dir, Err *e)
 {
     const char **labels = mem_array((size_t)p->count, sizeof *labels);
     char **names = mem_array((size_t)p->count, sizeof *names);
-    Str path = { 0 };
     int w = 1, h = 1;
     for (int i = 0; i < p->count; i++) {
         names[i] = shown_path(p->rows[i].path);
@@ -204,7 +203,6 @@ static int write_sheet(const Pictures *p, const char *dir, Err *e)
         if (p->rows[i].w > w) w = p->rows[i].w;
         if (p->rows[i].h > h) h = p->rows[i].h;
     }
-    str_addf(&path, "%s/sheet.png", dir);
     Sheet s = { .rows = 1,
                 .columns = p->count,
                 .column_labels = labels,
@@ -213,35 +211,27 @@ static int write_sheet(const Pictures *p, const char *dir, Err *e)
                 .captions = true,
                 .picture = sheet_picture,
                 .ctx = (void *)(size_t)p };
-    int failed = sheet_write(&s, str_text(&path), NULL, NULL, e);
+    int failed = sheet_write(&s, dir, "sheet.png", NULL, e);
     for (int i = 0; i < p->count; i++) free(names[i]);
     free(names);
     free(labels);
-    str_release(&path);
-    return failed;
-}
-
-static int write_text(const char *dir, const char *name, const char *text, Err *e)
-{
-    Str path = { 0 };
-    str_addf(&path, "%s/%s", dir, name);
-    int failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)text, strlen(text) }, e);
-    str_release(&path);
     return failed;
 }
 
 int pictures_write(const Pictures *p, const char *dir, const char *command, Err *e)
 {
-    if (mkdir(dir, 0777) && !(errno == EEXIST && file_is_dir(dir)))
-        return err_set(e, "%s: the folder cannot be made: %s", dir, strerror(errno));
+    Folder folder;
+    if (folder_make(&folder, dir, e)) return -1;
+    folder_sweep(&folder);
     cJSON *doc = pictures_json(p, command);
     char *json = cJSON_Print(doc);
     Str csv = { 0 };
     pictures_csv(p, &csv);
-    int failed = write_sheet(p, dir, e) || write_text(dir, "compare.csv", str_text(&csv), e) ||
-                 write_text(dir, "compare.json", json, e) || report_write(dir, doc, e);
+    int failed = write_sheet(p, &folder, e) || folder_write_text(&folder, "compare.csv", str_text(&csv), e) ||
+                 folder_write_text(&folder, "compare.json", json, e) || report_write(&folder, doc, e);
     str_release(&csv);
     cJSON_free(json);
     cJSON_Delete(doc);
+    folder_close(&folder);
     return failed ? -1 : 0;
 }

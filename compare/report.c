@@ -4,7 +4,6 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "web/page.h"
 
 static void add_base64(Str *out, Bytes b)
@@ -21,26 +20,22 @@ static void add_base64(Str *out, Bytes b)
     }
 }
 
-static int add_picture(Str *out, const char *dir, const char *file, Err *e)
+static int add_picture(Str *out, const Folder *dir, const char *file, Err *e)
 {
-    Str path = { 0 };
     Bytes png;
-    /* a name that is absolute stays: pictures that the user named */
-    if (*file == '/') str_add(&path, file);
-    else str_addf(&path, "%s/%s", dir, file);
-    int failed = file_map(&png, str_text(&path), e);
+    /* a name that is absolute: pictures that the user named */
+    int failed = *file == '/' ? file_map(&png, file, e) : folder_map(dir, file, &png, e);
     if (!failed) {
         str_add(out, "\"data:image/png;base64,");
         add_base64(out, png);
         str_add(out, "\"");
         file_unmap(&png);
     }
-    str_release(&path);
     return failed;
 }
 
 /* {"cells/x.png": "data:...", ...}: each file once. */
-static int add_pictures(Str *out, const char *dir, const cJSON *doc, Err *e)
+static int add_pictures(Str *out, const Folder *dir, const cJSON *doc, Err *e)
 {
     static const char *const lists[] = { "references", "cells" };
     cJSON *seen = cJSON_CreateObject();
@@ -68,21 +63,19 @@ static int add_pictures(Str *out, const char *dir, const cJSON *doc, Err *e)
     return failed;
 }
 
-int report_write(const char *dir, const cJSON *doc, Err *e)
+int report_write(const Folder *dir, const cJSON *doc, Err *e)
 {
-    Str json = { 0 }, page = { 0 }, path = { 0 };
+    Str json = { 0 }, page = { 0 };
     char *text = cJSON_PrintUnformatted(doc);
     str_add(&json, "{\"pictures\":");
     int failed = add_pictures(&json, dir, doc, e);
     str_addf(&json, ",%s", text + 1); /* the document's own members follow */
     if (!failed) {
         page_make("compare", str_text(&json), &page);
-        str_addf(&path, "%s/report.html", dir);
-        failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)page.s, page.len }, e);
+        failed = folder_write(dir, "report.html", (Bytes){ (const unsigned char *)page.s, page.len }, e);
     }
     cJSON_free(text);
     str_release(&json);
     str_release(&page);
-    str_release(&path);
     return failed;
 }

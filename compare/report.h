@@ -7,14 +7,14 @@
 #ifndef LIMN_COMPARE_REPORT_H
 #define LIMN_COMPARE_REPORT_H
 
-#include "base/err.h"
+#include "base/folder.h"
 #include "base/str.h"
 
 struct cJSON;
 
 /*
- * Writes the page. doc: document_json()'s, or any with "cells" and "references" whose members "file" are paths under dir.
+ * Writes the page. doc: document_json()'s, or any with "cells" and "references" whose members "file" are paths below the folder, or absolute.
  */
-int report_write(const char *dir, const struct cJSON *doc, Err *e);
+int report_write(const Folder *dir, const struct cJSON *doc, Err *e);
 
 #endif

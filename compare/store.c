@@ -2,20 +2,18 @@
 #include "compare/store.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "weights/safetensors.h"
 
 enum { LONGEST_WORDS = 60 };
 
-static const char cells[] = "cells/", records[] = "cells/latents/";
+static const char cells[] = "cells/"; /* before every file's name */
 
 /* Names in a record's metadata. */
 static const char *const change_names[] = { "change0", "change1", "change2", "change3" };
@@ -37,25 +35,23 @@ void store_key(char key[STORE_KEY + 1], const char *text)
     for (int i = 0; i < STORE_KEY / 2; i++) snprintf(key + 2 * i, 3, "%02x", digest[i]);
 }
 
-static int make_folder(const char *path, Err *e)
+int store_open(Store *s, const char *dir, Err *e)
 {
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && file_is_dir(path))) return 0;
-    return err_set(e, "%s: the folder cannot be made: %s", path,
-                   errno == EEXIST ? "a file is in its place" : strerror(errno));
+    *s = (Store){ 0 };
+    if (folder_make(&s->folder, dir, e)) return -1;
+    folder_sweep(&s->folder);
+    if (folder_below(&s->cells, &s->folder, "cells", true, e) ||
+        folder_below(&s->records, &s->cells, "latents", true, e))
+        return -1;
+    folder_sweep(&s->cells);
+    return folder_check_writable(&s->records, "x", e);
 }
 
-int store_open(const char *dir, Err *e)
+void store_close(Store *s)
 {
-    Str path = { 0 };
-    int failed = make_folder(dir, e);
-    str_addf(&path, "%s/cells", dir);
-    if (!failed) failed = make_folder(str_text(&path), e);
-    str_add(&path, "/latents");
-    if (!failed) failed = make_folder(str_text(&path), e);
-    str_add(&path, "/x");
-    if (!failed) failed = file_check_writable(str_text(&path), e);
-    str_release(&path);
-    return failed ? -1 : 0;
+    folder_close(&s->records);
+    folder_close(&s->cells);
+    folder_close(&s->folder);
 }
 
 void store_file(Str *out, const char *words, const char *key)
@@ -71,27 +67,22 @@ void store_file(Str *out, const char *words, const char *key)
     str_addf(out, "%s.png", key);
 }
 
-/* "DIR/cells/NAME.png", or "DIR/cells/latents/NAME.safetensors". */
-static void add_path(Str *out, const char *dir, const char *file, bool record)
+/* "NAME.safetensors" of "cells/NAME.png". */
+static void add_record(Str *out, const char *file)
 {
     const char *name = file + strlen(cells);
-    if (record) str_addf(out, "%s/%s%.*s.safetensors", dir, records, (int)(strlen(name) - strlen(".png")), name);
-    else str_addf(out, "%s/%s", dir, file);
+    str_addf(out, "%.*s.safetensors", (int)(strlen(name) - strlen(".png")), name);
 }
 
-int store_image(const char *dir, const char *file, Image *out, Err *e)
+int store_image(const Store *s, const char *file, Image *out, Err *e)
 {
-    Str path = { 0 };
     Bytes png;
-    add_path(&path, dir, file, false);
-    int failed = file_map(&png, str_text(&path), e);
-    if (!failed) {
-        failed = png_decode(png, out, e);
-        file_unmap(&png);
-        if (failed) err_in(e, str_text(&path));
-    }
-    str_release(&path);
-    return failed ? -1 : 0;
+    if (folder_map(&s->cells, file + strlen(cells), &png, e)) return -1;
+    int failed = png_decode(png, out, e);
+    file_unmap(&png);
+    if (!failed) return 0;
+    err_in(e, file);
+    return -1;
 }
 
 static double number(Bytes file, const char *key)
@@ -126,58 +117,54 @@ static bool read_record(Bytes file, const char *key, Drawn *out)
     return whole;
 }
 
-bool store_read(const char *dir, const char *file, const char *key, Drawn *out)
+bool store_read(const Store *s, const char *file, const char *key, Drawn *out)
 {
-    Str path = { 0 };
+    Str name = { 0 };
     Bytes record;
     Err e;
     *out = (Drawn){ 0 };
-    add_path(&path, dir, file, true);
-    bool whole = file_exists(str_text(&path)) && !file_map(&record, str_text(&path), &e);
+    add_record(&name, file);
+    bool whole = folder_map(&s->records, str_text(&name), &record, &e) == 0;
     if (whole) {
         whole = read_record(record, key, out);
         file_unmap(&record);
     }
-    str_release(&path);
-    if (whole && !store_image(dir, file, &out->image, &e)) return true;
+    str_release(&name);
+    if (whole && !store_image(s, file, &out->image, &e)) return true;
     drawn_release(out);
     return false;
 }
 
-int store_write(const char *dir, const char *file, const char *key, const Drawn *d, const PngTexts *texts, Err *e)
+static int write_record(const Store *s, const char *file, const char *key, const Drawn *d, Err *e)
 {
-    Str path = { 0 }, record = { 0 };
-    Bytes png = { 0 };
-    char evaluations[16], seconds[32], peak[32], change[4][32];
-    snprintf(evaluations, sizeof evaluations, "%d", d->cost.evaluations);
-    snprintf(seconds, sizeof seconds, "%.17g", d->cost.seconds);
-    snprintf(peak, sizeof peak, "%.17g", d->cost.peak_mb);
-    for (int i = 0; i < 4; i++) snprintf(change[i], sizeof change[i], "%.9g", d->cost.change[i]);
-    const char *const metadata[] = { "key",
-                                     key,
-                                     "evaluations",
-                                     evaluations,
-                                     "seconds",
-                                     seconds,
-                                     "peak_mb",
-                                     peak,
-                                     change_names[0],
-                                     change[0],
-                                     change_names[1],
-                                     change[1],
-                                     change_names[2],
-                                     change[2],
-                                     change_names[3],
-                                     change[3],
-                                     NULL };
+    enum { EVALUATIONS, SECONDS, PEAK, CHANGE, FIELDS = CHANGE + 4 };
+    static const char *const names[] = { "evaluations", "seconds", "peak_mb" };
+    const double values[] = { d->cost.evaluations, d->cost.seconds, d->cost.peak_mb };
+    char texts[FIELDS][32];
+    const char *metadata[2 * FIELDS + 3] = { "key", key };
+    for (int i = 0; i < FIELDS; i++) {
+        double v = i < CHANGE ? values[i] : d->cost.change[i - CHANGE];
+        snprintf(texts[i], sizeof texts[i], i < CHANGE ? "%.17g" : "%.9g", v);
+        metadata[2 * i + 2] = i < CHANGE ? names[i] : change_names[i - CHANGE];
+        metadata[2 * i + 3] = texts[i];
+    }
     TensorOut t = { .name = "latent", .dtype = DT_F32, .ndim = 1, .shape = { (int64_t)d->len }, .data = d->latent };
-    add_path(&path, dir, file, false);
-    add_path(&record, dir, file, true);
+    Bytes record;
+    Str name = { 0 };
+    if (safetensors_encode(&t, 1, metadata, &record, e)) return -1;
+    add_record(&name, file);
+    int failed = folder_write(&s->records, str_text(&name), record, e);
+    free((void *)(size_t)record.data);
+    str_release(&name);
+    return failed;
+}
+
+int store_write(const Store *s, const char *file, const char *key, const Drawn *d, const PngTexts *texts, Err *e)
+{
+    Bytes png = { 0 };
     /* the record last: where there is one, there is the picture too */
-    int failed = png_encode(&d->image, texts->items, texts->count, &png, e) || file_write(str_text(&path), png, e) ||
-                 safetensors_write(str_text(&record), &t, 1, metadata, e);
+    int failed = png_encode(&d->image, texts->items, texts->count, &png, e) ||
+                 folder_write(&s->cells, file + strlen(cells), png, e) || write_record(s, file, key, d, e);
     free((void *)(size_t)png.data);
-    str_release(&path);
-    str_release(&record);
     return failed ? -1 : 0;
 }

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
+#include "base/folder.h"
 #include "base/str.h"
 #include "image/image.h"
 #include "image/png.h"
@@ -35,18 +35,23 @@ enum { STORE_KEY = 12 }; /* hexadecimal digits of a key */
 /* The key of a text that says all there is to say. */
 void store_key(char key[STORE_KEY + 1], const char *text);
 
-/* Makes DIR/cells/latents and what is above it. */
-int store_open(const char *dir, Err *e);
+typedef struct {
+    Folder folder, cells, records; /* the user's, and those below it */
+} Store;
+
+/* Makes DIR, its cells and cells/latents. Error: one of them is a link, or cannot be written to. */
+int store_open(Store *s, const char *dir, Err *e);
+void store_close(Store *s);
 
 /* "cells/NAME.png": words with what is no letter or digit made '-', and the key. Relative to the folder. */
 void store_file(Str *out, const char *words, const char *key);
 
 /* What was left by an earlier run; false: nothing, or nothing whole. */
-bool store_read(const char *dir, const char *file, const char *key, Drawn *out);
+bool store_read(const Store *s, const char *file, const char *key, Drawn *out);
 
-int store_write(const char *dir, const char *file, const char *key, const Drawn *d, const PngTexts *texts, Err *e);
+int store_write(const Store *s, const char *file, const char *key, const Drawn *d, const PngTexts *texts, Err *e);
 
 /* The picture alone; image_release() it. */
-int store_image(const char *dir, const char *file, Image *out, Err *e);
+int store_image(const Store *s, const char *file, Image *out, Err *e);
 
 #endif

@@ -32,6 +32,7 @@ typedef struct {
         int w, h;
     } * pages;
     int page_count;
+    Folder folder;
     Str base; /* FILE without its ending */
 } Atlas;
 
@@ -48,7 +49,7 @@ static int most_side(const AtlasShape *s)
 static int read_picture(const AtlasFrame *f, Image *im, Err *e)
 {
     Bytes file;
-    if (file_map(&file, f->path, e)) return -1;
+    if (f->in ? folder_map(f->in, f->path, &file, e) : file_map(&file, f->path, e)) return -1;
     int failed = png_decode(file, im, e);
     file_unmap(&file);
     return failed ? err_in(e, f->path) : 0;
@@ -206,7 +207,7 @@ static int write_image(const Atlas *a, int page, Str *written, Err *e)
         image_release(&im);
     }
     add_page_name(a, page, ".png", &path);
-    if (!failed) failed = png_encode(&sheet, NULL, 0, &png, e) || file_write(str_text(&path), png, e);
+    if (!failed) failed = png_encode(&sheet, NULL, 0, &png, e) || folder_write(&a->folder, own_name(&path), png, e);
     if (!failed) str_addf(written, "%s\n", str_text(&path));
     image_release(&sheet);
     free((void *)(size_t)png.data);
@@ -264,7 +265,7 @@ static int write_json(const Atlas *a, int page, Str *written, Err *e)
     }
     char *text = cJSON_Print(root);
     add_page_name(a, page, ".json", &path);
-    int failed = file_write(str_text(&path), (Bytes){ (unsigned char *)text, strlen(text) }, e);
+    int failed = folder_write_text(&a->folder, own_name(&path), text, e);
     if (!failed) str_addf(written, "%s\n", str_text(&path));
     cJSON_free(text);
     cJSON_Delete(root);
@@ -301,7 +302,9 @@ int atlas_write(const char *file, const AtlasFrame *frames, size_t count, const 
     a.order = mem_array(count + 1, sizeof *a.order);
     add_base(&a.base, file);
 
+    const char *name;
     int failed = count ? measure_all(&a, e) : err_set(e, "there is no picture for an atlas");
+    if (!failed) failed = folder_of(&a.folder, str_text(&a.base), &name, e);
     skyline_order(a.order, a.boxes, count);
     for (size_t left = failed ? 0 : count; left;) left = pack_page(&a, a.order, left);
     for (int p = 0; p < a.page_count && !failed; p++) failed = write_image(&a, p, written, e);
@@ -312,5 +315,6 @@ int atlas_write(const char *file, const AtlasFrame *frames, size_t count, const 
     free(a.order);
     free(a.pages);
     str_release(&a.base);
+    folder_close(&a.folder);
     return failed;
 }

@@ -8,10 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/err.h"
+#include "base/folder.h"
 #include "base/str.h"
 
 typedef struct {
+    const Folder *in; /* of the path, no link below it is read; NULL: the path stands alone */
     const char *path; /* a PNG */
     const char *name; /* its key in the JSON; no two the same */
 } AtlasFrame;

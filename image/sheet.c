@@ -287,21 +287,20 @@ void sheet_path(Str *out, const char *path, int page, int pages)
     str_addf(out, "-%d%s", page + 1, png ? ".png" : "");
 }
 
-int sheet_write(const Sheet *s, const char *path, const PngTexts *texts, int *pages, Err *e)
+int sheet_write(const Sheet *s, const Folder *in, const char *name, int *pages, Err *e)
 {
     int count, failed = sheet_pages(s, &count, e);
     if (failed) return -1;
     for (int page = 0; page < count && !failed; page++) {
         Image im = { 0 };
         Bytes png = { 0 };
-        Str name = { 0 };
-        sheet_path(&name, path, page, count);
-        failed = sheet_draw(s, page, &im, e) ||
-                 png_encode(&im, texts ? texts->items : NULL, texts ? texts->count : 0, &png, e) ||
-                 file_write(str_text(&name), png, e);
+        Str own = { 0 };
+        sheet_path(&own, name, page, count);
+        failed = sheet_draw(s, page, &im, e) || png_encode(&im, NULL, 0, &png, e) ||
+                 folder_write(in, str_text(&own), png, e);
         image_release(&im);
         free((void *)(size_t)png.data);
-        str_release(&name);
+        str_release(&own);
     }
     if (pages) *pages = count;
     return failed ? -1 : 0;

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "image/image.h"
+#include "base/folder.h"
 #include "image/png.h"
 
 enum {
@@ -52,10 +53,10 @@ int sheet_pages(const Sheet *s, int *pages, Err *e);
 int sheet_draw(const Sheet *s, int page, Image *out, Err *e);
 
 /*
- * Writes the sheet with texts in it; several pages as x-1.png, x-2.png, ... for "x.png". *pages (may be NULL): how many.
+ * Writes the sheet into the folder; several pages as x-1.png, x-2.png, ... for the name "x.png". *pages (may be NULL): how many.
  * Error: what picture() says, or a file that cannot be written.
  */
-int sheet_write(const Sheet *s, const char *path, const PngTexts *texts, int *pages, Err *e);
+int sheet_write(const Sheet *s, const Folder *in, const char *name, int *pages, Err *e);
 
 /* The name of a page; page counts from 0. */
 void sheet_path(Str *out, const char *path, int page, int pages);

@@ -53,7 +53,8 @@ static bool names_differ(const char *const *paths, size_t count)
 }
 
 /* The atlas of the pictures' copies of that size, or with side 0 of the pictures. */
-static int write_atlas(const Job *j, const char *const *paths, size_t count, int side, Str *written, Err *e)
+static int write_atlas(const Job *j, const Folder *in, const char *const *paths, size_t count, int side, Str *written,
+                       Err *e)
 {
     bool short_names = names_differ(paths, count);
     const AtlasShape shape = { j->atlas_size, j->atlas_padding, j->atlas_pot };
@@ -62,7 +63,7 @@ static int write_atlas(const Job *j, const char *const *paths, size_t count, int
     for (size_t i = 0; i < count; i++) {
         if (side) finish_size_name(paths[i], side, &copies[i]);
         const char *path = side ? str_text(&copies[i]) : paths[i];
-        frames[i] = (AtlasFrame){ path, short_names ? own_name(path) : path };
+        frames[i] = (AtlasFrame){ in, path, short_names ? own_name(path) : path };
     }
     size_t len = strlen(j->atlas) - (str_ends(j->atlas, ".json") ? 5 : str_ends(j->atlas, ".png") ? 4 : 0);
     str_addn(&file, j->atlas, len);
@@ -75,11 +76,11 @@ static int write_atlas(const Job *j, const char *const *paths, size_t count, int
     return failed;
 }
 
-int extras_atlas(const Job *j, const char *const *paths, size_t count, Str *written, Err *e)
+int extras_atlas(const Job *j, const Folder *in, const char *const *paths, size_t count, Str *written, Err *e)
 {
     int sizes[JOB_MAX_SIZES], n = job_sizes(j->sizes, sizes, e);
     if (!j->atlas) return 0;
-    int failed = n < 0 || write_atlas(j, paths, count, 0, written, e);
-    for (int i = 0; i < n && !failed; i++) failed = write_atlas(j, paths, count, sizes[i], written, e);
+    int failed = n < 0 || write_atlas(j, in, paths, count, 0, written, e);
+    for (int i = 0; i < n && !failed; i++) failed = write_atlas(j, in, paths, count, sizes[i], written, e);
     return failed ? err_in(e, "--atlas") : 0;
 }

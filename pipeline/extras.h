@@ -4,7 +4,7 @@
 #ifndef LIMN_PIPELINE_EXTRAS_H
 #define LIMN_PIPELINE_EXTRAS_H
 
-#include "base/err.h"
+#include "base/folder.h"
 #include "base/str.h"
 #include "image/image.h"
 #include "pipeline/job.h"
@@ -21,8 +21,9 @@ int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, c
 
 /*
  * The atlas of the pictures in these files, and one of each of --sizes ("atlas_64.png", "atlas_64.json"). A frame is called as
- * its file, without the folder unless two files of different folders have the same name. Does nothing without --atlas.
+ * its file, without the folder unless two files of different folders have the same name. Does nothing without --atlas. in: the folder that
+ * the paths are below, or NULL.
  */
-int extras_atlas(const Job *j, const char *const *paths, size_t count, Str *written, Err *e);
+int extras_atlas(const Job *j, const Folder *in, const char *const *paths, size_t count, Str *written, Err *e);
 
 #endif

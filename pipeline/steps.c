@@ -73,7 +73,11 @@ static int write_strip(const Job *j, const Picture *p, const char *path, Str *wr
                 .captions = true,
                 .picture = strip_picture,
                 .ctx = (void *)(size_t)p };
-    int failed = sheet_write(&s, str_text(&name), NULL, &pages, e);
+    Folder in;
+    const char *own;
+    int failed = folder_of(&in, str_text(&name), &own, e);
+    if (!failed) failed = sheet_write(&s, &in, own, &pages, e);
+    folder_close(&in);
     for (int page = 0; page < pages && !failed; page++) {
         sheet_path(written, str_text(&name), page, pages);
         str_add(written, "\n");

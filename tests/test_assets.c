@@ -492,7 +492,7 @@ static void frames_come_back(void **state)
     Err e;
     assert_non_null(mkdtemp(folder));
     write_frames(names, folder, 40);
-    for (int i = 0; i < FRAMES; i++) frames[i] = (AtlasFrame){ names[i], strrchr(names[i], '/') + 1 };
+    for (int i = 0; i < FRAMES; i++) frames[i] = (AtlasFrame){ NULL, names[i], strrchr(names[i], '/') + 1 };
     static const struct {
         AtlasShape shape;
         int pages; /* at least */

@@ -212,8 +212,10 @@ static void test_manifest(void **state)
     put_text(
         *state, "out/manifest-1-of-2.jsonl",
         "{ \"file\": \"a.png\", \"status\": \"failed\", \"time\": \"2026-01-01T00:00:00.000Z\", \"error\": \"x\" }\n");
-    char *folder = path_in(*state, "out");
-    Manifest *m = manifest_open(folder, &all, &e);
+    char *path = path_in(*state, "out");
+    Folder folder, again;
+    assert_int_equal(folder_open(&folder, path, &e) || folder_open(&again, path, &e), 0);
+    Manifest *m = manifest_open(&folder, &all, &e);
     if (!m) fail_msg("%s", e.text);
     assert_true(manifest_find(m, "a.png", &entry)); /* the newer line, not the one read last */
     assert_int_equal(entry.status, STATUS_DONE);
@@ -221,15 +223,17 @@ static void test_manifest(void **state)
     assert_int_equal(entry.bytes, 5);
     str_release(&entry.line);
     assert_false(manifest_find(m, "b.png", &entry)); /* half a line is no line */
-    Manifest *second = manifest_open(folder, &all, &e);
+    Manifest *second = manifest_open(&again, &all, &e);
     assert_said(second ? 0 : -1, &e, "another limn batch works");
     assert_int_equal(manifest_append(m, "{\"file\":\"c.png\",\"status\":\"done\"}", &e), 0);
     manifest_close(m);
-    m = manifest_open(folder, &all, &e);
+    m = manifest_open(&folder, &all, &e);
     assert_true(m && manifest_find(m, "c.png", &entry));
     str_release(&entry.line);
     manifest_close(m);
-    free(folder);
+    folder_close(&again);
+    folder_close(&folder);
+    free(path);
 }
 
 static void test_place(void **state)
@@ -239,23 +243,26 @@ static void test_place(void **state)
     bool fatal;
     char sha[65];
     const Bytes data = { (const unsigned char *)"abc", 3 };
-    char *folder = path_in(*state, "deep/out");
-    assert_int_equal(place_open(&p, folder, &(Shard){ 2, 3 }, &e), 0);
+    char *path = path_in(*state, "deep/out");
+    Folder folder;
+    assert_int_equal(folder_make(&folder, path, &e), 0);
+    assert_int_equal(place_open(&p, &folder, &(Shard){ 2, 3 }, &e), 0);
     assert_int_equal(place_file(&p, "x/y/z.png", data, &fatal, &e), 0);
     place_sha256(data, sha);
     assert_string_equal(sha, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    assert_true(place_whole(folder, "x/y/z.png", 3, sha));
-    assert_false(place_whole(folder, "x/y/z.png", 4, sha));
+    assert_true(place_whole(&folder, "x/y/z.png", 3, sha));
+    assert_false(place_whole(&folder, "x/y/z.png", 4, sha));
     sha[5] ^= 1;
-    assert_false(place_whole(folder, "x/y/z.png", 3, sha));
-    assert_false(place_whole(folder, "x/y/none.png", 3, sha));
+    assert_false(place_whole(&folder, "x/y/z.png", 3, sha));
+    assert_false(place_whole(&folder, "x/y/none.png", 3, sha));
     assert_int_equal(place_file(&p, "x/y/z.png/no.png", data, &fatal, &e), -1); /* a file is no folder */
     assert_false(fatal);
     place_close(&p);
-    char *staging = path_in(folder, ".limn-batch-2-of-3");
+    folder_close(&folder);
+    char *staging = path_in(path, ".limn-batch-2-of-3");
     assert_false(file_named(staging));
     free(staging);
-    free(folder);
+    free(path);
 }
 
 /* ---- the rest ---- */

@@ -153,8 +153,10 @@ static void test_store(void **state)
     Err e = { 0 };
     (void)state;
     assert_non_null(mkdtemp(dir));
-    assert_int_equal(store_open(dir, &e), 0);
-    assert_int_equal(store_open(dir, &e), 0);
+    Store s;
+    assert_int_equal(store_open(&s, dir, &e), 0);
+    store_close(&s);
+    assert_int_equal(store_open(&s, dir, &e), 0);
     store_key(key, "what it is");
     store_key(other, "what it is not");
     assert_string_not_equal(key, other);
@@ -163,10 +165,10 @@ static void test_store(void **state)
     image_init(&d.image, 3, 2);
     d.image.rgb[5] = 77;
 
-    assert_false(store_read(dir, file.s, key, &back));
-    assert_int_equal(store_write(dir, file.s, key, &d, &(PngTexts){ 0 }, &e), 0);
-    assert_false(store_read(dir, file.s, other, &back)); /* somebody else's */
-    assert_true(store_read(dir, file.s, key, &back));
+    assert_false(store_read(&s, file.s, key, &back));
+    assert_int_equal(store_write(&s, file.s, key, &d, &(PngTexts){ 0 }, &e), 0);
+    assert_false(store_read(&s, file.s, other, &back)); /* somebody else's */
+    assert_true(store_read(&s, file.s, key, &back));
     assert_memory_equal(back.latent, latent, sizeof latent);
     assert_memory_equal(back.image.rgb, d.image.rgb, 18);
     assert_int_equal(back.cost.evaluations, 7);
@@ -184,9 +186,10 @@ static void test_store(void **state)
     file_unmap(&whole);
     for (size_t cut = 0; cut < len; cut += 7) {
         assert_int_equal(file_write(path.s, (Bytes){ copy, cut }, &e), 0);
-        assert_false(store_read(dir, file.s, key, &back));
+        assert_false(store_read(&s, file.s, key, &back));
     }
     free(copy);
+    store_close(&s);
     Str clean = { 0 };
     str_addf(&clean, "rm -r '%s'", dir);
     assert_int_equal(system(clean.s), 0);

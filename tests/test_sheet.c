@@ -242,12 +242,14 @@ static void test_errors_and_files(void **state)
     (void)state;
     assert_non_null(mkdtemp(dir));
     str_addf(&path, "%s/x.png", dir);
-    assert_int_equal(sheet_write(&s, str_text(&path), NULL, &pages, &e), -1);
+    Folder in;
+    assert_int_equal(folder_open(&in, dir, &e), 0);
+    assert_int_equal(sheet_write(&s, &in, "x.png", &pages, &e), -1);
     assert_string_equal(e.text, "no picture of row 9");
     assert_false(file_exists(str_text(&path)));
     s.rows = 8;
     s.max_side = 140;
-    assert_int_equal(sheet_write(&s, str_text(&path), NULL, &pages, &e), 0);
+    assert_int_equal(sheet_write(&s, &in, "x.png", &pages, &e), 0);
     assert_int_equal(pages, 2);
     for (int page = 0; page < pages; page++) {
         Str name = { 0 };
@@ -257,6 +259,7 @@ static void test_errors_and_files(void **state)
     }
     rmdir(dir);
     str_release(&path);
+    folder_close(&in);
 }
 
 int main(void)

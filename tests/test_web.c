@@ -80,8 +80,10 @@ static void it_is_written_into_the_folder(void **state)
     Err e;
     Bytes file;
     Str html = { 0 };
+    Folder in;
     assert_non_null(mkdtemp(folder));
-    assert_int_equal(gallery_write(folder, "none", NULL, 0, &e), 0);
+    assert_int_equal(folder_open(&in, folder, &e), 0);
+    assert_int_equal(gallery_write(&in, "none", NULL, 0, &e), 0);
     gallery_page("none", NULL, 0, &html);
     snprintf(path, sizeof path, "%s/index.html", folder);
     assert_int_equal(file_map(&file, path, &e), 0);
@@ -90,7 +92,8 @@ static void it_is_written_into_the_folder(void **state)
     file_unmap(&file);
     unlink(path);
     rmdir(folder);
-    assert_int_equal(gallery_write(folder, "none", NULL, 0, &e), -1);
+    assert_int_equal(gallery_write(&in, "none", NULL, 0, &e), -1);
+    folder_close(&in);
     str_release(&html);
 }
 

@@ -4,7 +4,6 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/version.h"
 #include "pipeline/job.h"
 #include "weights/json.h"
@@ -41,13 +40,11 @@ void gallery_page(const char *title, const char *const *lines, size_t count, Str
     str_release(&json);
 }
 
-int gallery_write(const char *folder, const char *title, const char *const *lines, size_t count, Err *e)
+int gallery_write(const Folder *folder, const char *title, const char *const *lines, size_t count, Err *e)
 {
-    Str html = { 0 }, path = { 0 };
-    str_addf(&path, "%s/index.html", folder);
+    Str html = { 0 };
     gallery_page(title, lines, count, &html);
-    int failed = file_write(str_text(&path), (Bytes){ (const unsigned char *)html.s, html.len }, e);
+    int failed = folder_write(folder, "index.html", (Bytes){ (const unsigned char *)html.s, html.len }, e);
     str_release(&html);
-    str_release(&path);
     return failed;
 }

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "base/err.h"
+#include "base/folder.h"
 #include "base/str.h"
 
 /*
@@ -16,7 +16,7 @@
  */
 void gallery_page(const char *title, const char *const *lines, size_t count, Str *html);
 
-/* The same as FOLDER/index.html, whole or not at all. */
-int gallery_write(const char *folder, const char *title, const char *const *lines, size_t count, Err *e);
+/* The same as index.html in the folder, whole or not at all. */
+int gallery_write(const Folder *folder, const char *title, const char *const *lines, size_t count, Err *e);
 
 #endif

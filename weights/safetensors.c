@@ -268,7 +268,7 @@ static cJSON *describe_tensor(const TensorOut *t, size_t begin, size_t *end)
     return item;
 }
 
-int safetensors_write(const char *path, const TensorOut *t, size_t count, const char *const *metadata, Err *e)
+int safetensors_encode(const TensorOut *t, size_t count, const char *const *metadata, Bytes *out, Err *e)
 {
     size_t at = 0, end;
     cJSON *root = cJSON_CreateObject();
@@ -288,7 +288,7 @@ int safetensors_write(const char *path, const TensorOut *t, size_t count, const 
     unsigned char *file = mem_try(8 + header.len + at);
     if (!file) {
         str_release(&header);
-        return err_set(e, "%s: no memory for %zu bytes", path, at);
+        return err_set(e, "no memory for a file of %zu bytes", at);
     }
     uint64_t len = header.len;
     memcpy(file, &len, 8);
@@ -302,7 +302,15 @@ int safetensors_write(const char *path, const TensorOut *t, size_t count, const 
         if (bytes) memcpy(file + at, t[i].data, bytes);
         at += bytes;
     }
-    int failed = file_write(path, (Bytes){ file, at }, e);
-    free(file);
+    *out = (Bytes){ file, at };
+    return 0;
+}
+
+int safetensors_write(const char *path, const TensorOut *t, size_t count, const char *const *metadata, Err *e)
+{
+    Bytes file;
+    if (safetensors_encode(t, count, metadata, &file, e)) return err_in(e, path);
+    int failed = file_write(path, file, e);
+    free((void *)(size_t)file.data);
     return failed;
 }

@@ -26,7 +26,9 @@ typedef struct {
     const void *data;
 } TensorOut;
 
-/* Writes a file whole or not at all (file_write). metadata is a NULL-terminated list of key, value, ...; may be NULL. */
+/* A whole file in *out (heap: free((void *)out->data)). metadata is a NULL-terminated list of key, value, ...; may be NULL. */
+int safetensors_encode(const TensorOut *t, size_t count, const char *const *metadata, Bytes *out, Err *e);
+/* The same written (file_write). */
 int safetensors_write(const char *path, const TensorOut *t, size_t count, const char *const *metadata, Err *e);
 
 #endif

@@ -17,10 +17,12 @@ int main(int argc, char **argv)
         lines = mem_grow(lines, (count + 1) * sizeof *lines);
         lines[count++] = mem_strdup(line);
     }
-    int failed = gallery_write(argv[1], argv[2], (const char *const *)lines, count, &e);
+    Folder in;
+    int failed = folder_open(&in, argv[1], &e) || gallery_write(&in, argv[2], (const char *const *)lines, count, &e);
     if (failed) fprintf(stderr, "%s\n", e.text);
     for (size_t i = 0; i < count; i++) free(lines[i]);
     free(lines);
     free(line);
+    folder_close(&in);
     return failed ? 1 : 0;
 }

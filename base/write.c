@@ -1,0 +1,123 @@
+/* write.c - files written whole or not at all: see folder.h, and file.h for the same by a path. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/folder.h"
+#include "base/temporary.h"
+
+int folder_check_target(const Folder *f, const char *name, Err *e)
+{
+    struct stat st;
+    if (!*name) return err_set(e, "%s: is a directory", f->path);
+    if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW)) { /* a name too long, a folder that is a file */
+        if (errno == ENOENT) return 0;
+        return err_set(e, "%s%s: cannot write there: %s", f->path, name, strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) return err_set(e, "%s%s: is a directory", f->path, name);
+    if (S_ISLNK(st.st_mode)) return 0;
+    if (!S_ISREG(st.st_mode)) /* /dev/null would become a file */
+        return err_set(e, "%s%s: not a regular file, and it would be replaced by one", f->path, name);
+    if (!folder_owns(f, &st))
+        return err_set(e, "%s%s belongs to another user (%u), and it would be replaced: another name, or remove it",
+                       f->path, name, (unsigned)st.st_uid);
+    return 0;
+}
+
+/* Gives the finished temporary file its name. -1 with errno set. */
+static int publish(const Temporary *t, const char *name, bool *exists)
+{
+    int in = t->folder;
+    if (!exists) return renameat(in, t->name, in, name);
+    if (linkat(in, t->name, in, name, 0) == 0) return unlinkat(in, t->name, 0);
+    if (errno == EEXIST) {
+        *exists = true;
+        return -1;
+    }
+    if (errno != EPERM && errno != ENOTSUP && errno != ENOSYS && errno != EMLINK) return -1;
+    /* a file system without hard links (FAT, some network shares): rename without replacing */
+    if (renameat2(in, t->name, in, name, RENAME_NOREPLACE) == 0) return 0;
+    if (errno == EEXIST) *exists = true;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    if (faccessat(in, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        *exists = true;
+        return -1;
+    }
+    return renameat(in, t->name, in, name);
+}
+
+static int write_whole(const Folder *f, const char *name, Bytes data, bool *exists, Err *e)
+{
+    Temporary t;
+    if (!exists && folder_check_target(f, name, e)) return -1;
+    if (temporary_open(&t, f->fd)) return err_set(e, "%s%s: cannot write there: %s", f->path, name, strerror(errno));
+    int failed = file_write_all(t.fd, data) || temporary_sync(&t) || publish(&t, name, exists), why = errno;
+    if (failed) {
+        temporary_drop(&t);
+        if (exists && *exists) return err_set(e, "%s%s: exists already", f->path, name);
+        return err_set(e, "%s%s: cannot write: %s", f->path, name, strerror(why));
+    }
+    temporary_forget(&t);
+    fsync(f->fd); /* some file systems refuse; the rename itself was atomic */
+    return 0;
+}
+
+int folder_write(const Folder *f, const char *name, Bytes data, Err *e) { return write_whole(f, name, data, NULL, e); }
+
+int folder_write_text(const Folder *f, const char *name, const char *text, Err *e)
+{
+    return folder_write(f, name, (Bytes){ (const unsigned char *)text, strlen(text) }, e);
+}
+
+int folder_write_new(const Folder *f, const char *name, Bytes data, bool *exists, Err *e)
+{
+    *exists = false;
+    return write_whole(f, name, data, exists, e);
+}
+
+int folder_check_writable(const Folder *f, const char *name, Err *e)
+{
+    Temporary t;
+    if (folder_check_target(f, name, e)) return -1;
+    folder_sweep(f);
+    if (temporary_open(&t, f->fd)) return err_set(e, "%s%s: cannot write there: %s", f->path, name, strerror(errno));
+    temporary_drop(&t);
+    return 0;
+}
+
+/* ---- by a path ---- */
+
+int file_write(const char *path, Bytes data, Err *e)
+{
+    Folder f;
+    const char *name;
+    if (folder_of(&f, path, &name, e)) return -1;
+    int failed = folder_write(&f, name, data, e);
+    folder_close(&f);
+    return failed;
+}
+
+int file_write_new(const char *path, Bytes data, bool *exists, Err *e)
+{
+    Folder f;
+    const char *name;
+    *exists = false;
+    if (folder_of(&f, path, &name, e)) return -1;
+    int failed = folder_write_new(&f, name, data, exists, e);
+    folder_close(&f);
+    return failed;
+}
+
+int file_check_writable(const char *path, Err *e)
+{
+    Folder f;
+    const char *name;
+    if (file_is_dir(path)) return err_set(e, "%s: is a directory", path);
+    if (folder_of(&f, path, &name, e)) return -1;
+    int failed = folder_check_writable(&f, name, e);
+    folder_close(&f);
+    return failed;
+}
