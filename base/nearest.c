@@ -24,18 +24,28 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 
 Nearest nearest_to_n(const char *typed, size_t len)
 {
-    /* up to a third of the letters may be wrong */
-    return (Nearest){ .typed = typed, .len = len, .distance = len < 3 ? 1 : len / 3 };
+    /* up to a fourth of the letters may be wrong: with a third, --n-samples was --sampler */
+    return (Nearest){ .typed = typed, .len = len, .distance = len < 8 ? 1 : len / 4 };
 }
 
 Nearest nearest_to(const char *typed) { return nearest_to_n(typed, strlen(typed)); }
 
-void nearest_try(Nearest *n, const char *name)
+static void try_one(Nearest *n, const char *text, size_t len, const char *name)
 {
-    size_t len = strlen(name);
     if (n->len > LONGEST || len > LONGEST) return;
-    size_t d = distance(n->typed, n->len, name, len);
+    size_t d = distance(n->typed, n->len, text, len);
     if (d > n->distance || (n->best && d == n->distance)) return;
     n->best = name;
     n->distance = d;
+}
+
+void nearest_try(Nearest *n, const char *name) { try_one(n, name, strlen(name), name); }
+
+void nearest_try_aliases(Nearest *n, const char *aliases, const char *name)
+{
+    for (const char *p = aliases; p && *p; p += strspn(p, ", ")) {
+        size_t len = strcspn(p, ",");
+        try_one(n, p, len, name);
+        p += len;
+    }
 }

@@ -21,4 +21,7 @@ Nearest nearest_to(const char *typed);
 Nearest nearest_to_n(const char *typed, size_t len);
 void nearest_try(Nearest *n, const char *name);
 
+/* Names parted by commas, each of which stands for `name`; NULL: none. */
+void nearest_try_aliases(Nearest *n, const char *aliases, const char *name);
+
 #endif

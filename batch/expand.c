@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/slug.h"
+#include "pipeline/foreign.h"
 #include "weights/json.h"
 
 /* A prompt's templates: one, or those of a list; in combinatorial mode each has as many values as it has choices. */
@@ -155,6 +156,12 @@ static int check_used(const Plan *p, Err *e)
         Nearest n = nearest_to(f->name);
         for (const Option *o = job_options; o->name; o++)
             if (option_is_field(o)) nearest_try(&n, o->name);
+        const Foreign *theirs = foreign_find(f->name, strlen(f->name));
+        if (theirs) {
+            Err why;
+            foreign_tell(theirs, &why);
+            return err_usage(e, "unknown field \"%.60s\": %s", f->name, why.text);
+        }
         if (n.best) return err_usage(e, "unknown field \"%.60s\"; did you mean \"%s\"?", f->name, n.best);
         return err_usage(
             e,

@@ -4,39 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/mem.h"
 #include "batch/values.h"
+#include "pipeline/foreign.h"
 
 /* ---- names ---- */
-
-/* A1111's and other tools' words for limn's options. */
-static const struct {
-    const char *theirs, *ours;
-} aliases[] = {
-    { "sampler_name", "sampler" }, { "scheduler", "schedule" },
-    { "sd_model", "model" },       { "sd_model_checkpoint", "model" },
-    { "n_iter", "count" },         { "outpath_samples", "output" },
-    { "cfg", "cfg-scale" },        { "guidance_scale", "cfg-scale" },
-    { "batch_size", "count" },     { "negative", "negative-prompt" },
-};
-
-/* What A1111's lines may say and limn has no use for, with the values that change no picture; NULL: any. */
-static const struct {
-    const char *name, *neutral;
-} ignored[] = {
-    { "prompt_for_display", NULL },
-    { "do_not_save_grid", NULL },
-    { "outpath_grids", NULL },
-    { "do_not_save_samples", "|false|" },
-    { "restore_faces", "|false|" },
-    { "subseed", NULL },
-    { "subseed_strength", "|0|0.0|" },
-    { "seed_resize_from_w", "|0|-1|" },
-    { "seed_resize_from_h", "|0|-1|" },
-    { "styles", "||none|None|[]|" },
-    { "tiling", "|false|" },
-};
 
 bool option_is_field(const Option *o)
 {
@@ -45,42 +18,6 @@ bool option_is_field(const Option *o)
     for (size_t i = 0; i < sizeof also / sizeof *also; i++)
         if (strcmp(o->name, also[i]) == 0) return true;
     return false;
-}
-
-/* 1: the field is to be left out. */
-static int check_ignored(const Field *f, Err *e)
-{
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
-        if (!same_name(ignored[i].name, f->name)) continue;
-        if (!ignored[i].neutral) return 1;
-        for (size_t k = 0; k < f->span_count; k++) {
-            char value[64];
-            snprintf(value, sizeof value, "|%.60s|", f->spans[k].text);
-            if (strcasecmp(value, "|false|") == 0) strcpy(value, "|false|");
-            if (!strstr(ignored[i].neutral, value))
-                return err_usage(e, "%s %.60s: limn does not do that", f->name, f->spans[k].text);
-        }
-        return 1;
-    }
-    return 0;
-}
-
-/* A1111's tiling is limn's --tile both. */
-static void translate_tiling(Field *f)
-{
-    if (!same_name(f->name, "tiling") || f->count != 1 || strcasecmp(f->spans[0].text, "true") != 0) return;
-    if (!option_find("tile", 4)) return;
-    field_clear(f);
-    field_add_text(f, "both", VALUE_TEXT);
-    field_rename(f, "tile");
-}
-
-/* limn's name for a field that another tool calls so; NULL: none does. */
-static const char *alias(const char *name)
-{
-    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-        if (same_name(aliases[i].theirs, name)) return aliases[i].ours;
-    return NULL;
 }
 
 static bool has_template(const char *text, const char *name, size_t len)
@@ -105,13 +42,56 @@ static bool used(const Record *r, const JobsHost *host, const char *name)
     return false;
 }
 
+/* What another tool's option means, as the field of limn's that it becomes. */
+typedef struct {
+    Field *field;
+    bool set;
+} Meaning;
+
+static int set_meant(void *ctx, const char *option, const char *value, Err *e)
+{
+    Meaning *m = ctx;
+    (void)e;
+    m->set = true;
+    field_rename(m->field, option);
+    field_clear(m->field);
+    field_add_text(m->field, value, VALUE_TEXT);
+    return 0;
+}
+
+/* Where only one value makes sense it is looked at; a plain rename keeps all that there are. 1: the field is to be left out. */
+static int translate(Field *f, const Foreign *row, Err *e)
+{
+    if (row->becomes && !strchr(row->becomes, '=')) {
+        field_rename(f, row->becomes);
+        return 0;
+    }
+    if (f->count > 1 || (f->count && !f->spans[0].text))
+        return err_usage(e, "%.60s: one value is expected, not a list", f->name);
+    Meaning m = { .field = f };
+    char *name = mem_strdup(f->name), *value = mem_strdup(f->count ? f->spans[0].text : "[]");
+    int failed = foreign_apply(row, value, &(ForeignSink){ &m, set_meant }, e);
+    if (failed) err_in(e, name);
+    free(value);
+    free(name);
+    return failed ? -1 : !m.set;
+}
+
+/* limn's option that the field means, by whatever tool's name; the user's own field has none. 1: it is to be left out. */
 static int name_field(const Record *r, Field *f, const JobsHost *host, Err *e)
 {
-    const char *ours = alias(f->name);
-    if (!ours) ours = f->name;
-    const Option *o = option_find(ours, strlen(ours));
-    bool own = !o || (!option_is_field(o) && host->takes && !host->takes(o));
-    if (own || (!same_name(o->name, f->name) && used(r, host, f->name))) return 0;
+    const Option *o = option_find(f->name, strlen(f->name));
+    if (o && !option_is_field(o) && host->takes && !host->takes(o)) o = NULL;
+    bool field = o && option_is_field(o);
+    const Foreign *row = field ? NULL : foreign_find(f->name, strlen(f->name));
+    if (row && row->line) row = NULL;
+    if ((row || (o && !same_name(o->name, f->name))) && used(r, host, f->name)) return 0;
+    if (row) {
+        int gone = translate(f, row, e);
+        if (gone) return gone;
+        o = option_find(f->name, strlen(f->name));
+    }
+    if (!o) return 0;
     if (!option_is_field(o))
         return err_usage(e, "%.60s: that is for the whole batch: give it on the command line, --%s", f->name, o->name);
     f->option = o;
@@ -133,33 +113,40 @@ static bool join_counts(Field *a, const Field *b)
 
 static bool is_count(const Field *f) { return f->option && strcmp(f->option->name, "count") == 0; }
 
+/* Leaves out the fields that say nothing. */
+static void drop(Record *r, const bool *gone)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        if (!gone[i]) {
+            r->fields[kept++] = r->fields[i];
+            continue;
+        }
+        field_clear(&r->fields[i]);
+        free(r->fields[i].name);
+    }
+    r->count = kept;
+}
+
 /* Every field is named; those that say nothing go. */
 static int name_fields(Record *r, const JobsHost *host, Err *e)
 {
+    bool *gone = mem_array(r->count + 1, sizeof *gone);
     Field *count = NULL;
-    size_t kept = 0;
     int failed = 0;
-    for (size_t i = 0; i < r->count; i++) {
+    for (size_t i = 0; i < r->count && failed >= 0; i++) {
         Field *f = &r->fields[i];
-        bool a1111_count = same_name(f->name, "n_iter") || same_name(f->name, "batch_size");
-        translate_tiling(f);
-        int gone = failed ? 0 : check_ignored(f, e);
-        if (gone == 0 && !failed) failed = name_field(r, f, host, e);
-        if (gone == 0 && !failed) gone = values_missing(f, e);
-        if (gone < 0) failed = -1;
-        if (gone == 0 && !failed && is_count(f)) {
-            gone = count && a1111_count && join_counts(count, f);
-            if (!gone) count = &r->fields[kept];
-        }
-        if (gone > 0) {
-            field_clear(f);
-            free(f->name);
-        } else {
-            r->fields[kept++] = *f;
-        }
+        bool own = same_name(f->name, "count");
+        failed = name_field(r, f, host, e);
+        if (failed == 0) failed = values_missing(f, e);
+        gone[i] = failed > 0;
+        if (failed || !is_count(f)) continue;
+        gone[i] = count && !own && join_counts(count, f); /* calls, and pictures of each */
+        if (!gone[i]) count = f;
     }
-    r->count = kept;
-    return failed;
+    drop(r, gone);
+    free(gone);
+    return failed < 0 ? -1 : 0;
 }
 
 int record_resolve(Record *r, const JobsHost *host, Err *e)

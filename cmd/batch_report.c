@@ -1,6 +1,5 @@
 /* batch_report.c - what a batch says: a line on the terminal, names or JSON on stdout, failures on stderr. */
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "cmd/batch.h"
 #include "cmd/progress.h"
+#include "cmd/stdout.h"
 #include "weights/json.h"
 
 enum { LONGEST_LINE = 256, SHORTEST_BAR = 8, LONGEST_BAR = 24 };
@@ -195,10 +195,7 @@ int report_task(Report *r, const Batch *b, const Task *t, Err *e)
         printf("%s/%s\n", b->names.folder, str_text(&t->item.file));
     }
     if (r->bar) draw_line(r, 0);
-    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    int why = errno;
-    clearerr(stdout);
-    return err_set(e, "cannot write to stdout: %s; what is drawn is in place", strerror(why));
+    return stdout_flush("what is drawn is in place, but stdout cannot be written", e);
 }
 
 void report_end(Report *r, const Batch *b, double seconds)

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "base/nearest.h"
+#include "scheduler/names.h"
+
 const Command commands[] = {
     { "generate", "PROMPT", 1, NULL, "draws pictures; prints each file's name",
       "  limn generate \"a red potion\"\n"
@@ -76,6 +79,52 @@ const Command *command_find(const char *name)
     for (const Command *c = commands; c->name; c++)
         if (strcmp(c->name, name) == 0) return c;
     return NULL;
+}
+
+/* What people type who come from other tools, and what limn has for it. */
+static const struct {
+    const char *words, *instead;
+} slips[] = {
+    { "txt2img, text2img, txt2image, text-to-image, imagine, img-gen, sd, sd-cli", "limn generate PROMPT draws" },
+    { "samplers, sampler", "limn list samplers" },
+    { "schedules, schedulers, scheduler", "limn list schedules" },
+    { "models, model, checkpoints", "limn list models, limn info MODEL" },
+    { "options, flags, params", "limn list options" },
+    { "words, vocabulary, vocab", "limn list words" },
+    { "ls, show-models", "limn list" },
+    { "version, about", "limn --version" },
+    { "usage, man, commands", "limn --help" },
+    { "metadata, png-info, exif, inspect, describe", "limn info PNG" },
+    { "redo, replay, reproduce", "limn again PNG" },
+    { "xyz, xyz-plot, sweep, ablation", "limn compare PROMPT --axis OPTION=VALUE,VALUE" },
+    { "benchmark, perf", "limn bench" },
+    { "queue, jobs, prompts-from-file", "limn batch JOBS" },
+    { "img2img, image2image, image-to-image, inpaint, outpaint, pix2pix",
+      "limn cannot do img2img (a picture to begin with) yet" },
+    { "upscale, esrgan, hires, hires-fix", "limn cannot do upscaling yet" },
+    { "serve, server, webui, web-ui, gui, ui, api, listen",
+      "limn cannot do that yet: it has no server and no page to draw with" },
+    { "pull, download, install, search", "limn cannot do downloads yet; docs/models.md says where models are" },
+    { "convert, merge, quantize, quantise, prune", "limn cannot do conversions or merges of models yet" },
+    { "lora, controlnet, embedding, embeddings", "limn cannot do LoRA, ControlNet or textual inversion yet" },
+    { "tokens, tokenize, tokenise", "limn cannot do that yet; --trace FILE writes the ids" },
+    { "finetune, fine-tune, dreambooth", "limn does not train" },
+    { "login, logout, update, upgrade, uninstall, config, init", "limn has no such command" },
+    { NULL, NULL },
+};
+
+int command_slip(const char *word, Err *e)
+{
+    if (*word == '-' || strpbrk(word, " \t\n")) return 0;
+    for (size_t i = 0; slips[i].words; i++)
+        if (names_have(slips[i].words, word))
+            return err_usage(e, "\"%.60s\" is no command of limn's: %s (limn generate %.60s draws the word)", word,
+                             slips[i].instead, word);
+    Nearest n = nearest_to(word);
+    for (const Command *c = commands; c->name; c++) nearest_try(&n, c->name);
+    if (!n.best) return 0;
+    return err_usage(e, "\"%.60s\": no such command; did you mean limn %s? (limn generate %.60s draws the word)", word,
+                     n.best, word);
 }
 
 /* Whether a list of names has this one; mark: how it must begin, "" or "+". */

@@ -16,7 +16,7 @@ typedef struct {
     Job job;
     char **words; /* what is not an option, borrowed from argv */
     int count;
-    bool help;   /* -h, --help */
+    bool help, version; /* -h, --help; -V, --version: nothing else is done then */
     char **argv; /* what was parsed, so that `again` can lay it over a picture's own options */
 } Args;
 
@@ -38,6 +38,12 @@ struct Command {
 extern const Command commands[]; /* ends with name NULL */
 
 const Command *command_find(const char *name);
+
+/*
+ * A first word that is no command, and hardly a prompt: nearly a command ("lsit"), or a command of another tool ("serve"). Then an
+ * error (ERR_USAGE) says what limn has instead; 0: it may well be a prompt.
+ */
+int command_slip(const char *word, Err *e);
 bool command_takes(const Command *c, const Option *o);
 bool command_owns(const Command *c, const Option *o);           /* and no other does */
 const Option *command_reads(const Command *c, const Option *o); /* o, or what the command reads in its place */

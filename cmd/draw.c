@@ -17,6 +17,7 @@
 #include "cmd/interrupt.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
+#include "cmd/stdout.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "pipeline/extras.h"
@@ -121,13 +122,14 @@ static OutputNames names_of(const Run *r, int index)
     return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index };
 }
 
-/* What was put on stdout goes out, or there is an error that says that `what` is written all the same. */
+/* The error says that `what` is written all the same. */
 static int flush(const char *what, Err *e)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    int why = errno;
-    clearerr(stdout);
-    return err_set(e, "%s is written, but its name cannot be printed on stdout: %s", what, strerror(why));
+    Str words = { 0 };
+    str_addf(&words, "%s is written, but its name cannot be printed on stdout", what);
+    int failed = stdout_flush(str_text(&words), e);
+    str_release(&words);
+    return failed;
 }
 
 /* Adds the lines of `text` as an array, if there are any. */

@@ -1,17 +1,16 @@
 /* main.c - limn: dispatch, and the one place that prints an error and exits. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/nearest.h"
 #include "base/version.h"
 #include "cmd/command.h"
 #include "cmd/help.h"
 #include "cmd/interrupt.h"
 #include "cmd/options.h"
+#include "cmd/stdout.h"
 #include "nn/kernels.h"
 
 /*
@@ -31,21 +30,29 @@ static void hold_standard_streams(void)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) _exit(ERR_FAILED);
 }
 
+static int put_version(Err *e)
+{
+    const char *why;
+    const Kernels *k = kernels_select(&why);
+    if (!k) return err_usage(e, "%s", why);
+    printf("limn " LIMN_VERSION " (kernels %s)\n", k->name);
+    return 0;
+}
+
 static int run(const Command *c, char **argv, Err *e)
 {
     Args a;
     int failed = args_parse(&a, c, argv, e);
     if (!failed && a.help) help_command(c);
+    else if (!failed && a.version) failed = put_version(e);
     else if (!failed) failed = c->run(&a, e);
     args_release(&a);
     return failed;
 }
 
-static void put_version(void)
+static bool is(const char *word, const char *name, const char *letter)
 {
-    const char *why;
-    const Kernels *k = kernels_select(&why);
-    printf("limn " LIMN_VERSION " (kernels %s)\n", k ? k->name : why);
+    return strcmp(word, name) == 0 || strcmp(word, letter) == 0;
 }
 
 /* The first word is a command, an option of generate, or generate's prompt. */
@@ -53,22 +60,14 @@ static int dispatch(char **argv, Err *e)
 {
     const char *first = argv[0];
     if (!first) return err_usage(e, "what shall it draw? For example: limn \"a red potion\" (limn --help tells more)");
-    if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
+    if (is(first, "--help", "-h")) {
         help_top();
         return 0;
     }
-    if (strcmp(first, "--version") == 0) {
-        put_version();
-        return 0;
-    }
+    if (is(first, "--version", "-V")) return put_version(e);
     const Command *c = command_find(first);
     if (c) return run(c, argv + 1, e);
-
-    /* "limn genrate x" is a slip; "limn genrate" or "limn lost" alone may well be a prompt */
-    Nearest n = nearest_to(first);
-    for (c = commands; c->name; c++) nearest_try(&n, c->name);
-    if (n.best && argv[1] && argv[1][0] != '-')
-        return err_usage(e, "\"%.60s\": no such command; did you mean limn %s?", first, n.best);
+    if (command_slip(first, e)) return -1;
     return run(command_find("generate"), argv, e);
 }
 
@@ -78,8 +77,7 @@ int main(int argc, char **argv)
     hold_standard_streams();
     interrupt_install();
     int failed = dispatch(argv + (argc > 0), &e);
-    if ((fflush(stdout) || ferror(stdout)) && !failed)
-        failed = err_set(&e, "cannot write to stdout: %s", strerror(errno));
+    if (!failed) failed = stdout_finish(&e);
     if (!failed) return 0;
     if (interrupted() && e.code != ERR_INTERRUPTED) interrupt_check(&e);
     fprintf(stderr, "limn: %s\n", e.text);

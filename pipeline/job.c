@@ -17,6 +17,8 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
+#include "pipeline/foreign.h"
+#include "scheduler/names.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -38,51 +40,65 @@ static int check_sizes(const char *text, Err *e);
 enum { RUN = false, PICTURE = true };
 
 /* clang-format off */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* a row without aliases ends with its help */
 const Option job_options[] = {
     { "prompt", 0, OPT_STR, JOB(prompt), "", 0, 0, "TEXT", PICTURE, NULL,
-      "what to draw; the same as the first word after the command" },
-    { "negative-prompt", 'n', OPT_STR, JOB(negative_prompt), "", 0, 0, "TEXT", PICTURE, NULL, "what to keep out" },
-    { "steps", 's', OPT_INT, JOB(steps), NULL, 1, 1000, "N", PICTURE, NULL, "denoising steps" },
+      "what to draw; the same as the first word after the command", "positive-prompt" },
+    { "negative-prompt", 'n', OPT_STR, JOB(negative_prompt), "", 0, 0, "TEXT", PICTURE, NULL, "what to keep out",
+      "negative, neg-prompt" },
+    { "steps", 's', OPT_INT, JOB(steps), NULL, 1, 1000, "N", PICTURE, NULL, "denoising steps",
+      "num-inference-steps, inference-steps, sampling-steps, sample-steps, ddim-steps, num-steps, n-steps" },
     { "cfg-scale", 0, OPT_FLOAT, JOB(cfg_scale), NULL, 0, 100, "X", PICTURE, NULL,
-      "guidance; 1 turns it off and halves the work" },
+      "guidance; 1 turns it off and halves the work",
+      "cfg, guidance-scale, unconditional-guidance-scale, text-cfg-scale" },
     { "seed", 0, OPT_SEED, JOB(seed), "random", 0, 0, "N|random", PICTURE, NULL,
-      "torch's seed; picture i of a count has seed + i" },
-    { "width", 'W', OPT_INT, JOB(width), NULL, 8, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL, "width of the picture" },
-    { "height", 'H', OPT_INT, JOB(height), NULL, 8, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL, "height of the picture" },
-    { "sampler", 0, OPT_STR, JOB(sampler), NULL, 0, 0, "NAME", PICTURE, check_sampler, "limn list samplers" },
-    { "schedule", 0, OPT_STR, JOB(schedule), NULL, 0, 0, "NAME", PICTURE, check_schedule, "limn list schedules" },
+      "torch's seed; picture i of a count has seed + i", "noise-seed, random-seed, manual-seed" },
+    { "width", 'W', OPT_INT, JOB(width), NULL, 8, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL, "width of the picture",
+      "image-width, img-width" },
+    { "height", 'H', OPT_INT, JOB(height), NULL, 8, JOB_MAX_SIDE, "PIXELS", PICTURE, NULL, "height of the picture",
+      "image-height, img-height" },
+    { "sampler", 0, OPT_STR, JOB(sampler), NULL, 0, 0, "NAME", PICTURE, check_sampler, "limn list samplers",
+      "sampler-name, sampler-index, sampling-method, sample-method" },
+    { "schedule", 0, OPT_STR, JOB(schedule), NULL, 0, 0, "NAME", PICTURE, check_schedule, "limn list schedules",
+      "schedule-type, noise-schedule, sigma-schedule, timestep-spacing" },
     { "eta", 0, OPT_FLOAT, JOB(eta), NULL, 0, 1, "X", PICTURE, NULL,
-      "share of fresh noise in ddim and the ancestral samplers" },
+      "share of fresh noise in ddim and the ancestral samplers", "ddim-eta" },
     { "clip-skip", 0, OPT_INT, JOB(clip_skip), "1", 1, 64, "N", PICTURE, NULL,
-      "take the text encoder's N-th layer from the end" },
+      "take the text encoder's N-th layer from the end", "clip-stop-at-last-layers" },
     { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, NULL,
       "whose pictures to draw, where the tools differ for the same words and settings; a1111 and comfyui read weights: "
       "(word:1.2) [diffusers]" },
     { "rng", 0, OPT_CHOICE, JOB(rng), NULL, 0, 0, "torch|philox", PICTURE, NULL,
-      "whose noise: torch's on the CPU, or CUDA's; otherwise torch's, with --compat a1111 CUDA's" },
+      "whose noise: torch's on the CPU, or CUDA's; otherwise torch's, with --compat a1111 CUDA's",
+      "randn-source, rand-device" },
     { "cfg-rescale", 0, OPT_FLOAT, JOB(cfg_rescale), NULL, 0, 1, "X", PICTURE, NULL,
-      "bring the guided output's contrast back to the prompt's, by this share; 0.7 for zero-SNR models" },
+      "bring the guided output's contrast back to the prompt's, by this share; 0.7 for zero-SNR models",
+      "guidance-rescale, cfg-rescale-multiplier" },
     { "guidance-interval", 0, OPT_STR, JOB(guidance_interval), NULL, 0, 0, "A:B", PICTURE, check_interval,
       "guide only in this part of the steps: 0.2:0.8 leaves out the first and last fifth, and saves half of their work" },
     { "solver-order", 0, OPT_INT, JOB(solver_order), NULL, 1, 4, "N", PICTURE, NULL,
       "order of a multistep or singlestep sampler" },
     { "s-churn", 0, OPT_FLOAT, JOB(s_churn), NULL, 0, 1000, "X", PICTURE, NULL,
-      "fresh noise in euler, heun, dpm_2: raises sigma by X / steps before a step" },
-    { "s-tmin", 0, OPT_FLOAT, JOB(s_tmin), NULL, 0, 1000, "SIGMA", PICTURE, NULL, "--s-churn from this sigma on" },
-    { "s-tmax", 0, OPT_FLOAT, JOB(s_tmax), NULL, 0, 100000, "SIGMA", PICTURE, NULL, "--s-churn up to this sigma" },
-    { "s-noise", 0, OPT_FLOAT, JOB(s_noise), NULL, 0, 2, "X", PICTURE, NULL, "strength of all fresh noise; otherwise 1" },
+      "fresh noise in euler, heun, dpm_2: raises sigma by X / steps before a step", "sigma-churn" },
+    { "s-tmin", 0, OPT_FLOAT, JOB(s_tmin), NULL, 0, 1000, "SIGMA", PICTURE, NULL, "--s-churn from this sigma on",
+      "sigma-tmin" },
+    { "s-tmax", 0, OPT_FLOAT, JOB(s_tmax), NULL, 0, 100000, "SIGMA", PICTURE, NULL, "--s-churn up to this sigma",
+      "sigma-tmax" },
+    { "s-noise", 0, OPT_FLOAT, JOB(s_noise), NULL, 0, 2, "X", PICTURE, NULL, "strength of all fresh noise; otherwise 1",
+      "sigma-noise" },
     { "ensd", 0, OPT_INT, JOB(ensd), NULL, 0, 2147483647, "N", PICTURE, NULL,
-      "A1111's eta noise seed delta: fresh noise from the seed plus N" },
+      "A1111's eta noise seed delta: fresh noise from the seed plus N", "eta-noise-seed-delta" },
     { "prediction", 0, OPT_CHOICE, JOB(prediction), NULL, 0, 0, "epsilon|v_prediction|sample", PICTURE, NULL,
-      "what the network predicts" },
+      "what the network predicts", "prediction-type, parameterization" },
     { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), "truncate", 0, 0, "truncate|chunk", PICTURE, NULL,
       "what to do with more than 75 tokens; with --compat a1111 and comfyui all of them count" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
     { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, NULL,
-      "bf16: products of 16-bit factors, faster where the CPU has them" },
+      "bf16: products of 16-bit factors, faster where the CPU has them", "torch-dtype" },
     { "tile", 0, OPT_CHOICE, JOB(tile), NULL, 0, 0, "x|y|both", PICTURE, NULL,
-      "seamless: opposite edges continue each other, left and right (x), top and bottom (y)" },
+      "seamless: opposite edges continue each other, left and right (x), top and bottom (y)", "seamless-axes" },
     { "transparent", 0, OPT_FLAG, JOB(transparent), "false", 0, 0, NULL, PICTURE, NULL,
       "make a plain background transparent, from the border inwards" },
     { "transparent-tolerance", 0, OPT_FLOAT, JOB(transparent_tolerance), NULL, 0, 100, "X", PICTURE, NULL,
@@ -94,16 +110,20 @@ const Option job_options[] = {
     { "latents", 0, OPT_PATH, JOB(latents), NULL, 0, 0, "FILE", PICTURE, NULL,
       "initial noise from a safetensors file (as --trace writes it)" },
     { "vae", 0, OPT_PATH, JOB(vae), NULL, 0, 0, "FILE", PICTURE, NULL,
-      "another VAE: a file or a diffusers folder" },
+      "another VAE: a file or a diffusers folder", "vae-path, vae-name, vae-file, vae-model, vae-id, sd-vae" },
     { "tokenizer", 0, OPT_PATH, JOB(tokenizer), NULL, 0, 0, "FOLDER", PICTURE, NULL,
-      "where vocab.json and merges.txt are" },
+      "where vocab.json and merges.txt are", "tokenizer-path, tokenizer-dir" },
 
     { "model", 'm', OPT_PATH, JOB(model), NULL, 0, 0, "MODEL", RUN, NULL,
-      "diffusers folder, .safetensors file, or a name of limn list models" },
-    { "count", 'c', OPT_INT, JOB(count), "1", 1, 100000, "N", RUN, NULL, "how many pictures" },
+      "diffusers folder, .safetensors file, or a name of limn list models",
+      "model-id, model-path, model-name, model-file, ckpt, ckpt-path, ckpt-name, checkpoint, "
+      "checkpoint-path, sd-model, sd-model-name, sd-model-checkpoint, pretrained-model-name-or-path, "
+      "lcm-model-id" },
+    { "count", 'c', OPT_INT, JOB(count), "1", 1, 100000, "N", RUN, NULL, "how many pictures",
+      "n-iter, batch-count, num-images, num-images-per-prompt, number-of-images, num-outputs" },
     { "output", 'o', OPT_PATH, JOB(output), NULL, 0, 0, "WHERE", RUN, NULL,
       "x.png, a folder, or a template such as '{prompt}-{seed}.png'; otherwise limn-00001.png, a fresh number that "
-      "replaces nothing" },
+      "replaces nothing", "output-path, output-file" },
     { "sizes", 0, OPT_STR, JOB(sizes), NULL, 0, 0, "N,N,..", RUN, check_sizes,
       "also write smaller copies: x_128.png, x_64.png for 128,64 (pixels of the longer side)" },
     { "atlas", 0, OPT_PATH, JOB(atlas), NULL, 0, 0, "FILE", RUN, NULL,
@@ -115,7 +135,7 @@ const Option job_options[] = {
     { "atlas-pot", 0, OPT_FLAG, JOB(atlas_pot), "false", 0, 0, NULL, RUN, NULL,
       "make the sides of the atlas powers of two" },
     { "threads", 't', OPT_INT, JOB(threads), NULL, 1, 512, "N", RUN, check_threads,
-      "how many to use; otherwise one a core" },
+      "how many to use; otherwise one a core", "num-threads, n-threads, cpu-threads" },
     { "memory", 0, OPT_CHOICE, JOB(memory), "normal", 0, 0, "low|normal|high", RUN, NULL,
       "low: decode in small tiles; high: keep transformed weights (limn info tells the bytes)" },
     { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, NULL,
@@ -179,6 +199,7 @@ const Option job_options[] = {
       "also make a contact sheet of all pictures (sheet.png) and a gallery of them (index.html)" },
     { .name = NULL },
 };
+#pragma GCC diagnostic pop
 /* clang-format on */
 
 static void *field(const Job *j, const Option *o) { return (char *)(size_t)j + o->offset; }
@@ -225,11 +246,14 @@ void job_copy(Job *dst, const Job *src)
 
 const Option *option_find(const char *name, size_t len)
 {
-    for (const Option *o = job_options; o->name; o++) {
-        size_t i = 0;
-        while (i < len && o->name[i] && (o->name[i] == name[i] || (o->name[i] == '-' && name[i] == '_'))) i++;
-        if (i == len && !o->name[i]) return o;
-    }
+    char text[64];
+    if (len < 2 || len >= sizeof text) return NULL;
+    memcpy(text, name, len);
+    text[len] = '\0';
+    for (const Option *o = job_options; o->name; o++)
+        if (names_have(o->name, text)) return o;
+    for (const Option *o = job_options; o->name; o++)
+        if (names_have(o->aliases, text)) return o;
     return NULL;
 }
 
@@ -259,13 +283,17 @@ static bool parse_double(const char *s, double *out)
     return end != s && !*end;
 }
 
-static bool is_choice(const char *choices, const char *text)
+/* The choice that is meant, "a|b" being all of them, as the table writes it; "": none. Case, '-', '_' and spaces do not count. */
+static void find_choice(const char *choices, const char *text, char out[32])
 {
-    size_t len = strlen(text);
-    if (strchr(text, '|')) return false;
-    for (const char *c = choices; len && (c = strstr(c, text)); c++)
-        if ((c == choices || c[-1] == '|') && (c[len] == '|' || !c[len])) return true;
-    return false;
+    *out = '\0';
+    for (const char *c = choices; *c && !*out; c += strspn(c, "|")) {
+        size_t len = strcspn(c, "|");
+        char one[32] = "";
+        memcpy(one, c, len < sizeof one ? len : 0);
+        if (names_have(one, text)) memcpy(out, one, sizeof one);
+        c += len;
+    }
 }
 
 static int set_int(int *out, const Option *o, const char *text, Err *e)
@@ -320,6 +348,14 @@ static int set_text(char **out, const Option *o, const char *text, Err *e)
     return 0;
 }
 
+static int set_choice(char **out, const Option *o, const char *text, Err *e)
+{
+    char choice[32];
+    find_choice(o->value, text, choice);
+    if (!*choice) return err_usage(e, "\"%.60s\" is not one of %s", text, o->value);
+    return set_text(out, o, choice, e);
+}
+
 /* A line more. */
 static int add_line(char **out, const Option *o, const char *text, Err *e)
 {
@@ -338,8 +374,19 @@ static int add_line(char **out, const Option *o, const char *text, Err *e)
     return failed;
 }
 
+static int set_open(Job *j, const Option *o)
+{
+    assert(is_text(o) && !o->dflt);
+    free(*(char **)field(j, o));
+    *(char **)field(j, o) = NULL;
+    return 0;
+}
+
 int job_set(Job *j, const Option *o, const char *text, Err *e)
 {
+    text = foreign_value(o->name, text, e);
+    if (!text) return -1;
+    if (text == FOREIGN_OPEN) return set_open(j, o);
     if (o->check && o->check(text, e)) return -1;
     switch (o->type) {
     case OPT_INT: return set_int(field(j, o), o, text, e);
@@ -348,9 +395,7 @@ int job_set(Job *j, const Option *o, const char *text, Err *e)
     case OPT_STR:
     case OPT_PATH: return set_text(field(j, o), o, text, e);
     case OPT_LINES: return add_line(field(j, o), o, text, e);
-    case OPT_CHOICE:
-        if (!is_choice(o->value, text)) return err_usage(e, "\"%.60s\" is not one of %s", text, o->value);
-        return set_text(field(j, o), o, text, e);
+    case OPT_CHOICE: return set_choice(field(j, o), o, text, e);
     case OPT_FLAG:
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
             return err_usage(e, "\"%.60s\" is not true or false", text);

@@ -84,6 +84,7 @@ typedef struct {
     bool picture;      /* part of the picture's identity: written into the PNG */
     int (*check)(const char *text, Err *e); /* what the type alone cannot tell; may be NULL */
     const char *help;
+    const char *aliases; /* what other tools call it, meaning just the same, parted by commas; NULL: nothing else */
 } Option;
 
 extern const Option job_options[]; /* ends with name NULL */
@@ -92,12 +93,13 @@ void job_init(Job *j); /* every option at its default */
 void job_release(Job *j);
 void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 
-const Option *option_find(const char *name, size_t len); /* by long name; '_' counts as '-' */
+/* By its name or one of its aliases; case, '-', '_' and spaces do not count. NULL: none. */
+const Option *option_find(const char *name, size_t len);
 const Option *option_letter(char c);
 
 /*
  * Parses the whole text ("1x" is an error; NaN, infinity and out of range too) and stores it. A flag takes "true" or
- * "false". The error tells what was found and what is expected; the caller puts the option's name before it (err_in).
+ * "false". Values as other tools write them are understood where they mean the same (foreign.h). The error tells what was found and what is expected; the caller puts the option's name before it (err_in).
  */
 int job_set(Job *j, const Option *o, const char *text, Err *e);
 

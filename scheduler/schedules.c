@@ -17,7 +17,7 @@ const Schedule schedules[] = {
       "a safe choice with most samplers", sigmas_karras },
     { "exponential", "use_exponential_sigmas, polyexponential", "Exponential", "even in log sigma; k-diffusion",
       "the SDE samplers", sigmas_exponential },
-    { "normal", "uniform", "Normal", "even in t, both ends; k-diffusion, ComfyUI, A1111's Uniform",
+    { "normal", "uniform, discrete", "Normal", "even in t, both ends; k-diffusion, ComfyUI, A1111's Uniform",
       "the default in A1111's and ComfyUI's pictures", sigmas_normal },
     { "sgm_uniform", "sgmuniform", "SGM Uniform", "even in t without the last; generative-models, ComfyUI, A1111",
       "Turbo, Lightning and LCM models", sigmas_sgm_uniform },

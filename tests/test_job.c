@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/utf8.h"
 #include "cmd/command.h"
+#include "pipeline/foreign.h"
 #include "pipeline/job.h"
 #include "scheduler/samplers.h"
 
@@ -29,9 +30,97 @@ static void rows_are_whole(void **state)
         if (o->letter) assert_ptr_equal(option_letter(o->letter), o);
     }
     assert_ptr_equal(option("cfg_scale"), option("cfg-scale"));
+    assert_ptr_equal(option("CFG Scale"), option("cfg-scale"));
+    assert_ptr_equal(option("guidanceScale"), option("cfg-scale"));
+    assert_ptr_equal(option("num_inference_steps"), option("steps"));
     assert_null(option_find("step", 4));
     assert_null(option_find("", 0));
     assert_null(option_letter(0));
+}
+
+/* Calls f with each of the names in a list parted by commas. */
+static void each_name(const char *names, void (*f)(const char *name, void *ctx), void *ctx)
+{
+    for (const char *p = names; p && *p; p += strspn(p, ", ")) {
+        char name[64] = "";
+        size_t len = strcspn(p, ",");
+        assert_in_range(len, 1, sizeof name - 1);
+        memcpy(name, p, len);
+        f(name, ctx);
+        p += len;
+    }
+}
+
+static void alias_is_its_own(const char *name, void *ctx)
+{
+    const Option *o = ctx;
+    if (option_find(name, strlen(name)) != o) fail_msg("%s is another option than %s", name, o->name);
+    if (foreign_find(name, strlen(name))) fail_msg("%s is an alias of %s, and a row of foreign.c", name, o->name);
+}
+
+/* No alias is an option's own name, nor stands in two rows. */
+static void aliases_are_clear(void **state)
+{
+    (void)state;
+    for (const Option *o = job_options; o->name; o++) each_name(o->aliases, alias_is_its_own, (void *)(size_t)o);
+}
+
+static int keep(void *ctx, const char *name, const char *value, Err *e)
+{
+    (void)e;
+    Str *out = ctx;
+    assert_non_null(option_find(name, strlen(name)));
+    str_addf(out, "%s%s=%s", out->len ? "," : "", name, value);
+    return 0;
+}
+
+/* What another tool's option with a value comes to: settings of limn, or "!" and why not. */
+static void means(const char *name, const char *value, const char *expected)
+{
+    Str got = { 0 };
+    Err e;
+    const Foreign *f = strlen(name) == 2 && *name == '-' ? foreign_letter(name[1]) : foreign_find(name, strlen(name));
+    if (!f) fail_msg("nobody calls it %s", name);
+    if (foreign_apply(f, value, &(ForeignSink){ &got, keep }, &e)) str_clear(&got), str_addf(&got, "!%s", e.text);
+    bool fits = *expected == '!' ? got.len && got.s[0] == '!' && strstr(got.s, expected + 1)
+                                 : strcmp(str_text(&got), expected) == 0;
+    if (!fits) fail_msg("%s %s: %s, expected %s", name, value ? value : "", str_text(&got), expected);
+    str_release(&got);
+}
+
+static void other_tools_options(void **state)
+{
+    (void)state;
+    means("scale", "7", "cfg-scale=7");
+    means("-b", "4", "count=4");
+    means("n_samples", "2", "count=2");
+    means("tiling", "true", "tile=both");
+    means("tiling", "false", "");
+    means("size", "512x768", "width=512,height=768");
+    means("size", "512", "width=512,height=512");
+    means("size", "small", "!-W");
+    means("size", "512x", "!-W");
+    means("size", "99999999999999999999x1", "!-W");
+    means("scheduler", "Karras", "schedule=Karras");
+    means("scheduler", "EulerDiscreteScheduler", "sampler=EulerDiscreteScheduler");
+    means("scheduler", "ddim", "!--sampler");
+    means("outdir", "out", "output=out/");
+    means("outdir", "out/", "output=out/");
+    means("outdir", "", "!folder");
+    means("device", "cpu", "");
+    means("device", "cuda:0", "!CPU");
+    means("restore_faces", "false", "");
+    means("restore_faces", "true", "!faces");
+    means("denoise", "1.0", "");
+    means("denoise", "0.5", "!img2img");
+    means("lora", NULL, "!LoRA");
+    means("enable_hr", "false", "");
+    means("enable_hr", "true", "!yet");
+    means("-i", "a.png", "!yet");
+    means("H", "64", "height=64");
+    assert_null(foreign_find("c", 1)); /* "C" is CompVis' latent channels */
+    assert_null(foreign_find("", 0));
+    assert_null(foreign_letter(0));
 }
 
 /* The names in a command's row are options. */
@@ -89,6 +178,35 @@ static void round_trip(const char *name, const char *text, const char *expected)
     assert_string_equal(str_text(&got), expected);
     assert_int_equal(job_set(&j, option(name), expected, &e), 0);
     str_release(&got);
+    job_release(&j);
+}
+
+/* Values as other tools write them; "" stays open. */
+static void other_tools_values(void **state)
+{
+    (void)state;
+    round_trip("rng", "cuda", "philox");
+    round_trip("rng", "CPU", "torch");
+    round_trip("compat", "Automatic1111", "a1111");
+    round_trip("compat", "comfy", "comfyui");
+    round_trip("prediction", "v", "v_prediction");
+    round_trip("prediction", "v-prediction", "v_prediction");
+    round_trip("precision", "float32", "f32");
+    round_trip("tile", "XY", "both");
+    round_trip("seed", "auto", "random");
+    static const char *const refused[][2] = { { "rng", "std_default" },
+                                              { "compat", "forge" },
+                                              { "precision", "fp16" },
+                                              { "prediction", "flux_flow" },
+                                              { "sampler", "dpm++2mv2" } };
+    Job j;
+    Err e;
+    job_init(&j);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_int_equal(job_set(&j, option(refused[i][0]), refused[i][1], &e), -1);
+    assert_int_equal(job_set(&j, option("schedule"), "karras", &e), 0);
+    assert_int_equal(job_set(&j, option("schedule"), "Automatic", &e), 0);
+    assert_null(j.schedule);
     job_release(&j);
 }
 
@@ -168,8 +286,8 @@ static void bad_values(void **state)
         { "rng", "" },
         { "rng", "tor" },
         { "rng", "torch|philox" },
-        { "rng", "Torch" },
-        { "prediction", "eps" },
+        { "rng", "torchy" },
+        { "prediction", "epsilo" },
         { "long-prompt", "cut" },
         { "vae-tile", "" },
         { "vae-tile", "63" },
@@ -274,8 +392,15 @@ static void utf8_is_pythons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_whole),  cmocka_unit_test(commands_name_options), cmocka_unit_test(good_values),
-        cmocka_unit_test(bad_values),      cmocka_unit_test(defaults_and_copies),   cmocka_unit_test(suggestions),
+        cmocka_unit_test(rows_are_whole),
+        cmocka_unit_test(aliases_are_clear),
+        cmocka_unit_test(other_tools_options),
+        cmocka_unit_test(other_tools_values),
+        cmocka_unit_test(commands_name_options),
+        cmocka_unit_test(good_values),
+        cmocka_unit_test(bad_values),
+        cmocka_unit_test(defaults_and_copies),
+        cmocka_unit_test(suggestions),
         cmocka_unit_test(utf8_is_pythons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

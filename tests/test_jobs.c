@@ -204,7 +204,7 @@ static void test_lines(void **state)
           "prompt=a;sampler=DPM++ 2M Karras;cfg-scale=7.0;width=64/" },
         { JOBS_TXT, "--prompt a --restore_faces False --tiling TRUE --do_not_save_grid true --subseed 5\n",
           "prompt=a;tile=both/" },
-        { JOBS_TXT, "--prompt a --restore_faces true\n", "!restore_faces true: limn does not do that" },
+        { JOBS_TXT, "--prompt a --restore_faces true\n", "!restore_faces: limn does not restore faces" },
         { JOBS_TXT, "--prompt --steps 2\n", "!--prompt: a value is expected after it" },
         { JOBS_TXT, "--prompt\n", "!--prompt: a value is expected" },
         { JOBS_TXT, "--prompt a --steps\n", "!--steps: a value is expected" },
