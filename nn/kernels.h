@@ -15,8 +15,8 @@
 /* Columns of weights that lie together (panels.h): the width of a product's tile. */
 enum { PANEL = 32 };
 
-/* Types of weights in files. */
-typedef enum { PANEL_F32, PANEL_F16, PANEL_BF16 } PanelType;
+/* Formats of weights in files (formats.h). Kernels read the first three, PANEL_NATIVE of them. */
+typedef enum { PANEL_F32, PANEL_F16, PANEL_BF16, PANEL_TYPES, PANEL_NATIVE = PANEL_BF16 + 1 } PanelType;
 
 /* A tile of a product: rows x cols (<= PANEL), k terms each. */
 typedef struct {
@@ -100,6 +100,8 @@ typedef struct {
     /* The same rounded to bfloat16, for gemm_bf16: [k / 2, PANEL, 2]; an odd k ends with zeros. NULL where that is. */
     void (*panel_pairs)(uint16_t *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
                         PanelType type, size_t k);
+    /* The same of a panel in f32, x [k, PANEL]. */
+    void (*pairs_of_panel)(uint16_t *y, const float *x, size_t k);
 
     /*
      * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c: a multiple of 16.

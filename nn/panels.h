@@ -1,6 +1,6 @@
 /*
  * panels.h - weights as products read them: panels of PANEL output columns. They stay where the file has them, row by row, in the
- * precision that the file has; a panel (or a piece of it) is transposed and converted to a small buffer whenever a product begins
+ * format that the file has; a panel (or a piece of it) is changed as patches say (patch.h), transposed and converted to a small buffer whenever a product begins
  * on it, which costs little beside the product. Nothing is copied when a model is opened.
  */
 #ifndef LIMN_NN_PANELS_H
@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nn/formats.h"
 #include "nn/kernels.h"
+
+typedef struct Patch Patch; /* patch.h */
 
 enum { PANELS_JOINED = 3 };
 
@@ -23,19 +26,19 @@ typedef struct {
         *data[PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. The first NULL: there are none */
     int parts;                /* tensors; 0 counts as 1 */
     PanelType type;
-    int k, n;    /* depth; columns, the last panel is filled with zeros */
-    bool paired; /* GEGLU: half of each panel are values, half their gates; n counts both */
-    bool mapped; /* a file's pages, which panels_forget() may give back */
+    int k, n;           /* depth; columns, the last panel is filled with zeros */
+    bool paired;        /* GEGLU: half of each panel are values, half their gates; n counts both */
+    const Patch *patch; /* what is laid over the file's values, in turn; NULL: nothing. Borrowed */
+    bool mapped;        /* a file's pages, which panels_forget() may give back */
 } Panels;
 
-static inline size_t panel_item(PanelType t) { return t == PANEL_F32 ? 4 : 2; }
 /* Panels of a matrix with n columns. */
 static inline size_t panels_count(int n) { return ((size_t)n + PANEL - 1) / PANEL; }
 static inline size_t panels_of(const Panels *p)
 {
     return p->paired ? ((size_t)p->n / 2 + PANEL / 2 - 1) / (PANEL / 2) : panels_count(p->n);
 }
-static inline size_t panels_bytes(const Panels *p) { return (size_t)p->n * (size_t)p->k * panel_item(p->type); }
+static inline size_t panels_bytes(const Panels *p) { return (size_t)p->n * row_bytes(p->type, (size_t)p->k); }
 /* Columns of panel i that count; of a paired one, those of the result. */
 static inline size_t panel_cols(const Panels *p, size_t i)
 {
@@ -46,7 +49,7 @@ static inline size_t panel_cols(const Panels *p, size_t i)
 /* The matrix row (output channel) that stands in column j of panel i, or -1: filled with zeros. */
 long panel_row(const Panels *p, size_t i, size_t j);
 
-/* A piece of a panel: values first .. first + k - 1 of its rows. */
+/* A piece of a panel: values first .. first + k - 1 of its rows; first is a multiple of the format's block. */
 typedef struct {
     size_t panel, first, k;
 } PanelPiece;

@@ -240,8 +240,9 @@ static void piece_f32(const Work *w, const Task *t, size_t piece, bool fresh)
     GemmSize size = { t->count, panel_cols(&c->w, t->panel), piece_depth(&w->d, piece) };
     size_t point = point_floats(&w->d), each = piece_floats(&w->d);
     float *own = t->u + (w->reuse > 1 ? piece * each : 0);
-    const float *u = c->u ? c->u + (t->panel * w->d.pieces + piece) * each : own;
-    if (!c->u && fresh) transform_weights(w->k, c, t->panel, piece, own, t->g);
+    const float *kept = c->w.patch ? NULL : c->u; /* kept weights know nothing of patches */
+    const float *u = kept ? kept + (t->panel * w->d.pieces + piece) * each : own;
+    if (!kept && fresh) transform_weights(w->k, c, t->panel, piece, own, t->g);
     for (size_t i = 0; i < POINTS; i++)
         w->k->gemm_f32(t->m + i * w->part * PANEL, w->v + ((piece * POINTS + i) * w->block + t->first) * w->d.depth,
                        w->d.depth, u + i * point, size, piece > 0);
@@ -254,7 +255,7 @@ static void piece_i16(const Work *w, const Task *t, size_t piece, bool fresh)
     size_t point = point_floats(&w->d), each = piece_floats(&w->d), place = w->reuse > 1 ? piece : 0;
     const int16_t *u = t->u16 + place * each;
     const float *scale = t->u_scale + place * POINTS * PANEL;
-    if (c->u16) {
+    if (c->u16 && !c->w.patch) {
         u = c->u16 + (t->panel * w->d.pieces + piece) * each;
         scale = c->u_scale + (t->panel * w->d.pieces + piece) * POINTS * PANEL;
     } else if (fresh) {

@@ -54,7 +54,7 @@ typedef struct {
 static Case case_of(PanelType type, int parts, int n, int k, bool paired)
 {
     Case c = { .p = { .parts = parts, .type = type, .k = k, .n = n * parts, .paired = paired }, .each = (size_t)n };
-    size_t item = panel_item(type), count = (size_t)n * (size_t)k;
+    size_t item = row_bytes(type, 1), count = (size_t)n * (size_t)k;
     for (int i = 0; i < parts; i++) {
         c.block[i] = malloc(count * item + 1);
         c.p.data[i] = c.block[i] + 1;
