@@ -1,6 +1,6 @@
 /*
  * added_tokens.h - tokens that are found in the text before it is cut into words: bos, eos, padding, a concept's own word.
- * Source: transformers' tokenization_utils_base.py (_from_pretrained), tokenizers' added_vocabulary.rs.
+ * Source: tokenizers' added_vocabulary.rs; which tokens there are: added_files.h.
  */
 #ifndef LIMN_CLIP_ADDED_TOKENS_H
 #define LIMN_CLIP_ADDED_TOKENS_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "base/file.h"
+#include "clip/added_files.h"
 #include "clip/bpe.h"
 #include "clip/unicode.h"
 
@@ -16,19 +16,24 @@ typedef struct {
     char *content;
     Chars chars; /* what is looked for */
     int id;
-    bool normalized; /* looked for in the normalised text, else in the raw text */
-    unsigned given;  /* the ways in which the files gave it, 1 << Given */
+    bool normalized, single_word, lstrip, rstrip; /* as in AddedEntry */
 } AddedToken;
 
 typedef struct {
-    AddedToken *token;
+    AddedToken *token; /* no two of the same content */
     size_t count, cap;
+    const AddedToken **sorted[2]; /* by their characters: looked for in raw text, [1]: in normalised text */
+    size_t sorted_count[2];
     int bos, eos, unk, pad;
-    int size; /* ids are below this: the vocabulary, and what the files add behind it */
+    int size;       /* ids are below this: the vocabulary, and what the files add behind it */
+    char *left_out; /* tokens that `rows` left out, "\"<a>\", \"<b>\""; NULL: none */
 } AddedTokens;
 
-/* From tokenizer_config.json and special_tokens_map.json, each {0} where there is none. The error names the file. */
-int added_tokens_init(AddedTokens *a, const Vocab *v, Bytes config, Bytes special_map, Err *e);
+/*
+ * rows: what the text encoder's table has; a token that would be behind it is left out. 0: not known, all are taken. Error: the
+ * file and what is wrong in it; an id that is not the one that the order of the vocabulary gives.
+ */
+int added_tokens_init(AddedTokens *a, const Vocab *v, const AddedFiles *f, int rows, Err *e);
 void added_tokens_release(AddedTokens *a);
 
 /* The longest added token of that kind that c[0 .. count - 1] begins with, or NULL. */

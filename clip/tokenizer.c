@@ -48,6 +48,7 @@ static int read_config(Tokenizer *t, Bytes file, Err *e)
     if (!config) goto fail;
 
     const cJSON *max = cJSON_GetObjectItemCaseSensitive(config, "model_max_length");
+    if (!max) max = cJSON_GetObjectItemCaseSensitive(config, "max_len"); /* its older name */
     if (max && !cJSON_IsNull(max)) {
         uint64_t n;
         if (cJSON_IsNumber(max) && max->valuedouble > LARGEST_MAX) n = DEFAULT_MAX;
@@ -91,8 +92,9 @@ Tokenizer *tokenizer_new(const TokenizerFiles *f, Err *e)
         err_in(e, "vocab.json");
         goto fail;
     }
-    if (read_config(t, f->config, e)) goto fail;
-    if (added_tokens_init(&t->added, &vocab, f->config, f->special_map, e)) goto fail;
+    if (read_config(t, f->added.config, e)) goto fail;
+    if (f->max) t->max = f->max;
+    if (added_tokens_init(&t->added, &vocab, &f->added, f->rows, e)) goto fail;
     if (bpe_init(&t->bpe, &vocab, f->merges, t->added.unk, e)) {
         err_in(e, "merges.txt");
         goto fail;
@@ -118,6 +120,7 @@ int tokenizer_eos(const Tokenizer *t) { return t->added.eos; }
 int tokenizer_pad(const Tokenizer *t) { return t->added.pad; }
 int tokenizer_max(const Tokenizer *t) { return t->max; }
 int tokenizer_size(const Tokenizer *t) { return t->added.size; }
+const char *tokenizer_left_out(const Tokenizer *t) { return t->added.left_out; }
 
 static void push_token(TokenList *l, int id, size_t from, size_t to)
 {
@@ -214,25 +217,32 @@ static void encode_words(Encoder *en, const Char *c, size_t count)
     }
 }
 
-/* Cuts at the added tokens of one kind and hands the stretches between them on. */
+/* Whether the stretch c[0 .. count - 1] has a letter, mark, digit or '_' at i. */
+static bool is_word(const Char *c, size_t count, size_t i) { return i < count && unicode_word(c[i].cp); }
+
+/*
+ * Cuts at the added tokens of one kind and hands the stretches between them on. White space that a token takes is looked over
+ * for further tokens all the same, as tokenizers does it.
+ */
 static void encode_stretches(Encoder *en, const Char *c, size_t count, bool normalized,
                              void (*stretch)(Encoder *en, const Char *c, size_t count))
 {
-    size_t start = 0;
+    size_t done = 0;
 
     if (!count) return;
     for (size_t i = 0; i < count;) {
         const AddedToken *a = added_tokens_match(&en->t->added, normalized, c + i, count - i);
-        if (!a) {
-            i++;
-            continue;
-        }
-        stretch(en, c + start, i - start);
-        push_token(en->out, a->id, c[i].from, c[i + a->chars.count - 1].to);
-        i += a->chars.count;
-        start = i;
+        size_t from = i, to = i + (a ? a->chars.count : 1);
+        i = to;
+        if (!a || (a->single_word && (is_word(c, count, from - 1) || is_word(c, count, to)))) continue;
+        while (a->lstrip && from > done && unicode_space(c[from - 1].cp)) from--;
+        if (a->lstrip && from < done) from = done; /* it stands in white space that the one before took */
+        while (a->rstrip && to < count && unicode_space(c[to].cp)) to++;
+        if (from > done) stretch(en, c + done, from - done);
+        if (from < to) push_token(en->out, a->id, c[from].from, c[to - 1].to);
+        done = to;
     }
-    stretch(en, c + start, count - start);
+    if (done < count) stretch(en, c + done, count - done);
 }
 
 static void encode_raw(Encoder *en, const Char *c, size_t count)

@@ -10,12 +10,15 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "clip/added_files.h"
 
 typedef struct Tokenizer Tokenizer;
 
 typedef struct {
-    Bytes vocab, merges;       /* vocab.json, merges.txt */
-    Bytes config, special_map; /* tokenizer_config.json, special_tokens_map.json; {0} where there is none */
+    Bytes vocab, merges; /* vocab.json, merges.txt */
+    AddedFiles added;    /* the files that add tokens to them, and tell the padding */
+    int max;             /* ids of a prompt, whatever model_max_length says; 0: as it says */
+    int rows; /* ids that the text encoder knows: tokens that would be behind them are left out; 0: all are taken */
 } TokenizerFiles;
 
 /* Contents are not kept. Error: a file is damaged, or they do not belong together; the text begins with the file's name. */
@@ -27,6 +30,9 @@ int tokenizer_eos(const Tokenizer *t);  /* <|endoftext|> */
 int tokenizer_pad(const Tokenizer *t);  /* SD 1.x: the eos; SD 2.x: "!" (id 0), which special_tokens_map.json says */
 int tokenizer_max(const Tokenizer *t);  /* model_max_length; 77 where the files give none */
 int tokenizer_size(const Tokenizer *t); /* ids are below this */
+
+/* Tokens of the files that `rows` left out, "\"<a>\", \"<b>\""; NULL: none. */
+const char *tokenizer_left_out(const Tokenizer *t);
 
 /* The ids of a text without bos, eos, padding; from, to: the byte range of the text each came from. */
 typedef struct {

@@ -80,6 +80,17 @@ bool unicode_number(uint32_t cp)
     return (cat >= UTF8PROC_CATEGORY_ND && cat <= UTF8PROC_CATEGORY_NO) || IN_RANGES(newer_numbers, cp);
 }
 
+bool unicode_word(uint32_t cp)
+{
+    /* the joiners; letters in circles and squares, which count as alphabetic */
+    static const Range others[] = {
+        { 0x200C, 0x200D }, { 0x24B6, 0x24E9 }, { 0x1F130, 0x1F149 }, { 0x1F150, 0x1F169 }, { 0x1F170, 0x1F189 }
+    };
+    utf8proc_category_t cat = utf8proc_category((utf8proc_int32_t)cp);
+    return unicode_letter(cp) || (cat >= UTF8PROC_CATEGORY_MN && cat <= UTF8PROC_CATEGORY_NL) ||
+           cat == UTF8PROC_CATEGORY_PC || IN_RANGES(others, cp);
+}
+
 int unicode_encode(uint32_t cp, unsigned char out[4])
 {
     utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)cp, out);

@@ -38,6 +38,9 @@ bool unicode_space(uint32_t cp);
 bool unicode_letter(uint32_t cp);
 bool unicode_number(uint32_t cp);
 
+/* The class \w: letters, marks, decimal digits and numbers that are letters, '_' and its like, joiners. */
+bool unicode_word(uint32_t cp);
+
 /* UTF-8 of a code point into out; returns its length. */
 int unicode_encode(uint32_t cp, unsigned char out[4]);
 

@@ -73,10 +73,21 @@ static int start(Generator *g, const Model *m, const Job *j, const Share *share,
     return read_prompts(g, r->said.prompt, r->said.negative_prompt, &g->prompts, e);
 }
 
+/* Once a model, whoever draws with it. */
 static void warn_of_model(const Generator *g)
 {
-    if (g->m->note && !g->recipe.said.prediction) watch_warn(&g->watch, g->m->note);
-    if (g->m->warning[0]) watch_warn(&g->watch, g->m->warning);
+    Model *m = g->m;
+    Str line = { 0 };
+    if (m->told) return;
+    m->told = true;
+    for (const char *at = m->notes ? m->notes : "", *end; (end = strchr(at, '\n')); at = end + 1) {
+        str_clear(&line);
+        str_addn(&line, at, (size_t)(end - at));
+        watch_warn(&g->watch, str_text(&line));
+    }
+    str_release(&line);
+    if (m->note && !g->recipe.said.prediction) watch_warn(&g->watch, m->note);
+    if (m->warning[0]) watch_warn(&g->watch, m->warning);
 }
 
 Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch *w, Err *e)

@@ -169,6 +169,17 @@ static int read_networks(Model *m, bool dry, Err *e)
     return -1;
 }
 
+/* What only binding found. */
+static void note_the_rest(Model *m)
+{
+    const char *left_out = m->tokenizer ? tokenizer_left_out(m->tokenizer) : NULL;
+    if (left_out)
+        parts_note(m->files,
+                   "%s: the tokenizer adds %s, which the text encoder has no rows for: read as other words are",
+                   m->files->tokenizer_where, left_out);
+    m->notes = str_text(&m->files->notes);
+}
+
 Model *model_open(const ModelPaths *p, Err *e)
 {
     Model *m = mem_alloc(sizeof *m);
@@ -187,6 +198,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     }
     if (read_networks(m, p->no_weights, e)) goto fail;
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
+    note_the_rest(m);
     complete_defaults(m);
     return m;
 

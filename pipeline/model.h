@@ -37,7 +37,9 @@ typedef struct {
     char *path;         /* as opened */
     char sha256[65];    /* of the single file, or of the folder's unet file; "" until model_hash() */
     const char *family; /* "SD 1.x", "SD 2.x", "SD XL", "custom" */
-    const char *note;   /* what had to be guessed, one line to tell the user; NULL */
+    const char *note;   /* what it predicts had to be guessed, one line to tell the user; NULL */
+    const char *notes;  /* what of its files is passed over, each line ends with a newline; "" */
+    bool told;          /* the user has been told these */
     Noise noise;
     ModelDefaults defaults;
     Tokenizer *tokenizer; /* NULL only when a single file has none and no_weights was asked for */

@@ -1,11 +1,14 @@
 /* parts.c - see parts.h. */
 #include "pipeline/parts.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
+#include "weights/shapes.h"
 
 const char *const part_names[PART_COUNT] = { "text_encoder", "unet", "vae" };
 
@@ -52,6 +55,18 @@ static const char *family_of(const Parts *parts, Err *e)
     return context == 768 ? "SD 1.x" : context == 1024 ? "SD 2.x" : context == 2048 ? "SD XL" : "custom";
 }
 
+void parts_note(Parts *parts, const char *fmt, ...)
+{
+    Err line; /* keeps control characters out */
+    va_list ap;
+    char text[sizeof line.text];
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    err_set(&line, "%s", text);
+    str_addf(&parts->notes, "%s\n", line.text);
+}
+
 int parts_open(Parts *parts, const ModelPaths *p, Err *e)
 {
     *parts = (Parts){ 0 };
@@ -74,6 +89,8 @@ int parts_open(Parts *parts, const ModelPaths *p, Err *e)
         Source *s = source_open(p->tokenizer, e);
         if (!s || parts_read_tokenizer(parts, parts_keep(parts, s), "", e)) return err_in(e, "--tokenizer");
     }
+    parts->tokenizer.rows =
+        shapes_dim(parts->part[PART_TEXT].weights, 0, "text_model.embeddings.token_embedding.weight");
     if (!parts->family) parts->family = family_of(parts, e);
     return parts->family ? 0 : -1;
 }
@@ -90,11 +107,12 @@ void parts_release(Parts *parts)
     free(parts->path);
     free(parts->name);
     free(parts->note);
+    str_release(&parts->notes);
     free(parts->scheduler_where);
     free(parts->tokenizer_where);
     free(parts->hashed_path);
     str_release(&parts->scheduler);
-    str_release(&parts->tokenizer_settings);
+    str_release(&parts->added_tokens);
     str_release(&parts->vocab);
     str_release(&parts->merges);
     config_free(parts->defaults);

@@ -24,25 +24,28 @@ enum { PARTS_SOURCES = 4 };
 typedef struct Parts {
     char *path, *name; /* as in Model */
     const char *family;
-    char *note; /* what was guessed, for a person; NULL */
+    char *note; /* what it predicts was guessed: a line for a person; NULL */
+    Str notes;  /* what is passed over: lines for a person, each ends with a newline */
     Part part[PART_COUNT];
     Str scheduler; /* scheduler_config.json */
     char *scheduler_where;
     TokenizerFiles tokenizer;
-    Str vocab, merges;              /* the same out of a tokenizer.json */
-    Str tokenizer_settings;         /* a single file's in place of tokenizer_config.json */
-    char *tokenizer_where;          /* its folder; NULL: none was found, which only no_weights allows */
-    Config *defaults;               /* limn.json; NULL */
-    char *hashed_path;              /* the file that stands for the model in its SHA-256; NULL: built in */
-    Bytes hashed;                   /* its bytes */
-    Source *sources[PARTS_SOURCES]; /* what all of this is read from */
-    Bytes file;                     /* a single file, mapped */
-    Bytes vae_file;                 /* the same of --vae */
+    Str vocab, merges, added_tokens; /* the same out of a tokenizer.json */
+    char *tokenizer_where;           /* its folder; NULL: none was found, which only no_weights allows */
+    Config *defaults;                /* limn.json; NULL */
+    char *hashed_path;               /* the file that stands for the model in its SHA-256; NULL: built in */
+    Bytes hashed;                    /* its bytes */
+    Source *sources[PARTS_SOURCES];  /* what all of this is read from */
+    Bytes file;                      /* a single file, mapped */
+    Bytes vae_file;                  /* the same of --vae */
 } Parts;
 
 /* Error: whatever is wrong with the files. parts_release() also then. */
 int parts_open(Parts *parts, const ModelPaths *p, Err *e);
 void parts_release(Parts *parts);
+
+/* Adds a line to the notes (printf, without the newline). */
+void parts_note(Parts *parts, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 extern const char *const part_names[PART_COUNT]; /* "text_encoder", "unet", "vae" */
 

@@ -22,6 +22,15 @@ static int get_in(Source *s, const char *folder, const char *name, bool optional
     return failed;
 }
 
+static Bytes bytes_of(const Str *s) { return (Bytes){ (const unsigned char *)s->s, s->len }; }
+
+static void add_json(Str *out, const cJSON *item)
+{
+    char *text = cJSON_PrintUnformatted(item);
+    str_add(out, text);
+    cJSON_free(text);
+}
+
 /* One merge as a line of merges.txt: "a b" as older tokenizer.json have it, ["a", "b"] as newer. */
 static bool add_merge(Str *out, const cJSON *item)
 {
@@ -47,13 +56,12 @@ static int split_json(Parts *parts, Bytes json, Err *e)
     const cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model");
     const cJSON *vocab = cJSON_GetObjectItemCaseSensitive(model, "vocab");
     const cJSON *merges = cJSON_GetObjectItemCaseSensitive(model, "merges");
+    const cJSON *added = cJSON_GetObjectItemCaseSensitive(root, "added_tokens");
     if (!cJSON_IsObject(vocab) || !cJSON_IsArray(merges)) {
         err_set(e, "tokenizer.json: no \"vocab\" and \"merges\" in its \"model\": not CLIP's tokenizer");
         goto done;
     }
-    char *text = cJSON_PrintUnformatted(vocab);
-    str_add(&parts->vocab, text);
-    cJSON_free(text);
+    add_json(&parts->vocab, vocab);
     str_add(&parts->merges, "#version: 0.2\n");
     cJSON_ArrayForEach(item, merges)
     {
@@ -61,8 +69,10 @@ static int split_json(Parts *parts, Bytes json, Err *e)
         err_set(e, "tokenizer.json: the merge %s is not a pair", json_shown(item, buf));
         goto done;
     }
-    parts->tokenizer.vocab = (Bytes){ (const unsigned char *)parts->vocab.s, parts->vocab.len };
-    parts->tokenizer.merges = (Bytes){ (const unsigned char *)parts->merges.s, parts->merges.len };
+    if (added) add_json(&parts->added_tokens, added);
+    parts->tokenizer.vocab = bytes_of(&parts->vocab);
+    parts->tokenizer.merges = bytes_of(&parts->merges);
+    parts->tokenizer.added.list = bytes_of(&parts->added_tokens);
     failed = 0;
 
 done:
@@ -70,32 +80,30 @@ done:
     return failed;
 }
 
+/* Where both forms are there, tokenizer.json counts, as in transformers. */
 static int read_vocabulary(Parts *parts, Source *s, const char *folder, Err *e)
 {
     Bytes json;
-    if (get_in(s, folder, "vocab.json", true, &parts->tokenizer.vocab, e)) return -1;
-    if (parts->tokenizer.vocab.data) return get_in(s, folder, "merges.txt", false, &parts->tokenizer.merges, e);
+    TokenizerFiles *t = &parts->tokenizer;
     if (get_in(s, folder, "tokenizer.json", true, &json, e)) return -1;
     if (json.data) return split_json(parts, json, e);
-    return err_set(e, "no vocab.json with merges.txt there, and no tokenizer.json");
+    if (get_in(s, folder, "vocab.json", true, &t->vocab, e) || get_in(s, folder, "merges.txt", true, &t->merges, e))
+        return -1;
+    if (t->vocab.data && t->merges.data) return 0;
+    return err_set(e, "no %s there: a tokenizer is vocab.json with merges.txt, or tokenizer.json",
+                   t->vocab.data ? "merges.txt" : "vocab.json");
 }
 
 int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e)
 {
-    TokenizerFiles *t = &parts->tokenizer;
+    AddedFiles *t = &parts->tokenizer.added;
     Str where = { 0 };
     str_addf(&where, "%s%s%.*s", source_name(s), *folder ? "/" : "", (int)strcspn(folder, "/"), folder);
     parts->tokenizer_where = where.s;
     if (read_vocabulary(parts, s, folder, e)) return err_in(e, where.s);
-
-    /* the text encoder of a single file tells its settings itself, wherever the vocabulary is from */
-    Str *own = &parts->tokenizer_settings;
-    if (own->len) {
-        t->config = (Bytes){ (const unsigned char *)own->s, own->len };
-        return 0;
-    }
-    if (get_in(s, folder, "tokenizer_config.json", true, &t->config, e)) return -1;
-    return get_in(s, folder, "special_tokens_map.json", true, &t->special_map, e);
+    return get_in(s, folder, "tokenizer_config.json", true, &t->config, e) ||
+           get_in(s, folder, "special_tokens_map.json", true, &t->special_map, e) ||
+           get_in(s, folder, "added_tokens.json", true, &t->added, e);
 }
 
 static bool has_vocabulary(const Source *s) { return source_has(s, "vocab.json") || source_has(s, "tokenizer.json"); }

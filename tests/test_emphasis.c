@@ -179,16 +179,16 @@ static void test_hostile(void **state)
 static Tokenizer *golden(void)
 {
     Err e = { 0 };
-    TokenizerFiles f = { { 0 }, { 0 }, { 0 }, { 0 } };
+    TokenizerFiles f = { 0 };
     if (file_map(&f.vocab, GOLDEN "/clip/tokenizer/vocab.json", &e) ||
         file_map(&f.merges, GOLDEN "/clip/tokenizer/merges.txt", &e) ||
-        file_map(&f.config, GOLDEN "/clip/tokenizer/tokenizer_config.json", &e))
+        file_map(&f.added.config, GOLDEN "/clip/tokenizer/tokenizer_config.json", &e))
         fail_msg("%s", e.text);
     Tokenizer *t = tokenizer_new(&f, &e);
     if (!t) fail_msg("%s", e.text);
     file_unmap(&f.vocab);
     file_unmap(&f.merges);
-    file_unmap(&f.config);
+    file_unmap(&f.added.config);
     return t;
 }
 

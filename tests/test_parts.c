@@ -105,8 +105,9 @@ static void sd15_file(void **state)
     assert_has(&parts.part[PART_TEXT].config, "\"num_hidden_layers\": 12");
     assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"quick_gelu\"");
     assert_has(&parts.scheduler, "\"prediction_type\": \"epsilon\"");
-    assert_has(&parts.tokenizer_settings, "\"pad_token\": \"<|endoftext|>\"");
-    assert_string_equal((const char *)parts.tokenizer.config.data, parts.tokenizer_settings.s);
+    assert_string_equal(parts.tokenizer.added.pad, "<|endoftext|>");
+    assert_int_equal(parts.tokenizer.max, 77);
+    assert_int_equal(parts.tokenizer.rows, 49408);
     parts_release(&parts);
     free(path);
 }
@@ -129,7 +130,7 @@ static void sd21_file(void **state)
     assert_has(&parts.part[PART_TEXT].config, "\"num_attention_heads\": 16");
     assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"gelu\"");
     assert_has(&parts.scheduler, "\"prediction_type\": \"v_prediction\"");
-    assert_has(&parts.tokenizer_settings, "\"pad_token\": \"!\"");
+    assert_string_equal(parts.tokenizer.added.pad, "!");
     assert_null(parts.note);
     parts_release(&parts);
     free(path);
@@ -320,7 +321,7 @@ static void builtin_model(void **state)
     assert_string_equal(parts.family, "custom");
     assert_null(parts.hashed_path);
     for (PartId id = 0; id < PART_COUNT; id++) assert_true(weights_count(parts.part[id].weights) > 10);
-    assert_true(parts.tokenizer.vocab.len && parts.tokenizer.merges.len && parts.tokenizer.special_map.len);
+    assert_true(parts.tokenizer.vocab.len && parts.tokenizer.merges.len && parts.tokenizer.added.special_map.len);
     parts_release(&parts);
     assert_said(parts_open(&parts, &(ModelPaths){ .path = "nothing" }, &e), &e, "built in: sprites");
     parts_release(&parts);

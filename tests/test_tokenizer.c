@@ -10,6 +10,7 @@
 #include <cjson/cJSON.h>
 
 #include "clip/tokenizer.h"
+#include "tests/files.h"
 #include "tests/support.h"
 
 #define CLIP GOLDEN "/clip"
@@ -36,7 +37,8 @@ static Tokenizer *golden_with(const char *config, const char *special_map)
     Bytes vocab, merges;
     map(&vocab, CLIP "/tokenizer/vocab.json");
     map(&merges, CLIP "/tokenizer/merges.txt");
-    Tokenizer *t = make((TokenizerFiles){ vocab, merges, text_bytes(config), text_bytes(special_map) });
+    Tokenizer *t = make((TokenizerFiles){
+        vocab, merges, .added = { .config = text_bytes(config), .special_map = text_bytes(special_map) } });
     file_unmap(&vocab);
     file_unmap(&merges);
     return t;
@@ -257,6 +259,48 @@ static void test_places(void **state)
     tokenizer_free(t);
 }
 
+/* A member of an object as a file's text, on the heap; {0} when it is not there. */
+static Bytes member_bytes(const cJSON *files, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(files, name);
+    return item ? text_bytes(cJSON_PrintUnformatted(item)) : (Bytes){ 0 };
+}
+
+/* Tokens that the files add, wherever they stand, against transformers: the same ids on texts full of them. */
+static void test_added(void **state)
+{
+    (void)state;
+    cJSON *list = json(CLIP "/added.json"), *folder, *item;
+    int number = 0;
+    Bytes vocab, merges;
+    map(&vocab, CLIP "/tokenizer/vocab.json");
+    map(&merges, CLIP "/tokenizer/merges.txt");
+    cJSON_ArrayForEach(folder, list)
+    {
+        const cJSON *files = cJSON_GetObjectItem(folder, "files");
+        AddedFiles added = { .config = member_bytes(files, "tokenizer_config.json"),
+                             .special_map = member_bytes(files, "special_tokens_map.json"),
+                             .added = member_bytes(files, "added_tokens.json"),
+                             .list = member_bytes(files, "tokenizer.json") };
+        Tokenizer *t = make((TokenizerFiles){ .vocab = vocab, .merges = merges, .added = added });
+        cJSON_ArrayForEach(item, cJSON_GetObjectItem(folder, "cases"))
+        {
+            char label[256];
+            const char *text = cJSON_GetObjectItem(item, "text")->valuestring;
+            snprintf(label, sizeof label, "folder %d, \"%s\"", number, text);
+            check_ids(t, text, cJSON_GetObjectItem(item, "ids"), label);
+        }
+        tokenizer_free(t);
+        const Bytes all[] = { added.config, added.special_map, added.added, added.list };
+        for (size_t i = 0; i < 4; i++) free((void *)(size_t)all[i].data);
+        number++;
+    }
+    assert_int_equal(number, 40);
+    cJSON_Delete(list);
+    file_unmap(&vocab);
+    file_unmap(&merges);
+}
+
 static int encodes_to_one(const Tokenizer *t, const char *text)
 {
     TokenList l = { 0 };
@@ -307,6 +351,35 @@ static void test_settings(void **state)
     assert_int_equal(encodes_to_one(t, "<y>"), size + 1);
     assert_int_equal(encodes_to_one(t, "<xx>"), size + 2);
     tokenizer_free(t);
+}
+
+/* With as many rows as the text encoder has, what would be behind them is left out, and told. */
+static void test_rows_of_encoder(void **state)
+{
+    (void)state;
+    char added[160];
+    TokenizerFiles f = { 0 };
+    map(&f.vocab, CLIP "/tokenizer/vocab.json");
+    map(&f.merges, CLIP "/tokenizer/merges.txt");
+    Tokenizer *t = make(f);
+    int size = tokenizer_size(t);
+    assert_null(tokenizer_left_out(t));
+    tokenizer_free(t);
+
+    snprintf(added, sizeof added, "{\"<b>\": %d, \"<a>\": %d, \"!\": 0, \"<c>\": %d}", size + 1, size, size + 2);
+    f.added = (AddedFiles){ .added = text_bytes(added), .pad = "!" };
+    f.max = 20;
+    f.rows = size + 1;
+    t = make(f);
+    assert_int_equal(tokenizer_size(t), size + 1);
+    assert_int_equal(tokenizer_pad(t), 0);
+    assert_int_equal(tokenizer_max(t), 20);
+    assert_int_equal(encodes_to_one(t, "<A>"), size);
+    assert_int_equal(encodes_to_one(t, "<b>"), -1);
+    assert_string_equal(tokenizer_left_out(t), "\"<b>\", \"<c>\"");
+    tokenizer_free(t);
+    file_unmap(&f.vocab);
+    file_unmap(&f.merges);
 }
 
 #define SPECIAL    "\"<|startoftext|>\": 3, \"<|endoftext|>\": 4"
@@ -363,7 +436,7 @@ static const struct {
     { GOOD_VOCAB, "", "{\"truncation_side\": \"left\"}", NULL, "truncation_side" },
     { GOOD_VOCAB, "", "{\"bos_token\": 3}", NULL, "tokenizer_config.json: bos_token: " },
     { GOOD_VOCAB, "", "{\"bos_token\": {\"lstrip\": true}}", NULL, "tokenizer_config.json: bos_token: " },
-    { GOOD_VOCAB, "", "{\"pad_token\": {\"content\": \"a\", \"single_word\": true}}", NULL, "single_word" },
+    { GOOD_VOCAB, "a b\n", "{\"pad_token\": {\"content\": \"a\", \"single_word\": true}}", NULL, NULL },
     { GOOD_VOCAB, "", "{\"pad_token\": \"[PAD]\"}", NULL, "no \"[PAD]\", the pad_token" },
     { GOOD_VOCAB, "", "{\"added_tokens_decoder\": []}", NULL, "added_tokens_decoder" },
     { GOOD_VOCAB, "", "{\"added_tokens_decoder\": {\"x\": {\"content\": \"a\"}}}", NULL, "not an id" },
@@ -374,6 +447,7 @@ static const struct {
     { GOOD_VOCAB, "", "{\"added_tokens_decoder\": {\"99999999999999999999\": {\"content\": \"b\"}}}", NULL,
       "not an id" },
     { GOOD_VOCAB, "", NULL, "{\"eos_token\": []}", "special_tokens_map.json: eos_token: " },
+    { GOOD_VOCAB, "", "{\"extra_special_tokens\": [3]}", NULL, "tokenizer_config.json: a token must be" },
     { GOOD_VOCAB, "", NULL, "nonsense", "special_tokens_map.json: " },
 };
 
@@ -382,13 +456,37 @@ static void test_damaged(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         Err e = { 0 };
-        TokenizerFiles f = { text_bytes(damaged[i].vocab), text_bytes(damaged[i].merges), text_bytes(damaged[i].config),
-                             text_bytes(damaged[i].map) };
+        TokenizerFiles f = { text_bytes(damaged[i].vocab), text_bytes(damaged[i].merges),
+                             .added = { .config = text_bytes(damaged[i].config),
+                                        .special_map = text_bytes(damaged[i].map) } };
         Tokenizer *t = tokenizer_new(&f, &e);
         if (!damaged[i].expected && !t) fail_msg("row %zu: %s", i, e.text);
         if (damaged[i].expected && t) fail_msg("row %zu was accepted: %s", i, damaged[i].expected);
         if (!t && !strstr(e.text, damaged[i].expected)) fail_msg("row %zu: %s", i, e.text);
         tokenizer_free(t);
+    }
+}
+
+static void test_damaged_added(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *added, *list, *said;
+    } rows[] = {
+        { "[]", NULL, "added_tokens.json: " },
+        { "{\"a\": \"x\"}", NULL, "added_tokens.json: \"x\" is not an id" },
+        { "{\"x\": 5, \"y\": 5}", NULL, "added_tokens.json: the id 5 is there twice" },
+        { "{\"x\": 7}", NULL, "give \"x\" the id 7, by vocab.json it is 5" },
+        { NULL, "{}", "tokenizer.json: added_tokens is not a list" },
+        { NULL, "[{\"content\": \"x\"}]", "tokenizer.json: added_tokens: nothing is not an id" },
+        { NULL, "[5]", "tokenizer.json: added_tokens: a token must be" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        TokenizerFiles f = { text_bytes(GOOD_VOCAB), text_bytes("a b"),
+                             .added = { .added = text_bytes(rows[i].added), .list = text_bytes(rows[i].list) } };
+        if (tokenizer_new(&f, &e)) fail_msg("row %zu was accepted", i);
+        assert_said(1, &e, rows[i].said);
     }
 }
 
@@ -401,10 +499,10 @@ static void test_cut(void **state)
     map(&merges, CLIP "/tokenizer/merges.txt");
     for (size_t i = 0; i < 50; i++) {
         Err e = { 0 };
-        TokenizerFiles f = { { vocab.data, vocab.len * i / 50 }, merges, { 0 }, { 0 } };
+        TokenizerFiles f = { .vocab = { vocab.data, vocab.len * i / 50 }, .merges = merges };
         assert_null(tokenizer_new(&f, &e));
         assert_true(str_starts(e.text, "vocab.json: "));
-        f = (TokenizerFiles){ vocab, { merges.data, merges.len * i / 50 }, { 0 }, { 0 } };
+        f = (TokenizerFiles){ .vocab = vocab, .merges = { merges.data, merges.len * i / 50 } };
         tokenizer_free(tokenizer_new(&f, &e));
     }
     file_unmap(&vocab);
@@ -435,9 +533,10 @@ static void test_long_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),        cmocka_unit_test(test_rows),    cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_chunks),     cmocka_unit_test(test_padding), cmocka_unit_test(test_places),
-        cmocka_unit_test(test_settings),   cmocka_unit_test(test_damaged), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_rows),          cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_chunks),     cmocka_unit_test(test_padding),       cmocka_unit_test(test_places),
+        cmocka_unit_test(test_settings),   cmocka_unit_test(test_added),         cmocka_unit_test(test_rows_of_encoder),
+        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_damaged_added), cmocka_unit_test(test_cut),
         cmocka_unit_test(test_long_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /*
  * fuzz_tokenizer.c - any files, any text. The input is cut at its NUL bytes:
  *   text                                       encoded with a vocabulary of all bytes and a few merges
- *   text NUL vocab NUL merges [NUL config [NUL special_map]]   encoded with those files, where they can be read
+ *   text NUL vocab NUL merges [NUL config [NUL special_map [NUL added [NUL list]]]]
+ *                                              encoded with those files, where they can be read
  */
 #include <assert.h>
 #include <stdint.h>
@@ -69,12 +70,12 @@ static void check(const Tokenizer *t, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static Tokenizer *bytes;
-    Bytes part[5] = { { data, 0 } };
+    Bytes part[7] = { { data, 0 } };
     size_t parts = 1;
 
     if (!bytes) bytes = byte_tokenizer();
     for (size_t i = 0; i < size; i++) {
-        if (data[i] || parts == 5) part[parts - 1].len++;
+        if (data[i] || parts == 7) part[parts - 1].len++;
         else part[parts++] = (Bytes){ data + i + 1, 0 };
     }
     char *text = mem_strndup((const char *)part[0].data, part[0].len);
@@ -82,7 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(bytes, text);
     } else {
         Err e = { .text = "" };
-        TokenizerFiles f = { part[1], part[2], part[3], part[4] };
+        TokenizerFiles f = {
+            part[1], part[2], .added = { .config = part[3], .special_map = part[4], .added = part[5], .list = part[6] }
+        };
         Tokenizer *t = tokenizer_new(&f, &e);
         assert(t || e.text[0]);
         if (t) check(t, text);

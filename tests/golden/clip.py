@@ -6,6 +6,8 @@
 tokenizer/      a small vocabulary in CLIP's format, trained below; no byte symbol for 0xF1, so that some text is unknown
 tokenizer-pad/  the same with SD 2.x's special tokens: "!" is the padding, and "<|STARTOFTEXT|>" counts
 tokens.json     [{"text" or "hex": what is encoded, "ids": with tokenizer/, "ids_pad": with tokenizer-pad/}, ...]
+added.json      [{"files": {name of a tokenizer's file: what is in it}, "cases": [{"text", "ids"}, ...]}, ...]: tokens that they
+                add to tokenizer/'s vocabulary; of tokenizer.json only "added_tokens" is kept here
 rows.json       [{"text", "ids": a row as transformers truncates and pads it}, ...], model_max_length 32
 encoders/NAME/  config.json, model.safetensors, io.safetensors: ids [n, t]; hidden.K: the output of the K-th layer from the
                 end after the final norm (K = 1: last_hidden_state); raw.2: the same of K = 2 without the norm; pooled
@@ -158,6 +160,70 @@ def make_tokens(plain, pad):
     (HERE / "rows.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
 
 
+# --- tokens that a tokenizer's files add ----------------------------------------------------------------------------
+
+CONTENTS = ["<cat-toy>", "<a b>", "sks", "café", "猫", "!", "  ", EOS, BOS, "a", "_", "<x", "<x>>", "É", "don't", "’s", "\u0301",
+            "İ", "ß", " lead", "trail ", "two  words", "😀", "1", "a1", "ⓐ"]  # no two of which are the same when normalised
+AROUND = [" ", "  ", "\t", "a", "b", "cat", "<CAT-toy>", "_", "1", ",", "!", "SKS", "cafe\u0301", "\u0301", "x", "<", "ⓑ", "\u200d",
+          "²", "two", "words", "½", "-"]
+ROLES = {"bos_token": BOS, "eos_token": EOS, "unk_token": EOS, "pad_token": EOS}
+
+
+def token(g, content, **more):
+    flags = {k: g.random() < 0.3 for k in ("lstrip", "rstrip", "single_word")} | {"normalized": g.random() < 0.5}
+    return {"content": content} | {k: v for k, v in flags.items() if g.random() < 0.8} | more
+
+
+def added_files(g, vocab):
+    """Files as people have them, and as nobody has: every place that adds tokens, alone and together."""
+    numbered, config, files = {}, {}, {}
+    for content in g.sample(CONTENTS, g.randint(1, 6)):
+        numbered[content] = vocab.get(content, len(vocab) + sum(c not in vocab for c in numbered))
+    place = g.choice(["decoder", "added_tokens.json", "tokenizer.json", "names"])
+    if place == "decoder":
+        config["added_tokens_decoder"] = {str(i): token(g, c, special=g.random() < 0.4) for c, i in numbered.items()}
+    elif place == "added_tokens.json":
+        files[place] = numbered
+    elif place == "tokenizer.json":
+        files[place] = [token(g, c, id=i, special=g.random() < 0.5) for c, i in numbered.items()]
+    special_map = {}
+    for role, content in ROLES.items():
+        for into, tag in ((config, {"__type": "AddedToken"}), (special_map, {})):
+            if g.random() < 0.3:
+                into[role] = g.choice([content, token(g, content, **tag)])
+    for into, key in ((config, "additional_special_tokens"), (config, "extra_special_tokens"), (special_map, "extra_special_tokens"),
+                      (special_map, "additional_special_tokens")):
+        if g.random() < 0.3:
+            into[key] = g.sample(CONTENTS, 2)
+    for into in (config, special_map):
+        if g.random() < 0.2:
+            into["image_token"] = g.choice(CONTENTS)
+    if special_map:
+        files["special_tokens_map.json"] = special_map
+    return {"tokenizer_config.json": config} | files
+
+
+def make_added():
+    g, folder, out = random.Random(5), HERE / "added", []
+    vocab = json.loads((HERE / "tokenizer" / "vocab.json").read_text())
+    merges = (HERE / "tokenizer" / "merges.txt").read_text("utf-8").splitlines()[1:]
+    for _ in range(40):
+        files = added_files(g, vocab)
+        shutil.copytree(HERE / "tokenizer", folder)
+        for name, value in files.items():
+            if name == "tokenizer.json":
+                model = {"type": "BPE", "unk_token": EOS, "continuing_subword_prefix": "", "end_of_word_suffix": "</w>",
+                         "vocab": vocab, "merges": merges}
+                value = {"version": "1.0", "added_tokens": value, "model": model}
+                value |= dict.fromkeys(["truncation", "padding", "normalizer", "pre_tokenizer", "post_processor", "decoder"])
+            write(folder / name, value)
+        tokenizer = CLIPTokenizer.from_pretrained(folder)
+        shutil.rmtree(folder)
+        texts = ["".join(g.choice(CONTENTS if g.random() < 0.6 else AROUND) for _ in range(g.randint(2, 10))) for _ in range(8)]
+        out.append({"files": files, "cases": [{"text": t, "ids": tokenizer(t, add_special_tokens=False).input_ids} for t in texts]})
+    (HERE / "added.json").write_text("[\n" + ",\n".join(map(json.dumps, out)) + "\n]\n")
+
+
 # --- text encoders -------------------------------------------------------------------------------------------------
 
 SMALL = dict(vocab_size=60, hidden_size=24, intermediate_size=40, num_hidden_layers=4, num_attention_heads=3,
@@ -243,4 +309,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     shutil.rmtree(HERE, ignore_errors=True)
     make_tokens(*make_tokenizers())
+    make_added()
     make_encoders()
