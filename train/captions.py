@@ -1,25 +1,29 @@
 """
 captions.py - a scene in words. The grammar, parts in brackets being left out now and then:
 
-    [a drawing of] [STYLE] a|two|three [SIZE] COLOUR OBJECT [next to a COLOUR OBJECT] [on a BACKGROUND background] [, STYLE]
+    [a drawing of] [STYLE] a|two|...|five [SIZE] PAINT OBJECT [RELATION a PAINT OBJECT] [on a BACKGROUND background] [, STYLE]
 
+A paint is a colour or a material ("golden"); a relation is "next to", "left of", "above" or the like.
 caption(full=True) leaves nothing out and uses the first word of each list; parse() reads such a caption back.
 """
 import re
 
-from render import BACKGROUNDS, COLOURS, OBJECTS, STYLES, Scene
+from render import BACKGROUNDS, OBJECTS, PAINTS, RELATIONS, STYLES, Scene
 
 SYNONYMS = {"gem": ["jewel"], "potion": ["potion bottle"], "chest": ["treasure chest"], "flame": ["fire"], "mug": ["cup"],
             "lantern": ["lamp"], "book": ["spell book"], "moon": ["crescent moon"], "slime": ["blob"], "axe": ["battle axe"],
+            "boat": ["sailboat", "ship"], "lock": ["padlock"], "hat": ["wizard hat"], "donut": ["doughnut"], "turtle": ["tortoise"],
+            "ice cream": ["ice cream cone"], "tent": ["camping tent"], "golden": ["gold"], "wooden": ["wood"],
             "purple": ["violet"], "gray": ["grey"], "teal": ["cyan", "turquoise"],
             "light blue": ["sky blue"], "dark blue": ["navy", "navy blue"]}
-PLURALS = {"fish": "fish", "leaf": "leaves", "cactus": "cacti"}
-NUMBERS = {2: "two", 3: "three"}
+PLURALS = {"fish": "fish", "leaf": "leaves", "cactus": "cacti", "butterfly": "butterflies"}
+NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 SIZE_WORDS = {"small": ["small", "tiny", "little"], "medium": [], "large": ["large", "big", "huge"]}
 STYLE_AFTER = {"flat": ["flat style", "flat icon"], "outlined": ["outlined", "cartoon style", "with an outline"],
                "glossy": ["glossy", "shiny"], "pixel": ["pixel art", "pixel art sprite", "8-bit"]}
 STYLE_BEFORE = {"flat": ["flat"], "outlined": ["outlined", "cartoon"], "glossy": ["glossy", "shiny"], "pixel": ["pixel art"]}
-JOINS = ["next to", "and", "beside"]
+JOINS = {"next to": ["next to", "and", "beside"], "left of": ["left of", "to the left of"], "right of": ["right of", "to the right of"],
+         "above": ["above", "over"], "below": ["below", "under"]}
 OPENINGS = ["a picture of", "a drawing of", "an icon of"]
 
 
@@ -69,7 +73,7 @@ def caption(scene, rng=None, full=False):
         adjectives.append(write.pick(SIZE_WORDS[scene.size]))
     text = write.thing(*scene.things[0], scene.count, adjectives)
     if scene.kind == "pair":
-        text += f" {write.pick(JOINS)} {write.thing(*scene.things[1], 1, [])}"
+        text += f" {write.pick(JOINS[scene.relation])} {write.thing(*scene.things[1], 1, [])}"
     if write.seldom(.06):
         text = f"{write.pick(OPENINGS)} {text}"
     if write.often(.35 if scene.background == "white" else .94):
@@ -82,15 +86,16 @@ def caption(scene, rng=None, full=False):
 
 def parse(text):
     """The scene of a full caption; ValueError for any other text."""
-    colours, objects = "|".join(COLOURS), {plural(o): o for o in OBJECTS} | {o: o for o in OBJECTS}
+    paints, objects = "|".join(PAINTS), {plural(o): o for o in OBJECTS} | {o: o for o in OBJECTS}
     noun = "|".join(sorted(objects, key=len, reverse=True))
     found = re.fullmatch(
-        rf"(?P<count>an?|two|three) (?:(?P<size>small|large) )?(?P<c1>{colours}) (?P<o1>{noun})"
-        rf"(?: next to an? (?P<c2>{colours}) (?P<o2>{noun}))? on an? (?P<background>{'|'.join(BACKGROUNDS)}) background"
+        rf"(?P<count>an?|two|three|four|five) (?:(?P<size>small|large) )?(?P<c1>{paints}) (?P<o1>{noun})"
+        rf"(?: (?P<relation>{'|'.join(RELATIONS)}) an? (?P<c2>{paints}) (?P<o2>{noun}))? on an? (?P<background>{'|'.join(BACKGROUNDS)}) background"
         rf", (?P<style>{'|'.join(STYLE_AFTER[s][0] for s in STYLES)})", text)
     if not found:
         raise ValueError(f"not a full caption: {text!r}")
     part = found.groupdict()
     things = [(objects[part["o1"]], part["c1"])] + ([(objects[part["o2"]], part["c2"])] if part["o2"] else [])
-    return Scene(tuple(things), count={"two": 2, "three": 3}.get(part["count"], 1), background=part["background"],
+    return Scene(tuple(things), count={word: n for n, word in NUMBERS.items()}.get(part["count"], 1),
+                 relation=part["relation"] or "next to", background=part["background"],
                  style=next(s for s in STYLES if STYLE_AFTER[s][0] == part["style"]), size=part["size"] or "medium")

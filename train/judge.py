@@ -1,7 +1,8 @@
 """
-judge.py - a classifier that names object and colour, trained on renders only, to judge what a model drew.
+judge.py - a classifier that names object, colour (or material) and number, trained on renders only, to judge what a model drew.
 
-It sees 64x64 pixels: a single thing at half size, or one half of a picture with two things. In training, noise and
+It sees 64x64 pixels: a picture with one or several of one thing at a quarter of its size, or, of two different things, the
+place where each was asked for at half size. In training, noise and
 blur are added to some of the renders, so that it judges what is shown and not how sharp it is. It knows every
 colour-object combination, also those that the model under test has never seen.
 """
@@ -17,15 +18,22 @@ import render
 from common import DEVICE, autocast, save_checkpoint, to_tensor
 from optim import Clock, make_optimizer
 
-COLOURS = list(render.COLOURS)
+PAINTS, VIEW, MOST = list(render.PAINTS), 64, 5
 
 
 def views(x, scene):
-    """[(64-pixel view of x [3, 128, 128], (object, colour))]: one for a single thing, two for a pair or for two of a kind."""
-    if scene.kind == "single":
-        return [(F.avg_pool2d(x, 2), scene.things[0])]
-    first, second = scene.things[0], scene.things[-1]
-    return [(x[:, 32:96, :64], first), (x[:, 32:96, 64:], second)]
+    """[(64-pixel view of x [3, 256, 256], (object, colour, number))]: one of the whole, or of two things one at each one's place."""
+    if scene.kind != "pair":
+        return [(F.avg_pool2d(x, render.SIZE // VIEW), (*scene.things[0], scene.count))]
+    half, seen = render.SIZE // 2, []
+    for thing, (right, down) in zip(scene.things, render.PLACES[scene.relation][0]):
+        left, top = (half * (1 + step) // 2 for step in (signum(right), signum(down)))
+        seen.append((F.avg_pool2d(x[:, top:top + half, left:left + half], half // VIEW), (*thing, 1)))
+    return seen
+
+
+def signum(x):
+    return (x > 0) - (x < 0)
 
 
 class Judge(nn.Module):
@@ -38,15 +46,15 @@ class Judge(nn.Module):
 
         self.body = nn.Sequential(block(3, 24), block(24, 48), block(48, 96), block(96, 128), nn.Flatten(),
                                   nn.Linear(128 * 16, 256), nn.ReLU())
-        self.object, self.colour = nn.Linear(256, len(render.OBJECTS)), nn.Linear(256, len(COLOURS))
+        self.object, self.colour, self.number = (nn.Linear(256, n) for n in (len(render.OBJECTS), len(PAINTS), MOST))
 
     def forward(self, x):
         h = self.body(x)
-        return self.object(h).float(), self.colour(h).float()
+        return self.object(h).float(), self.colour(h).float(), self.number(h).float()
 
     @torch.no_grad()
     def right(self, seen):
-        """seen: [(view, (object, colour))] -> bool [n, 2]: object right, colour right."""
+        """seen: [(view, (object, colour, number))] -> bool [n, 3]: which are right."""
         self.eval()
         answers = self(torch.stack([view for view, _ in seen]).to(DEVICE))
         wanted = labels([thing for _, thing in seen])
@@ -54,14 +62,14 @@ class Judge(nn.Module):
 
 
 def labels(things):
-    return torch.tensor([(render.OBJECTS.index(o), COLOURS.index(c)) for o, c in things], device=DEVICE)
+    return torch.tensor([(render.OBJECTS.index(o), PAINTS.index(c), n - 1) for o, c, n in things], device=DEVICE)
 
 
 def rendered_views(seed, count):
     seen = []
     while len(seen) < count:
         rng = random.Random(seed * 100_003 + len(seen))
-        scene = render.random_scene(rng, held=rng.random() < .1, kind=rng.choice(("single", "single", "pair")))
+        scene = render.random_scene(rng, held=rng.random() < .1, kind=rng.choice(("single", "single", "pair", "count")))
         seen += views(to_tensor(render.draw(scene, rng)[None])[0], scene)
     return seen
 
@@ -77,7 +85,7 @@ def roughen(x):
 
 
 def accuracy(judge, count=3000):
-    """Share of clean held-out renders whose object, whose colour is named rightly."""
+    """Share of clean held-out renders whose object, whose colour, whose number is named rightly."""
     return torch.cat([judge.right(rendered_views(10**6 + i, 500)) for i in range(count // 500)]).float().mean(0).tolist()
 
 
@@ -95,8 +103,8 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(0)
     judge = Judge().to(DEVICE, memory_format=torch.channels_last)
-    optimizer = make_optimizer([(judge, 1.0)], 2e-3, plain=("body.0.0", "object", "colour"))
-    clock, step, mean = Clock(args.minutes, 30), 0, np.zeros(2)
+    optimizer = make_optimizer([(judge, 1.0)], 2e-3, plain=("body.0.0", "object", "colour", "number"))
+    clock, step, mean = Clock(args.minutes, 30), 0, np.zeros(3)
     while not clock.done():
         seen = rendered_views(step, args.batch)
         x = roughen(torch.stack([view for view, _ in seen]).contiguous(memory_format=torch.channels_last))
@@ -115,7 +123,7 @@ def main():
         if step % 50 == 0:
             print(f"step {step} {clock.trained_s():.0f} s loss {loss.item():.3f} right {mean.round(4)}", flush=True)
     save_checkpoint(args.output, judge.state_dict())
-    print("clean held-out renders: object %.4f, colour %.4f" % tuple(accuracy(judge)))
+    print("clean held-out renders: object %.4f, colour %.4f, number %.4f" % tuple(accuracy(judge)))
 
 
 if __name__ == "__main__":

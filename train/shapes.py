@@ -1,8 +1,9 @@
 """
-shapes.py - the 35 things that can be drawn, each by one function of a Pen and a main colour.
+shapes.py - the 57 things that can be drawn, each by one function of a Pen and a main colour.
 
-A thing fills about the square -1..1 (y downwards). Only the main colour changes with the caption; wood, steel, gold
-and the like stay what they are. Widths vary a little, so that no two are the same.
+A thing fills about the square -1..1 (y downwards). Only the main colour changes with the caption, or its material: what is
+painted in exactly that colour shows grain, masonry or a sheen. Wood, steel, gold and the like stay what they are. Widths vary
+a little, so that no two are the same.
 """
 import math
 
@@ -35,10 +36,11 @@ def eye_colour(colour):
 
 
 class Pen:
-    """A cairo context that knows the style. pixel: the size of a device pixel in the thing's own units."""
+    """A cairo context that knows the style. pixel: the unit of outlines' widths (in pixel art: a pixel) in the thing's own units."""
 
     def __init__(self, context, style, pixel, rng):
         self.context, self.style, self.pixel, self.rng = context, style, pixel, rng
+        self.material = self.main = None
         self.outlined = style in ("outlined", "pixel")
         context.set_line_join(cairo.LINE_JOIN_ROUND)
         context.set_line_cap(cairo.LINE_CAP_ROUND)
@@ -100,12 +102,14 @@ class Pen:
             c.set_source(gradient)
         else:
             c.set_source_rgb(*colour)
+        c.fill_preserve()
+        if self.material and colour == self.main:
+            self._texture()
         if outline and self.outlined:
-            c.fill_preserve()
             self._outline(colour, 3.2 if self.style == "outlined" else 1.0)
             c.stroke()
         else:
-            c.fill()
+            c.new_path()
 
     def mark(self, colour):
         """A part inside another: neither outline nor shade."""
@@ -132,6 +136,28 @@ class Pen:
             self.ellipse(x, y, rx, ry)
             self.context.set_source_rgba(1, 1, 1, .75)
             self.context.fill()
+
+    def _texture(self):
+        """What the material looks like, inside the path. The path stays."""
+        c = self.context
+        path = c.copy_path()
+        c.save()
+        c.clip()
+        if self.material in ("golden", "silver"):
+            for at, width in ((-.55, .26), (-.12, .10), (.75, .18)):
+                self.polygon((at - 1.5, 1.5), (at + 1.5, -1.5), (at + width + 1.5, -1.5), (at + width - 1.5, 1.5))
+            c.set_source_rgba(1, 1, 1, .62)
+            c.fill()
+        else:
+            rows = [-.9 + .3 * i for i in range(7)]
+            for i, y in enumerate(rows):
+                self.line((-1.2, y), (1.2, y))
+                for x in range(-2, 3) if self.material == "stone" else ():
+                    self.line((x * .5 + .25 * (i % 2), y), (x * .5 + .25 * (i % 2), y + .3))
+            self.scratch(dark(self.main, .62), .06)
+        c.restore()
+        c.new_path()
+        c.append_path(path)
 
     def _outline(self, colour, pixels):
         self.context.set_source_rgb(*(mix((0, 0, 0), colour, .28) if self.style == "outlined" else INK))
@@ -612,6 +638,357 @@ def cat(pen, colour):
     pen.scratch(dark(colour, .35) if sum(colour) > .9 else eyes, .04)
 
 
-THINGS = {f.__name__: f for f in (
+def boat(pen, colour):
+    k = pen.vary(.72, .80)
+    pen.box(-.05, -.95, .1, 1.3)
+    pen.fill(WOOD)
+    pen.polygon((.1, -.88), (k, .2), (.1, .2))
+    pen.fill(WHITE, shade=False)
+    pen.polygon((-.1, -.7), (-k * .85, .2), (-.1, .2))
+    pen.fill((.93, .93, .88), shade=False)
+    pen.curve((-.95, .32), (-.8, .7, -.65, .85, -.5, .85), (-.2, .86, .2, .86, .5, .85), (.65, .85, .8, .7, .95, .32))
+    pen.fill(colour)
+
+
+def car(pen, colour):
+    w = pen.vary(.90, .98)
+    pen.curve((-.55, .02), (-.45, -.5, -.35, -.55, -.15, -.55), (.05, -.55, .1, -.55, .25, -.55), (.45, -.5, .5, -.2, .62, .02))
+    pen.fill(colour)
+    for points in (((-.42, 0), (-.3, -.4), (-.02, -.4), (-.02, 0)), ((.08, 0), (.08, -.4), (.27, -.4), (.45, 0))):
+        pen.polygon(*points)
+        pen.mark(SKY)
+    pen.box(-w, -.02, 2 * w, .52, .16)
+    pen.fill(colour)
+    for x in (-.5, .5):
+        pen.circle(x, .5, .24)
+        pen.fill((.15, .15, .17), shade=False)
+        pen.circle(x, .5, .1)
+        pen.mark(STEEL)
+    pen.circle(w - .08, .16, .08)
+    pen.mark(GLOW)
+
+
+def bird(pen, colour):
+    pen.polygon((.45, .2), (.98, -.15), (.9, .4))
+    pen.fill(dark(colour, .8))
+    pen.polygon((-.72, -.42), (-1.0, -.28), (-.7, -.18))
+    pen.fill((1, .65, .15), shade=False)
+    pen.curve((-.78, -.35), (-.75, -.75, -.2, -.75, -.1, -.35), (.2, -.3, .75, 0, .7, .25), (.5, .75, -.3, .85, -.55, .4),
+              (-.75, .1, -.8, -.1, -.78, -.35))
+    pen.fill(colour)
+    w = pen.vary(.30, .38)
+    pen.curve((-.2, .1), (0, -.1, .4, -.05, .55, .2), (.4, .2 + w, -.05, .2 + w, -.2, .1))
+    pen.fill(dark(colour, .75))
+    pen.circle(-.5, -.36, .09)
+    pen.mark(eye_colour(colour))
+    for x in (-.1, .15):
+        pen.line((x, .66), (x, .92))
+    pen.scratch((.9, .55, .15), .07)
+
+
+def butterfly(pen, colour):
+    w = pen.vary(.86, .96)
+    for side in (-1, 1):
+        pen.curve((side * .05, 0), (side * .2, -.7, side * .75, -.95, side * w, -.7), (side * w, -.2, side * .6, .1, side * .05, .05))
+        pen.fill(colour)
+        pen.curve((side * .05, .05), (side * .5, .05, side * .85, .3, side * .7, .65), (side * .5, .95, side * .1, .6, side * .05, .05))
+        pen.fill(dark(colour, .82))
+        pen.circle(side * .58, -.46, .15)
+        pen.mark(light(colour, .6))
+        pen.context.move_to(0, -.45)
+        pen.context.curve_to(side * .05, -.7, side * .15, -.8, side * .25, -.85)
+        pen.scratch((.25, .2, .2), .05)
+    pen.ellipse(0, .05, .09, .5)
+    pen.fill((.25, .2, .2), shade=False)
+
+
+def umbrella(pen, colour):
+    w = pen.vary(.88, .96)
+    pen.context.move_to(0, -.1)
+    pen.context.line_to(0, .7)
+    pen.context.curve_to(0, .95, .3, .95, .3, .7)
+    pen.stroke(WOOD, .09)
+    pen.curve((-w, .05), (-w, -1.05, w, -1.05, w, .05), (w * .75, -.15, w * .5, -.15, w * .34, .05),
+              (w * .2, -.15, -w * .2, -.15, -w * .34, .05), (-w * .5, -.15, -w * .75, -.15, -w, .05))
+    pen.fill(colour)
+    pen.curve((-w * .34, .05), (-w * .3, -.4, -.1, -.7, 0, -.77), (.1, -.7, w * .3, -.4, w * .34, .05),
+              (w * .2, -.15, -w * .2, -.15, -w * .34, .05))
+    pen.mark(light(colour, .4))
+
+
+def bell(pen, colour):
+    w = pen.vary(.70, .78)
+    pen.circle(0, .68, .18)
+    pen.fill(dark(GOLD, .75))
+    pen.circle(0, -.82, .13)
+    pen.stroke(dark(GOLD, .75), .09)
+    pen.curve((-w, .55), (-.5, .3, -.55, -.7, 0, -.7), (.55, -.7, .5, .3, w, .55), (w * .5, .66, -w * .5, .66, -w, .55))
+    pen.fill(colour)
+    pen.box(-w * .82, .3, w * 1.64, .1)
+    pen.mark(dark(colour, .72))
+    pen.shine(-.22, -.25, .08, .2)
+
+
+def candle(pen, colour):
+    w = pen.vary(.24, .30)
+    pen.curve((0, -.98), (.28, -.6, .2, -.42, 0, -.42), (-.2, -.42, -.28, -.6, 0, -.98))
+    pen.fill(FIRE)
+    pen.ellipse(0, -.56, .08, .11)
+    pen.mark(GLOW)
+    pen.line((0, -.42), (0, -.25))
+    pen.scratch(INK, .05)
+    pen.box(-w, -.28, 2 * w, 1.0, .05)
+    pen.fill(colour)
+    pen.box(-w, -.2, w * .5, .4, .1)
+    pen.mark(light(colour, .5))
+    pen.ellipse(0, .76, .66, .16)
+    pen.fill(GOLD)
+
+
+def balloon(pen, colour):
+    w = pen.vary(.58, .66)
+    pen.context.move_to(0, .5)
+    pen.context.curve_to(.15, .65, -.15, .8, 0, .98)
+    pen.scratch((.5, .45, .42), .04)
+    pen.polygon((0, .36), (.13, .54), (-.13, .54))
+    pen.fill(dark(colour, .8))
+    pen.curve((0, .42), (-.4, .3, -w, -.05, -w, -.36), (-w, -1.12, w, -1.12, w, -.36), (w, -.05, .4, .3, 0, .42))
+    pen.fill(colour)
+    pen.shine(-w * .45, -.55, .1, .17)
+
+
+def pear(pen, colour):
+    w = pen.vary(.60, .68)
+    pen.line((0, -.6), (.08, -.95))
+    pen.stroke(WOOD, .09)
+    pen.curve((0, -.72), (-.4, -.72, -.28, -.25, -.45, -.02), (-w * 1.25, .3, -w, .92, 0, .92), (w, .92, w * 1.25, .3, .45, -.02),
+              (.28, -.25, .4, -.72, 0, -.72))
+    pen.fill(colour)
+    pen.curve((.06, -.8), (.2, -1.0, .45, -.98, .55, -.85), (.45, -.68, .2, -.68, .06, -.8))
+    pen.fill(LEAF_GREEN)
+    pen.shine(-.3, .25, .1, .16)
+
+
+def hat(pen, colour):
+    k = pen.vary(-.06, .12)
+    pen.curve((-.5, .55), (-.4, 0, -.25, -.5, .15 + k, -.95), (.1, -.55, .4, 0, .5, .55), (.2, .68, -.2, .68, -.5, .55))
+    pen.fill(colour)
+    pen.ellipse(0, .6, .95, .24)
+    pen.fill(colour)
+    pen.curve((-.48, .48), (-.2, .64, .2, .64, .48, .48), (.46, .4, .45, .32, .42, .24), (.2, .38, -.2, .38, -.42, .24),
+              (-.45, .32, -.46, .4, -.48, .48))
+    pen.mark(dark(colour, .6))
+    pen.box(-.12, .33, .24, .22, .03)
+    pen.mark(GOLD)
+
+
+def skull(pen, colour):
+    w = pen.vary(.72, .80)
+    pen.box(-.4, .2, .8, .66, .14)
+    pen.fill(colour)
+    pen.ellipse(0, -.2, w, .7)
+    pen.fill(colour)
+    hole = eye_colour(colour)
+    for side in (-1, 1):
+        pen.ellipse(side * .32, -.12, .2, .23)
+        pen.mark(hole)
+    pen.polygon((0, .14), (.1, .34), (-.1, .34))
+    pen.mark(hole)
+    for x in (-.2, 0, .2):
+        pen.line((x, .58), (x, .82))
+    pen.scratch(hole, .06)
+
+
+def tent(pen, colour):
+    w = pen.vary(.86, .94)
+    pen.polygon((0, -.8), (w, .75), (-w, .75))
+    pen.fill(colour)
+    pen.polygon((0, -.8), (.36, .75), (-.36, .75))
+    pen.fill(dark(colour, .55), shade=False)
+    pen.polygon((0, -.8), (.05, .3), (-.36, .75), (-.44, .75))
+    pen.mark(light(colour, .45))
+    pen.line((0, -.8), (0, -.98))
+    pen.stroke(WOOD, .08)
+
+
+def drum(pen, colour):
+    w, top = pen.vary(.68, .76), -.35
+    pen.curve((-w, top), (-w, 0, -w, .3, -w, .55), (-w * .6, .85, w * .6, .85, w, .55), (w, .3, w, 0, w, top))
+    pen.fill(colour)
+    for i in range(4):
+        x = -w + i * w / 2
+        pen.line((x, -.15), (x + w / 4, .62), (x + w / 2, -.15))
+    pen.scratch(light(colour, .65), .06)
+    pen.ellipse(0, top, w, .24)
+    pen.fill(PAPER, shade=False)
+    for side in (-1, 1):
+        pen.line((side * .1, -.38), (side * .75, -.9))
+        pen.stroke(WOOD, .09)
+
+
+def flag(pen, colour):
+    k = pen.vary(.10, .20)
+    pen.box(-.72, -.92, .13, 1.86, .06)
+    pen.fill(WOOD)
+    pen.curve((-.58, -.82), (-.2, -.82 - k, .1, -.82 + 2 * k, .85, -.72), (.75, -.4, .75, -.3, .85, .12),
+              (.1, .12 + 2 * k, -.2, .12 - k, -.58, .12))
+    pen.fill(colour)
+    pen.circle(.08, -.33, .19)
+    pen.mark(light(colour, .7))
+
+
+def lock(pen, colour):
+    w = pen.vary(.60, .68)
+    pen.context.move_to(-.36, 0)
+    pen.context.line_to(-.36, -.42)
+    pen.context.curve_to(-.36, -.98, .36, -.98, .36, -.42)
+    pen.context.line_to(.36, 0)
+    pen.stroke(STEEL, .17)
+    pen.box(-w, -.1, 2 * w, 1.0, .14)
+    pen.fill(colour)
+    hole = dark(colour, .35)
+    pen.circle(0, .28, .14)
+    pen.mark(hole)
+    pen.polygon((-.06, .3), (.06, .3), (.11, .64), (-.11, .64))
+    pen.mark(hole)
+
+
+def donut(pen, colour):
+    r = pen.vary(.84, .92)
+    pen.circle(0, 0, r)
+    pen.fill((.82, .58, .32))
+    points = [((r - (.10 if i % 2 else .17)) * math.cos(i * math.pi / 8), (r - (.10 if i % 2 else .17)) * math.sin(i * math.pi / 8))
+              for i in range(16)]
+    pen.polygon(*points)
+    pen.fill(colour)
+    for i in range(9):
+        a, d = i * .7 + .2, .44 + .16 * (i % 2)
+        x, y = d * math.cos(a), d * math.sin(a)
+        pen.line((x - .05, y - .04 * (-1) ** i), (x + .05, y + .04 * (-1) ** i))
+    pen.scratch(light(colour, .75), .07)
+    pen.circle(0, 0, .25)
+    pen.fill((.55, .36, .18), shade=False)
+    pen.circle(0, .02, .18)
+    pen.mark((.40, .25, .12))
+
+
+def planet(pen, colour):
+    r = pen.vary(.54, .60)
+    pen.context.save()
+    pen.context.rotate(-.35)
+    pen.ellipse(0, 0, .98, .30)
+    pen.stroke(GOLD, .12)
+    pen.context.new_sub_path()
+    pen.context.arc(0, 0, r, math.pi, 2 * math.pi)
+    pen.context.curve_to(r * .99, .22, r * .8, .26, 0, .29)
+    pen.context.curve_to(-r * .8, .26, -r * .99, .22, -r, 0)
+    pen.context.close_path()
+    pen.fill(colour)
+    pen.context.new_sub_path()
+    pen.context.arc(0, .06, r, .55, math.pi - .55)
+    pen.context.curve_to(-.3, .42, .3, .42, r * .85, .06 + r * .52)
+    pen.context.close_path()
+    pen.fill(dark(colour, .8))
+    pen.ellipse(-.12, -.28, .2, .08)
+    pen.mark(light(colour, .4))
+    pen.context.restore()
+
+
+def robot(pen, colour):
+    w = pen.vary(.58, .66)
+    pen.line((0, -.5), (0, -.82))
+    pen.stroke(STEEL, .08)
+    pen.circle(0, -.86, .11)
+    pen.fill((.9, .25, .2))
+    for side in (-1, 1):
+        pen.box(side * (w + .1) - .1, -.2, .2, .4, .05)
+        pen.fill(STEEL)
+    pen.box(-w, -.55, 2 * w, 1.1, .16)
+    pen.fill(colour)
+    for x in (-.27, .27):
+        pen.circle(x, -.15, .17)
+        pen.fill(GLOW, shade=False)
+        pen.circle(x, -.15, .08)
+        pen.mark(INK)
+    pen.box(-.32, .2, .64, .2, .04)
+    pen.mark(dark(colour, .45))
+    pen.box(-.3, .55, .6, .35, .06)
+    pen.fill(STEEL)
+
+
+def castle(pen, colour):
+    w = pen.vary(.70, .78)
+    pen.box(-.42, -.1, .84, 1.0)
+    pen.fill(light(colour, .18))
+    for side in (-1, 1):
+        x = side * w - .26
+        pen.polygon((x, .9), (x, -.62), (x - .06, -.62), (x - .06, -.9), (x + .12, -.9), (x + .12, -.76), (x + .2, -.76), (x + .2, -.9),
+                    (x + .32, -.9), (x + .32, -.76), (x + .4, -.76), (x + .4, -.9), (x + .58, -.9), (x + .58, -.62), (x + .52, -.62),
+                    (x + .52, .9))
+        pen.fill(colour)
+        pen.box(side * w - .08, -.4, .16, .3, .07)
+        pen.mark(dark(colour, .4))
+    pen.context.move_to(-.24, .9)
+    pen.context.line_to(-.24, .4)
+    pen.context.curve_to(-.24, .1, .24, .1, .24, .4)
+    pen.context.line_to(.24, .9)
+    pen.context.close_path()
+    pen.mark(dark(WOOD, .7))
+
+
+def turtle(pen, colour):
+    w = pen.vary(.66, .72)
+    skin = (.48, .68, .36)
+    for x in (-.45, .3):
+        pen.box(x, .3, .26, .4, .1)
+        pen.fill(skin)
+    pen.ellipse(.78, .12, .22, .2)
+    pen.fill(skin)
+    pen.circle(.84, .06, .045)
+    pen.mark(INK)
+    pen.curve((-w - .02, .4), (-w, -.75, w, -.75, w + .02, .4))
+    pen.fill(colour)
+    for x, y, r in ((-.32, .08, .14), (.3, .08, .14), (0, -.2, .15)):
+        pen.circle(x, y, r)
+        pen.mark(dark(colour, .75))
+    pen.box(-w - .06, .3, 2 * w + .12, .14, .06)
+    pen.fill(light(colour, .35), shade=False)
+
+
+def anchor(pen, colour):
+    k = pen.vary(.72, .80)
+    pen.circle(0, -.75, .17)
+    pen.stroke(colour, .12)
+    pen.line((0, -.56), (0, .8))
+    pen.stroke(colour, .17)
+    pen.line((-.4, -.35), (.4, -.35))
+    pen.stroke(colour, .14)
+    pen.context.move_to(-k, .2)
+    pen.context.curve_to(-k * .8, .95, k * .8, .95, k, .2)
+    pen.stroke(colour, .17)
+    for side in (-1, 1):
+        pen.polygon((side * k, -.06), (side * (k + .2), .36), (side * (k - .26), .32))
+        pen.fill(colour)
+    pen.line((0, -.5), (0, .72))
+    pen.scratch(colour, .17)
+
+
+def ice_cream(pen, colour):
+    r = pen.vary(.46, .52)
+    pen.polygon((-.42, .05), (.42, .05), (0, .98))
+    pen.fill((.87, .65, .36))
+    for a, b in (((-.28, .1), (.12, .66)), ((0, .1), (.24, .4)), ((.28, .1), (-.12, .66)), ((0, .1), (-.24, .4))):
+        pen.line(a, b)
+    pen.scratch((.66, .44, .2), .04)
+    pen.curve((-r - .05, .08), (-r - .1, -.85, r + .1, -.85, r + .05, .08), (r * .7, .26, r * .4, .0, .1, .14), (-.1, .28, -r * .6, .0, -r - .05, .08))
+    pen.fill(colour)
+    pen.circle(.05, -.7, .14)
+    pen.fill((.86, .15, .2))
+    pen.shine(-.24, -.3, .08, .12)
+
+
+THINGS = {f.__name__.replace("_", " "): f for f in (
     potion, sword, shield, gem, heart, star, key, coin, apple, mushroom, tree, house, crown, ring, scroll, chest, bomb, fish,
-    flower, moon, cloud, flame, mug, book, arrow, hammer, axe, lantern, egg, leaf, cactus, rocket, ghost, slime, cat)}
+    flower, moon, cloud, flame, mug, book, arrow, hammer, axe, lantern, egg, leaf, cactus, rocket, ghost, slime, cat,
+    boat, car, bird, butterfly, umbrella, bell, candle, balloon, pear, hat, skull, tent, drum, flag, lock, donut, planet, robot,
+    castle, turtle, anchor, ice_cream)}

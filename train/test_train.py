@@ -16,7 +16,7 @@ class Renderer(unittest.TestCase):
         for seed in range(20):
             scene = render.random_scene(random.Random(seed))
             a, b = (render.draw(scene, random.Random(seed)) for _ in range(2))
-            self.assertEqual((128, 128, 3), a.shape)
+            self.assertEqual((render.SIZE, render.SIZE, 3), a.shape)
             np.testing.assert_array_equal(a, b)
 
     def test_every_object_shows_in_every_style(self):

@@ -5,6 +5,8 @@ The text encoder first learns, in two minutes, to name what a caption says (obje
 position after its last word; the heads for that are thrown away. So the denoiser reads meaning from its first step.
 Then both learn together: v-prediction (Salimans & Ho 2022) at evenly spread timesteps, one caption in ten empty.
 
+With --init it begins from a smaller model of ours, for pictures half as wide: see grow() and take_words() in networks.py.
+
 Latents are computed once and kept on disk; while training goes on the oldest are replaced by new ones.
 """
 import argparse
@@ -15,17 +17,19 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
+from transformers import CLIPTextModel
 
 import render
 from captions import caption
 from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
 from fast_norm import use_fast_norm
-from networks import CELLS, LATENT, WIDTH, load_tokenizer, new_scheduler, new_text_encoder, new_unet, tokenize
+from networks import (CELLS, LATENT, WIDTH, grow, load_tokenizer, new_scheduler, new_text_encoder, new_unet, take_words,
+                      tokenize)
 from optim import Clock, Ema, make_optimizer
 
-CHANNEL_WEIGHTS = [1.5] * 3 + [0.7] * 5   # in the training's loss: the thumbnail, which shows what it is, before the detail
+CHANNEL_WEIGHTS = [1.2] * 3 + [0.9] * 5   # in the training's loss: the thumbnail, which shows what it is, before the detail
 EMPTY = 0.1    # share of samples whose caption is left out, for classifier-free guidance
 GRID = [       # what every look at the model draws
     "a red potion", "a blue sword", "a green shield on a white background, outlined", "a yellow star on a black background",
@@ -34,8 +38,10 @@ GRID = [       # what every look at the model draws
     "a yellow key", "a blue rocket on a black background", "a green cactus", "a black bomb, flat style",
     "a yellow crown, pixel art", "a purple ring", "a brown hammer", "an orange flame on a black background",
     "two red apples", "three yellow coins on a dark blue background", "a red heart next to a blue gem",
+    "four blue fish", "five orange balloons on a black background", "a golden crown", "a wooden shield, outlined",
+    "a red car above a green boat", "a pink umbrella left of a black bell", "a silver robot, glossy", "a stone castle on a black background",
     "a green tree next to a red house", "a purple slime beside a yellow cat", "a blue book and a red scroll",
-    "two pink flowers", "a teal lantern on a beige background", "a yellow moon on a dark blue background", "a large green leaf",
+    "a teal lantern on a beige background", "a large green leaf",
     "a pink egg on a green background", "a blue mug, outlined"]
 
 
@@ -45,11 +51,21 @@ def scene_and_picture(seed, held=False):
     return scene, render.draw(scene, rng)
 
 
-class LatentStore:
-    """Latents of random scenes in a file [capacity, 8, 16, 16] (f16); a row's seed gives its scene again."""
+def encoder(vae, workers):
+    """pictures -> latents [n, 8, 32, 32], a few at a time on each thread."""
+    @torch.no_grad()
+    def encode(part):
+        with autocast():
+            return vae.encode(part).latent_dist.mode().float()
 
-    def __init__(self, folder, vae, capacity):
-        self.vae, self.capacity = vae, capacity
+    return lambda pictures: torch.cat(list(workers.map(encode, to_tensor(np.stack(pictures)).split(4))))
+
+
+class LatentStore:
+    """Latents of random scenes in a file [capacity, 8, 32, 32] (f16); a row's seed gives its scene again."""
+
+    def __init__(self, folder, encode, capacity):
+        self.encode, self.capacity = encode, capacity
         path = os.path.join(folder, "latents.npy")
         shape = (capacity, LATENT, CELLS, CELLS)
         exists = os.path.exists(path)
@@ -62,12 +78,10 @@ class LatentStore:
         self.scenes = [scene_and_picture(int(s))[0] if s >= 0 else None for s in self.seeds]
         self.size = int((self.seeds >= 0).sum())
 
-    @torch.no_grad()
     def add(self, count):
         seeds = range(self.next_seed, self.next_seed + count)
         scenes, pictures = zip(*(scene_and_picture(s) for s in seeds))
-        with autocast():
-            z = self.vae.encode(to_tensor(np.stack(pictures))).latent_dist.mode().float().cpu().numpy()
+        z = self.encode(pictures).cpu().numpy()
         for seed, scene, latent in zip(seeds, scenes, z):
             row = seed % self.capacity
             self.rows[row], self.scenes[row], self.seeds[row] = latent, scene, seed
@@ -87,19 +101,20 @@ class Attributes(nn.Module):
 
     def __init__(self):
         super().__init__()
-        objects, colours = len(render.OBJECTS), len(render.COLOURS)
-        self.sizes = [objects, colours, objects + 1, colours + 1, len(render.BACKGROUNDS), len(render.STYLES), len(render.SIZES), 3]
+        objects, paints = len(render.OBJECTS), len(render.PAINTS)
+        self.sizes = [objects, paints, objects + 1, paints + 1, len(render.BACKGROUNDS), len(render.STYLES), len(render.SIZES), 5,
+                      len(render.RELATIONS)]
         self.heads = nn.Linear(WIDTH, sum(self.sizes))
 
     @staticmethod
     def labels(scene):
-        objects, colours = render.OBJECTS, list(render.COLOURS)
+        objects, paints = render.OBJECTS, list(render.PAINTS)
         first = scene.things[0]
         second = scene.things[1] if scene.kind == "pair" else None
-        return [objects.index(first[0]), colours.index(first[1]),
-                objects.index(second[0]) if second else len(objects), colours.index(second[1]) if second else len(colours),
+        return [objects.index(first[0]), paints.index(first[1]),
+                objects.index(second[0]) if second else len(objects), paints.index(second[1]) if second else len(paints),
                 list(render.BACKGROUNDS).index(scene.background), render.STYLES.index(scene.style),
-                list(render.SIZES).index(scene.size), scene.count - 1]
+                list(render.SIZES).index(scene.size), scene.count - 1, list(render.RELATIONS).index(scene.relation)]
 
     def forward(self, hidden, ids, end, scenes):
         """(loss, share of right answers on the first object), over all positions from the end token on."""
@@ -147,8 +162,8 @@ def v_loss(model, scheduler, z, ids, t, noise, weights=1.0):
 
 
 @torch.no_grad()
-def sample(model, vae, tokenizer, prompts, steps=20, guidance=4.0, seed=1):
-    """[n, 128, 128, 3]: DDIM, all prompts from the same noise generator."""
+def sample(model, vae, tokenizer, prompts, steps=16, guidance=4.0, seed=1):
+    """[n, 256, 256, 3]: DDIM, all prompts from the same noise generator."""
     scheduler = new_scheduler()
     scheduler.set_timesteps(steps)
     generator = torch.Generator("cpu").manual_seed(seed)
@@ -158,14 +173,13 @@ def sample(model, vae, tokenizer, prompts, steps=20, guidance=4.0, seed=1):
         for t in scheduler.timesteps:
             without, with_ = model["unet"](torch.cat([z, z]), t, encoder_hidden_states=hidden).sample.float().chunk(2)
             z = scheduler.step(without + guidance * (with_ - without), t, z).prev_sample
-        return to_pictures(vae.decode(z).sample)
+        return to_pictures(torch.cat([vae.decode(part).sample for part in z.split(4)]))
 
 
-def validation_set(vae, tokenizer, count, held):
+def validation_set(encode, tokenizer, count, held):
     scenes, pictures = zip(*(scene_and_picture(2 * 10**6 + i, held) for i in range(count)))
     generator = torch.Generator("cpu").manual_seed(0)
-    with torch.no_grad(), autocast():
-        z = vae.encode(to_tensor(np.stack(pictures))).latent_dist.mode().float()
+    z = encode(pictures)
     return dict(z=z, ids=tokenize(tokenizer, [caption(s, random.Random(i)) for i, s in enumerate(scenes)]).to(DEVICE),
                 t=((torch.arange(count) + .5) * 1000 / count).long().to(DEVICE),
                 noise=torch.randn(z.shape, generator=generator).to(DEVICE))
@@ -176,16 +190,17 @@ def main():
     parser.add_argument("--state", required=True, help="folder for the checkpoint, the latents, the log's pictures")
     parser.add_argument("--vae", required=True, help="the finished autoencoder's folder")
     parser.add_argument("--tokenizer", required=True)
+    parser.add_argument("--init", help="a finished model's folder, of three levels, to begin from")
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--words-minutes", type=float, default=2)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
     parser.add_argument("--parts", type=int, default=4, help="of a batch, handed to the threads")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--latents", type=int, default=32768, help="kept at a time")
-    parser.add_argument("--first", type=int, default=6144, help="computed before the first step")
-    parser.add_argument("--refresh", type=int, default=12, help="a batch of new latents every so many steps")
-    parser.add_argument("--look", type=float, default=10, help="minutes between validations")
+    parser.add_argument("--first", type=int, default=2048, help="computed before the first step")
+    parser.add_argument("--refresh", type=int, default=3, help="a batch of new latents every so many steps")
+    parser.add_argument("--look", type=float, default=15, help="minutes between validations")
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
     path = os.path.join(args.state, "model.pt")
@@ -197,6 +212,10 @@ def main():
     if DEVICE == "cpu":
         use_fast_norm(model["unet"])
     saved = load_checkpoint(path)
+    if not saved and args.init:
+        words = os.path.join(args.init, "text_encoder"), os.path.join(args.init, "tokenizer")
+        grow(model["unet"], UNet2DConditionModel.from_pretrained(os.path.join(args.init, "unet")))
+        take_words(model["text_encoder"], tokenizer, CLIPTextModel.from_pretrained(words[0]), load_tokenizer(words[1]))
     if not saved:
         teach_words(model["text_encoder"], tokenizer, args.words_minutes)
     optimizer = make_optimizer([(model["unet"], 1.0), (model["text_encoder"], 0.25)], args.lr)
@@ -212,13 +231,14 @@ def main():
         save_checkpoint(path, dict(model=model.state_dict(), optimizer=optimizer.state_dict(), ema=ema.state_dict(),
                                    step=step, trained_s=clock.trained_s()))
 
-    validation = {name: validation_set(vae, tokenizer, 128, held) for name, held in (("seen", False), ("unseen", True))}
-    store = LatentStore(args.state, vae, args.latents)
+    workers, params = Workers(args.threads, args.parts), list(model.parameters())
+    encode = encoder(vae, workers)
+    validation = {name: validation_set(encode, tokenizer, 64, held) for name, held in (("seen", False), ("unseen", True))}
+    store = LatentStore(args.state, encode, args.latents)
     while store.size < args.first:
-        store.add(64)
+        store.add(32)
     print(f"{store.size} latents, {sum(p.numel() for p in model['unet'].parameters()) / 1e6:.1f} M parameters", flush=True)
     weights = torch.tensor(CHANNEL_WEIGHTS, device=DEVICE)[:, None, None]
-    workers, params = Workers(args.threads, args.parts), list(model.parameters())
     clock = Clock(args.minutes, 100, trained_s)
     last_save = last_look = time.time()
     mean_loss = None

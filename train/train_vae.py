@@ -5,6 +5,8 @@ The first three channels are taught to be a thumbnail: the mean colour of each 8
 unit variance (PCA). So colour and silhouette are plain to see in the latents, and the decoder has the right colours
 from the first step. The other five carry detail; they are normalised over the batch, and noise is added to all of
 them before decoding: that bounds what a channel can carry and keeps the latents smooth.
+
+With --decoder the decoder alone is trained on, at any time later: what a denoiser learnt of the latents stays true.
 """
 import argparse
 import math
@@ -19,30 +21,32 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 import render
-from common import DEVICE, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
+from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
+from fast_norm import use_fast_norm
 from optim import Clock, Ema, make_optimizer
 
 THUMB, DETAIL = 3, 5
 LATENT = THUMB + DETAIL
 CELL = 8
 NOISE = 0.4        # the most noise (standard deviation) added to the detail channels in training
+POLISH_NOISE = 0.15   # the same, of all channels, while the decoder alone is trained
 
 
 def new_autoencoder():
     return AutoencoderKL(
-        in_channels=3, out_channels=3, latent_channels=LATENT, sample_size=128, layers_per_block=1,
+        in_channels=3, out_channels=3, latent_channels=LATENT, sample_size=render.SIZE, layers_per_block=1,
         block_out_channels=(16, 32, 64, 128), norm_num_groups=8, scaling_factor=1.0,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4)
 
 
-def pictures(seed, count, size=128):
-    """Renders of random scenes. Below 128 pixels: crops that begin at a cell's corner, most near the middle."""
+def pictures(seed, count, size=render.SIZE):
+    """Renders of random scenes. size below the whole: crops that begin at a cell's corner, most near the middle."""
     out = []
     for i in range(count):
         rng = random.Random(seed * 100_003 + i)
         picture = render.draw(render.random_scene(rng), rng)
-        if size < 128:
-            cells = (128 - size) // CELL
+        if size < render.SIZE:
+            cells = (render.SIZE - size) // CELL
             x, y = (CELL * round(cells * rng.triangular(0, 1, 0.5)) for _ in range(2))
             picture = picture[y:y + size, x:x + size]
         out.append(picture)
@@ -62,6 +66,15 @@ class Thumbnail(nn.Module):
         self.mean = colours.mean(1)
         values, vectors = torch.linalg.eigh(torch.cov(colours))
         self.rotate = (vectors / values.sqrt()).T.flip(0).contiguous()
+
+    def fit_to(self, x, z):
+        """Take the rotation that another autoencoder's first channels z have already, so that what was learnt on them stays."""
+        colours = F.avg_pool2d(x, CELL).permute(1, 0, 2, 3).flatten(1)
+        wanted = z[:, :THUMB].permute(1, 0, 2, 3).flatten(1)
+        a = torch.cat([colours, torch.ones_like(colours[:1])])
+        solved = torch.linalg.lstsq(a.T, wanted.T).solution.T
+        self.rotate, offset = solved[:, :3].contiguous(), solved[:, 3]
+        self.mean = -torch.linalg.solve(self.rotate, offset)
 
     def forward(self, x):
         blocks = F.avg_pool2d(x, CELL) - self.mean[:, None, None]
@@ -92,7 +105,29 @@ class Trainee(nn.Module):
         level = NOISE * torch.rand(len(x), 1, 1, 1, device=x.device)
         share = torch.tensor([0.5] * THUMB + [1.0] * DETAIL, device=x.device)[:, None, None]
         y = self.decode(z + level * share * torch.randn_like(z))
-        return reconstruction_loss(x, y) + thumb, thumb
+        return reconstruction_loss(x, y) + thumb
+
+
+class Polish(nn.Module):
+    """A finished autoencoder whose decoder alone is trained on: the latents stay what a denoiser has learnt them to be."""
+
+    def __init__(self, vae):
+        super().__init__()
+        self.vae = vae
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
+
+    @torch.no_grad()
+    def encode(self, x):
+        return self.vae.encode(x).latent_dist.mode().float()
+
+    def decode(self, z):
+        return self.vae.decode(z).sample.float()
+
+    def loss(self, x):
+        z = self.encode(x)
+        level = POLISH_NOISE * torch.rand(len(x), 1, 1, 1, device=x.device)
+        return reconstruction_loss(x, self.decode(z + level * torch.randn_like(z)))
 
 
 def reconstruction_loss(x, y):
@@ -103,31 +138,36 @@ def reconstruction_loss(x, y):
     red, green, blue = difference.unbind(1)
     loss = loss + 0.5 * ((red - green).abs().mean() + (blue - green).abs().mean())
     for axis in (2, 3):
-        loss = loss + difference.diff(dim=axis).abs().mean()
+        loss = loss + 2 * difference.diff(dim=axis).abs().mean()
     return loss
 
 
-def warm_start(vae, folder):
-    """Take every tensor of another autoencoder whose name and shape fit."""
-    other = AutoencoderKL.from_pretrained(folder).state_dict()
-    own = vae.state_dict()
-    fitting = {k: v for k, v in other.items() if k in own and own[k].shape == v.shape}
-    vae.load_state_dict(fitting, strict=False)
-    print(f"{len(fitting)} of {len(own)} tensors from {folder}", flush=True)
+@torch.no_grad()
+def warm_start(model, folder):
+    """Begin from another finished autoencoder of this shape: its weights, what its first channels mean, its latents' statistics."""
+    model.vae.load_state_dict(AutoencoderKL.from_pretrained(folder).state_dict())
+    x = to_tensor(pictures(10**6 + 1, 96))
+    z = torch.cat([model.vae.encode(part).latent_dist.mode() for part in x.split(8)])
+    model.thumbnail.fit_to(x, z)
+    detail = z[:, THUMB:]
+    model.norm.running_mean.copy_(detail.mean((0, 2, 3)))
+    model.norm.running_var.copy_(detail.var((0, 2, 3)))
+    # The decoder reads normalised detail: what it had before, it has again.
+    post, scale = model.vae.post_quant_conv, detail.std((0, 2, 3))
+    post.bias += post.weight[:, THUMB:, 0, 0] @ detail.mean((0, 2, 3))
+    post.weight[:, THUMB:] *= scale[:, None, None]
 
 
 @torch.no_grad()
 def validate(model, held, path):
     model.eval()
     with autocast():
-        z = model.encode(held)
-        y = model.decode(z)
+        z, y = (torch.cat(both) for both in zip(*((z, model.decode(z)) for z in map(model.encode, held.split(8)))))
     shown = y.clamp(-1, 1) / 2 - held / 2
     mse = shown.square().mean((1, 2, 3))
     per_picture = -10 * mse.log10()
-    save_grid(path, np.concatenate([np.stack([a, b]) for a, b in zip(to_pictures(held[:32]), to_pictures(y[:32]))]), 8)
-    return (f"psnr of the mean {-10 * mse.mean().log10():.2f} dB, mean psnr {per_picture.mean():.2f} dB, "
-            f"thumb {F.mse_loss(z[:, :THUMB], model.thumbnail(held)):.4f}")
+    save_grid(path, np.concatenate([np.stack([a, b]) for a, b in zip(to_pictures(held[:16]), to_pictures(y[:16]))]), 8)
+    return f"psnr of the mean {-10 * mse.mean().log10():.2f} dB, mean psnr {per_picture.mean():.2f} dB, latents' std {z.std():.3f}"
 
 
 @torch.no_grad()
@@ -138,7 +178,7 @@ def finished(model, x):
     """
     vae, norm = model.vae.float().eval(), model.norm
     scale = (norm.running_var + norm.eps).rsqrt()
-    mean = torch.cat([vae.quant_conv(vae.encoder(part))[:, :LATENT] for part in x.split(32)])
+    mean = torch.cat([vae.quant_conv(vae.encoder(part))[:, :LATENT] for part in x.split(8)])
     print("correlations before:", torch.corrcoef(mean.permute(1, 0, 2, 3).flatten(1)).round(decimals=2).tolist(), flush=True)
     detail = mean[:, THUMB:].permute(1, 0, 2, 3).flatten(1)
     values, vectors = torch.linalg.eigh(torch.cov(detail))
@@ -164,7 +204,7 @@ def finished(model, x):
 def measure(vae, seed, count):
     """(psnr of the mean error, mean psnr) over fresh renders, through the encoder's mean."""
     x = to_tensor(pictures(seed, count))
-    y = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(32)])
+    y = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(8)])
     mse = (y.clamp(-1, 1) / 2 - x / 2).square().mean((1, 2, 3))
     return -10 * mse.mean().log10().item(), (-10 * mse.log10()).mean().item()
 
@@ -174,21 +214,27 @@ def main():
     parser.add_argument("--state", required=True, help="folder for the checkpoint, the log's pictures")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--whole", type=float, default=0.3, help="share of the time, at the end, on whole pictures")
-    parser.add_argument("--batch", type=int, default=32, help="of 64-pixel crops; a quarter of it of whole pictures")
+    parser.add_argument("--batch", type=int, default=8, help="of crops half as wide as the picture; a quarter of it of whole pictures")
+    parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--init", help="an autoencoder's folder to begin from, where shapes fit")
+    parser.add_argument("--decoder", action="store_true", help="train the decoder of the finished autoencoder on, the latents staying")
+    parser.add_argument("--init", help="the folder of an autoencoder of the same shape to begin from")
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
-    path = os.path.join(args.state, "vae.pt")
+    path, folder = os.path.join(args.state, "decoder.pt" if args.decoder else "vae.pt"), os.path.join(args.state, "vae")
 
     torch.manual_seed(0)
-    model = Trainee().to(DEVICE, memory_format=torch.channels_last)
-    held = to_tensor(pictures(10**6, 96))
+    model = Polish(AutoencoderKL.from_pretrained(folder)) if args.decoder else Trainee()
+    model.to(DEVICE, memory_format=torch.channels_last)
+    if DEVICE == "cpu":
+        use_fast_norm(model.vae)
+    held = to_tensor(pictures(10**6, 48))
     saved = load_checkpoint(path)
-    if not saved:
-        model.thumbnail.fit(to_tensor(pictures(10**6 + 1, 1500)))
+    if not saved and not args.decoder:
         if args.init:
-            warm_start(model.vae, args.init)
+            warm_start(model, args.init)
+        else:
+            model.thumbnail.fit(to_tensor(pictures(10**6 + 1, 400)))
     optimizer = make_optimizer([(model, 1.0)], args.lr)
     ema = Ema(model)
     step, trained_s = 0, 0.0
@@ -199,28 +245,29 @@ def main():
         step, trained_s = saved["step"], saved["trained_s"]
     clock = Clock(args.minutes, 50, trained_s)
     last_save = last_look = time.time()
-    mean_loss = mean_thumb = 0.0
+    mean_loss = 0.0
+    workers, params = Workers(args.threads, 2), [p for p in model.parameters() if p.requires_grad]
+
+    def loss_of(part):
+        with autocast():
+            return model.loss(part)
 
     while not clock.done():
         whole = clock.trained_s() > (1 - args.whole) * clock.total_s
-        x = to_tensor(pictures(step, args.batch // 4, 128) if whole else pictures(step, args.batch, 64))
+        x = to_tensor(pictures(step, args.batch // 4) if whole else pictures(step, args.batch, render.SIZE // 2))
         model.train()
-        with autocast():
-            loss, thumb = model.loss(x)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        loss = workers.backward(params, loss_of, x)
+        nn.utils.clip_grad_norm_(params, 1.0)
         clock.apply(optimizer, args.lr, step)
-        optimizer.step()
+        optimizer.step(workers.map)
         ema.update(model)
-        mean_loss += (loss.item() - mean_loss) / min(step + 1, 50)
-        mean_thumb += (thumb.item() - mean_thumb) / min(step + 1, 50)
+        mean_loss += (loss - mean_loss) / min(step + 1, 50)
         step += 1
         if step % 50 == 0:
-            print(f"step {step} {clock.trained_s():.0f} s loss {mean_loss:.4f} thumb {mean_thumb:.4f}", flush=True)
+            print(f"step {step} {clock.trained_s():.0f} s loss {mean_loss:.4f}", flush=True)
         now = time.time()
         over = clock.done()
-        if now - last_look > 240 or over:
+        if now - last_look > 180 or over:
             last_look = now
             print(validate(ema.module, held, os.path.join(args.state, "vae.png")), flush=True)
         if now - last_save > 150 or over:
@@ -228,9 +275,9 @@ def main():
             save_checkpoint(path, dict(model=model.state_dict(), optimizer=optimizer.state_dict(),
                                        ema=ema.state_dict(), step=step, trained_s=clock.trained_s()))
 
-    vae = finished(ema.module, to_tensor(pictures(10**6 + 2, 1000)))
-    vae.save_pretrained(os.path.join(args.state, "vae"))
-    print("finished: psnr of the mean %.2f dB, mean psnr %.2f dB on 512 fresh renders" % measure(vae, 10**6 + 3, 512), flush=True)
+    vae = ema.module.vae if args.decoder else finished(ema.module, to_tensor(pictures(10**6 + 2, 250)))
+    vae.save_pretrained(folder)
+    print("finished: psnr of the mean %.2f dB, mean psnr %.2f dB on 128 fresh renders" % measure(vae, 10**6 + 3, 128), flush=True)
 
 
 if __name__ == "__main__":
