@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from common import load_checkpoint
 from networks import load_tokenizer, new_scheduler, new_text_encoder, new_unet
 
-DEFAULTS = dict(width=128, height=128, steps=12, sampler="dpmpp_2m", schedule="trailing", cfg_scale=4.0)
+DEFAULTS = dict(width=256, height=256, steps=12, sampler="dpmpp_2m", schedule="trailing", cfg_scale=4.0)
 
 
 def averaged_weights(checkpoint, part):

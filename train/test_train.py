@@ -4,9 +4,16 @@ import tempfile
 import unittest
 
 import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
+from torch import nn
 from transformers import CLIPTokenizer
 
+import lora
+import networks
 import render
+import sharpness
 import tokenizer
 from captions import caption, parse
 
@@ -25,12 +32,44 @@ class Renderer(unittest.TestCase):
                 picture = render.draw(render.Scene(((thing, "red"),), style=style), random.Random(1)).astype(int)
                 self.assertGreater((abs(picture - picture[0, 0]).sum(2) > 60).mean(), .02, (thing, style))
 
+    def test_things_stand_where_the_relation_says(self):
+        for relation, ahead in (("left of", (1, -1)), ("right of", (1, 1)), ("above", (0, -1)), ("below", (0, 1))):
+            picture = render.draw(render.Scene((("coin", "red"), ("coin", "blue")), relation=relation), random.Random(1)).astype(int)
+            red, blue = (np.argwhere(picture[..., c] - picture[..., 2 - c] > 60).mean(0) for c in (0, 2))
+            axis, sign = ahead
+            self.assertGreater((red - blue)[axis] * sign, render.SIZE / 4, relation)
+            self.assertLess(abs((red - blue)[1 - axis]), render.SIZE / 16, relation)
+
+    def test_as_many_as_asked(self):
+        for count in range(1, 6):
+            picture = render.draw(render.Scene((("coin", "red"),), count=count), random.Random(1)).astype(int)
+            self.assertEqual(count, blobs(picture[..., 0] - picture[..., 2] > 60))
+
+    def test_a_material_shows(self):
+        for paint in render.PAINTS:
+            inside = render.draw(render.Scene((("heart", paint),)), random.Random(1))[104:152, 104:152].reshape(-1, 3).astype(int)
+            other = (abs(inside - np.median(inside, 0)).sum(1) > 40).mean()
+            (self.assertGreater if paint in render.MATERIALS else self.assertEqual)(other, .05 if paint in render.MATERIALS else 0, paint)
+
     def test_held_out_combinations_stay_out(self):
         rng = random.Random(3)
         for held in (False, True):
             for _ in range(300):
                 for thing, colour in render.random_scene(rng, held=held).things:
                     self.assertEqual(held, render.held_out(thing, colour))
+
+
+def blobs(mask):
+    """How many connected parts; looked at in steps of 4 pixels."""
+    left, count = set(map(tuple, np.argwhere(mask[::4, ::4]))), 0
+    while left:
+        count, border = count + 1, [left.pop()]
+        while border:
+            y, x = border.pop()
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            border += near
+    return count
 
 
 class Captions(unittest.TestCase):
@@ -56,6 +95,56 @@ class Tokenizer(unittest.TestCase):
                 self.assertLessEqual(len(ids), tokenizer.LENGTH)
                 back = clip.decode(ids, skip_special_tokens=True)
                 self.assertEqual(text.replace(" ", ""), back.replace(" ", ""))
+
+
+class Sharpness(unittest.TestCase):
+    def setUp(self):
+        self.step = np.zeros((64, 64, 3), np.uint8)
+        self.step[:, 32:] = 200
+        self.ramp = np.zeros((64, 64, 3), np.uint8)
+        self.ramp[:] = (200 * np.clip((np.arange(64) - 29.5) / 5, 0, 1))[None, :, None]
+
+    def test_width_of_a_step_and_of_a_ramp(self):
+        self.assertAlmostEqual(.8, np.mean(sharpness.edge_widths([self.step])), places=3)
+        self.assertAlmostEqual(4.0, np.mean(sharpness.edge_widths([self.ramp])), delta=.1)
+
+    def test_widths_at_the_renders_edges(self):
+        own, other = sharpness.reconstruction_widths([self.step], [self.ramp])
+        self.assertEqual(len(own), len(other))
+        self.assertAlmostEqual(.8, own.mean(), places=3)
+        self.assertGreater(other.mean(), 3)
+
+    def test_share_of_in_between_colours(self):
+        self.assertEqual(0, sharpness.in_between(self.step))
+        self.step[:, 32] = 100, 100, 0
+        self.step[:16, 32] = 0
+        self.assertAlmostEqual(48 / 64 / 64, sharpness.in_between(self.step, least=.02))
+
+
+class Networks(unittest.TestCase):
+    def test_a_smaller_denoiser_has_a_place_in_the_larger(self):
+        larger = networks.new_unet()
+        three = {k: larger.config[k][1:] for k in ("block_out_channels", "attention_head_dim", "down_block_types")}
+        smaller = UNet2DConditionModel.from_config(
+            {**larger.config, **three, "up_block_types": larger.config["up_block_types"][:-1], "sample_size": networks.CELLS // 2})
+        networks.grow(larger, smaller)
+        for own, old in (("down_blocks.1", "down_blocks.0"), ("mid_block", "mid_block"), ("up_blocks.0", "up_blocks.0")):
+            for a, b in zip(larger.get_submodule(own).parameters(), smaller.get_submodule(old).parameters()):
+                self.assertTrue(torch.equal(a, b), own)
+
+    def test_a_lora_begins_as_nothing_and_is_kept_under_kohyas_names(self):
+        network = nn.ModuleDict({"block": nn.ModuleDict({"to_q": nn.Linear(8, 6), "conv1": nn.Conv2d(4, 4, 3, padding=1)})})
+        x, y = torch.randn(2, 8), network["block"]["to_q"]
+        before = y(x)
+        added = lora.add_lora(network, 2)
+        self.assertTrue(torch.equal(before, network["block"]["to_q"](x)))
+        with tempfile.TemporaryDirectory() as folder:
+            lora.save_kohya(added, folder + "/x.safetensors")
+            shapes = {k: list(v.shape) for k, v in load_file(folder + "/x.safetensors").items()}
+        self.assertEqual({
+            "lora_unet_block_to_q.lora_down.weight": [2, 8], "lora_unet_block_to_q.lora_up.weight": [6, 2],
+            "lora_unet_block_to_q.alpha": [], "lora_unet_block_conv1.lora_down.weight": [2, 4, 3, 3],
+            "lora_unet_block_conv1.lora_up.weight": [4, 2, 1, 1], "lora_unet_block_conv1.alpha": []}, shapes)
 
 
 if __name__ == "__main__":
