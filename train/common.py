@@ -70,5 +70,7 @@ def to_pictures(x):
 
 
 def save_grid(path, pictures, columns):
-    rows = [np.concatenate(list(pictures[i:i + columns]), 1) for i in range(0, len(pictures), columns)]
+    """Row by row; the last row is filled up with black."""
+    pictures = list(pictures) + [np.zeros_like(pictures[0])] * (-len(pictures) % columns)
+    rows = [np.concatenate(pictures[i:i + columns], 1) for i in range(0, len(pictures), columns)]
     Image.fromarray(np.concatenate(rows, 0)).save(path)

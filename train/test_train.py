@@ -5,11 +5,13 @@ import unittest
 
 import numpy as np
 import torch
+from PIL import Image
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPTokenizer
 
+import common
 import lora
 import networks
 import render
@@ -119,6 +121,15 @@ class Sharpness(unittest.TestCase):
         self.step[:, 32] = 100, 100, 0
         self.step[:16, 32] = 0
         self.assertAlmostEqual(48 / 64 / 64, sharpness.in_between(self.step, least=.02))
+
+
+class Grids(unittest.TestCase):
+    def test_last_row_is_filled_up(self):
+        with tempfile.TemporaryDirectory() as folder:
+            common.save_grid(folder + "/x.png", np.full((5, 8, 8, 3), 255, np.uint8), 3)
+            grid = np.array(Image.open(folder + "/x.png"))
+        self.assertEqual((16, 24, 3), grid.shape)
+        self.assertEqual((255, 0), (grid[8:, :16].min(), grid[8:, 16:].max()))
 
 
 class Networks(unittest.TestCase):

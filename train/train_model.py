@@ -200,7 +200,7 @@ def main():
     parser.add_argument("--latents", type=int, default=32768, help="kept at a time")
     parser.add_argument("--first", type=int, default=2048, help="computed before the first step")
     parser.add_argument("--refresh", type=int, default=6, help="a batch of new latents every so many steps")
-    parser.add_argument("--look", type=float, default=15, help="minutes between validations")
+    parser.add_argument("--look", type=float, default=30, help="minutes between validations")
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
     path = os.path.join(args.state, "model.pt")
