@@ -1,6 +1,6 @@
 /*
- * png.c - see png.h. The chunk walk is ours, bounded by the file; compression and filters are stb's, at its defaults
- * (level 8, the best of five filters a row), on which the bytes depend.
+ * png.c - see png.h: writing, and reading of texts. Compression and filters are stb's, at its defaults (level 8, the best of
+ * five filters a row), on which the bytes depend.
  */
 #include "image/png.h"
 
@@ -13,11 +13,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "image/png_chunk.h"
 
-/* PNG alone: the other decoders of stb_image are not hardened enough for files from strangers. */
+/* Of stb_image only what inflates is used: its decoders are not hardened enough for files from strangers. */
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
-#define STBI_MAX_DIMENSIONS PNG_MAX_SIDE
 #define STBI_WRITE_NO_STDIO
 #define STBIW_MALLOC  mem_plain /* stb checks some of these, and asserts others */
 #define STBIW_REALLOC mem_grow
@@ -30,38 +30,16 @@
 #include <stb/stb_image_write.h>
 
 enum {
-    SIGNATURE = 8,
-    CHUNK = 12,  /* length, type, checksum */
-    HEADER = 13, /* IHDR's data */
     MAX_KEY = 79,
     INFLATE_MOST = 1032, /* DEFLATE's largest ratio */
 };
 
-static const unsigned char signature[SIGNATURE] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n' };
-
-bool png_is(Bytes file) { return file.len >= SIGNATURE && memcmp(file.data, signature, SIGNATURE) == 0; }
-
 /* ---- writing ---- */
-
-static uint32_t crc32(const unsigned char *p, size_t n)
-{
-    uint32_t crc = 0xFFFFFFFFU;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= p[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320U : 0);
-    }
-    return ~crc;
-}
 
 static void add_u32(Str *out, uint32_t v)
 {
     char b[4] = { (char)(v >> 24), (char)(v >> 16 & 255), (char)(v >> 8 & 255), (char)(v & 255) };
     str_addn(out, b, 4);
-}
-
-static uint32_t get_u32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 /* The text in Latin-1; false when it has other characters. */
@@ -99,7 +77,7 @@ static int add_text(Str *out, const PngText *t, Err *e)
     add_u32(out, (uint32_t)data.len);
     str_add(out, plain ? "tEXt" : "iTXt");
     str_addn(out, data.s, data.len);
-    add_u32(out, crc32((const unsigned char *)out->s + start + 4, data.len + 4));
+    add_u32(out, png_crc32((const unsigned char *)out->s + start + 4, data.len + 4));
     str_release(&data);
     str_release(&latin1);
     return 0;
@@ -124,7 +102,7 @@ static uint8_t *interleave(const Image *im)
 
 int png_encode(const Image *im, const PngText *texts, size_t count, Bytes *out, Err *e)
 {
-    const size_t head = SIGNATURE + CHUNK + HEADER; /* the texts come after IHDR */
+    const size_t head = PNG_SIGNATURE + PNG_CHUNK + PNG_HEADER; /* the texts come after IHDR */
     Str plain = { 0 }, file = { 0 };
     *out = (Bytes){ 0 };
 
@@ -164,7 +142,7 @@ static int inflate(const unsigned char *p, size_t n, size_t room, Str *out, Err 
 {
     size_t most = n < room / INFLATE_MOST ? n * INFLATE_MOST : room;
     char *buf = mem_alloc(most + 1);
-    int len = n > INT_MAX ? -1 : stbi_zlib_decode_buffer(buf, (int)most, (const char *)p, (int)n);
+    int64_t len = png_inflate((Bytes){ p, n }, buf, most);
     if (len >= 0) str_addn(out, buf, (size_t)len);
     free(buf);
     return len >= 0
@@ -212,17 +190,18 @@ static bool key_is_good(const unsigned char *key, size_t len)
 }
 
 /* *room: bytes that the texts may still have. */
-static int read_text(PngTexts *out, const char *type, const unsigned char *p, size_t n, size_t *room, Err *e)
+static int read_text(PngTexts *out, const PngChunk *c, size_t *room, Err *e)
 {
+    const unsigned char *p = c->data.data;
+    size_t n = c->data.len;
     if (out->count == PNG_MAX_TEXTS) return err_set(e, "more than %d texts", PNG_MAX_TEXTS);
     if (n > *room) return err_set(e, "the texts are longer than %d bytes in all", PNG_MAX_TEXT);
-    if (crc32(p - 4, n + 4) != get_u32(p + n)) return err_set(e, "its checksum is wrong");
     const unsigned char *end = memchr(p, 0, n < MAX_KEY + 1 ? n : MAX_KEY + 1);
     if (!end || !key_is_good(p, (size_t)(end - p)))
         return err_set(e, "its key is not 1 to %d Latin-1 letters", MAX_KEY);
 
     Str text = { 0 }, key = { 0 };
-    if (text_of(type, end + 1, n - (size_t)(end + 1 - p), *room, &text, e)) {
+    if (text_of(c->type, end + 1, n - (size_t)(end + 1 - p), *room, &text, e)) {
         str_release(&text);
         return -1;
     }
@@ -239,44 +218,25 @@ int png_read_texts(Bytes png, PngTexts *out, int *w, int *h, Err *e)
 {
     size_t room = PNG_MAX_TEXT;
     *out = (PngTexts){ 0 };
-    if (!png_is(png)) return err_set(e, "not a PNG: it does not begin as one");
-
-    for (size_t at = SIGNATURE;;) {
-        if (png.len - at < CHUNK) {
-            err_set(e, "the PNG ends at byte %zu without its last chunk: truncated", png.len);
+    for (PngChunk c = { 0 }; !png_chunk_is(&c, "IEND");) {
+        if (png_chunk_next(png, &c, e)) goto fail;
+        if (png_chunk_is(&c, "IHDR")) {
+            uint32_t width = png_u32(c.data.data), height = png_u32(c.data.data + 4);
+            if (width > INT_MAX || height > INT_MAX) {
+                err_set(e, "a PNG of %ux%u pixels cannot be", width, height);
+                goto fail;
+            }
+            if (w) *w = (int)width;
+            if (h) *h = (int)height;
+        }
+        if (!png_chunk_is(&c, "tEXt") && !png_chunk_is(&c, "iTXt") && !png_chunk_is(&c, "zTXt")) continue;
+        if (png_chunk_check(&c, e)) goto fail;
+        if (read_text(out, &c, &room, e)) {
+            png_chunk_err(&c, e);
             goto fail;
         }
-        const unsigned char *p = png.data + at;
-        size_t n = get_u32(p);
-        char type[5] = { (char)p[4], (char)p[5], (char)p[6], (char)p[7], 0 };
-        if (n > png.len - at - CHUNK) {
-            err_set(e, "PNG chunk \"%s\" at byte %zu says %zu bytes, %zu are left: truncated or broken", type, at, n,
-                    png.len - at - CHUNK);
-            goto fail;
-        }
-        p += 8;
-        bool first = at == SIGNATURE;
-        if (first != (memcmp(type, "IHDR", 4) == 0) || (first && n != HEADER)) {
-            err_set(e, "PNG chunk \"%s\" of %zu bytes at byte %zu, where %s expected", type, n, at,
-                    first ? "IHDR of 13 bytes is" : "a second IHDR is not");
-            goto fail;
-        }
-        if (first && (get_u32(p) > INT_MAX || get_u32(p + 4) > INT_MAX)) {
-            err_set(e, "a PNG of %ux%u pixels cannot be", get_u32(p), get_u32(p + 4));
-            goto fail;
-        }
-        if (first && w) *w = (int)get_u32(p);
-        if (first && h) *h = (int)get_u32(p + 4);
-        if (memcmp(type, "IEND", 4) == 0) return 0;
-        bool has_text = memcmp(type, "tEXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0 || memcmp(type, "zTXt", 4) == 0;
-        if (has_text && read_text(out, type, p, n, &room, e)) {
-            char where[64];
-            snprintf(where, sizeof where, "PNG chunk \"%s\" at byte %zu", type, at);
-            err_in(e, where);
-            goto fail;
-        }
-        at += CHUNK + n;
     }
+    return 0;
 
 fail:
     png_texts_release(out);
@@ -298,34 +258,4 @@ const char *png_text(const PngTexts *t, const char *key)
     for (size_t i = 0; i < t->count; i++)
         if (strcmp(t->items[i].key, key) == 0) return t->items[i].text;
     return NULL;
-}
-
-/* RGBA becomes RGB in place; the alpha is returned. */
-static uint8_t *take_alpha(uint8_t *pixels, size_t count)
-{
-    uint8_t *alpha = mem_array(count, 1);
-    for (size_t i = 0; i < count; i++) {
-        alpha[i] = pixels[i * 4 + 3];
-        memmove(pixels + i * 3, pixels + i * 4, 3);
-    }
-    return alpha;
-}
-
-int png_decode(Bytes file, Image *out, Err *e)
-{
-    *out = (Image){ 0 };
-    int w, h, channels;
-    if (!png_is(file)) return err_set(e, "not a PNG: it does not begin as one");
-    if (file.len > INT_MAX) return err_set(e, "a PNG of %zu bytes is too large to read", file.len);
-    if (!stbi_info_from_memory(file.data, (int)file.len, &w, &h, &channels))
-        return err_set(e, "broken PNG: %s", stbi_failure_reason());
-    if (too_large(w, h))
-        return err_set(e, "a PNG of %dx%d is too large: at most %d on a side, %d pixels", w, h, PNG_MAX_SIDE,
-                       PNG_MAX_PIXELS);
-    int wanted = channels == 2 || channels == 4 ? 4 : 3;
-    uint8_t *pixels = stbi_load_from_memory(file.data, (int)file.len, &w, &h, &channels, wanted);
-    if (!pixels) return err_set(e, "broken PNG: %s", stbi_failure_reason());
-    *out = (Image){ .w = w, .h = h, .rgb = pixels };
-    if (wanted == 4) out->alpha = take_alpha(pixels, (size_t)w * (size_t)h);
-    return 0;
 }
