@@ -1,16 +1,17 @@
-/* err.c - see err.h. Control characters from hostile input are shown as '?', so that one line stays one line. */
+/* err.c - see err.h. What hostile input could do to a terminal is shown as '?', so that one line stays one line. */
 #include "base/err.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/visible.h"
+
 static void set(Err *e, ErrCode code, const char *fmt, va_list ap)
 {
     char text[sizeof e->text]; /* the arguments may point into e->text */
     vsnprintf(text, sizeof text, fmt, ap);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
+    visible_mask(text, false);
     memcpy(e->text, text, sizeof text);
     e->code = code;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "base/visible.h"
 
 enum { LONGEST = 60 }; /* bytes */
 
@@ -18,7 +19,7 @@ void slug_add(Str *out, const char *text, bool small)
         if (s.len + took > LONGEST) break;
         bool plain = code < 128 && (isalnum((int)code) || (!small && s.len && strchr("._+", (int)code)));
         if (valid && plain && small) str_addn(&s, &(char){ (char)tolower((int)code) }, 1);
-        else if (valid && (plain || code >= 0xA0)) str_addn(&s, text, took);
+        else if (valid && (plain || (code >= 0xA0 && visible(code)))) str_addn(&s, text, took);
         else if (s.len && s.s[s.len - 1] != '-') str_add(&s, "-");
         text += took;
     }

@@ -7,6 +7,8 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "base/visible.h"
 
 static const char suffix[] = ".png";
 
@@ -121,9 +123,14 @@ int name_check(const char *path, Err *e)
     if (strlen(path) > PATH_MAX_BYTES)
         return err_usage(e, "a name of %zu bytes, at most %d are expected: \"%.60s...\"", strlen(path), PATH_MAX_BYTES,
                          path);
-    for (const char *p = path; *p; p++)
-        if ((unsigned char)*p < 32 || *p == 127)
-            return err_usage(e, "\"%.200s\" has a control character (%d) in it", path, (unsigned char)*p);
+    for (size_t at = 0, left = strlen(path), took; at < left; at += took) {
+        uint32_t code;
+        bool valid;
+        took = utf8_next(path + at, left - at, &code, &valid);
+        if (valid && !visible(code))
+            return err_usage(e, "\"%.200s\" has %s character (U+%04X) in it", path,
+                             code < 0xA0 ? "a control" : "an invisible", code);
+    }
     for (const char *p = path; p;) {
         size_t len = strcspn(p, "/");
         if (len == 2 && memcmp(p, "..", 2) == 0)

@@ -4,14 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shell.h"
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
+#include "cmd/say.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "pipeline/finish.h"
-#include "pipeline/recipe.h"
 #include "pipeline/metadata.h"
+#include "pipeline/recipe.h"
 #include "weights/json.h"
 
 enum { WHOLE_PICTURE = 3 }; /* seconds that may be spent on one, to know how large its file is */
@@ -27,24 +29,13 @@ typedef struct {
     double step, decode, bytes; /* seconds a step, seconds of decoding, bytes of a file */
 } Cost;
 
-/* 'it''s' */
-static void add_quoted(Str *out, const char *text)
-{
-    str_add(out, "'");
-    for (; *text; text++) {
-        if (*text == '\'') str_add(out, "'\\''");
-        else str_addn(out, text, 1);
-    }
-    str_add(out, "'");
-}
-
 /* The picture as a command: what is not the default is in it. */
 static void command_of(const Batch *b, const Item *i, Str *out)
 {
     Job dflt;
     job_init(&dflt);
     str_add(out, "limn generate ");
-    add_quoted(out, i->job.prompt);
+    shell_add_quoted(out, i->job.prompt);
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 }, usual = { 0 };
         bool is_prompt = strcmp(o->name, "prompt") == 0;
@@ -54,9 +45,7 @@ static void command_of(const Batch *b, const Item *i, Str *out)
             if (!same && o->type == OPT_FLAG) str_addf(out, " --%s", o->name);
             else if (!same) {
                 str_addf(out, " --%s ", o->name);
-                if (strspn(str_text(&value), "0123456789.abcdefghijklmnopqrstuvwxyz_-/") == value.len && value.len)
-                    str_add(out, str_text(&value));
-                else add_quoted(out, str_text(&value));
+                shell_add(out, str_text(&value));
             }
         }
         str_release(&value);
@@ -65,7 +54,7 @@ static void command_of(const Batch *b, const Item *i, Str *out)
     Str path = { 0 };
     str_addf(&path, "%s/%s", b->names.folder, str_text(&i->file));
     str_add(out, " -o ");
-    add_quoted(out, str_text(&path));
+    shell_add_quoted(out, str_text(&path));
     str_release(&path);
     job_release(&dflt);
 }
@@ -89,13 +78,8 @@ static void print_item(const Batch *b, const Item *i, bool todo)
         str_release(&seed);
         if (i->fields.len) cJSON_AddRawToObject(event, "fields", str_text(&i->fields));
         json_add_text(event, "command", str_text(&line));
-        char *text = cJSON_PrintUnformatted(event);
-        puts(text);
-        cJSON_free(text);
-        cJSON_Delete(event);
+        say_json(event);
     } else {
-        for (size_t k = 0; k < line.len; k++)
-            if ((unsigned char)line.s[k] < 32 || line.s[k] == 127) line.s[k] = ' '; /* a line is a picture */
         puts(str_text(&line));
     }
     str_release(&line);
@@ -180,17 +164,22 @@ static void print_summary(const Batch *b, const Work *w, const Cost *cost)
     double seconds = w->steps * cost->step + w->pixels * cost->decode, bytes = w->pixels * cost->bytes;
     progress_duration(took, sizeof took, seconds);
     if (b->options->json) {
-        printf("{\"event\":\"plan\",\"folder\":");
-        cJSON *folder = cJSON_CreateString(b->names.folder);
-        char *text = cJSON_PrintUnformatted(folder);
-        printf("%s,\"pictures\":%llu,\"total\":%llu,\"there\":%llu,\"todo\":%llu,\"seconds\":%.1f,\"bytes\":%.0f}\n",
-               text, (unsigned long long)b->total, (unsigned long long)b->mine, (unsigned long long)b->there,
-               (unsigned long long)b->todo, seconds, bytes);
-        cJSON_free(text);
-        cJSON_Delete(folder);
+        char took_json[32], bytes_json[32];
+        snprintf(took_json, sizeof took_json, "%.1f", seconds);
+        snprintf(bytes_json, sizeof bytes_json, "%.0f", bytes);
+        cJSON *event = cJSON_CreateObject();
+        cJSON_AddStringToObject(event, "event", "plan");
+        json_add_text(event, "folder", b->names.folder);
+        cJSON_AddNumberToObject(event, "pictures", (double)b->total);
+        cJSON_AddNumberToObject(event, "total", (double)b->mine);
+        cJSON_AddNumberToObject(event, "there", (double)b->there);
+        cJSON_AddNumberToObject(event, "todo", (double)b->todo);
+        cJSON_AddRawToObject(event, "seconds", took_json);
+        cJSON_AddRawToObject(event, "bytes", bytes_json);
+        say_json(event);
         return;
     }
-    printf("%llu picture%s in %s", (unsigned long long)b->mine, b->mine == 1 ? "" : "s", b->names.folder);
+    say(stdout, "%llu picture%s in %s", (unsigned long long)b->mine, b->mine == 1 ? "" : "s", b->names.folder);
     if (b->shard.of > 1)
         printf(" (shard %llu of %llu)", (unsigned long long)b->shard.at, (unsigned long long)b->shard.of);
     if (b->there) printf(", %llu of them are there", (unsigned long long)b->there);

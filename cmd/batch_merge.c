@@ -7,6 +7,7 @@
 
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
+#include "cmd/say.h"
 
 typedef struct {
     Batch *b;
@@ -18,7 +19,7 @@ static void tell(Merge *m, const char *what, const Item *i, const char *why)
 {
     const Batch *b = m->b;
     if (b->options->json) return;
-    printf("%s %s/%s%s%s\n", what, b->names.folder, str_text(&i->file), why ? ": " : "", why ? why : "");
+    say(stdout, "%s %s/%s%s%s\n", what, b->names.folder, str_text(&i->file), why ? ": " : "", why ? why : "");
 }
 
 static void take(Merge *m, const Item *i)
@@ -110,7 +111,6 @@ int batch_merge(Batch *b, Err *e)
                        "without --merge draws them",
                        (unsigned long long)b->total, (unsigned long long)m.missing, (unsigned long long)m.failed,
                        (unsigned long long)m.damaged);
-    if (!b->options->quiet)
-        fprintf(stderr, "all %llu pictures are in %s\n", (unsigned long long)b->total, b->names.folder);
+    if (!b->options->quiet) say(stderr, "all %llu pictures are in %s\n", (unsigned long long)b->total, b->names.folder);
     return 0;
 }

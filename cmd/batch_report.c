@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/visible.h"
 #include "cmd/batch.h"
 #include "cmd/progress.h"
+#include "cmd/say.h"
 #include "cmd/stdout.h"
 #include "weights/json.h"
 
@@ -111,10 +113,8 @@ static void draw_line(Report *r, double at_hand)
 void report_prompt(Report *r, const char *prompt)
 {
     str_clear(&r->prompt);
-    for (; *prompt && r->prompt.len < 200; prompt++) {
-        bool control = (unsigned char)*prompt < 32 || *prompt == 127;
-        str_addn(&r->prompt, control ? " " : prompt, 1);
-    }
+    str_addf(&r->prompt, "%.200s", prompt);
+    visible_mask(r->prompt.s, false);
 }
 
 void report_step(Report *r, int done, int steps, int pictures)
@@ -123,14 +123,6 @@ void report_step(Report *r, int done, int steps, int pictures)
 }
 
 /* ---- events ---- */
-
-static void print_event(cJSON *event)
-{
-    char *text = cJSON_PrintUnformatted(event);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(event);
-}
 
 void report_plan(Report *r, const Batch *b)
 {
@@ -147,7 +139,7 @@ void report_plan(Report *r, const Batch *b)
         cJSON_AddNumberToObject(event, "total", (double)b->mine);
         cJSON_AddNumberToObject(event, "there", (double)b->there);
         cJSON_AddNumberToObject(event, "todo", (double)b->todo);
-        print_event(event);
+        say_json(event);
         fflush(stdout);
     }
     if (r->quiet || (!b->there && !b->left && !b->damaged)) return;
@@ -189,10 +181,13 @@ int report_task(Report *r, const Batch *b, const Task *t, Err *e)
         snprintf(number, sizeof number, "%.1f", seconds_left(r));
         cJSON_AddRawToObject(event, "seconds_left", number);
         cJSON_AddRawToObject(event, "picture", str_text(&t->line));
-        print_event(event);
+        say_json(event);
     } else if (r->names && !t->failed) {
         report_clear(r);
-        printf("%s/%s\n", b->names.folder, str_text(&t->item.file));
+        Str path = { 0 };
+        str_addf(&path, "%s/%s", b->names.folder, str_text(&t->item.file));
+        say_path(str_text(&path));
+        str_release(&path);
     }
     if (r->bar) draw_line(r, 0);
     return stdout_flush("what is drawn is in place, but stdout cannot be written", e);
@@ -212,13 +207,12 @@ void report_end(Report *r, const Batch *b, double seconds)
         char number[32];
         snprintf(number, sizeof number, "%.1f", seconds);
         cJSON_AddRawToObject(event, "seconds", number);
-        print_event(event);
+        say_json(event);
     }
     if (r->quiet || !r->drawn) return;
     char took[32];
     progress_duration(took, sizeof took, seconds);
-    fprintf(stderr, "%llu picture%s in %s, %s", (unsigned long long)drawn, drawn == 1 ? "" : "s", b->names.folder,
-            took);
+    say(stderr, "%llu picture%s in %s, %s", (unsigned long long)drawn, drawn == 1 ? "" : "s", b->names.folder, took);
     if (seconds > 0 && drawn)
         fprintf(stderr, ", %.*f a minute", 60 * (double)drawn / seconds < 10 ? 1 : 0, 60 * (double)drawn / seconds);
     if (r->failed) fprintf(stderr, "; %llu failed", (unsigned long long)r->failed);

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "cmd/batch.h"
+#include "cmd/say.h"
 #include "image/png.h"
 #include "image/sheet.h"
 #include "pipeline/extras.h"
@@ -102,7 +103,7 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
     for (int k = 0; k < pages && !failed && b->report.names; k++) {
         Str page = { 0 };
         sheet_path(&page, str_text(&path), k, pages);
-        puts(str_text(&page));
+        say_path(str_text(&page));
         str_release(&page);
     }
     str_release(&path);
@@ -125,7 +126,12 @@ static int write_gallery(Batch *b, const Pictures *p, Err *e)
         count++;
     }
     int failed = gallery_write(&b->folder, jobs_name(b->jobs), texts, count, e);
-    if (!failed && b->report.names) printf("%s/index.html\n", b->names.folder);
+    if (!failed && b->report.names) {
+        Str page = { 0 };
+        str_addf(&page, "%s/index.html", b->names.folder);
+        say_path(str_text(&page));
+        str_release(&page);
+    }
     for (size_t i = 0; i < count; i++) str_release(&lines[i]);
     free(lines);
     free(texts);
@@ -139,7 +145,7 @@ static int write_atlas(const Batch *b, const Pictures *p, Err *e)
     Str written = { 0 };
     for (size_t i = 0; i < p->count; i++) paths[i] = p->items[i].file;
     int failed = extras_atlas(b->options, &b->folder, paths, p->count, &written, e);
-    if (!failed && b->report.names) fputs(str_text(&written), stdout);
+    if (!failed && b->report.names) say_paths(str_text(&written));
     str_release(&written);
     free(paths);
     return failed;

@@ -9,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
+#include "cmd/say.h"
 #include "pipeline/bench.h"
 
 /* One network's results, as both reports walk them. */
@@ -158,10 +159,7 @@ static void report_json(const BenchJob *j, const BenchResult *r, const Part *par
         cJSON *list = cJSON_AddArrayToObject(root, "layers");
         for (const Part *p = parts; p->name; p++) add_layers(list, p, peak_of(r));
     }
-    char *text = cJSON_PrintUnformatted(root);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    say_json(root);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------------ */

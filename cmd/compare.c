@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "cmd/command.h"
 #include "cmd/draw.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
 #include "cmd/prompt.h"
+#include "cmd/say.h"
 #include "compare/contact.h"
 #include "compare/document.h"
 #include "compare/pictures.h"
@@ -77,26 +79,13 @@ static int choose_folder(const Job *j, Str *dir, Err *e)
     return err_set(e, "limn-compare-%05d and all before it are there; choose a folder with -o", MOST_FOLDERS);
 }
 
-/* The word as a shell reads it back. */
-static void add_quoted(Str *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
-    if (*word && !word[strspn(word, plain)]) {
-        str_add(out, word);
-        return;
-    }
-    str_add(out, "'");
-    for (; *word; word++) str_addf(out, *word == '\'' ? "'\\''" : "%c", *word);
-    str_add(out, "'");
-}
-
 static char *command_text(const Args *a)
 {
     Str s = { 0 };
     str_add(&s, "limn compare");
     for (char **p = a->argv; *p; p++) {
         str_add(&s, " ");
-        add_quoted(&s, *p);
+        shell_add(&s, *p);
     }
     return s.s;
 }
@@ -107,8 +96,8 @@ static void print_conclusions(const Conclusions *k)
 {
     for (int i = 0; i < k->section_count; i++) {
         const Section *s = &k->sections[i];
-        printf("%s%s:\n", i ? "\n" : "", s->title);
-        for (int l = 0; l < s->count; l++) printf("  %s\n", s->lines[l]);
+        say(stdout, "%s%s:\n", i ? "\n" : "", s->title);
+        for (int l = 0; l < s->count; l++) say(stdout, "  %s\n", s->lines[l]);
     }
 }
 
@@ -119,8 +108,8 @@ static void print_files(const Comparison *c, int pages)
         drawn += !c->cells[i].error;
         reused += c->cells[i].reused;
     }
-    printf("\nIn %s: report.html, %s, compare.csv, compare.json, cells (%d picture%s", c->dir,
-           pages > 1 ? "sheets" : "sheet.png", drawn, drawn == 1 ? "" : "s");
+    say(stdout, "\nIn %s: report.html, %s, compare.csv, compare.json, cells (%d picture%s", c->dir,
+        pages > 1 ? "sheets" : "sheet.png", drawn, drawn == 1 ? "" : "s");
     if (reused) printf(", %d from an earlier run", reused);
     printf(")\n");
     if (pages > 1)
@@ -142,13 +131,6 @@ static int write_all(const Comparison *c, const Conclusions *k, const cJSON *doc
     return failed ? -1 : 0;
 }
 
-static void print_json(const cJSON *doc)
-{
-    char *text = cJSON_PrintUnformatted(doc);
-    puts(text);
-    cJSON_free(text);
-}
-
 /* ---- cells ---- */
 
 static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
@@ -163,8 +145,13 @@ static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
         failed = write_all(c, &k, doc, &pages, e);
     }
     progress_clear(&t->progress);
-    if (!failed && c->base->json) print_json(doc);
-    else if (!failed) print_conclusions(&k), print_files(c, pages);
+    if (!failed && c->base->json) {
+        say_json(doc);
+        doc = NULL;
+    } else if (!failed) {
+        print_conclusions(&k);
+        print_files(c, pages);
+    }
     if (!failed && c->failed) {
         failed = err_set(e, "%d of %d cells failed; the others are in %s", c->failed, c->count, c->dir);
     }
@@ -203,8 +190,8 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
     if (!failed) failed = finish(&c, &t, command, e);
     progress_clear(&t.progress);
     if (failed && e->code == ERR_INTERRUPTED && !j->quiet)
-        fprintf(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir),
-                str_text(&dir));
+        say(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir),
+            str_text(&dir));
     comparison_release(&c);
     if (!j->output) rmdir(str_text(&dir)); /* only while there is nothing in it */
     str_release(&dir);
@@ -228,14 +215,13 @@ static int compare_pictures(const Args *a, const Job *j, const char *command, Er
     if (!failed && j->output) failed = choose_folder(j, &dir, e) || pictures_write(&p, str_text(&dir), command, e);
     if (!failed && j->json) {
         cJSON *doc = pictures_json(&p, command);
-        print_json(doc);
-        cJSON_Delete(doc);
+        say_json(doc);
     } else if (!failed) {
         Str table = { 0 };
         pictures_table(&p, &table);
-        fputs(str_text(&table), stdout);
+        say(stdout, "%s", str_text(&table));
         str_release(&table);
-        if (j->output) printf("\nIn %s: report.html, sheet.png, compare.csv, compare.json\n", str_text(&dir));
+        if (j->output) say(stdout, "\nIn %s: report.html, sheet.png, compare.csv, compare.json\n", str_text(&dir));
     }
     if (!failed && p.failed) {
         const char *first = "";

@@ -17,6 +17,7 @@
 #include "cmd/interrupt.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
+#include "cmd/say.h"
 #include "cmd/stdout.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
@@ -167,14 +168,13 @@ static int report(const Run *r, const OutputNames *n, const char *path, const Be
         cJSON_AddRawToObject(line, "settings", str_text(&settings));
         add_lines(line, "sizes", str_text(&beside->sizes));
         add_lines(line, "steps", str_text(&beside->steps));
-        char *text = cJSON_PrintUnformatted(line);
-        puts(text);
-        cJSON_free(text);
-        cJSON_Delete(line);
+        say_json(line);
         str_release(&settings);
         str_release(&seed);
     } else {
-        printf("%s\n%s%s", path, str_text(&beside->sizes), str_text(&beside->steps));
+        say_path(path);
+        say_paths(str_text(&beside->sizes));
+        say_paths(str_text(&beside->steps));
     }
     return flush(path, e);
 }
@@ -212,12 +212,13 @@ static int draw_atlas(const Run *r, Err *e)
     Str written = { 0 };
     int failed = extras_atlas(r->job, NULL, (const char *const *)r->paths, r->count, &written, e);
     if (!failed && written.len) {
-        cJSON *line = cJSON_CreateObject();
-        add_lines(line, "atlas", str_text(&written));
-        char *json = cJSON_PrintUnformatted(line);
-        printf("%s%s", r->job->json ? json : str_text(&written), r->job->json ? "\n" : "");
-        cJSON_free(json);
-        cJSON_Delete(line);
+        if (r->job->json) {
+            cJSON *line = cJSON_CreateObject();
+            add_lines(line, "atlas", str_text(&written));
+            say_json(line);
+        } else {
+            say_paths(str_text(&written));
+        }
         failed = flush("the atlas", e);
     }
     str_release(&written);
@@ -235,7 +236,7 @@ static void tell(const Run *r, double start)
     const Job *j = r->job;
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    fprintf(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
+    say(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
     int threads = omp_get_max_threads();

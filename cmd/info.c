@@ -6,25 +6,19 @@
 
 #include "base/utf8.h"
 #include "cmd/command.h"
+#include "cmd/say.h"
 #include "image/png.h"
 #include "pipeline/metadata.h"
 #include "pipeline/model.h"
 #include "weights/json.h"
 
-/* A stranger's text: control characters, which could drive the terminal, become '?'; lines are indented. */
+/* A stranger's text; its lines are indented. */
 static void put_text(const char *text, const char *indent)
 {
-    Str s = { 0 };
-    for (size_t left = strlen(text), took; left; left -= took) {
-        uint32_t code;
-        took = utf8_next(text, left, &code, NULL);
-        bool control = (code < 32 && code != '\n' && code != '\t') || (code >= 127 && code < 160);
-        utf8_put(&s, control ? '?' : code);
-        if (code == '\n') str_add(&s, indent);
-        text += took;
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        say(stdout, "%.*s\n%s", (int)n, text, text[n] ? indent : "");
     }
-    printf("%s\n", str_text(&s));
-    str_release(&s);
 }
 
 static void put_row(const char *name, const char *text)
@@ -86,10 +80,7 @@ static void describe_json(const char *path, const PngTexts *texts, int w, int h)
     for (size_t i = 0; i < texts->count; i++)
         if (!cJSON_GetObjectItemCaseSensitive(all, texts->items[i].key))
             cJSON_AddStringToObject(all, texts->items[i].key, texts->items[i].text);
-    char *text = cJSON_PrintUnformatted(root);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    say_json(root);
 }
 
 static int describe_png(const char *path, Bytes file, bool json, Err *e)
@@ -108,7 +99,7 @@ static int describe_model(const char *path, const Job *j, Err *e)
     Str text = { 0 };
     int failed = model_describe(&paths, j->json, j->width, j->height, &text, e);
     if (!failed && j->json) {
-        fputs(str_text(&text), stdout);
+        say_json_text(str_text(&text));
     } else if (!failed) {
         text.s[--text.len] = 0; /* its final newline */
         put_text(text.s, "");

@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "cmd/command.h"
+#include "cmd/say.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 #include "weights/source.h"
@@ -168,10 +169,9 @@ int cmd_list(const Args *a, Err *e)
     else
         for (const struct Topic *t = topics; t->name; t++) row(&rows, t->name, t->help);
     if (!failed && rows.array) {
-        char *text = cJSON_PrintUnformatted(rows.array);
-        puts(text);
-        cJSON_free(text);
+        say_json(rows.array);
+    } else {
+        cJSON_Delete(rows.array);
     }
-    cJSON_Delete(rows.array);
     return failed;
 }

@@ -299,7 +299,20 @@ const later = () => { clearTimeout(timer); timer = setTimeout(update, 90); };
 
 /* ---- the command of a picture ---- */
 
-const quote = (s) => /^[A-Za-z0-9_.,:\/=+-]+$/.test(s) ? s : "'" + s.replaceAll("'", "'\\''") + "'";
+/* What a terminal takes for keys or does not show, as base/visible.h has it; newlines with the character that follows. */
+const hidden = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{13430}-\u{1343f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]+/gu;
+const octal = (s) => [...new TextEncoder().encode(s)].map((b) => "\\" + b.toString(8).padStart(3, "0")).join("");
+/* A word for any POSIX shell, as base/shell.h writes it: its bytes, none of which a paste can set off. */
+function quote(s) {
+    if (/^[A-Za-z0-9_.,:\/=+-]+$/.test(s)) return s;
+    const end = /\n*$/.exec(s)[0], body = s.slice(0, s.length - end.length), whole = new RegExp(`(?:${hidden.source})(?:(?<=\\n)[^])?`, "gu");
+    let out = "'", at = 0;
+    for (const m of body.matchAll(whole)) {
+        out += body.slice(at, m.index).replaceAll("'", "'\\''") + `'"$(printf '${octal(m[0])}')"'`;
+        at = m.index + m[0].length;
+    }
+    return out + body.slice(at).replaceAll("'", "'\\''") + end + "'";
+}
 function commandWords(p) {
     const words = ["limn", "generate"], prompt = p.prompt;
     words.push(prompt.startsWith("-") || prompt === "" ? "--prompt=" + quote(prompt) : quote(prompt));

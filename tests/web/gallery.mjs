@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const [build, folder, executablePath] = process.argv.slice(2), galleryOf = build + "/tests/web/gallery_of", limn = build + "/limn";
-const COLOURS = ["red", "blue", "green"], THINGS = ["potion", "gem", "key", "star"], HOSTILE = "it's \"a\" </script><b>fish</b> $HOME `x` -- \u6c34 <!--";
+const COLOURS = ["red", "blue", "green"], THINGS = ["potion", "gem", "key", "star"], HOSTILE = "it's \"a\" </script><b>fish</b> $HOME `x` -- \u6c34 <!-- \u0003\u001b[201~\u202e.";
 
 /* ---- pictures and manifests ---- */
 
