@@ -15,4 +15,9 @@ typedef struct {
 int list_split(List *l, const char *text, Err *e);
 void list_release(List *l);
 
+enum { LIST_MOST_COUNTS = 1000 }; /* numbers that ranges may stand for */
+
+/* The same, where a value may be a range of whole numbers: "1-4" stands for 1, 2, 3, 4 and "5-20:5" for 5, 10, 15, 20. */
+int list_split_counts(List *l, const char *text, Err *e);
+
 #endif

@@ -60,11 +60,23 @@ const Cell *comparison_cell(const Comparison *c, int row, int column, int number
     return NULL;
 }
 
-int comparison_seeds(const Comparison *c, int row)
+const Cell *comparison_first(const Comparison *c, int row, int number)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->cells[i].row == row && c->cells[i].number == number) return &c->cells[i];
+    return NULL;
+}
+
+int comparison_numbers(const Comparison *c, int row)
 {
     int n = 0;
-    while (comparison_cell(c, row, 0, n)) n++;
+    while (comparison_first(c, row, n)) n++;
     return n;
+}
+
+bool comparison_is_default(const Comparison *c, const Cell *cell)
+{
+    return cell->row == c->grid.dflt[0] && cell->column == c->grid.dflt[1];
 }
 
 int comparison_image(const Comparison *c, const Cell *cell, Image *out, Err *e)
@@ -181,7 +193,23 @@ static Cell *add_cell(Comparison *c, int row, int column, int number)
     return cell;
 }
 
-/* A cell for each seed; what is wrong with it is found out, and how much work it is. */
+static bool has_seed_axis(const Grid *g)
+{
+    for (int i = 0; i < g->axis_count; i++)
+        if (strcmp(g->axes[i]->name, "seed") == 0) return true;
+    return false;
+}
+
+/* Several seeds make a better verdict; a large model takes minutes for each. */
+static int seeds_of(const Run *r, bool deterministic)
+{
+    const Grid *g = &r->c->grid;
+    if (g->seeds) return g->seeds;
+    bool cheap = g->converged && r->model && !r->model->large && !has_seed_axis(g);
+    return !deterministic || cheap ? GRID_SEVERAL_SEEDS : 1;
+}
+
+/* A cell for each prompt and seed; what is wrong with them is found out, and how much work they are. */
 static void plan_place(Run *r, int row, int column)
 {
     Comparison *c = r->c;
@@ -191,13 +219,18 @@ static void plan_place(Run *r, int row, int column)
     int failed = open_model(r, &probe, &why), evals = 0, budget = c->grid.columns[column].evaluations;
     if (!failed && budget) failed = steps_within(r->model, &probe, budget, &why);
     bool deterministic = failed || is_deterministic(&probe, r->model);
-    int seeds = c->grid.seeds ? c->grid.seeds : deterministic ? 1 : GRID_STOCHASTIC_SEEDS;
+    int seeds = seeds_of(r, deterministic), prompts = c->prompt_count ? c->prompt_count : 1;
     if (!failed) failed = evals_of(r->model, &probe, &evals, &why);
     if (evals == 0) evals = probe.steps;
-    for (int number = 0; number < seeds; number++) {
+    for (int number = 0; number < prompts * seeds; number++) {
         Cell *cell = add_cell(c, row, column, number);
         cell->deterministic = deterministic;
-        cell->seed = probe.seed + (uint64_t)number;
+        cell->prompt = number / seeds;
+        if (c->prompt_count) {
+            free(cell->job.prompt);
+            cell->job.prompt = mem_strdup(c->prompts[cell->prompt]);
+        }
+        cell->seed = probe.seed + (uint64_t)(number % seeds);
         cell->job.seed = cell->seed;
         cell->job.steps = budget ? probe.steps : cell->job.steps;
         cell->standard = !c->grid.converged && row == c->grid.against[0] && column == c->grid.against[1];
@@ -217,16 +250,59 @@ static bool varies_model(const Grid *g)
     return false;
 }
 
+/* Whether the row's sampler and schedule are those of the recipe. */
+static bool is_row_of(const Run *r, int row, const Recipe *dflt)
+{
+    Job job;
+    Recipe own;
+    Err unused;
+    grid_job(&r->c->grid, r->c->base, row, 0, &job);
+    job.steps = dflt->said.steps;
+    bool same = !recipe_make(&own, r->model, &job, NULL, &unused) && own.sampler == dflt->sampler &&
+                strcmp(own.said.schedule, dflt->said.schedule) == 0;
+    recipe_release(&own);
+    job_release(&job);
+    return same;
+}
+
+/* What the model does where nothing is said, as a line to compare with. */
+static void plan_default(Run *r)
+{
+    Grid *g = &r->c->grid;
+    Job open;
+    Recipe dflt;
+    Err unused;
+    int row = -1, column = -1;
+    if (r->c->base->axes) return;
+    job_copy(&open, r->c->base);
+    free(open.sampler);
+    free(open.schedule);
+    open.sampler = open.schedule = NULL;
+    open.eta = -1;
+    open.steps = 0;
+    if (!recipe_make(&dflt, r->model, &open, NULL, &unused)) {
+        for (int i = 0; i < g->row_count && row < 0; i++)
+            if (is_row_of(r, i, &dflt)) row = i;
+        for (int i = 0; i < g->column_count && !g->by_evaluations; i++)
+            if (atoi(g->columns[i].set[0].value) == dflt.said.steps) column = i;
+        grid_add_default(g, &dflt.said, row, column);
+    }
+    recipe_release(&dflt);
+    job_release(&open);
+}
+
 static int plan(Run *r, Err *e)
 {
     const Grid *g = &r->c->grid;
-    int most = g->seeds ? g->seeds : GRID_STOCHASTIC_SEEDS;
+    int most = g->seeds ? g->seeds : GRID_SEVERAL_SEEDS;
     if (r->c->base->seed > UINT64_MAX - (uint64_t)(most - 1))
         return err_usage(e, "--seed: %llu leaves no room for %d seeds below 2^64", (unsigned long long)r->c->base->seed,
                          most);
     if (!varies_model(g) && open_model(r, r->c->base, e)) return -1;
+    plan_default(r);
     for (int row = 0; row < g->row_count; row++)
-        for (int column = 0; column < g->column_count; column++) plan_place(r, row, column);
+        for (int column = 0; column < g->column_count; column++)
+            if (grid_has(g, row, column)) plan_place(r, row, column);
     if (!g->converged) return 0;
     int references = 0;
     for (int i = 0; i < r->c->count; i++)
@@ -527,25 +603,29 @@ static void measure_all(Comparison *c)
 
 /* ---- all of it ---- */
 
+static int draw_one(Run *r, Cell *cell, Err *e)
+{
+    int evals = 0;
+    Err unused;
+    if (r->w->cancelled && r->w->cancelled(r->w->ctx)) {
+        err_set(e, "interrupted");
+        e->code = ERR_INTERRUPTED;
+        return -1;
+    }
+    if (open_model(r, &cell->job, &unused) || evals_of(r->model, &cell->job, &evals, &unused) || evals == 0)
+        evals = cell->job.steps ? cell->job.steps : 1;
+    if (draw_cell(r, cell, evals, e)) return -1;
+    behind(r, evals + DECODING);
+    return r->c->grid.converged ? find_reference(r, cell, e) : 0;
+}
+
+/* Prompt after prompt: cells of one share their first evaluations. */
 static int draw_all(Run *r, Err *e)
 {
     Comparison *c = r->c;
-    for (int i = 0; i < c->count; i++) {
-        Cell *cell = &c->cells[i];
-        if (cell->error) continue;
-        int evals = 0;
-        Err unused;
-        if (r->w->cancelled && r->w->cancelled(r->w->ctx)) {
-            err_set(e, "interrupted");
-            e->code = ERR_INTERRUPTED;
-            return -1;
-        }
-        if (open_model(r, &cell->job, &unused) || evals_of(r->model, &cell->job, &evals, &unused) || evals == 0)
-            evals = cell->job.steps ? cell->job.steps : 1;
-        if (draw_cell(r, cell, evals, e)) return -1;
-        behind(r, evals + DECODING);
-        if (c->grid.converged && find_reference(r, cell, e)) return -1;
-    }
+    for (int prompt = 0; prompt < (c->prompt_count ? c->prompt_count : 1); prompt++)
+        for (int i = 0; i < c->count; i++)
+            if (c->cells[i].prompt == prompt && !c->cells[i].error && draw_one(r, &c->cells[i], e)) return -1;
     return 0;
 }
 

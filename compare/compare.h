@@ -19,7 +19,8 @@ typedef struct {
 } Measures;
 
 typedef struct {
-    int row, column, number; /* number: of the cell's seeds, from 0 */
+    int row, column, number; /* number: of the place's prompts and, for each, seeds, from 0 */
+    int prompt;              /* of Comparison.prompts, 0 where there is one for all */
     uint64_t seed;
     Job job;            /* completed once it was drawn */
     bool deterministic; /* it converges to a picture as steps grow */
@@ -69,6 +70,8 @@ typedef struct {
     int count;
     Reference *references;
     int reference_count;
+    char **prompts; /* [prompt_count] of --prompts; none: the base's prompt, or an axis's */
+    int prompt_count;
     char *model, *sha256; /* of the first cell's model */
     int w, h;             /* pixels of the largest cell */
     int failed;           /* cells that could not be drawn */
@@ -88,8 +91,14 @@ int comparison_image(const Comparison *c, const Cell *cell, Image *out, Err *e);
 /* NULL where the row, column and number have no cell. */
 const Cell *comparison_cell(const Comparison *c, int row, int column, int number);
 
-/* How many seeds the row's cells have. */
-int comparison_seeds(const Comparison *c, int row);
+/* The row's first of that number; NULL: it has not so many. */
+const Cell *comparison_first(const Comparison *c, int row, int number);
+
+/* How many pictures the row's places have: a seed of a prompt each. */
+int comparison_numbers(const Comparison *c, int row);
+
+/* Whether it is of the model's default sampler, schedule and steps, and shown as such. */
+bool comparison_is_default(const Comparison *c, const Cell *cell);
 
 /* Measures of a against b, all NAN before. latents may be NULL. */
 int measures_take(Measures *m, const Image *a, const Image *b, Err *e);

@@ -8,11 +8,17 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "compare/verdict.h"
 #include "scheduler/samplers.h"
+
+enum {
+    FEW_REFERENCES = 4, /* that are told one by one */
+    MANY_CELLS = 60,    /* the table and the report have room for more */
+};
 
 /* ---- words ---- */
 
-static Section *add_section(Conclusions *k, const char *title)
+Section *conclusions_add(Conclusions *k, const char *title)
 {
     k->sections = mem_grow(k->sections, ((size_t)k->section_count + 1) * sizeof *k->sections);
     Section *s = &k->sections[k->section_count++];
@@ -20,23 +26,18 @@ static Section *add_section(Conclusions *k, const char *title)
     return s;
 }
 
-static void add_text(Section *s, const Str *text)
+void section_add(Section *s, const char *fmt, ...)
 {
-    s->lines = mem_grow(s->lines, ((size_t)s->count + 1) * sizeof *s->lines);
-    s->lines[s->count++] = mem_strdup(str_text(text));
-}
-
-__attribute__((format(printf, 2, 3))) static void add_line(Section *s, const char *fmt, ...)
-{
-    char buf[1024];
-    va_list ap;
+    va_list ap, again;
     va_start(ap, fmt);
-    vsnprintf(buf, sizeof buf, fmt, ap);
+    va_copy(again, ap);
+    int len = vsnprintf(NULL, 0, fmt, ap);
+    char *line = mem_alloc((size_t)(len > 0 ? len : 0) + 1);
+    vsnprintf(line, (size_t)(len > 0 ? len : 0) + 1, fmt, again);
     va_end(ap);
-    Str text = { 0 };
-    str_add(&text, buf);
-    add_text(s, &text);
-    str_release(&text);
+    va_end(again);
+    s->lines = mem_grow(s->lines, ((size_t)s->count + 1) * sizeof *s->lines);
+    s->lines[s->count++] = line;
 }
 
 /* "euler, karras" */
@@ -70,82 +71,6 @@ static void add_cell_name(Str *out, const Comparison *c, const Cell *cell)
     if (c->grid.by_evaluations || chooses_its_steps(cell)) add_cost(out, c, cell);
 }
 
-static void add_db(Str *out, double psnr)
-{
-    if (isinf(psnr)) str_add(out, "the same pixels");
-    else str_addf(out, "%.1f dB", psnr);
-}
-
-/* ---- the target ---- */
-
-typedef enum { TARGET_PSNR, TARGET_SSIM, TARGET_RMSE } TargetMeasure;
-
-/* How much better than the target, in its own unit; negative: worse. */
-static double margin(const Measures *m, TargetMeasure measure, double target)
-{
-    return measure == TARGET_PSNR   ? m->psnr - target
-           : measure == TARGET_SSIM ? m->ssim - target
-                                    : target - m->latent_rmse;
-}
-
-/* The worst of the place's seeds; NAN: not measured, or it is what the others are measured against. */
-static double place_margin(const Comparison *c, int row, int column, TargetMeasure measure, double target,
-                           const Cell **first)
-{
-    double worst = NAN;
-    *first = comparison_cell(c, row, column, 0);
-    for (int n = 0;; n++) {
-        const Cell *cell = comparison_cell(c, row, column, n);
-        if (!cell) return worst;
-        if (cell->error || cell->standard) return NAN;
-        double m = margin(&cell->m, measure, target);
-        if (isnan(m)) return NAN;
-        worst = isnan(worst) || m < worst ? m : worst;
-    }
-}
-
-static bool cheaper(const Cell *a, double margin_a, const Cell *b, double margin_b)
-{
-    if (a->cost.evaluations != b->cost.evaluations) return a->cost.evaluations < b->cost.evaluations;
-    return margin_a > margin_b;
-}
-
-static void conclude_target(Conclusions *k, const Comparison *c)
-{
-    const char *text = c->base->target, *value = strchr(text, ':') + 1;
-    TargetMeasure measure = *text == 'p' ? TARGET_PSNR : *text == 's' ? TARGET_SSIM : TARGET_RMSE;
-    double target = strtod(value, NULL), best_margin = NAN, nearest_margin = NAN;
-    const Cell *best = NULL, *nearest = NULL;
-    for (int row = 0; row < c->grid.row_count; row++) {
-        for (int column = 0; column < c->grid.column_count; column++) {
-            const Cell *cell;
-            double m = place_margin(c, row, column, measure, target, &cell);
-            if (isnan(m)) continue;
-            if (!nearest || m > nearest_margin) nearest = cell, nearest_margin = m;
-            if (m >= 0 && (!best || cheaper(cell, m, best, best_margin))) best = cell, best_margin = m;
-        }
-    }
-    k->best[0] = best ? best->row : -1;
-    k->best[1] = best ? best->column : -1;
-    k->nearest[0] = nearest ? nearest->row : -1;
-    k->nearest[1] = nearest ? nearest->column : -1;
-    if (!nearest) return;
-
-    Str title = { 0 }, line = { 0 };
-    const Cell *told = best ? best : nearest;
-    int seeds = comparison_seeds(c, told->row);
-    str_addf(&title, "Cheapest within %s", text);
-    if (seeds > 1) str_addf(&title, " on each of %d seeds", seeds);
-    if (!best) str_add(&line, "none; the nearest is ");
-    add_cell_name(&line, c, told);
-    str_addf(&line, ": %d evaluation%s, ", told->cost.evaluations, told->cost.evaluations == 1 ? "" : "s");
-    add_db(&line, told->m.psnr);
-    str_addf(&line, ", SSIM %.3f, %.2f s", told->m.ssim, told->cost.seconds);
-    add_text(add_section(k, str_text(&title)), &line);
-    str_release(&title);
-    str_release(&line);
-}
-
 /* ---- the order of convergence ---- */
 
 /* The columns are step counts (or evaluations). */
@@ -167,7 +92,7 @@ static double place_error(const Comparison *c, int row, int column, double *step
         sum += cell->m.latent_rmse * cell->m.latent_rmse;
         *steps = cell->job.steps;
     }
-    return sqrt(sum / n);
+    return n ? sqrt(sum / n) : NAN;
 }
 
 /* The slope of log error over log steps, by least squares over the columns where the error can be known. */
@@ -192,18 +117,18 @@ static void conclude_order(Conclusions *k, const Comparison *c)
     Section *s = NULL;
     for (int row = 0; row < c->grid.row_count; row++) {
         RowFinding *f = &k->rows[row];
-        const Cell *cell = comparison_cell(c, row, 0, 0);
+        const Cell *cell = comparison_first(c, row, 0);
         const Sampler *sampler = cell->job.sampler ? sampler_find(cell->job.sampler) : NULL;
         f->claimed = sampler ? sampler->order : 0;
-        if (!c->grid.converged || !f->deterministic || chooses_its_steps(cell)) continue;
+        if (!c->grid.converged || !columns_are_steps(c) || !f->deterministic || chooses_its_steps(cell)) continue;
         observe_order(f, c, row);
         if (isnan(f->order)) continue;
-        if (!s) s = add_section(k, "Observed order of convergence (error of the latent ~ steps^-order)");
+        if (!s) s = conclusions_add(k, "Observed order of convergence (error of the latent ~ steps^-order)");
         Str line = { 0 };
         add_row_name(&line, c, row);
         str_addf(&line, ": %.1f from %s to %s", f->order, c->grid.columns[f->from].label, c->grid.columns[f->to].label);
         if (f->claimed) str_addf(&line, "; in the limit %s is of order %d", sampler->name, f->claimed);
-        add_text(s, &line);
+        section_add(s, "%s", str_text(&line));
         str_release(&line);
     }
 }
@@ -227,7 +152,7 @@ typedef struct {
 static int read_row(RowPictures *p, const Comparison *c, int row, Err *e)
 {
     p->columns = c->grid.column_count;
-    p->seeds = comparison_seeds(c, row);
+    p->seeds = comparison_numbers(c, row);
     size_t n = (size_t)p->columns * (size_t)p->seeds;
     p->images = mem_array(n + 1, sizeof *p->images);
     p->cells = mem_array(n + 1, sizeof *p->cells);
@@ -245,27 +170,39 @@ static void release_row(RowPictures *p)
     free(p->cells);
 }
 
+/* The column before that has pictures of the row; -1: none. */
+static int column_before(const RowPictures *p, int column)
+{
+    do column--;
+    while (column >= 0 && !p->cells[column * p->seeds]);
+    return column;
+}
+
+/* Whether a picture looks like all of its seed in later columns, and like the converged one where that is known. */
+static bool is_settled(const RowPictures *p, int column, int n, bool known)
+{
+    const Image *im = &p->images[column * p->seeds + n];
+    const Cell *cell = p->cells[column * p->seeds + n];
+    bool still = im->rgb != NULL;
+    if (still && known) still = cell->m.psnr >= VISIBLE_PSNR && !(cell->m.ssim < VISIBLE_SSIM);
+    for (int later = column + 1; later < p->columns && still; later++) {
+        const Image *other = &p->images[later * p->seeds + n];
+        if (p->cells[later * p->seeds + n]) still = other->rgb && same_to_the_eye(im, other);
+    }
+    return still;
+}
+
 /*
  * The first column whose pictures are, for each seed, the same to the eye as all that come after, and as the converged one.
  * Without a converged picture the last column shows nothing: there is no later one.
  */
-static void find_settled(RowFinding *f, const Comparison *c, const RowPictures *p)
+static void find_settled(RowFinding *f, const Comparison *c, int row, const RowPictures *p)
 {
-    bool known = c->grid.converged && p->cells[0]->reference >= 0;
-    f->settled = -1;
-    for (int column = known ? p->columns - 1 : p->columns - 2; column >= 0; column--) {
-        bool still = true;
-        for (int n = 0; n < p->seeds && still; n++) {
-            const Image *im = &p->images[column * p->seeds + n];
-            const Cell *cell = p->cells[column * p->seeds + n];
-            still = im->rgb != NULL;
-            if (still && known) still = cell->m.psnr >= VISIBLE_PSNR && !(cell->m.ssim < VISIBLE_SSIM);
-            for (int later = column + 1; later < p->columns && still; later++) {
-                const Image *other = &p->images[later * p->seeds + n];
-                still = other->rgb && same_to_the_eye(im, other);
-            }
-        }
-        if (!still) return;
+    bool known = c->grid.converged && comparison_first(c, row, 0)->reference >= 0;
+    int last = column_before(p, p->columns);
+    for (int column = known ? last : column_before(p, last); column >= 0; column = column_before(p, column)) {
+        for (int n = 0; n < p->seeds; n++)
+            if (!is_settled(p, column, n, known)) return;
         f->settled = column;
     }
 }
@@ -274,10 +211,10 @@ static void find_settled(RowFinding *f, const Comparison *c, const RowPictures *
 static void find_changes(RowFinding *f, const RowPictures *p)
 {
     for (int column = 0; column < p->columns; column++) {
+        int before = p->cells[column * p->seeds] ? column_before(p, column) : -1, n = 0;
         double sum = 0;
-        int n = 0;
-        for (; n < p->seeds && column; n++) {
-            const Image *a = &p->images[column * p->seeds + n], *b = &p->images[(column - 1) * p->seeds + n];
+        for (; n < p->seeds && before >= 0; n++) {
+            const Image *a = &p->images[column * p->seeds + n], *b = &p->images[before * p->seeds + n];
             Err unused;
             if (!a->rgb || !b->rgb || measure_check(a, b, &unused)) break;
             sum += measure_psnr(a, b);
@@ -286,7 +223,7 @@ static void find_changes(RowFinding *f, const RowPictures *p)
     }
 }
 
-/* Means over all pairs of seeds. */
+/* Means over all pairs of seeds of a prompt. */
 static void find_spread(RowFinding *f, const RowPictures *p)
 {
     for (int column = 0; column < p->columns; column++) {
@@ -296,7 +233,7 @@ static void find_spread(RowFinding *f, const RowPictures *p)
             for (int b = a + 1; b < p->seeds; b++) {
                 const Image *x = &p->images[column * p->seeds + a], *y = &p->images[column * p->seeds + b];
                 const Cell *cx = p->cells[column * p->seeds + a], *cy = p->cells[column * p->seeds + b];
-                if (!x->rgb || !y->rgb || cx->len != cy->len) continue;
+                if (!x->rgb || !y->rgb || cx->len != cy->len || cx->prompt != cy->prompt) continue;
                 sum[0] += measure_rmse(cx->latent, cy->latent, cx->len);
                 sum[1] += measure_psnr(x, y);
                 sum[2] += measure_ssim(x, y);
@@ -314,7 +251,7 @@ static int look_at_rows(Conclusions *k, const Comparison *c, Err *e)
         RowFinding *f = &k->rows[row];
         int failed = read_row(&p, c, row, e);
         if (!failed) {
-            if (columns_are_steps(c)) find_settled(f, c, &p);
+            if (columns_are_steps(c)) find_settled(f, c, row, &p);
             if (columns_are_steps(c)) find_changes(f, &p);
             find_spread(f, &p);
         }
@@ -330,20 +267,23 @@ static void conclude_settled(Conclusions *k, const Comparison *c)
     if (!columns_are_steps(c) || c->grid.column_count < 2) return;
     snprintf(title, sizeof title, "No longer changes visibly (PSNR %g dB and SSIM %g or more to all that follow)",
              VISIBLE_PSNR, VISIBLE_SSIM);
-    Section *s = add_section(k, title);
+    Section *s = conclusions_add(k, title);
     for (int row = 0; row < c->grid.row_count; row++) {
         const RowFinding *f = &k->rows[row];
         const Cell *cell = f->settled >= 0 ? comparison_cell(c, row, f->settled, 0) : NULL;
         Str line = { 0 };
+        if (c->grid.rows[row].extra) continue; /* it has one step count */
         add_row_name(&line, c, row);
         str_add(&line, line.len ? ": " : "");
         if (cell) {
             str_addf(&line, "from %s", c->grid.columns[f->settled].label);
             add_cost(&line, c, cell);
         } else {
-            str_addf(&line, "not up to %s", c->grid.columns[c->grid.column_count - 1].label);
+            int last = c->grid.column_count - 1;
+            while (last && !comparison_cell(c, row, last, 0)) last--;
+            str_addf(&line, "not up to %s", c->grid.columns[last].label);
         }
-        add_text(s, &line);
+        section_add(s, "%s", str_text(&line));
         str_release(&line);
     }
 }
@@ -355,20 +295,21 @@ static void conclude_spread(Conclusions *k, const Comparison *c)
         const RowFinding *f = &k->rows[row];
         if (f->deterministic) continue;
         if (!s)
-            s = add_section(
+            s = conclusions_add(
                 k, "Draw fresh noise: there is no picture that they converge to, so nothing is measured against "
                    "one; the spread over seeds instead");
-        for (int column = 0; column < c->grid.column_count; column++) {
+        for (int column = 0, before = -1; column < c->grid.column_count; column++) {
             Str line = { 0 };
+            if (!comparison_cell(c, row, column, 0)) continue;
             const double *v = &f->spread[column * 3];
             add_row_name(&line, c, row);
             str_addf(&line, "%s%s: ", line.len ? ", " : "", c->grid.columns[column].label);
             if (isnan(v[0])) str_add(&line, "one seed shows no spread (--seeds 3)");
             else str_addf(&line, "latent RMSE %.3f, %.1f dB, SSIM %.3f between seeds", v[0], v[1], v[2]);
-            if (column && !isnan(f->change[column]))
-                str_addf(&line, "; the same seed is %.1f dB from %s", f->change[column],
-                         c->grid.columns[column - 1].label);
-            add_text(s, &line);
+            if (before >= 0 && !isnan(f->change[column]))
+                str_addf(&line, "; the same seed is %.1f dB from %s", f->change[column], c->grid.columns[before].label);
+            before = column;
+            section_add(s, "%s", str_text(&line));
             str_release(&line);
         }
     }
@@ -376,30 +317,68 @@ static void conclude_spread(Conclusions *k, const Comparison *c)
 
 /* ---- references and failures ---- */
 
+static void tell_reference(Section *s, const Comparison *c, const Reference *f)
+{
+    const double *change = f->cost.change;
+    unsigned long long seed = f->seed;
+    if (f->cell >= 0) {
+        Str line = { 0 };
+        add_cell_name(&line, c, &c->cells[f->cell]);
+        section_add(s, "%s, seed %llu", str_text(&line), seed);
+        str_release(&line);
+    } else if (f->error) {
+        section_add(s, "seed %llu: no converged picture: %s", seed, f->error);
+    } else {
+        section_add(s,
+                    "the converged picture of seed %llu: " REFERENCE_SAMPLER
+                    ", %.0f steps from sigma %.4g; %s: half the steps give %.1f dB, latent RMSE %.5f",
+                    seed, change[CHANGE_STEPS], f->start.sigma,
+                    change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care",
+                    change[CHANGE_PSNR], change[CHANGE_RMSE]);
+    }
+}
+
+/* Many in one line, and those that need care. */
 static void conclude_references(Conclusions *k, const Comparison *c)
 {
-    Section *s = c->reference_count ? add_section(k, "Measured against") : NULL;
+    Section *s = c->reference_count ? conclusions_add(k, "Measured against") : NULL;
+    double least = INFINITY, steps = 0;
+    int good = 0;
     for (int i = 0; i < c->reference_count; i++) {
         const Reference *f = &c->references[i];
-        const double *change = f->cost.change;
-        if (f->cell >= 0) {
-            Str line = { 0 };
-            add_cell_name(&line, c, &c->cells[f->cell]);
-            str_addf(&line, ", seed %llu", (unsigned long long)f->seed);
-            add_text(s, &line);
-            str_release(&line);
+        bool care = f->cell >= 0 || f->error || f->cost.change[CHANGE_CONVERGED] <= 0;
+        if (c->reference_count <= FEW_REFERENCES || care) {
+            tell_reference(s, c, f);
             continue;
         }
-        if (f->error) {
-            add_line(s, "seed %llu: no converged picture: %s", (unsigned long long)f->seed, f->error);
-            continue;
-        }
-        add_line(s,
-                 "the converged picture of seed %llu: " REFERENCE_SAMPLER
-                 ", %.0f steps from sigma %.4g; %s: half the steps give %.1f dB, latent RMSE %.5f",
-                 (unsigned long long)f->seed, change[CHANGE_STEPS], f->start.sigma,
-                 change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care",
-                 change[CHANGE_PSNR], change[CHANGE_RMSE]);
+        good++;
+        least = fmin(least, f->cost.change[CHANGE_PSNR]);
+        steps = fmax(steps, f->cost.change[CHANGE_STEPS]);
+    }
+    if (good)
+        section_add(s,
+                    "%d converged pictures, of each seed and prompt: " REFERENCE_SAMPLER
+                    ", up to %.0f steps; half the steps give %.1f dB or more",
+                    good, steps, least);
+}
+
+/* Where one of the cells is the measure of the others nothing is recommended; how far they are from it is told. */
+static void conclude_distances(Conclusions *k, const Comparison *c)
+{
+    Section *s = NULL;
+    if (c->grid.converged || c->count > MANY_CELLS) return;
+    for (int i = 0; i < c->count; i++) {
+        const Cell *cell = &c->cells[i];
+        if (cell->standard || isnan(cell->m.psnr)) continue;
+        if (!s) s = conclusions_add(k, "How far the others are from it");
+        Str line = { 0 };
+        add_cell_name(&line, c, cell);
+        if (c->base->seeds > 1) str_addf(&line, ", seed %llu", (unsigned long long)cell->seed);
+        if (isinf(cell->m.psnr)) str_add(&line, ": the same pixels");
+        else str_addf(&line, ": %.1f dB", cell->m.psnr);
+        if (!isnan(cell->m.ssim)) str_addf(&line, ", SSIM %.3f", cell->m.ssim);
+        section_add(s, "%s", str_text(&line));
+        str_release(&line);
     }
 }
 
@@ -410,11 +389,10 @@ static void conclude_failures(Conclusions *k, const Comparison *c)
         const Cell *cell = &c->cells[i];
         const char *why = cell->error ? cell->error : cell->note;
         if (!why) continue;
-        if (!s) s = add_section(k, c->failed ? "Failed" : "Not measured");
+        if (!s) s = conclusions_add(k, c->failed ? "Failed" : "Not measured");
         Str line = { 0 };
         add_cell_name(&line, c, cell);
-        str_addf(&line, ", seed %llu: %s", (unsigned long long)cell->seed, why);
-        add_text(s, &line);
+        section_add(s, "%s, seed %llu: %s", str_text(&line), (unsigned long long)cell->seed, why);
         str_release(&line);
     }
 }
@@ -422,10 +400,10 @@ static void conclude_failures(Conclusions *k, const Comparison *c)
 int conclude(Conclusions *k, const Comparison *c, Err *e)
 {
     size_t columns = (size_t)c->grid.column_count;
-    *k = (Conclusions){ .row_count = c->grid.row_count, .best = { -1, -1 }, .nearest = { -1, -1 } };
+    *k = (Conclusions){ .row_count = c->grid.row_count };
     k->rows = mem_array((size_t)k->row_count, sizeof *k->rows);
     for (int row = 0; row < k->row_count; row++) {
-        const Cell *first = comparison_cell(c, row, 0, 0);
+        const Cell *first = comparison_first(c, row, 0);
         RowFinding *f = &k->rows[row];
         *f = (RowFinding){ .deterministic = first->deterministic, .order = NAN, .settled = -1 };
         f->spread = mem_array(3 * columns, sizeof *f->spread);
@@ -433,11 +411,12 @@ int conclude(Conclusions *k, const Comparison *c, Err *e)
         for (size_t i = 0; i < columns; i++) f->change[i] = NAN;
     }
     if (look_at_rows(k, c, e)) return -1;
+    verdict_add(k, c);
     conclude_references(k, c);
-    conclude_target(k, c);
     conclude_settled(k, c);
     conclude_order(k, c);
     conclude_spread(k, c);
+    conclude_distances(k, c);
     conclude_failures(k, c);
     return 0;
 }

@@ -1,11 +1,12 @@
 /*
- * conclude.h - what the measures mean, in words: the cheapest cell within the target, from where on a sampler changes nothing
+ * conclude.h - what the measures mean, in words: what to use, from where on a sampler changes nothing
  * that can be seen, the order of convergence that was observed, the spread of those that draw fresh noise.
  */
 #ifndef LIMN_COMPARE_CONCLUDE_H
 #define LIMN_COMPARE_CONCLUDE_H
 
 #include "compare/compare.h"
+#include "compare/interval.h"
 
 /*
  * Two pictures differ visibly when their PSNR is under VISIBLE_PSNR or their SSIM under VISIBLE_SSIM: flickering from one to
@@ -25,16 +26,28 @@ typedef struct {
 } RowFinding;
 
 typedef struct {
-    char *title;  /* "Cheapest within psnr:35" */
+    char *title;
     char **lines; /* one finding each */
     int count;
+    bool verdict; /* it says what to use */
 } Section;
+
+/* The pictures of one choice of sampler, schedule and steps: of all seeds, prompts and other cases. */
+typedef struct {
+    const Cell *cell; /* the first of them; NULL: nothing was measured */
+    int count;        /* pictures */
+    int reached;      /* of them that are within the target */
+    Interval measure; /* of the target's measure */
+    double worst;
+    double evaluations, seconds, psnr, ssim; /* means */
+} Candidate;
 
 typedef struct {
     RowFinding *rows; /* [row_count] */
     int row_count;
-    int best[2];    /* row and column of the cheapest within the target; -1: none */
-    int nearest[2]; /* then the nearest to it; -1: nothing was measured */
+    Candidate best;    /* the cheapest that is within the target on each picture */
+    Candidate nearest; /* where there is none: the nearest to it */
+    Candidate dflt;    /* the model's default */
     Section *sections;
     int section_count;
 } Conclusions;
@@ -42,5 +55,12 @@ typedef struct {
 /* Reads pictures again, so it can fail. conclusions_release() also then. */
 int conclude(Conclusions *k, const Comparison *c, Err *e);
 void conclusions_release(Conclusions *k);
+
+/* Whether the cell is of the choice that is recommended. */
+bool conclusions_recommend(const Conclusions *k, const Comparison *c, const Cell *cell);
+
+/* A section, and lines of it. */
+Section *conclusions_add(Conclusions *k, const char *title);
+__attribute__((format(printf, 2, 3))) void section_add(Section *s, const char *fmt, ...);
 
 #endif

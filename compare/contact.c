@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "compare/verdict.h"
 #include "image/sheet.h"
 
 typedef struct {
@@ -22,12 +23,14 @@ typedef struct {
 
 static void add_caption(Str *out, const Contact *x, const Cell *cell)
 {
+    if (comparison_is_default(x->c, cell)) str_add(out, "default: ");
     if (cell->standard) str_add(out, "reference");
     else if (isinf(cell->m.psnr)) str_add(out, "same pixels");
     else if (!isnan(cell->m.psnr)) str_addf(out, "%.1f dB", cell->m.psnr);
     else if (!cell->deterministic) str_add(out, "fresh noise");
     else if (cell->note) str_add(out, "not measured");
-    str_addf(out, "%s%d ev", out->len ? " \u00b7 " : "", cell->cost.evaluations);
+    if (comparison_is_default(x->c, cell) && cell->w < 200) return; /* there is no room for more */
+    str_addf(out, "%s%d ev", out->len && !str_ends(out->s, " ") ? " \u00b7 " : "", cell->cost.evaluations);
     if (cell->w >= 200) str_addf(out, " \u00b7 %.2f s", cell->cost.seconds);
     if (x->c->grid.by_evaluations) str_addf(out, " \u00b7 %d st", cell->job.steps);
 }
@@ -69,35 +72,48 @@ static int picture(void *ctx, int line, int column, SheetCell *out, Err *e)
         return 0;
     }
     add_caption(&out->caption, x, cell);
-    out->marked = cell->standard || (row == x->k->best[0] && column == x->k->best[1]);
+    out->marked = cell->standard || conclusions_recommend(x->k, x->c, cell);
     return comparison_image(x->c, cell, &out->image, e);
+}
+
+/* "euler\nkarras\nseed 2\na blue key": what tells the line from its neighbours. */
+static char *line_label(const Comparison *c, int row, const Cell *cell, bool several)
+{
+    Str label = { 0 };
+    str_add(&label, c->grid.rows[row].label);
+    if (c->prompt_count > 1) str_addf(&label, "%s%s", label.len ? "\n" : "", c->prompts[cell->prompt]);
+    if (several) str_addf(&label, "%sseed %llu", label.len ? "\n" : "", (unsigned long long)cell->seed);
+    return label.s ? label.s : mem_strdup("");
 }
 
 static void add_lines(Contact *x)
 {
     for (int row = 0; row < x->c->grid.row_count; row++) {
-        int seeds = comparison_seeds(x->c, row);
-        for (int n = 0; n < seeds; n++) {
-            Str label = { 0 };
-            str_add(&label, x->c->grid.rows[row].label);
-            if (seeds > 1)
-                str_addf(&label, "%sseed %llu", label.len ? "\n" : "",
-                         (unsigned long long)comparison_cell(x->c, row, 0, n)->seed);
+        const Cell *cell, *first = comparison_first(x->c, row, 0), *next = comparison_first(x->c, row, 1);
+        bool several = next && next->seed != first->seed;
+        for (int n = 0; (cell = comparison_first(x->c, row, n)); n++) {
             x->lines = mem_grow(x->lines, ((size_t)x->count + 1) * sizeof *x->lines);
-            x->lines[x->count++] = (struct Line){ row, n, label.s ? label.s : mem_strdup("") };
+            x->lines[x->count++] = (struct Line){ row, n, line_label(x->c, row, cell, several) };
         }
     }
 }
 
-/* "sprites · 128×128 · seed 1 · framed: the cheapest within psnr:35" */
+/* "sprites · 128×128 · seed 1 · framed: what to use (PSNR 35 dB or more)" */
 static void add_subtitle(Str *out, const Comparison *c, const Conclusions *k)
 {
     const Job *j = &c->cells[0].job;
     str_addf(out, "%s", c->model);
     if (c->w) str_addf(out, " \u00b7 %d\u00d7%d", c->w, c->h);
-    str_addf(out, " \u00b7 seed %llu", (unsigned long long)c->base->seed);
+    uint64_t last = c->base->seed;
+    for (int i = 0; i < c->count; i++)
+        if (c->cells[i].seed > last) last = c->cells[i].seed;
+    str_addf(out, last > c->base->seed ? " \u00b7 seeds %llu to %llu" : " \u00b7 seed %llu",
+             (unsigned long long)c->base->seed, (unsigned long long)last);
     if (j->cfg_scale >= 0 && c->grid.converged) str_addf(out, " \u00b7 guidance %g", j->cfg_scale);
-    if (k->best[0] >= 0) str_addf(out, " \u00b7 framed: the cheapest within %s", c->base->target);
+    if (!k->best.cell) return;
+    str_add(out, " \u00b7 framed: what to use (");
+    verdict_target(out, c->base->target);
+    str_add(out, ")");
 }
 
 int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
@@ -116,7 +132,8 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
     }
     for (int i = 0; i < g->column_count; i++) columns[i] = g->columns[i].label;
     columns[g->column_count] = "converged";
-    str_add(&title, *c->base->prompt ? c->base->prompt : "limn compare");
+    if (c->prompt_count > 1) str_addf(&title, "limn compare, %d prompts", c->prompt_count);
+    else str_add(&title, c->prompt_count ? c->prompts[0] : *c->base->prompt ? c->base->prompt : "limn compare");
     for (char *p = title.s; *p; p++)
         if (*p == '\n') *p = ' ';
     add_subtitle(&subtitle, c, k);

@@ -181,7 +181,8 @@ static cJSON *cell_json(const Comparison *c, const Cell *cell, const Conclusions
     add_text_or_null(o, "key", drawn ? cell->key : NULL);
     cJSON_AddBoolToObject(o, "deterministic", cell->deterministic);
     cJSON_AddBoolToObject(o, "standard", cell->standard);
-    cJSON_AddBoolToObject(o, "best", cell->row == k->best[0] && cell->column == k->best[1]);
+    cJSON_AddBoolToObject(o, "best", conclusions_recommend(k, c, cell));
+    cJSON_AddBoolToObject(o, "default", comparison_is_default(c, cell));
     if (cell->reference >= 0) cJSON_AddNumberToObject(o, "reference", cell->reference);
     else cJSON_AddNullToObject(o, "reference");
     add_text_or_null(o, "error", cell->error);
@@ -246,6 +247,7 @@ static void add_sections(cJSON *to, const Conclusions *k)
     for (int i = 0; i < k->section_count; i++) {
         cJSON *s = cJSON_CreateObject();
         json_add_text(s, "title", k->sections[i].title);
+        cJSON_AddBoolToObject(s, "verdict", k->sections[i].verdict);
         cJSON *lines = cJSON_AddArrayToObject(s, "lines");
         for (int l = 0; l < k->sections[i].count; l++) {
             Str valid = { 0 };
@@ -255,6 +257,29 @@ static void add_sections(cJSON *to, const Conclusions *k)
         }
         cJSON_AddItemToArray(list, s);
     }
+}
+
+/* A choice as numbers; null: there is none. */
+static void add_candidate(cJSON *to, const char *key, const Candidate *x)
+{
+    if (!x->cell) {
+        cJSON_AddNullToObject(to, key);
+        return;
+    }
+    cJSON *o = cJSON_AddObjectToObject(to, key);
+    add_value(o, &x->cell->job, option("sampler"));
+    add_value(o, &x->cell->job, option("schedule"));
+    add_value(o, &x->cell->job, option("steps"));
+    document_add_number(o, "pictures", x->count);
+    document_add_number(o, "reached", x->reached);
+    document_add_number(o, "mean", x->measure.mean);
+    document_add_number(o, "low", x->measure.low);
+    document_add_number(o, "high", x->measure.high);
+    document_add_number(o, "worst", x->worst);
+    document_add_number(o, "evaluations", x->evaluations);
+    document_add_number(o, "seconds", x->seconds);
+    document_add_number(o, "psnr", x->psnr);
+    document_add_number(o, "ssim", x->ssim);
 }
 
 /* The options that all cells share, as the first that was drawn has them. */
@@ -304,6 +329,10 @@ cJSON *document_json(const Comparison *c, const Conclusions *k, const char *comm
     cJSON *references = cJSON_AddArrayToObject(root, "references"), *cells = cJSON_AddArrayToObject(root, "cells");
     for (int i = 0; i < c->reference_count; i++) cJSON_AddItemToArray(references, reference_json(c, &c->references[i]));
     for (int i = 0; i < c->count; i++) cJSON_AddItemToArray(cells, cell_json(c, &c->cells[i], k));
+    cJSON *verdict = cJSON_AddObjectToObject(root, "verdict");
+    add_candidate(verdict, "use", &k->best);
+    add_candidate(verdict, "nearest", &k->nearest);
+    add_candidate(verdict, "default", &k->dflt);
     add_sections(root, k);
     return root;
 }

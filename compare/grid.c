@@ -2,6 +2,7 @@
 #include "compare/grid.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,10 +79,21 @@ static int check_value(const Option *o, const char *value, Err *e)
 
 /* ---- samplers, schedules and steps ---- */
 
+/* "all": those that draw with the sigmas of any schedule; dpm_adaptive, which chooses its own steps, has no column. */
+static int split_samplers(List *l, const char *names, Err *e)
+{
+    Str all = { 0 };
+    for (const Sampler *s = samplers; s->name; s++)
+        if (!s->adaptive && !s->cfg_pp) str_addf(&all, "%s%s", all.len ? "," : "", s->name);
+    int failed = list_split(l, strcmp(names, "all") == 0 ? str_text(&all) : names, e);
+    str_release(&all);
+    return failed;
+}
+
 static int add_solvers(Grid *g, const char *names, const char *spacings, Err *e)
 {
     List a = { 0 }, b = { 0 };
-    int failed = list_split(&a, names, e) || (spacings && list_split(&b, spacings, e));
+    int failed = split_samplers(&a, names, e) || (spacings && list_split(&b, spacings, e));
     for (int i = 0; i < a.count && !failed; i++) {
         const char *own = NULL; /* a name that brings its schedule has no other */
         sampler_split(a.items[i], &own);
@@ -106,7 +118,7 @@ static int add_solvers(Grid *g, const char *names, const char *spacings, Err *e)
 static int add_step_counts(Grid *g, const char *counts, Err *e)
 {
     List l;
-    int failed = list_split(&l, counts, e);
+    int failed = list_split_counts(&l, counts, e);
     for (int i = 0; i < l.count && !failed; i++) {
         Choice *c = add_choice(&g->columns, &g->column_count);
         if (g->by_evaluations) {
@@ -148,7 +160,8 @@ static bool may_be_axis(const Option *o) { return o->picture || o == option("mod
 static int add_values(Grid *g, const Option *o, const char *values, bool rows, Err *e)
 {
     List l;
-    int failed = list_split(&l, values, e);
+    bool whole = o->type == OPT_INT || o->type == OPT_SEED;
+    int failed = whole ? list_split_counts(&l, values, e) : list_split(&l, values, e);
     for (int i = 0; i < l.count && !failed; i++) {
         failed = check_value(o, l.items[i], e);
         Choice *c = rows ? add_choice(&g->rows, &g->row_count) : add_choice(&g->columns, &g->column_count);
@@ -164,7 +177,7 @@ static int free_axes(Grid *g, const Job *j, Err *e)
     const Option *axis[2] = { NULL };
     int count = 0;
     bool steps = j->step_counts != NULL; /* --steps 20 holds for all cells */
-    if (j->samplers || j->schedules || (steps && strchr(j->step_counts, ',')))
+    if (j->samplers || j->schedules || (steps && strpbrk(j->step_counts, ",-")))
         return err_usage(e, "--axis: instead of --samplers, --schedules and several --steps write --axis sampler=..., "
                             "--axis schedule=..., --axis steps=...");
     if (g->by_evaluations) return err_usage(e, "--by evaluations: it lines up --steps, not an --axis");
@@ -203,9 +216,10 @@ static int free_axes(Grid *g, const Job *j, Err *e)
 /* Cells that differ only in these solve the same equation. */
 static bool is_solver(const Option *o)
 {
-    return o == option("sampler") || o == option("schedule") || o == option("steps") || o == option("eta") ||
-           o == option("seed");
+    return o == option("sampler") || o == option("schedule") || o == option("steps") || o == option("eta");
 }
+
+static bool is_words(const Option *o) { return o == option("prompt") || o == option("negative-prompt"); }
 
 /* Whether a choice has the setting; missing: it says nothing of that option. */
 static bool has(const Choice *c, const Option *o, const char *value, bool *said)
@@ -247,23 +261,75 @@ static int find_against(Grid *g, const char *text, Err *e)
     return 0;
 }
 
+/*
+ * Which sampler for these prompts, how many steps for these seeds: then each cell has its own converged picture. Other options
+ * change the picture that is converged to, so what is asked is how much they change it.
+ */
 static int choose_reference(Grid *g, const Job *j, Err *e)
 {
-    bool solvers = true;
-    for (int i = 0; i < g->axis_count; i++) solvers = solvers && is_solver(g->axes[i]);
-    g->converged = j->against ? strcmp(j->against, "converged") == 0 : solvers;
+    bool solver = false, other = false, seeds = true;
+    for (int i = 0; i < g->axis_count; i++) {
+        const Option *o = g->axes[i];
+        solver = solver || is_solver(o);
+        other = other || !(is_solver(o) || is_words(o) || o == option("seed"));
+        seeds = seeds && (is_solver(o) || o == option("seed"));
+    }
+    if (j->axes) { /* the first is the columns' */
+        g->case_columns = !is_solver(g->axes[g->axis_count - 1]);
+        g->case_rows = g->axis_count == 2 && !is_solver(g->axes[0]);
+    }
+    g->converged = j->against ? strcmp(j->against, "converged") == 0 : seeds || (solver && !other);
     return j->against && !g->converged ? find_against(g, j->against, e) : 0;
 }
 
 int grid_init(Grid *g, const Job *j, Err *e)
 {
-    *g = (Grid){ .seeds = j->seeds, .by_evaluations = j->by && strcmp(j->by, "evaluations") == 0 };
+    *g = (Grid){ .seeds = j->seeds, .by_evaluations = j->by && strcmp(j->by, "evaluations") == 0, .dflt = { -1, -1 } };
     if (j->axes ? free_axes(g, j, e) : default_axes(g, j, e)) return -1;
-    int seeds = g->seeds ? g->seeds : GRID_STOCHASTIC_SEEDS;
+    int seeds = g->seeds ? g->seeds : GRID_SEVERAL_SEEDS;
     if ((double)g->row_count * g->column_count * seeds > GRID_MAX_CELLS)
         return err_usage(e, "%d rows, %d columns and %d seeds are %.0f cells, at most %d are expected", g->row_count,
                          g->column_count, seeds, (double)g->row_count * g->column_count * seeds, GRID_MAX_CELLS);
     return choose_reference(g, j, e);
+}
+
+/* A column among those of fewer and of more steps, or at the end. */
+static int insert_steps(Grid *g, int steps)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", steps);
+    add_choice(&g->columns, &g->column_count);
+    int at = g->column_count - 1;
+    while (at > 0 && !g->by_evaluations && atoi(g->columns[at - 1].set[0].value) > steps) {
+        g->columns[at] = g->columns[at - 1];
+        at--;
+    }
+    g->columns[at] = (Choice){ .extra = true, .label = label_of(option("steps"), text) };
+    add_setting(&g->columns[at], option("steps"), text);
+    return at;
+}
+
+void grid_add_default(Grid *g, const Job *dflt, int row, int column)
+{
+    if (row < 0) {
+        bool scheduled = g->axes[1] == option("schedule");
+        Choice *c = add_choice(&g->rows, &g->row_count);
+        Str label = { 0 };
+        add_setting(c, option("sampler"), dflt->sampler);
+        add_setting(c, option("schedule"), dflt->schedule);
+        str_addf(&label, scheduled ? "%s\n%s" : "%s", dflt->sampler, dflt->schedule);
+        c->label = label.s;
+        c->extra = true;
+        row = g->row_count - 1;
+    }
+    g->dflt[0] = row;
+    g->dflt[1] = column < 0 ? insert_steps(g, dflt->steps) : column;
+}
+
+bool grid_has(const Grid *g, int row, int column)
+{
+    bool extra = g->rows[row].extra || g->columns[column].extra;
+    return !extra || (row == g->dflt[0] && column == g->dflt[1]);
 }
 
 static void apply(const Choice *c, Job *j)

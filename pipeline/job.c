@@ -156,13 +156,14 @@ const Option job_options[] = {
     { "save-steps", 0, OPT_FLAG, JOB(save_steps), "false", 0, 0, NULL, RUN, NULL,
       "also write what each step predicts that the picture will be, and all of them in a strip" },
 
-    { "samplers", 0, OPT_STR, JOB(samplers), NULL, 0, 0, "NAME,NAME,...", RUN, check_samplers, "limn list samplers" },
+    { "samplers", 0, OPT_STR, JOB(samplers), NULL, 0, 0, "NAME,NAME,...", RUN, check_samplers,
+      "limn list samplers; all: every one that takes a number of steps" },
     { "schedules", 0, OPT_STR, JOB(schedules), NULL, 0, 0, "NAME,NAME,...", RUN, check_schedules,
       "limn list schedules; otherwise the model's own" },
     { "step-counts", 0, OPT_STR, JOB(step_counts), NULL, 0, 0, "N,N,...", RUN, check_step_counts,
-      "numbers of steps; of evaluations with --by evaluations" },
+      "numbers of steps, also as 5-20 or 5-20:5; of evaluations with --by evaluations" },
     { "seeds", 0, OPT_INT, JOB(seeds), NULL, 1, 100, "N", RUN, NULL,
-      "pictures of each cell; otherwise 1, and 3 for samplers that draw fresh noise, whose spread is told" },
+      "pictures of each cell; otherwise 3, and 1 with a large model for samplers that draw no fresh noise" },
     { "by", 0, OPT_CHOICE, JOB(by), "steps", 0, 0, "steps|evaluations", RUN, NULL,
       "line the cells up by steps, or by calls of the network, which are what costs" },
     { "target", 0, OPT_STR, JOB(target), "psnr:35", 0, 0, "MEASURE:X", RUN, check_target,
@@ -472,6 +473,11 @@ static const char *schedule_name(int i) { return schedules[i].name; }
 
 static int check_sampler(const char *text, Err *e)
 {
+    List several;
+    Err unused;
+    bool list = !list_split(&several, text, &unused) && several.count > 1 && sampler_find(several.items[0]);
+    list_release(&several);
+    if (list) return err_usage(e, "\"%.60s\": one sampler is expected; limn compare --samplers takes several", text);
     return sampler_find(text) ? 0 : unknown_name(text, "sampler", sampler_name, e);
 }
 
@@ -490,7 +496,11 @@ static int check_each(const char *text, int (*check)(const char *value, Err *e),
     return failed;
 }
 
-static int check_samplers(const char *text, Err *e) { return check_each(text, check_sampler, e); }
+static int check_samplers(const char *text, Err *e)
+{
+    return strcmp(text, "all") == 0 ? 0 : check_each(text, check_sampler, e);
+}
+
 static int check_schedules(const char *text, Err *e) { return check_each(text, check_schedule, e); }
 
 static int check_step_count(const char *text, Err *e)
@@ -500,7 +510,14 @@ static int check_step_count(const char *text, Err *e)
     return set_int(&unused, steps, text, e);
 }
 
-static int check_step_counts(const char *text, Err *e) { return check_each(text, check_step_count, e); }
+static int check_step_counts(const char *text, Err *e)
+{
+    List counts;
+    int failed = list_split_counts(&counts, text, e);
+    for (int i = 0; i < counts.count && !failed; i++) failed = check_step_count(counts.items[i], e);
+    list_release(&counts);
+    return failed;
+}
 
 static int check_target(const char *text, Err *e)
 {

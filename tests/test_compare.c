@@ -48,6 +48,39 @@ static void test_lists(void **state)
     }
 }
 
+static void check_counts(const char *text, const char *const *expected)
+{
+    List l;
+    Err e = { 0 };
+    if (list_split_counts(&l, text, &e)) fail_msg("%s: %s", text, e.text);
+    int i = 0;
+    for (; expected[i]; i++) {
+        assert_true(i < l.count);
+        assert_string_equal(l.items[i], expected[i]);
+    }
+    assert_int_equal(i, l.count);
+    list_release(&l);
+}
+
+static void test_counts(void **state)
+{
+    (void)state;
+    check_counts("5", (const char *[]){ "5", NULL });
+    check_counts("5-8", (const char *[]){ "5", "6", "7", "8", NULL });
+    check_counts("5-20:5,30, 40-41", (const char *[]){ "5", "10", "15", "20", "30", "40", "41", NULL });
+    check_counts("7-7,1-9:20", (const char *[]){ "7", "1", NULL });
+    check_counts("-1,x-y,1-,3-4:,9223372036854775806-9223372036854775807:9",
+                 (const char *[]){ "-1", "x-y", "1-", "3-4:", "9223372036854775806", NULL }); /* for others to refuse */
+    const char *const bad[] = { "", "1,,2", "8-5", "5-8:0", "1-5000", "1-600,1-600", "1-99999999999999999999" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        List l;
+        Err e = { 0 };
+        if (!list_split_counts(&l, bad[i], &e)) fail_msg("\"%s\" is taken", bad[i]);
+        assert_int_equal(e.code, ERR_USAGE);
+        list_release(&l);
+    }
+}
+
 /* ---- grids ---- */
 
 /* Options and values in turn, ended by NULL. */
@@ -115,6 +148,65 @@ static void test_grids(void **state)
     assert_non_null(strstr(e.text, "4200 cells"));
     job_release(&j);
     grid_release(&g);
+}
+
+/* What is measured against what, and which axes are cases that a verdict must hold for. */
+static void test_references_of_axes(void **state)
+{
+    static const struct {
+        const char *axes[2];
+        bool converged, case_rows, case_columns;
+    } rows[] = {
+        { { "steps=1,2", "sampler=euler,heun" }, true, false, false },
+        { { "prompt=a,b", "sampler=euler,heun" }, true, false, true },
+        { { "steps=1,2", "prompt=a,b" }, true, true, false },
+        { { "seed=1,2", "steps=1,2" }, true, false, true },
+        { { "cfg-scale=3,5", "steps=1,2" }, false, false, true },
+        { { "prompt=a,b", "cfg-scale=3,5" }, false, true, true },
+        { { "prompt=a,b", NULL }, false, false, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *options[] = { "axis", rows[i].axes[0], rows[i].axes[1] ? "axis" : NULL, rows[i].axes[1], NULL };
+        Grid g;
+        Job j;
+        Err e = { 0 };
+        assert_int_equal(make_grid(&g, &j, options, &e), 0);
+        if (g.converged != rows[i].converged || g.case_rows != rows[i].case_rows ||
+            g.case_columns != rows[i].case_columns)
+            fail_msg("axes %s, %s", rows[i].axes[0], rows[i].axes[1] ? rows[i].axes[1] : "none");
+        job_release(&j);
+        grid_release(&g);
+    }
+}
+
+/* The model's default is a place of its own, in an order that a person reads. */
+static void test_default_place(void **state)
+{
+    Grid g;
+    Job j, dflt;
+    Err e = { 0 };
+    (void)state;
+    job_init(&dflt);
+    dflt.sampler = mem_strdup("dpmpp_2m");
+    dflt.schedule = mem_strdup("trailing");
+    dflt.steps = 12;
+    for (int known = 0; known < 2; known++) {
+        assert_int_equal(
+            make_grid(&g, &j, (const char *[]){ "samplers", "euler,heun", "step_counts", "5-20:5", NULL }, &e), 0);
+        grid_add_default(&g, &dflt, known ? 1 : -1, -1);
+        assert_int_equal(g.row_count, known ? 2 : 3);
+        assert_int_equal(g.column_count, 5);
+        assert_string_equal(g.columns[2].label, "12 steps");
+        int there = 0;
+        for (int row = 0; row < g.row_count; row++)
+            for (int column = 0; column < 5; column++) there += grid_has(&g, row, column);
+        assert_int_equal(there, 9);
+        assert_true(grid_has(&g, g.row_count - 1, 2) && !grid_has(&g, 0, 2));
+        job_release(&j);
+        grid_release(&g);
+    }
+    job_release(&dflt);
 }
 
 /* A1111's older names bring their schedule. */
@@ -261,9 +353,14 @@ static void test_reference(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists), cmocka_unit_test(test_grids),  cmocka_unit_test(test_names_with_a_schedule),
-        cmocka_unit_test(test_store), cmocka_unit_test(test_starts), cmocka_unit_test(test_reference)
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_lists),
+                                        cmocka_unit_test(test_counts),
+                                        cmocka_unit_test(test_references_of_axes),
+                                        cmocka_unit_test(test_default_place),
+                                        cmocka_unit_test(test_grids),
+                                        cmocka_unit_test(test_names_with_a_schedule),
+                                        cmocka_unit_test(test_store),
+                                        cmocka_unit_test(test_starts),
+                                        cmocka_unit_test(test_reference) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

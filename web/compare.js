@@ -34,7 +34,9 @@
     if (files) return c.path;
     const words = [rowName(c.row), data.columns[c.column].label];
     if (data.by === "evaluations" && c.steps) words.push(`${c.steps} steps`);
+    if (c.prompt && data.prompts > 1) words.push(c.prompt);
     words.push(`seed ${c.seed}`);
+    if (c.default) words.push("the model's default");
     return words.filter(Boolean).join(", ");
   };
   const referenceOf = (c) => (c.reference === null || c.reference === undefined ? null : data.references[c.reference]);
@@ -66,9 +68,8 @@
     words.push(`${data.cells.length} ${files ? "pictures" : "cells"}`);
     document.title = `${$("title").textContent} - limn compare`;
     $("subtitle").textContent = words.join(" \u00b7 ");
-    const sections = [...(data.conclusions || [])].sort((a, b) => b.title.startsWith("Cheapest") - a.title.startsWith("Cheapest"));
-    for (const s of sections) {
-      const key = s.title.startsWith("Cheapest"), wide = key || /^(Measured|Draw|Failed|Not)/.test(s.title);
+    for (const s of data.conclusions || []) {
+      const key = s.verdict, wide = key || /^(Measured|Draw|Failed|Not)/.test(s.title);
       const card = add($("sections"), "div", { class: `card${key ? " key" : ""}${wide ? " wide" : ""}` });
       const cut = s.title.indexOf(" (");
       add(card, "h3", {}, cut > 0 ? s.title.slice(0, cut) : s.title);
@@ -119,7 +120,7 @@
     if (c.standard) return "reference";
     const text = captions[which][1](c);
     const more = which !== "evaluations" && c.evaluations ? `${c.evaluations} ev` : "";
-    return [text || (c.deterministic === false ? "fresh noise" : ""), more].filter(Boolean).join(" \u00b7 ");
+    return [c.default ? "default" : "", text || (c.deterministic === false ? "fresh noise" : ""), more].filter(Boolean).join(" \u00b7 ");
   }
 
   function gone(td, text, alarm, [w, h]) {
@@ -221,7 +222,7 @@
       draw(g, "path", { class: "series", d: path, stroke: look.colour, "stroke-dasharray": look.dash });
       if (!options.dots) continue;
       for (const [a, b, cell] of s.points) {
-        const dot = draw(g, "circle", { class: "dot", cx: px(a), cy: py(b), r: 5, fill: look.colour });
+        const dot = draw(g, "circle", { class: `dot${cell.default ? " default" : ""}`, cx: px(a), cy: py(b), r: 5, fill: look.colour });
         draw(dot, "title", {}, `${cellName(cell)}: ${y.name} ${short(b)}, ${x.name} ${short(a)}`);
         dot.addEventListener("click", () => large.open(data.cells.indexOf(cell)));
       }
@@ -276,6 +277,7 @@
     legend($("error-legend"), $("error-plot"), series.map((s) => s.row));
     const noisy = data.rows.filter((r) => !r.deterministic).map((r) => r.label.replaceAll("\n", ", "));
     $("error-note").textContent = "Both axes are logarithmic: a solver of order p falls by p decades over one decade of steps. Lower and further left is better. Click a dot to see its picture."
+      + (data.cells.some((c) => c.default) ? " The dot with a ring is the model's default." : "")
       + (noisy.length ? ` Not shown: ${noisy.join("; ")}, which draw fresh noise and have no picture to converge to.` : "");
   }
 
@@ -328,7 +330,7 @@
         });
       }
       for (const [c, i] of cells) {
-        const tr = add(body, "tr", c.best ? { class: "best" } : {});
+        const tr = add(body, "tr", { class: [c.best ? "best" : "", c.default ? "default" : ""].join(" ").trim() });
         for (const col of columns) {
           const v = col[3](c);
           add(tr, "td", { class: col[2] }, v === null || v === undefined ? "" : col[4] ? col[4](v) : String(v));

@@ -101,5 +101,59 @@ def test_words_of_all_scripts():
         sheets[word] = ink
 
 
+# ---- what compare concludes ----
+
+TINY = ["-W", "32", "-H", "32"]
+
+
+def test_verdict():
+    """One sentence that says what to use, over which pictures it holds, beside the model's default."""
+    out = limn("compare", "a red potion", *TINY, "--samplers", "euler,dpmpp_2m", "--steps", "4-8:4,30", "--target", "psnr:25", "--seeds", "2", "-o", "c").out
+    assert re.match(r"What to use:\n  Use (euler|dpmpp_2m) with \d+ steps\.\n", out), out
+    assert "PSNR 25 dB or more" in out and "each of 2 pictures (seeds 1 to 2)" in out and "95 % interval" in out
+    assert "psnr:25" not in out
+    doc = json.loads(read("c/compare.json"))
+    assert doc["conclusions"][0]["verdict"] and doc["verdict"]["use"]["reached"] == doc["verdict"]["use"]["pictures"] == 2
+    default = [c for c in doc["cells"] if c["default"]]
+    assert [(c["sampler"], c["schedule"], c["steps"]) for c in default] == [("dpmpp_2m", "trailing", 12)] * 2
+    assert doc["verdict"]["default"]["steps"] == 12 and "The model's default, dpmpp_2m with 12 steps: 12 evaluations" in out
+    best = doc["verdict"]["use"]
+    for c in doc["cells"]:  # nothing that costs less is within on each seed
+        if c["evaluations"] < best["evaluations"]:
+            same = [x["psnr"] for x in doc["cells"] if (x["sampler"], x["steps"]) == (c["sampler"], c["steps"])]
+            assert min(same) < 25, c
+    out = limn("compare", "a red potion", *TINY, "--samplers", "euler", "--steps", "1,2", "--target", "psnr:90", "--seeds", "1", "-o", "c").out  # what is drawn is used again
+    assert "None looks like the converged picture (PSNR 90 dB or more)" in out and "Use " not in out
+    out = limn("compare", "a red potion", *TINY, "--samplers", "dpmpp_2m", "--steps", "12", "--target", "psnr:5", "--seeds", "1", "-o", "c").out
+    assert "It is the model's default." in out and "comes near enough" in out
+
+
+def test_no_verdict_against_a_cell():
+    for axes in [["cfg-scale=3,5", "steps=2,3"], ["prompt=a red potion,a blue key"], ["cfg-scale=3,5"]]:
+        out = limn("compare", *([] if "prompt" in axes[0] else ["x"]), *TINY, *sum((["--axis", a] for a in axes), []), "-o", axes[0][:3]).out
+        assert "Use " not in out and "heapest" not in out and "How far the others are from it" in out, out
+        doc = json.loads(read(axes[0][:3] + "/compare.json"))
+        assert doc["verdict"] == {"use": None, "nearest": None, "default": None} and not any(c["best"] for c in doc["cells"])
+    # which sampler for these prompts is a question that has an answer: each against its own converged picture
+    out = limn("compare", *TINY, "--axis", "prompt=a red potion,a blue key", "--axis", "sampler=euler,dpmpp_2m", "-s", "12",
+               "--target", "psnr:20", "--seeds", "2", "-o", "c").out
+    assert re.search(r"Use (euler|dpmpp_2m)\.", out) and "each of 4 pictures (2 values of prompt, seeds 1 to 2)" in out, out
+    assert len(json.loads(read("c/compare.json"))["references"]) == 4
+
+
+def test_compare_names():
+    fails(2, "compare", "x", "--sampler", "euler,heun", says="--samplers")
+    fails(2, "compare", "x", "--steps", "20-5", says="5-20:5")
+    fails(2, "compare", "x", "--steps", "0-5", says="1 to 1000")
+    fails(2, "compare", "x", "--axis", "cfg-scale=3,5", "--steps", "5-9", says="--axis steps=")
+    limn("compare", "x", *TINY, "--samplers", "all", "--steps", "3", "--seeds", "1", "-q", "-o", "all")
+    rows = list(csv.DictReader(read("all/compare.csv").decode().splitlines()))
+    names = {r["name"] for r in json.loads(limn("list", "samplers", "--json").out)}
+    drawn = {r["sampler"] for r in rows}
+    assert drawn < names and len(drawn) > 25 and all(r["file"] for r in rows), names - drawn
+    limn("compare", "x", *TINY, "--axis", "steps=2-4", "-q", "--seeds", "1", "-o", "all")
+    assert [r["steps"] for r in csv.DictReader(read("all/compare.csv").decode().splitlines())] == ["2", "3", "4"]
+
+
 if __name__ == "__main__":
     sys.exit(main(globals()))

@@ -54,11 +54,13 @@ async function shows() {
     await open("cells");
     assert.equal(await page.textContent("#title"), HOSTILE);
     assert.equal(await page.title(), `${HOSTILE} - limn compare`);
-    assert.match(await page.textContent("#sections"), /Cheapest within psnr:35/);
+    assert.match(await page.textContent("#sections"), /What to use/);
     assert.match(await page.textContent("#sections"), /Draw fresh noise/);
-    assert.equal(await page.$$eval("#sheet img", (a) => a.length), 6 * 3 + 6 + 2 * 3 * 3); // cells, converged, three seeds of two
+    assert.equal(await page.$$eval("#sheet img", (a) => a.length), 3 * (6 * 3 + 6 + 2 * 3 + 1)); // three seeds: cells, converged, those of fresh noise, the model's default
     assert.ok((await page.textContent("#command")).startsWith("limn compare 'a red potion"));
-    assert.equal(await page.$$eval("#error-plot .dot", (a) => a.length), 18);
+    assert.equal(await page.$$eval("#error-plot .dot", (a) => a.length), 19);
+    assert.equal(await page.$$eval("#error-plot .dot.default", (a) => a.length), 1);
+    assert.equal(await page.$$eval("#table tr.default", (a) => a.length), 3);
     assert.equal(await page.$$eval("#error-plot path.series", (a) => a.length), 6);
     assert.equal(await page.$$eval("#spectrum-plot path.series", (a) => a.length), 6);
     const before = await page.getAttribute("#error-plot path.series", "d");
@@ -75,7 +77,7 @@ async function shows() {
 async function sorts() {
     await open("cells");
     const rows = (await column("steps")).length, numbers = (v) => v.filter((x) => x !== "").map(Number);
-    assert.equal(rows, 18 + 18);
+    assert.equal(rows, 3 * (18 + 6 + 1));
     for (const key of ["psnr", "evaluations", "seconds", "latent_rmse"]) {
         await sortBy(key);
         const up = await column(key), rising = [...numbers(up)].sort((a, b) => a - b);
@@ -157,6 +159,9 @@ async function fits() {
         await page.waitForSelector("#large[open] .wipe");
         const dialog = await (await page.$("#large")).boundingBox();
         assert.ok(dialog.x >= 0 && dialog.x + dialog.width <= 360);
+        const tops = await page.$$eval("#previous, #next, #close", (buttons) => buttons.map((b) => b.getBoundingClientRect().top));
+        assert.equal(new Set(tops).size, 1, "the arrows and the cross stand side by side");
+        assert.equal(new Set(await page.$$eval("#large .modes button", (b) => b.map((x) => x.getBoundingClientRect().top))).size, 1);
         await page.screenshot({ path: `${folder}/${colorScheme}-360-large.png` });
         quiet();
     }

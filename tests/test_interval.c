@@ -1,0 +1,56 @@
+/* test_interval.c - intervals against scipy 1.17: stats.t.ppf, stats.t.interval, binomtest(...).proportion_ci(method="exact"). */
+#include <math.h>
+
+#include "compare/interval.h"
+#include "tests/support.h"
+
+static void test_student(void **state)
+{
+    static const struct {
+        int degrees;
+        double t95, t99;
+    } expected[] = {
+        { 1, 12.706204736174694, 63.656741162871526 },  { 2, 4.302652729749462, 9.924843200918287 },
+        { 3, 3.1824463052837078, 5.840909309733355 },   { 5, 2.5705818356363146, 4.032142983555228 },
+        { 11, 2.200985160091639, 3.1058065155392804 },  { 30, 2.0422724563012378, 2.7499956535672254 },
+        { 200, 1.9718962236339088, 2.600634436191558 }, { 5000, 1.9604385517065073, 2.5768129665562802 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        int d = expected[i].degrees;
+        assert_error(fabs(student_t(0.95, d) / expected[i].t95 - 1), 1e-9, "95 %% of %d degrees", d);
+        assert_error(fabs(student_t(0.99, d) / expected[i].t99 - 1), 1e-9, "99 %% of %d degrees", d);
+    }
+}
+
+static void test_mean(void **state)
+{
+    const double v[] = { 38.9, 40.1, 41.2, 36.5, 44.0, 39.7 };
+    (void)state;
+    Interval i = interval_of_mean(v, 6);
+    assert_int_equal(i.n, 6);
+    assert_error(fabs(i.mean - 40.06666666666666), 1e-12, "mean");
+    assert_error(fabs(i.low - 37.45471714087283), 1e-9, "low end");
+    assert_error(fabs(i.high - 42.678616192460495), 1e-9, "high end");
+    i = interval_of_mean(v, 1);
+    assert_true(i.mean == 38.9 && isnan(i.low) && isnan(i.high)); /* one says nothing of others */
+    const double equal[] = { 3, 3, 3 };
+    i = interval_of_mean(equal, 3);
+    assert_true(i.mean == 3 && i.low == 3 && i.high == 3);
+}
+
+static void test_share(void **state)
+{
+    (void)state;
+    assert_error(fabs(interval_share(1) - 0.05), 1e-12, "1 of 1");
+    assert_error(fabs(interval_share(3) - 0.3684031498640387), 1e-12, "3 of 3");
+    assert_error(fabs(interval_share(10) - 0.7411344491066529), 1e-12, "10 of 10");
+    assert_error(fabs(interval_share(24) - 0.8826538438450512), 1e-12, "24 of 24");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_student), cmocka_unit_test(test_mean),
+                                        cmocka_unit_test(test_share) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
