@@ -23,7 +23,7 @@ typedef struct {
     double invisible; /* from there on a picture looks like the other; 0: it cannot tell */
 } TargetMeasure;
 
-static double psnr_of(const Measures *m) { return fmin(m->psnr, SAME_PSNR); }
+static double psnr_of(const Measures *m) { return m->psnr > SAME_PSNR ? SAME_PSNR : m->psnr; } /* NAN stays */
 static double ssim_of(const Measures *m) { return m->ssim; }
 static double rmse_of(const Measures *m) { return m->latent_rmse; }
 
@@ -158,7 +158,7 @@ static void add_choice(Str *out, const Comparison *c, const Cell *cell)
 
 static void add_value(Str *out, const TargetMeasure *t, double v)
 {
-    if (t->of == psnr_of && v >= SAME_PSNR) str_add(out, "without end");
+    if (t->of == psnr_of && v >= SAME_PSNR) str_add(out, "infinite (the same pixels)");
     else str_addf(out, "%.*f%s", t->digits, v, t->unit);
 }
 
@@ -170,7 +170,7 @@ static void add_figures(Str *out, const Comparison *c, const Candidate *x)
     str_addf(out, "%.*f evaluation%s, %.2f s a picture; %s ", x->evaluations == floor(x->evaluations) ? 0 : 1,
              x->evaluations, x->evaluations == 1 ? "" : "s", x->seconds, t->words);
     add_value(out, t, x->measure.mean);
-    if (x->count > 1) {
+    if (x->count > 1 && x->measure.high > x->measure.low) {
         str_addf(out, " on average (95 %% interval of the mean %.*f to %.*f), ", t->digits, x->measure.low, t->digits,
                  x->measure.high);
         add_value(out, t, x->worst);

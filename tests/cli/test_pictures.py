@@ -128,6 +128,14 @@ def test_verdict():
     assert "It is the model's default." in out and "comes near enough" in out
 
 
+def test_no_verdict_for_fresh_noise():
+    """What has no picture to converge to is not recommended, however few evaluations it takes."""
+    limn("compare", "a gem", *TINY, "--samplers", "euler_ancestral,euler", "--steps", "2,12", "--target", "psnr:20", "--seeds", "1", "-o", "c")
+    doc = json.loads(read("c/compare.json"))
+    assert doc["verdict"]["use"]["sampler"] != "euler_ancestral" and doc["verdict"]["use"]["reached"] == 1
+    assert not [c for c in doc["cells"] if c["best"] and c["sampler"] == "euler_ancestral"]
+
+
 def test_no_verdict_against_a_cell():
     for axes in [["cfg-scale=3,5", "steps=2,3"], ["prompt=a red potion,a blue key"], ["cfg-scale=3,5"]]:
         out = limn("compare", *([] if "prompt" in axes[0] else ["x"]), *TINY, *sum((["--axis", a] for a in axes), []), "-o", axes[0][:3]).out
