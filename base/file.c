@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int file_map_fd(Bytes *out, int fd, const char *path, Err *e)
@@ -26,14 +27,43 @@ int file_map_fd(Bytes *out, int fd, const char *path, Err *e)
     return 0;
 }
 
-int file_map(Bytes *out, const char *path, Err *e)
+static void set_id(FileId *id, const struct stat *st)
 {
+    *id = (FileId){ .dev = st->st_dev,
+                    .ino = st->st_ino,
+                    .size = (uint64_t)st->st_size,
+                    .written = { st->st_mtim.tv_sec, st->st_mtim.tv_nsec },
+                    .changed = { st->st_ctim.tv_sec, st->st_ctim.tv_nsec },
+                    .seen = time(NULL) };
+}
+
+int file_map_as(Bytes *out, FileId *id, const char *path, Err *e)
+{
+    struct stat st;
     *out = (Bytes){ 0 };
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
     if (fd < 0) return err_set(e, "%s: %s", path, strerror(errno));
-    int failed = file_map_fd(out, fd, path, e);
+    int failed = fstat(fd, &st) ? err_set(e, "%s: %s", path, strerror(errno)) : file_map_fd(out, fd, path, e);
     close(fd);
+    if (!failed) set_id(id, &st); /* before it was mapped: what is written meanwhile shows */
     return failed;
+}
+
+int file_map(Bytes *out, const char *path, Err *e)
+{
+    FileId id;
+    return file_map_as(out, &id, path, e);
+}
+
+FileChange file_change(const FileId *id, const char *path)
+{
+    struct stat st;
+    FileId now;
+    if (stat(path, &st)) return FILE_REPLACED;
+    set_id(&now, &st);
+    if (now.dev != id->dev || now.ino != id->ino) return FILE_REPLACED;
+    bool same = now.size == id->size && memcmp(now.written, id->written, sizeof now.written) == 0;
+    return same ? FILE_SAME : FILE_WRITTEN;
 }
 
 void file_unmap(Bytes *b)

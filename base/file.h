@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -20,6 +21,24 @@ typedef struct {
  * the path. file_unmap() gives it back.
  */
 int file_map(Bytes *out, const char *path, Err *e);
+/* Which file it was that was mapped, and in what state: times in seconds and nanoseconds. */
+typedef struct {
+    uint64_t dev, ino, size;
+    int64_t written[2], changed[2]; /* its content; its content, name or rights */
+    int64_t seen;                   /* when this was asked */
+} FileId;
+
+typedef enum {
+    FILE_SAME,
+    FILE_REPLACED, /* another has the name now, or none has: what is mapped is what it was */
+    FILE_WRITTEN   /* into it, or it was cut: what is mapped is neither the one nor the other */
+} FileChange;
+
+/* As file_map(), and *id. */
+int file_map_as(Bytes *out, FileId *id, const char *path, Err *e);
+/* What has become of the file since. */
+FileChange file_change(const FileId *id, const char *path);
+
 /* The same of an opened file, which stays open; path: for words. */
 int file_map_fd(Bytes *out, int fd, const char *path, Err *e);
 void file_unmap(Bytes *b);

@@ -99,3 +99,11 @@ size_t mem_available(size_t mapped)
     }
     return left;
 }
+
+void mem_tell_free(char text[MEM_FREE_TEXT], size_t left)
+{
+    double mb = (double)left * 1e-6;
+    bool limited = left < mem_free(); /* by the limit on address space alone */
+    snprintf(text, MEM_FREE_TEXT, limited ? "%.*f MB of address space are left (ulimit -v)" : "%.*f MB are free",
+             mb < 10, mb);
+}

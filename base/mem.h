@@ -31,6 +31,10 @@ void mem_exhausted(size_t size) __attribute__((noreturn));
  */
 size_t mem_available(size_t mapped);
 
+/* "3 MB are free", or what else limits it, of what mem_available() said. */
+enum { MEM_FREE_TEXT = 64 };
+void mem_tell_free(char text[MEM_FREE_TEXT], size_t left);
+
 /* The same without the limits on address space: what files that are mapped already may fill. */
 size_t mem_free(void);
 

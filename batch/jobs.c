@@ -198,11 +198,15 @@ Jobs *jobs_of(Bytes text, JobsFormat format, const char *name, const JobsHost *h
     return j;
 }
 
+/* It is the system that has no more to give, and not the user who named something wrong. */
+static bool is_shortage(int why) { return why == EMFILE || why == ENFILE || why == ENOMEM || why == EIO; }
+
 Jobs *jobs_open(const char *path, const char *format, const JobsHost *host, Err *e)
 {
     Jobs *j = jobs_new(strcmp(path, "-") == 0 ? "stdin" : path, host);
-    int failed = take_text(j, path, e);
-    if (failed && e->code != ERR_INTERRUPTED) e->code = ERR_USAGE;
+    errno = 0;
+    int failed = take_text(j, path, e), why = errno;
+    if (failed && e->code != ERR_INTERRUPTED && !is_shortage(why)) e->code = ERR_USAGE;
     if (failed || choose_format(&j->format, path, format, j->text, e)) {
         jobs_free(j);
         return NULL;

@@ -16,11 +16,14 @@
 
 typedef enum { STATUS_NONE, STATUS_DONE, STATUS_FAILED } Status;
 
+enum { MANIFEST_MODEL = 3 * 4096 + 1 }; /* the longest path, each byte of it no UTF-8 */
+
 /* The newest line of a file. */
 typedef struct {
     Status status;
     bool refused; /* failed, and would again: the model cannot draw such a job */
-    char key[33], sha256[65], model_sha256[65], model[256];
+    char key[33], sha256[65], model_sha256[65],
+        model[MANIFEST_MODEL]; /* model: its path, as json_add_text() wrote it */
     uint64_t bytes;
     char error[256];
     Str line; /* the whole of it; str_release() */

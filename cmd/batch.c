@@ -58,11 +58,11 @@ static int batch_open(Batch *b, const char *jobs, Err *e)
     if (j->shard && (j->sheet || j->atlas))
         return err_usage(e, "%s is made of all pictures: give it to limn batch without --shard when they are there",
                          j->sheet ? "--sheet" : "--atlas");
-    if (extras_check(j, e)) return -1;
     if (j->merge && j->dry_run) return err_usage(e, "--merge and --dry-run: one of them");
     JobsHost host = { takes, interrupted, j->prompt, j->output };
     b->jobs = jobs_open(jobs, j->format, &host, e);
     if (!b->jobs || name_plan(&b->names, j->output, jobs, e) || settle_folder(b, e)) return -1;
+    if (extras_check(j, b->names.folder, e)) return -1;
     b->wildcards = wildcards_new(j->wildcards, mode_of(j), interrupted);
     b->setup = (Setup){ j, b->wildcards, mode_of(j), &b->names, b->date };
     b->plan = plan_new(b->jobs, &b->setup);
@@ -81,6 +81,7 @@ static void batch_close(Batch *b)
     index_release(&b->files);
     report_release(&b->report);
     free(b->wanted);
+    for (int i = 0; i < b->seen_count; i++) free(b->seen[i].path);
 }
 
 /* The folder as it is, without touching it. */

@@ -24,7 +24,8 @@ typedef struct {
 
 /* A model whose pictures are in the folder. */
 typedef struct {
-    char path[256], sha256[65];
+    char *path; /* as the manifest has it */
+    char sha256[65];
 } SeenModel;
 
 enum { MAX_SEEN_MODELS = 16 };

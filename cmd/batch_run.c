@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "batch/tune.h"
 #include "batch/worker.h"
 #include "cmd/batch.h"
@@ -147,15 +148,18 @@ static void drop_generator(Run *r)
 static int check_seen(const Batch *b, const Job *j, const Model *m, Err *e)
 {
     const char *path = j->model ? j->model : m->path;
-    if (strcmp(b->options->changed, "refuse") != 0) return 0;
-    for (int i = 0; i < b->seen_count; i++)
-        if (strcmp(b->seen[i].path, path) == 0 && strcmp(b->seen[i].sha256, m->sha256) != 0)
-            return err_usage(e,
-                             "%s has SHA-256 %.10s..., the pictures in %s were drawn with another, %.10s...; --changed "
-                             "keep draws the "
-                             "rest with this one",
-                             path, m->sha256, b->names.folder, b->seen[i].sha256);
-    return 0;
+    Str written = { 0 }; /* as in the manifest */
+    int failed = 0;
+    utf8_add(&written, path, strlen(path));
+    for (int i = 0; i < b->seen_count && !failed && strcmp(b->options->changed, "refuse") == 0; i++)
+        if (strcmp(b->seen[i].path, str_text(&written)) == 0 && strcmp(b->seen[i].sha256, m->sha256) != 0)
+            failed =
+                err_usage(e,
+                          "%s has SHA-256 %.10s..., the pictures in %s were drawn with another, %.10s...; --changed "
+                          "keep draws the rest with this one",
+                          path, m->sha256, b->names.folder, b->seen[i].sha256);
+    str_release(&written);
+    return failed;
 }
 
 /* The model of a job. If it is the command line's and cannot be had, the batch ends. */
@@ -165,7 +169,7 @@ static int use_model(Run *r, const Job *j, Err *e)
     collect(r, true); /* tasks point to the model */
     drop_generator(r);
     r->model = engine_model(r->engine, j, e);
-    int failed = !r->model || model_hash(r->model, e);
+    int failed = !r->model || engine_hash(r->engine, r->model, e);
     bool changed = !failed && check_seen(r->b, j, r->model, e);
     if ((failed && engine_same_model(j, r->b->options)) || changed) {
         r->stop = true;

@@ -9,6 +9,7 @@
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "image/png.h"
+#include "pipeline/extras.h"
 #include "pipeline/finish.h"
 #include "pipeline/metadata.h"
 
@@ -49,11 +50,25 @@ static int check_unique(const Survey *s, Index *seen, const Item *i, const char 
     return jobs_blame(s->b->jobs, i->line, e);
 }
 
-static bool is_reserved(const Batch *b, const Item *i)
+/* The option whose file a name would be, or NULL. */
+static const char *taken_by(const Batch *b, const char *name)
 {
-    const char *name = str_text(&i->file);
-    return b->options->sheet && str_starts(name, "sheet") &&
-           (strcmp(name, "sheet.png") == 0 || str_starts(name, "sheet-"));
+    const char *folder = b->names.folder;
+    if (b->options->sheet && (strcmp(name, "sheet.png") == 0 || str_starts(name, "sheet-"))) return "--sheet";
+    Str path = { 0 };
+    if (strcmp(folder, ".") != 0) str_addf(&path, "%s%s", folder, str_ends(folder, "/") ? "" : "/");
+    str_add(&path, name);
+    bool taken = extras_is_atlas(b->options, str_text(&path));
+    str_release(&path);
+    return taken ? "--atlas" : NULL;
+}
+
+static int check_name(const Survey *s, const Item *i, const char *name, Err *e)
+{
+    const char *taken = taken_by(s->b, name);
+    if (!taken) return check_unique(s, &s->b->files, i, name, e);
+    err_usage(e, "the name \"%s\" is that of a file of %s", name, taken);
+    return jobs_blame(s->b->jobs, i->line, e);
 }
 
 /* The picture's name and those of its smaller copies. */
@@ -61,11 +76,11 @@ static int check_names(const Survey *s, const Item *i, Err *e)
 {
     int sizes[JOB_MAX_SIZES], count = job_sizes(i->job.sizes, sizes, e);
     if (count < 0) return jobs_blame(s->b->jobs, i->line, e);
-    int failed = check_unique(s, &s->b->files, i, str_text(&i->file), e);
+    int failed = check_name(s, i, str_text(&i->file), e);
     for (int k = 0; k < count && !failed; k++) {
         Str copy = { 0 };
         finish_size_name(str_text(&i->file), sizes[k], &copy);
-        failed = check_unique(s, &s->b->files, i, str_text(&copy), e);
+        failed = check_name(s, i, str_text(&copy), e);
         str_release(&copy);
     }
     return failed;
@@ -121,7 +136,8 @@ static bool copies_whole(const Batch *b, const Entry *entry)
         const char *file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "file"));
         const char *sha = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "sha256"));
         double bytes = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(copy, "bytes"));
-        whole = whole && file && sha && bytes >= 0 && place_whole(&b->folder, file, (uint64_t)bytes, sha);
+        whole =
+            whole && file && sha && bytes >= 0 && bytes < 0x1p53 && place_whole(&b->folder, file, (uint64_t)bytes, sha);
     }
     cJSON_Delete(root);
     return whole;
@@ -133,7 +149,7 @@ static void see_model(Batch *b, const Entry *entry)
         if (strcmp(b->seen[i].path, entry->model) == 0) return;
     if (b->seen_count == MAX_SEEN_MODELS || !*entry->model_sha256) return;
     SeenModel *m = &b->seen[b->seen_count++];
-    snprintf(m->path, sizeof m->path, "%s", entry->model);
+    m->path = mem_strdup(entry->model);
     snprintf(m->sha256, sizeof m->sha256, "%s", entry->model_sha256);
 }
 
@@ -216,10 +232,6 @@ static int take(Survey *s, const Item *i, Err *e)
     b->total = i->index;
     if (i->id && i->number == 1 && check_unique(s, &s->ids, i, i->id, e)) return -1;
     if (check_names(s, i, e)) return -1;
-    if (is_reserved(b, i)) {
-        err_usage(e, "the name \"%s\" is --sheet's", str_text(&i->file));
-        return jobs_blame(b->jobs, i->line, e);
-    }
     if (i->index % OFTEN == 0) {
         char text[64];
         snprintf(text, sizeof text, "checking: %llu pictures", (unsigned long long)i->index);

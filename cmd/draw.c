@@ -112,7 +112,7 @@ static int load(Run *r, const Origin *from, bool any_model, Err *e)
 {
     r->model = engine_model(r->engine, r->job, e);
     if (!r->model) return -1;
-    if (from && (model_hash(r->model, e) || compare_origin(r, from, any_model, e))) return -1;
+    if (from && (engine_hash(r->engine, r->model, e) || compare_origin(r, from, any_model, e))) return -1;
     return interrupt_check(e);
 }
 
@@ -191,7 +191,8 @@ static int draw_one(Run *r, int index, Err *e)
     progress_picture(&r->progress, index);
     int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
     if (!failed)
-        failed = model_hash(r->model, e) || finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
+        failed = engine_hash(r->engine, r->model, e) ||
+                 finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
                  output_write(&names, png, &path, e) ||
                  extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside.sizes, e) ||
                  steps_write(r->job, &picture, str_text(&path), &beside.steps, e);
@@ -263,7 +264,9 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     progress_init(&r.progress, !j->quiet, j->count);
     if (j->trace && j->output && strcmp(j->trace, j->output) == 0)
         return err_usage(e, "--trace: \"%.400s\" is the picture's name too (--output)", j->trace);
-    if (output_check(j, e) || extras_check(j, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
+    if (j->output && extras_is_atlas(j, j->output))
+        return err_usage(e, "--atlas: \"%.400s\" would be the picture's name too (--output)", j->atlas);
+    if (output_check(j, e) || extras_check(j, NULL, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
     bool tell_seed = !j->has_seed && !j->quiet;
     if (choose_seed(j, e)) return -1;

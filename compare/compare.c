@@ -144,7 +144,7 @@ static void on_say(void *ctx, const char *what)
 static int open_model(Run *r, const Job *j, Err *e)
 {
     r->model = engine_model(r->engine, j, e);
-    if (r->model && !model_hash(r->model, e)) return 0;
+    if (r->model && !engine_hash(r->engine, r->model, e)) return 0;
     r->model = NULL;
     return -1;
 }

@@ -102,6 +102,15 @@ Model *engine_model(Engine *g, const Job *j, Err *e)
     return g->model;
 }
 
+int engine_hash(Engine *g, Model *m, Err *e)
+{
+    if (model_hash(m, e)) return -1;
+    if (m->replaced) watch_warn(&g->watch, m->replaced);
+    free(m->replaced);
+    m->replaced = NULL;
+    return 0;
+}
+
 Generator *engine_generator(Engine *g, const Job *j, const Share *want, Err *e)
 {
     Model *m = engine_model(g, j, e);

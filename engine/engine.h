@@ -35,6 +35,9 @@ bool engine_has(const Engine *g, const Job *j);
  */
 Model *engine_model(Engine *g, const Job *j, Err *e);
 
+/* model_hash(); that a file of the model was replaced meanwhile is told, once. To be called before anything is written. */
+int engine_hash(Engine *g, Model *m, Err *e);
+
 /*
  * A generator of the job's model that shares the engine's caches; generator_free() it before another model is asked for. want: what
  * else generator_new() is to know (its caches are the engine's, whatever it says); NULL: nothing.

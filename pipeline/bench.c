@@ -250,10 +250,11 @@ static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena,
         b->large = weights > MODEL_SMALL;
         size_t need = counts.peak + unet_bytes(dry.unet) + vae_bytes(dry.vae) + weights;
         size_t left = mem_available((size_t)b->nn.threads * GEMM_MAPPED);
+        char free_text[MEM_FREE_TEXT];
+        mem_tell_free(free_text, left);
         if (need > left)
-            failed =
-                err_set(e, "%s at %dx%d needs %.0f MB of memory, %.0f MB are free: choose a smaller --size or --batch",
-                        s->name, out->size, out->size, (double)need * 1e-6, (double)left * 1e-6);
+            failed = err_set(e, "%s at %dx%d needs %.0f MB of memory, %s: choose a smaller --size or --batch", s->name,
+                             out->size, out->size, (double)need * 1e-6, free_text);
     }
     networks_release(&dry);
     return failed;

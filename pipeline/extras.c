@@ -9,10 +9,48 @@
 #include "image/atlas.h"
 #include "pipeline/finish.h"
 
-int extras_check(const Job *j, Err *e)
+/* A path without "./" before it. */
+static const char *plain(const char *path)
 {
-    if (j->atlas && atlas_check(j->atlas, e)) return err_in(e, "--atlas");
-    return 0;
+    while (path[0] == '.' && path[1] == '/')
+        for (path += 2; *path == '/';) path++;
+    return path;
+}
+
+/* Whether the file is in the folder itself. */
+static bool is_in(const char *path, const char *folder)
+{
+    const char *slash = strrchr(path = plain(path), '/');
+    size_t len = slash ? (size_t)(slash - path) : 0, most = strlen(folder = plain(folder));
+    while (len && path[len - 1] == '/') len--;
+    while (most && folder[most - 1] == '/') most--;
+    return slash && len == most && memcmp(path, folder, len) == 0;
+}
+
+int extras_check(const Job *j, const char *made, Err *e)
+{
+    if (!j->atlas || (made && !file_named(made) && is_in(j->atlas, made))) return 0;
+    return atlas_check(j->atlas, e) ? err_in(e, "--atlas") : 0;
+}
+
+/* FILE of --atlas FILE, without its ending. */
+static size_t atlas_stem(const Job *j)
+{
+    const char *f = j->atlas;
+    return strlen(f) - (str_ends(f, ".json") ? strlen(".json") : str_ends(f, ".png") ? strlen(".png") : 0);
+}
+
+bool extras_is_atlas(const Job *j, const char *path)
+{
+    if (!j->atlas) return false;
+    const char *atlas = plain(j->atlas);
+    size_t len = atlas_stem(j) - (size_t)(atlas - j->atlas);
+    path = plain(path);
+    if (strncmp(path, atlas, len) != 0) return false;
+    const char *p = path + len;
+    for (const char *mark = "_-"; *mark; mark++) /* a size, then a page */
+        if (*p == *mark && strspn(p + 1, "0123456789")) p += 1 + strspn(p + 1, "0123456789");
+    return strcmp(p, ".png") == 0 || strcmp(p, ".json") == 0;
 }
 
 int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, const char *path, Str *written, Err *e)
@@ -65,8 +103,7 @@ static int write_atlas(const Job *j, const Folder *in, const char *const *paths,
         const char *path = side ? str_text(&copies[i]) : paths[i];
         frames[i] = (AtlasFrame){ in, path, short_names ? own_name(path) : path };
     }
-    size_t len = strlen(j->atlas) - (str_ends(j->atlas, ".json") ? 5 : str_ends(j->atlas, ".png") ? 4 : 0);
-    str_addn(&file, j->atlas, len);
+    str_addn(&file, j->atlas, atlas_stem(j));
     if (side) str_addf(&file, "_%d", side);
     int failed = atlas_write(str_text(&file), frames, count, &shape, written, e);
     for (size_t i = 0; i < count; i++) str_release(&copies[i]);

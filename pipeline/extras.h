@@ -10,8 +10,11 @@
 #include "pipeline/job.h"
 #include "pipeline/model.h"
 
-/* Before the run: what --atlas names can be written. */
-int extras_check(const Job *j, Err *e);
+/* Before the run: what --atlas names can be written. made: a folder that will be there by then; NULL. */
+int extras_check(const Job *j, const char *made, Err *e);
+
+/* Whether a file, by the same path, would be the atlas's: "a.png", "a-2.json", "a_64.png" of --atlas a. */
+bool extras_is_atlas(const Job *j, const char *path);
 
 /*
  * The smaller copies of the picture whose file is `path`: "x_64.png" beside "x.png", each whole or not at all. *written (may be

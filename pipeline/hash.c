@@ -2,88 +2,118 @@
  * hash.c - a model's SHA-256 (by nettle, which uses the CPU's instructions for it), remembered between runs: the file of
  * a checkpoint is large, and every picture carries its hash.
  *
- * The cache is a JSON object of {path: {"size", "time", "sha256"}}; an entry whose size or time is not the file's is
- * not used. It is only a convenience: when it cannot be read or written, nothing is said.
+ * The cache is a JSON object of {path: {"size", "time", "changed", "inode", "sha256"}}; an entry that tells another state than that
+ * of the file which was mapped is not used. A file that is so young that it could be written again within the same tick of its
+ * clock is not remembered (git's rule for racy entries: Documentation/technical/racy-git). The cache is only a convenience: when it
+ * cannot be read or written, nothing is said.
  */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cjson/cJSON.h>
 #include <nettle/sha2.h>
 
+#include "base/folder.h"
 #include "base/mem.h"
 #include "pipeline/parts.h"
 #include "weights/json.h"
 
-enum { ENTRIES_MAX = 256, HEX = 2 * SHA256_DIGEST_SIZE, PIECE = 16 << 20 };
+enum {
+    ENTRIES_MAX = 256,
+    HEX = 2 * SHA256_DIGEST_SIZE,
+    PIECE = 16 << 20,
+    TICK = 2, /* seconds: the coarsest clock of a file system (FAT) */
+};
 
-/* $XDG_CACHE_HOME/limn/hashes.json, its folders made; NULL when there is no place for it. */
-static char *cache_path(void)
+static const char cache_name[] = "hashes.json";
+
+/* $XDG_CACHE_HOME/limn, made if need be. -1: there is no place for it, or others can write there. */
+static int cache_open(Folder *f)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     Str path = { 0 };
+    Err ignored;
+    struct stat st;
+    *f = (Folder){ 0 };
     if (cache && *cache) str_add(&path, cache);
     else if (home && *home) str_addf(&path, "%s/.cache", home);
-    else return NULL;
+    else return -1;
     mkdir(path.s, 0700);
     str_add(&path, "/limn");
     mkdir(path.s, 0700);
-    str_add(&path, "/hashes.json");
-    return path.s;
+    int failed = folder_open(f, path.s, &ignored);
+    str_release(&path);
+    if (!failed && fstat(f->fd, &st) == 0 && folder_owns(f, &st) && !(st.st_mode & (S_IWGRP | S_IWOTH))) return 0;
+    folder_close(f);
+    return -1;
 }
 
-static cJSON *cache_read(const char *path)
+static cJSON *cache_read(const Folder *f)
 {
     Bytes file;
     Err ignored;
     cJSON *root = NULL;
-    if (path && file_map(&file, path, &ignored) == 0) {
+    if (folder_map(f, cache_name, &file, &ignored) == 0) {
         root = json_parse(file, &ignored);
         file_unmap(&file);
     }
     return root ? root : cJSON_CreateObject();
 }
 
-/* A file's time to the nanosecond, as text: a JSON number would round it. */
-static const char *time_text(const struct stat *st, char buf[48])
+/* An entry's members that tell the state of a file, as text: a JSON number would round them. */
+enum { SIZE, TIME, CHANGED, INODE, STATES };
+static const char *const state_names[STATES] = { "size", "time", "changed", "inode" };
+
+static void state_of(const FileId *id, char text[STATES][48])
 {
-    snprintf(buf, 48, "%lld.%09ld", (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
-    return buf;
+    snprintf(text[SIZE], 48, "%llu", (unsigned long long)id->size);
+    snprintf(text[TIME], 48, "%lld.%09lld", (long long)id->written[0], (long long)id->written[1]);
+    snprintf(text[CHANGED], 48, "%lld.%09lld", (long long)id->changed[0], (long long)id->changed[1]);
+    snprintf(text[INODE], 48, "%llu", (unsigned long long)id->ino);
 }
 
-static bool cache_find(const cJSON *cache, const char *path, const struct stat *st, char sha256[HEX + 1])
+static bool cache_find(const cJSON *cache, const char *path, const FileId *id, char sha256[HEX + 1])
 {
-    char time[48];
-    uint64_t size;
+    char now[STATES][48];
     const cJSON *entry = cJSON_GetObjectItemCaseSensitive(cache, path);
-    const char *then = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "time"));
     const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "sha256"));
-    if (!then || !hash || strlen(hash) != HEX || strspn(hash, "0123456789abcdef") != HEX) return false;
-    if (!json_whole(cJSON_GetObjectItemCaseSensitive(entry, "size"), &size) || size != (uint64_t)st->st_size)
-        return false;
-    if (strcmp(then, time_text(st, time)) != 0) return false;
+    if (!hash || strlen(hash) != HEX || strspn(hash, "0123456789abcdef") != HEX) return false;
+    state_of(id, now);
+    for (int i = 0; i < STATES; i++) {
+        const char *then = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, state_names[i]));
+        if (!then || strcmp(then, now[i]) != 0) return false;
+    }
     strcpy(sha256, hash);
     return true;
 }
 
-static void cache_add(cJSON *cache, const char *file, const char *path, const struct stat *st, const char *sha256)
+/* Whether a later change might have the same time. */
+static bool is_young(const FileId *id)
 {
-    char time[48];
+    return llabs((long long)(id->seen - id->written[0])) <= TICK ||
+           llabs((long long)(id->seen - id->changed[0])) <= TICK;
+}
+
+static void cache_add(const Folder *f, const char *path, const FileId *id, const char *sha256)
+{
+    char now[STATES][48];
     Err ignored;
-    cJSON *entry = cJSON_CreateObject();
-    cJSON_AddNumberToObject(entry, "size", (double)st->st_size);
-    cJSON_AddStringToObject(entry, "time", time_text(st, time));
+    cJSON *cache = cache_read(f),
+          *entry = cJSON_CreateObject(); /* read again: another run may have written meanwhile */
+    state_of(id, now);
+    for (int i = 0; i < STATES; i++) cJSON_AddStringToObject(entry, state_names[i], now[i]);
     cJSON_AddStringToObject(entry, "sha256", sha256);
     cJSON_DeleteItemFromObjectCaseSensitive(cache, path);
     cJSON_AddItemToObject(cache, path, entry);
     while (cJSON_GetArraySize(cache) > ENTRIES_MAX) cJSON_DeleteItemFromArray(cache, 0);
     char *text = cJSON_Print(cache);
-    if (text) file_write(file, (Bytes){ (const unsigned char *)text, strlen(text) }, &ignored);
+    folder_sweep(f);
+    if (text) folder_write_text(f, cache_name, text, &ignored);
     cJSON_free(text);
+    cJSON_Delete(cache);
 }
 
 /* One computation, in a thread of its own while there is something else to do. */
@@ -93,7 +123,6 @@ struct Hashing {
     atomic_bool stop; /* nobody wants it any more */
     const Parts *parts;
     char *path; /* absolute, of the file that is remembered; NULL: none is */
-    struct stat st;
     char sha256[HEX + 1];
 };
 
@@ -124,18 +153,15 @@ static void *compute(void *arg)
 static struct Hashing *unknown(Model *m)
 {
     struct Hashing *h = mem_alloc(sizeof *h);
+    Folder folder;
     h->parts = m->files;
-    h->path = h->parts->hashed_path ? realpath(h->parts->hashed_path, NULL) : NULL;
-    if (h->path && (stat(h->path, &h->st) || str_ends(h->path, ".json"))) {
-        free(h->path);
-        h->path = NULL;
-    }
-    if (!h->path) return h;
-    char *file = cache_path();
-    cJSON *cache = cache_read(file);
-    bool known = cache_find(cache, h->path, &h->st, m->sha256);
+    if (!h->parts->hashed_path || str_ends(h->parts->hashed_path, ".json")) return h;
+    h->path = realpath(h->parts->hashed_path, NULL);
+    if (!h->path || cache_open(&folder)) return h;
+    cJSON *cache = cache_read(&folder);
+    bool known = cache_find(cache, h->path, &h->parts->hashed_id, m->sha256);
     cJSON_Delete(cache);
-    free(file);
+    folder_close(&folder);
     if (!known) return h;
     free(h->path);
     free(h);
@@ -165,23 +191,50 @@ void model_hash_drop(Model *m)
     hashing_free(m);
 }
 
-int model_hash(Model *m, Err *e)
+/* What was loaded is one model only if its files are still what they were when they were mapped. */
+static int check_files(Model *m, Err *e)
 {
-    (void)e; /* the file is mapped already */
-    if (m->sha256[0]) return 0;
-    struct Hashing *h = m->hashing ? m->hashing : (m->hashing = unknown(m));
-    if (!h) return 0;
+    Str path = { 0 };
+    FileChange c = parts_change(m->files, &path);
+    if (c == FILE_WRITTEN)
+        err_set(
+            e,
+            "%s was written while limn read it, and what it has read is neither the old model nor the new: start again",
+            str_text(&path));
+    if (c == FILE_REPLACED && !m->replaced) {
+        Str text = { 0 };
+        str_addf(&text,
+                 "%.700s was replaced or removed while limn loaded it: what is drawn is of the file that was there",
+                 str_text(&path));
+        m->replaced = text.s;
+    }
+    str_release(&path);
+    return c == FILE_WRITTEN ? -1 : 0;
+}
+
+/* Takes over what was computed. */
+static void finish(Model *m, struct Hashing *h)
+{
+    const FileId *id = &h->parts->hashed_id;
+    Folder folder;
     if (h->started) pthread_join(h->thread, NULL);
     else compute(h);
     memcpy(m->sha256, h->sha256, sizeof m->sha256);
-
-    char *file = h->path ? cache_path() : NULL;
-    if (file) { /* read again: another run may have written meanwhile */
-        cJSON *cache = cache_read(file);
-        cache_add(cache, file, h->path, &h->st, m->sha256);
-        cJSON_Delete(cache);
+    if (h->path && !is_young(id) && file_change(id, h->path) == FILE_SAME && cache_open(&folder) == 0) {
+        cache_add(&folder, h->path, id, m->sha256);
+        folder_close(&folder);
     }
-    free(file);
     hashing_free(m);
+}
+
+int model_hash(Model *m, Err *e)
+{
+    if (m->sha256[0] && m->told) return 0;
+    if (!m->sha256[0]) {
+        if (!m->hashing) m->hashing = unknown(m);
+        if (m->hashing) finish(m, m->hashing);
+    }
+    if (check_files(m, e)) return -1;
+    m->told = true;
     return 0;
 }

@@ -74,14 +74,13 @@ int memory_reserve(Generator *g, Err *e)
     size_t need = memory_measure(g, g->share.batch);
     while (need > available && g->share.batch > 1 && g->share.shrink) need = memory_measure(g, g->share.batch /= 2);
     g->time.memory = need;
+    char left[MEM_FREE_TEXT];
+    mem_tell_free(left, available);
     if (need > available && g->share.batch > 1)
-        return err_set(
-            e, "%d pictures of %dx%d at once need %.0f MB beside the model, %.0f MB are free: draw fewer at once",
-            g->share.batch, j->width, j->height, (double)need * 1e-6, (double)available * 1e-6);
+        return err_set(e, "%d pictures of %dx%d at once need %.0f MB beside the model, %s: draw fewer at once",
+                       g->share.batch, j->width, j->height, (double)need * 1e-6, left);
     if (need > available)
-        return err_set(e,
-                       "a picture of %dx%d needs %.0f MB beside the model, %.0f MB are free: choose a smaller size%s",
-                       j->width, j->height, (double)need * 1e-6, (double)available * 1e-6,
-                       g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
+        return err_set(e, "a picture of %dx%d needs %.0f MB beside the model, %s: choose a smaller size%s", j->width,
+                       j->height, (double)need * 1e-6, left, g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
     return arena_init(&g->arena, need, e);
 }

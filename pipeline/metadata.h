@@ -15,7 +15,7 @@
 /* What the same bytes need beside the job's options. */
 typedef struct {
     char version[32], kernels[32]; /* of limn; the kernel row */
-    char model[256], sha256[65];   /* the model's name and hash */
+    char model[768], sha256[65]; /* the model's name, of at most 255 bytes, each of which may become three; its hash */
 } Origin;
 
 /*

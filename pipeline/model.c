@@ -94,10 +94,13 @@ static void weigh(Model *m)
 static int check_memory(Model *m, Err *e)
 {
     size_t left = mem_available(GEMM_MAPPED);
-    if (m->own > left)
-        return err_set(e,
-                       "the model takes %.0f MB of memory, %.0f MB are free: close something or choose a smaller model",
-                       (double)m->own * 1e-6, (double)left * 1e-6);
+    if (m->own > left) {
+        char free_text[MEM_FREE_TEXT];
+        double mb = (double)m->own * 1e-6;
+        mem_tell_free(free_text, left);
+        return err_set(e, "the model takes %.*f MB of memory, %s: close something or choose a smaller model", mb < 10,
+                       mb, free_text);
+    }
     left = mem_free();
     if (m->large && m->own + m->in_file > left)
         snprintf(
@@ -221,5 +224,6 @@ void model_free(Model *m)
     free(m->files);
     free(m->name);
     free(m->path);
+    free(m->replaced);
     free(m);
 }

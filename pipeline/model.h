@@ -49,6 +49,8 @@ typedef struct {
     size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
     bool large;        /* of files, and more than MODEL_SMALL: pages of weights are let go of when their turn is over */
     char warning[160]; /* one line to tell the user; "" */
+    bool told;         /* model_hash() has looked at the files */
+    char *replaced;    /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
     struct Checking *checking; /* values looked over on their way (checking.h); NULL: all are */
     struct Hashing *hashing;   /* sha256 on its way (hash.c); NULL: not asked for, or there */
     struct Parts *files;       /* what the networks borrow: sources, mapped files (parts.h) */
@@ -69,7 +71,10 @@ void model_rest(const Model *m, PartId part);
 Model *model_open(const ModelPaths *p, Err *e);
 void model_free(Model *m);
 
-/* Computes sha256 (cached by path, size and time in $XDG_CACHE_HOME/limn/hashes.json; the cache may fail in silence). */
+/*
+ * Computes sha256, of the bytes that are mapped (remembered in $XDG_CACHE_HOME/limn/hashes.json for a file in this state; that may
+ * fail in silence). Error: a file was written into while the model was loaded. To be called before a picture is written.
+ */
 int model_hash(Model *m, Err *e);
 
 /* Lets a thread compute it, if it is not known, while the caller goes on; model_hash() waits for it. The model may be freed. */

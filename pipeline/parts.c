@@ -121,3 +121,32 @@ void parts_release(Parts *parts)
     file_unmap(&parts->vae_file);
     *parts = (Parts){ 0 };
 }
+
+FileChange parts_change(const Parts *parts, Str *path)
+{
+    const struct {
+        const Bytes *bytes;
+        const FileId *id;
+        const char *where;
+    } files[] = { { &parts->file, &parts->file_id, parts->hashed_path },
+                  { &parts->vae_file, &parts->vae_file_id, parts->part[PART_VAE].where } };
+    FileChange worst = FILE_SAME;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        FileChange c = files[i].bytes->len ? file_change(files[i].id, files[i].where) : FILE_SAME;
+        if (c <= worst) continue;
+        worst = c;
+        str_clear(path);
+        str_add(path, files[i].where);
+    }
+    for (int i = 0; i < PARTS_SOURCES; i++) {
+        Str own = { 0 };
+        FileChange c = parts->sources[i] ? source_change(parts->sources[i], &own) : FILE_SAME;
+        if (c > worst) {
+            worst = c;
+            str_clear(path);
+            str_add(path, str_text(&own));
+        }
+        str_release(&own);
+    }
+    return worst;
+}

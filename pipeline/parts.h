@@ -35,9 +35,11 @@ typedef struct Parts {
     Config *defaults;                /* limn.json; NULL */
     char *hashed_path;               /* the file that stands for the model in its SHA-256; NULL: built in */
     Bytes hashed;                    /* its bytes */
+    FileId hashed_id;                /* and which file it was; of no meaning without hashed_path */
     Source *sources[PARTS_SOURCES];  /* what all of this is read from */
     Bytes file;                      /* a single file, mapped */
     Bytes vae_file;                  /* the same of --vae */
+    FileId file_id, vae_file_id;
 } Parts;
 
 /* Error: whatever is wrong with the files. parts_release() also then. */
@@ -46,6 +48,9 @@ void parts_release(Parts *parts);
 
 /* Adds a line to the notes (printf, without the newline). */
 void parts_note(Parts *parts, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What has become of the files since they were mapped: as source_change(), of all. */
+FileChange parts_change(const Parts *parts, Str *path);
 
 extern const char *const part_names[PART_COUNT]; /* "text_encoder", "unet", "vae" */
 

@@ -200,8 +200,9 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
     Weights *all = weights_new();
     int failed = -1;
 
-    if (file_map(&parts->file, path, e)) goto done;
+    if (file_map_as(&parts->file, &parts->file_id, path, e)) goto done;
     parts->hashed = parts->file;
+    parts->hashed_id = parts->file_id;
     parts->hashed_path = mem_strdup(path);
     for (int i = 0; i < PART_COUNT; i++) {
         parts->part[i].where = mem_strdup(path);
@@ -235,7 +236,7 @@ static int open_vae_file(Parts *parts, const char *path, Err *e)
 
     part->where = mem_strdup(path);
     part->config_where = mem_strdup(path);
-    if (file_map(&parts->vae_file, path, e)) goto done;
+    if (file_map_as(&parts->vae_file, &parts->vae_file_id, path, e)) goto done;
     if (safetensors_read(all, parts->vae_file, e)) {
         err_in(e, path);
         goto done;

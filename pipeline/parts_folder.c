@@ -129,7 +129,7 @@ int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id,
     }
     if (id == PART_UNET) {
         if (source_get(s, file.s, &parts->hashed, e)) goto done;
-        if (!str_starts(part->where, "built-in ")) parts->hashed_path = mem_strdup(part->where);
+        if (source_id(s, file.s, &parts->hashed_id)) parts->hashed_path = mem_strdup(part->where);
     }
     failed = parts_rename(part, id, e);
 

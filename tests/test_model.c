@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/mem.h"
 #include "pipeline/checking.h"
 #include "pipeline/model.h"
 #include "pipeline/parts.h"
@@ -209,13 +210,17 @@ static void missing_and_misshaped(void **state)
 
 /* ---- the hash ---- */
 
+/* Of a file as it is now (NULL: none), whose bytes are said to be these. */
 static const char *hash_of(const char *path, Bytes bytes, Model *m)
 {
     Err e = { 0 };
     Parts parts = { .hashed = bytes, .hashed_path = (char *)(size_t)path };
+    Bytes file = { 0 };
+    if (path) assert_int_equal(file_map_as(&file, &parts.hashed_id, path, &e), 0);
     *m = (Model){ .files = &parts };
     assert_int_equal(model_hash(m, &e), 0);
     m->files = NULL;
+    file_unmap(&file);
     return m->sha256;
 }
 
@@ -225,22 +230,77 @@ static const char abc_hash[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9c
 static void hash(void **state)
 {
     Model m;
-    char *path = path_in(*state, "abc"), *cache = path_in(*state, "cache/limn/hashes.json");
+    Err e;
+    char *copy = path_in(*state, "abc"), *cache = path_in(*state, "cache/limn/hashes.json"), *text;
+    const char *path = GOLDEN "/ldm/sd15.tsv"; /* any file that is not new */
     const Bytes abc = { (const unsigned char *)"abc", 3 }, other = { (const unsigned char *)"xyz", 3 };
-    put_file(*state, "abc", abc);
     assert_string_equal(hash_of(NULL, abc, &m), abc_hash);
     assert_string_equal(hash_of(path, abc, &m), abc_hash);
     assert_true(file_exists(cache));
     assert_string_equal(hash_of(path, other, &m), abc_hash); /* the file is as it was: its bytes are not looked at */
-    put_file(*state, "abc", (Bytes){ (const unsigned char *)"abcd", 4 });
-    assert_string_not_equal(hash_of(path, other, &m), abc_hash); /* its size changed */
+    Bytes entries;
+    assert_int_equal(file_map(&entries, cache, &e), 0);
+    text = mem_strndup((const char *)entries.data, entries.len);
+    file_unmap(&entries);
+    for (char *at = text; (at = strstr(at, "\"changed\":")); at++) at[1] = 'C';
+    put_text(*state, "cache/limn/hashes.json", text); /* as before there were all times: not believed */
+    assert_string_not_equal(hash_of(path, other, &m), abc_hash);
+    free(text);
     put_text(*state, "cache/limn/hashes.json", "{\"broken");
     assert_string_equal(hash_of(path, abc, &m), abc_hash);
     unlink(cache);
+
+    /* one that is as young as the look at it is not remembered: it could be written again with the same times */
+    put_file(*state, "abc", abc);
+    assert_string_equal(hash_of(copy, abc, &m), abc_hash);
+    assert_false(file_exists(cache));
+    assert_string_not_equal(hash_of(copy, other, &m), abc_hash);
     assert_int_equal(mkdir(cache, 0777), 0); /* cannot be read nor written */
     assert_string_equal(hash_of(path, abc, &m), abc_hash);
     rmdir(cache);
-    free(path), free(cache);
+
+    /* nor is a link or a folder where others can write believed */
+    assert_string_equal(hash_of(path, abc, &m), abc_hash);
+    char *folder = path_in(*state, "cache/limn"), *kept = path_in(*state, "kept.json");
+    assert_int_equal(rename(cache, kept) || symlink(kept, cache), 0);
+    assert_string_not_equal(hash_of(path, other, &m), abc_hash);
+    unlink(cache);
+    assert_int_equal(rename(kept, cache) || chmod(folder, 0777), 0);
+    assert_string_equal(hash_of(path, abc, &m), abc_hash);
+    assert_string_not_equal(hash_of(path, other, &m), abc_hash);
+    assert_int_equal(chmod(folder, 0700), 0);
+    free(copy), free(cache), free(folder), free(kept);
+}
+
+/* What becomes of a file between its mapping and its hash. */
+static void replaced_while_loading(void **state)
+{
+    Err e = { 0 };
+    char *path = path_in(*state, "m"), *next = path_in(*state, "n");
+    for (int way = 0; way < 3; way++) {
+        Parts parts = { .hashed_path = path };
+        Model m = { .files = &parts };
+        put_file(*state, "m", (Bytes){ (const unsigned char *)"abc", 3 });
+        put_file(*state, "n", (Bytes){ (const unsigned char *)"xyz", 3 });
+        assert_int_equal(file_map_as(&parts.file, &parts.file_id, path, &e), 0);
+        parts.hashed = parts.file;
+        parts.hashed_id = parts.file_id;
+        model_hash_begin(&m);
+        if (way == 0) assert_int_equal(rename(next, path), 0);
+        if (way == 1) assert_int_equal(unlink(path), 0);
+        if (way == 2) put_file(*state, "m", (Bytes){ (const unsigned char *)"abcd", 4 });
+        int failed = model_hash(&m, &e);
+        if (way == 2) {
+            assert_said(failed, &e, "was written while limn read it");
+        } else {
+            assert_int_equal(failed, 0);
+            assert_string_equal(m.sha256, abc_hash); /* of what is mapped */
+            assert_non_null(strstr(m.replaced, "was replaced or removed while limn loaded it"));
+        }
+        free(m.replaced);
+        file_unmap(&parts.file);
+    }
+    free(path), free(next);
 }
 
 /* A thread's is the same and is remembered; one that nobody waits for ends with its model. */
@@ -268,10 +328,13 @@ static void hash_beside(void **state)
     assert_null(m.hashing);
     free(zeros);
 
-    char *path = path_in(*state, "abc");
+    char *cache = path_in(*state, "cache/limn/hashes.json");
     const Bytes abc = { (const unsigned char *)"abc", 3 };
-    put_file(*state, "abc", abc);
-    Parts file = { .hashed = abc, .hashed_path = path };
+    Parts file = { .hashed = abc, .hashed_path = (char *)(size_t)GOLDEN "/ldm/sd15.tsv" };
+    Bytes unused;
+    unlink(cache);
+    assert_int_equal(file_map_as(&unused, &file.hashed_id, file.hashed_path, &e), 0);
+    file_unmap(&unused);
     for (int i = 0; i < 2; i++) {
         Model one = { .files = &file };
         model_hash_begin(&one);
@@ -279,7 +342,7 @@ static void hash_beside(void **state)
         assert_int_equal(model_hash(&one, &e), 0);
         assert_string_equal(one.sha256, abc_hash);
     }
-    free(path);
+    free(cache);
 }
 
 /* ---- limn info ---- */
@@ -316,8 +379,12 @@ static void pretend_hashed(const char *dir, const char *path)
     Str json = { 0 };
     char *real = realpath(path, NULL);
     assert_int_equal(stat(path, &st), 0);
-    str_addf(&json, "{\"%s\": {\"size\": %lld, \"time\": \"%lld.%09ld\", \"sha256\": \"%s\"}}", real,
-             (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, abc_hash);
+    str_addf(
+        &json,
+        "{\"%s\": {\"size\": \"%lld\", \"time\": \"%lld.%09ld\", \"changed\": \"%lld.%09ld\", \"inode\": \"%llu\", "
+        "\"sha256\": \"%s\"}}",
+        real, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
+        st.st_ctim.tv_nsec, (unsigned long long)st.st_ino, abc_hash);
     put_text(dir, "cache/limn/hashes.json", json.s);
     str_release(&json);
     free(real);
@@ -391,6 +458,7 @@ int main(void)
         cmocka_unit_test(bad_values_of_a_large_model),
         cmocka_unit_test(missing_and_misshaped),
         cmocka_unit_test(hash),
+        cmocka_unit_test(replaced_while_loading),
         cmocka_unit_test(hash_beside),
         cmocka_unit_test(describe_models),
         cmocka_unit_test(describe_others),

@@ -11,6 +11,7 @@
 typedef struct {
     char *name;
     Bytes bytes;
+    FileId id;
 } Mapped;
 
 struct Source {
@@ -108,10 +109,38 @@ int source_get(Source *s, const char *name, Bytes *out, Err *e)
     }
     Str path = { 0 };
     str_addf(&path, "%s/%s", s->dir, name);
-    int failed = file_map(out, path.s, e);
+    FileId id;
+    int failed = file_map_as(out, &id, path.s, e);
     str_release(&path);
     if (failed) return -1;
     s->files = mem_grow(s->files, (s->count + 1) * sizeof *s->files);
-    s->files[s->count++] = (Mapped){ mem_strdup(name), *out };
+    s->files[s->count++] = (Mapped){ mem_strdup(name), *out, id };
     return 0;
+}
+
+bool source_id(const Source *s, const char *name, FileId *id)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (strcmp(s->files[i].name, name) != 0) continue;
+        *id = s->files[i].id;
+        return true;
+    }
+    return false;
+}
+
+FileChange source_change(const Source *s, Str *path)
+{
+    FileChange worst = FILE_SAME;
+    for (size_t i = 0; i < s->count; i++) {
+        Str own = { 0 };
+        str_addf(&own, "%s/%s", s->dir, s->files[i].name);
+        FileChange c = file_change(&s->files[i].id, own.s);
+        if (c > worst) {
+            worst = c;
+            str_clear(path);
+            str_add(path, own.s);
+        }
+        str_release(&own);
+    }
+    return worst;
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/str.h"
 
 typedef struct Source Source;
 
@@ -30,5 +31,11 @@ bool source_has(const Source *s, const char *name);
 
 /* Maps one file. Error: missing or unreadable; the text begins with its path. */
 int source_get(Source *s, const char *name, Bytes *out, Err *e);
+
+/* Which file that was; false: it was not mapped, or is in the program. */
+bool source_id(const Source *s, const char *name, FileId *id);
+
+/* What has become of the files that were mapped: the worst of it, and then *path (str_release()) is that file. */
+FileChange source_change(const Source *s, Str *path);
 
 #endif
