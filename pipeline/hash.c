@@ -229,12 +229,12 @@ static void finish(Model *m, struct Hashing *h)
 
 int model_hash(Model *m, Err *e)
 {
-    if (m->sha256[0] && m->told) return 0;
+    if (m->sha256[0] && m->looked) return 0;
     if (!m->sha256[0]) {
         if (!m->hashing) m->hashing = unknown(m);
         if (m->hashing) finish(m, m->hashing);
     }
     if (check_files(m, e)) return -1;
-    m->told = true;
+    m->looked = true;
     return 0;
 }

@@ -49,7 +49,7 @@ typedef struct {
     size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
     bool large;        /* of files, and more than MODEL_SMALL: pages of weights are let go of when their turn is over */
     char warning[160]; /* one line to tell the user; "" */
-    bool told;         /* model_hash() has looked at the files */
+    bool looked;       /* model_hash() has looked at the files */
     char *replaced;    /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
     struct Checking *checking; /* values looked over on their way (checking.h); NULL: all are */
     struct Hashing *hashing;   /* sha256 on its way (hash.c); NULL: not asked for, or there */
