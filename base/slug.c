@@ -15,7 +15,7 @@ void slug_add(Str *out, const char *text, bool small)
     while (*text) {
         uint32_t code;
         bool valid;
-        size_t took = utf8_next(text, strlen(text), &code, &valid);
+        size_t took = utf8_next(text, strnlen(text, 4), &code, &valid);
         if (s.len + took > LONGEST) break;
         bool plain = code < 128 && (isalnum((int)code) || (!small && s.len && strchr("._+", (int)code)));
         if (valid && plain && small) str_addn(&s, &(char){ (char)tolower((int)code) }, 1);

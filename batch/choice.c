@@ -13,6 +13,7 @@ Node *node_new(NodeType type)
     Node *n = mem_alloc(sizeof *n);
     n->type = type;
     n->min = n->max = 1;
+    n->values = 1;
     return n;
 }
 
@@ -33,6 +34,8 @@ void choice_free(Node *n)
     free(n->kids);
     free(n->weights);
     free(n->text);
+    free(n->before);
+    draw_free(n->draw);
     free(n);
 }
 
@@ -42,13 +45,15 @@ Node *choice_alternatives(Node **options, double *weights, size_t count)
     n->kids = options;
     n->weights = weights;
     n->count = count;
+    n->text = mem_strdup(",");
+    node_settle(n);
     return n;
 }
 
 /* ---- what it is chosen from ---- */
 
 /* A variant of one wildcard chooses among that one's lines: {2$$__colour__}. Such a node only borrows them. */
-static const Node *options_of(const Node *n)
+static Node *options_of(Node *n)
 {
     return n->count == 1 && n->kids[0]->type == NODE_WILDCARD ? n->kids[0]->borrowed : n;
 }
@@ -58,56 +63,55 @@ static size_t most(const Node *n, const Node *options) { return n->max < options
 
 /* ---- how many ---- */
 
-/*
- * Ordered selections of r of the options that are not taken, each in all its forms: r! times the r-th elementary symmetric
- * polynomial of the options' own counts.
- */
-static uint64_t selections(const Node *options, const bool *taken, size_t r)
+enum { SURELY_MANY = 21 }; /* options in a row: 21! is above 2^64 */
+
+/* sums[k] becomes the k-th elementary symmetric polynomial of the options' own values, k <= r. */
+static void symmetric_sums(const Node *options, uint64_t *sums, size_t r)
 {
-    if (r == 0) return 1;
-    uint64_t *sums = mem_array(r + 1, sizeof *sums), result;
-    sums[0] = 1;
-    for (size_t i = 0; i < options->count; i++) {
-        if (taken && taken[i]) continue;
-        uint64_t own = choice_count(options->kids[i]);
-        for (size_t k = r; k > 0; k--) sums[k] = plus(sums[k], times(sums[k - 1], own));
-    }
-    result = sums[r];
+    for (size_t k = 0; k <= r; k++) sums[k] = k == 0;
+    for (size_t i = 0; i < options->count; i++)
+        for (size_t k = r; k > 0; k--) sums[k] = plus(sums[k], times(sums[k - 1], options->kids[i]->values));
+}
+
+/* Ordered selections of r options, each in all its forms: r! times the r-th sum. */
+static uint64_t selections(const uint64_t *sums, size_t r)
+{
+    uint64_t result = sums[r];
     for (size_t k = 2; k <= r; k++) result = times(result, k);
-    free(sums);
     return result;
 }
 
-static uint64_t variant_count(const Node *n)
+static uint64_t variant_values(Node *n)
 {
     const Node *options = options_of(n);
-    uint64_t total = 0;
+    uint64_t sums[SURELY_MANY + 1], total = 0;
     if (n->method == '~') return 1;
-    if (options == n && n->count == 1) return choice_count(n->kids[0]);
-    for (size_t r = least(n, options); r <= most(n, options); r++) total = plus(total, selections(options, NULL, r));
+    if (options == n && n->count == 1) return n->kids[0]->values;
+    size_t high = most(n, options);
+    if (high >= SURELY_MANY) return UINT64_MAX;
+    symmetric_sums(options, sums, high);
+    for (size_t r = least(n, options); r <= high; r++) total = plus(total, selections(sums, r));
     return total;
 }
 
-uint64_t choice_count(const Node *n)
+void node_settle(Node *n)
 {
-    uint64_t total = 1;
+    n->values = 1;
     switch (n->type) {
     case NODE_TEXT:
     case NODE_FIELD:
     case NODE_DEFINE:
-    case NODE_GET: return 1;
-    case NODE_SET: return choice_count(n->kids[0]);
-    case NODE_REFERENCE: return choice_count(n->borrowed);
-    case NODE_WILDCARD: return n->method == '~' ? 1 : choice_count(n->borrowed);
-    case NODE_VARIANT: return n->known ? n->known : variant_count(n);
+    case NODE_GET: return;
+    case NODE_SET: n->values = n->kids[0]->values; return;
+    case NODE_REFERENCE: n->values = n->borrowed->values; return;
+    case NODE_WILDCARD: n->values = n->method == '~' ? 1 : n->borrowed->values; return;
+    case NODE_VARIANT: n->values = variant_values(n); return;
     case NODE_SEQUENCE:
-        for (size_t i = 0; i < n->count; i++) total = times(total, choice_count(n->kids[i]));
-        return total;
+        for (size_t i = 0; i < n->count; i++) n->values = times(n->values, n->kids[i]->values);
     }
-    return total;
 }
 
-void node_count(Node *n) { n->known = variant_count(n); }
+uint64_t choice_count(const Node *n) { return n->values; }
 
 /* ---- which one ---- */
 
@@ -129,113 +133,137 @@ uint64_t choice_seed(uint64_t seed, int use)
 /* 0 <= x < 1 */
 static double uniform(uint64_t *state) { return (double)(next_random(state) >> 11) * 0x1p-53; }
 
-static void run_node(const Node *n, ChoiceRun *run, bool random, Str *out);
+static int run_node(Node *n, ChoiceRun *run, bool random, Str *out, Err *e);
 
-/* One of the options that are not taken, by weight; when all weigh nothing, all weigh the same. */
-static size_t draw(const Node *options, const bool *taken, uint64_t *state)
-{
-    double total = 0;
-    size_t last = 0, free_count = 0;
-    for (size_t i = 0; i < options->count; i++)
-        if (!taken[i]) total += options->weights[i], free_count++;
-    double at = uniform(state) * (total > 0 ? total : (double)free_count);
-    for (size_t i = 0; i < options->count; i++) {
-        if (taken[i]) continue;
-        last = i;
-        at -= total > 0 ? options->weights[i] : 1;
-        if (at < 0) break;
-    }
-    return last;
-}
-
-static void run_random_variant(const Node *n, const Node *options, ChoiceRun *run, Str *out)
+static int run_random_variant(const Node *n, Node *options, ChoiceRun *run, Str *out, Err *e)
 {
     size_t low = least(n, options), high = most(n, options), r = low;
     if (high > low) r += (size_t)(uniform(&run->random) * (double)(high - low + 1));
-    bool *taken = mem_array(options->count, sizeof *taken);
+    if (!options->draw) options->draw = draw_new(options->weights, options->count);
     size_t *order = mem_array(r + 1, sizeof *order);
-    for (size_t k = 0; k < r; k++) taken[order[k] = draw(options, taken, &run->random)] = true;
-    for (size_t k = 0; k < r; k++) {
+    for (size_t k = 0; k < r; k++) order[k] = draw_take(options->draw, uniform(&run->random));
+    draw_put_back(options->draw, order, r);
+    int failed = 0;
+    for (size_t k = 0; k < r && !failed; k++) {
         if (k) str_add(out, n->text);
-        run_node(options->kids[order[k]], run, true, out);
+        failed = run_node(options->kids[order[k]], run, true, out, e);
     }
-    free(taken);
     free(order);
+    return failed;
+}
+
+/* The option that the number falls on when one is selected; *number becomes that of its form. */
+static size_t option_at(Node *options, uint64_t *number)
+{
+    size_t low = 0, high = options->count;
+    if (!options->before) {
+        options->before = mem_array(high, sizeof *options->before);
+        for (size_t i = 1; i < high; i++)
+            options->before[i] = plus(options->before[i - 1], options->kids[i - 1]->values);
+    }
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (options->before[middle] <= *number) low = middle;
+        else high = middle;
+    }
+    *number -= options->before[low];
+    return low;
+}
+
+/*
+ * The option that the number falls on when `left` are still to be selected of those that are not taken. sums: the symmetric sums
+ * of these, which become those without it; *rest: how many selections follow on it in each of its forms.
+ */
+static size_t next_option(const Node *options, const bool *taken, uint64_t *sums, size_t left, uint64_t *number,
+                          uint64_t *rest)
+{
+    uint64_t without[SURELY_MANY + 1] = { 1 };
+    size_t last = 0;
+    for (size_t i = 0; i < options->count; i++) {
+        if (taken[i]) continue;
+        uint64_t own = options->kids[i]->values;
+        for (size_t k = 1; k < left; k++) without[k] = sums[k] - own * without[k - 1];
+        *rest = selections(without, left - 1);
+        last = i;
+        if (*number < times(own, *rest)) break;
+        *number -= times(own, *rest);
+    }
+    memcpy(sums, without, left * sizeof *sums);
+    return last;
 }
 
 /*
  * The run->number-th selection: its size, then option by option; the forms of the options chosen are the digits that are left
- * over, the last option's running fastest.
+ * over, the last option's running fastest. There are no more than EXPAND_MAX of them, and so no sum is beyond its type.
  */
-static void run_numbered_variant(const Node *n, const Node *options, ChoiceRun *run, uint64_t number, Str *out)
+static int run_numbered_variant(const Node *n, Node *options, ChoiceRun *run, Str *out, Err *e)
 {
-    size_t r = least(n, options);
-    for (uint64_t count; r < most(n, options) && number >= (count = selections(options, NULL, r)); r++) number -= count;
-    bool *taken = mem_array(options->count, sizeof *taken);
-    uint64_t outer = run->number;
-    for (size_t left = r; left > 0; left--) {
-        size_t i = 0;
-        uint64_t rest = 1, own = 1;
-        for (; i < options->count; i++) {
-            if (taken[i]) continue;
-            taken[i] = true;
-            rest = selections(options, taken, left - 1);
-            own = choice_count(options->kids[i]);
-            if (number < times(own, rest)) break;
-            number -= times(own, rest);
-            taken[i] = false;
-        }
+    uint64_t sums[SURELY_MANY + 1], number = run->number, outer = number;
+    size_t r = least(n, options), high = most(n, options);
+    if (high >= SURELY_MANY) return err_usage(e, "more choices than can be counted");
+    if (high > 1) symmetric_sums(options, sums, high);
+    else sums[0] = 1, sums[1] = n->values - (r == 0);
+    for (uint64_t count; r < high && number >= (count = selections(sums, r)); r++) number -= count;
+    bool *taken = r > 1 ? mem_array(options->count, sizeof *taken) : NULL;
+    int failed = 0;
+    for (size_t left = r; left > 0 && !failed; left--) {
+        uint64_t rest = 1;
+        size_t i = taken ? next_option(options, taken, sums, left, &number, &rest) : option_at(options, &number);
+        if (taken) taken[i] = true;
         if (left < r) str_add(out, n->text);
         run->number = number / rest;
         number %= rest;
-        run_node(options->kids[i], run, false, out);
+        failed = run_node(options->kids[i], run, false, out, e);
     }
     run->number = outer;
     free(taken);
+    return failed;
 }
 
-static void run_variant(const Node *n, ChoiceRun *run, bool random, Str *out)
+static int run_variant(Node *n, ChoiceRun *run, bool random, Str *out, Err *e)
 {
-    const Node *options = options_of(n);
-    if (!n->count) return;
-    if (options == n && n->count == 1) run_node(n->kids[0], run, random, out);
-    else if (random || n->method == '~') run_random_variant(n, options, run, out);
-    else run_numbered_variant(n, options, run, run->number, out);
+    Node *options = options_of(n);
+    if (!n->count) return 0;
+    if (options == n && n->count == 1) return run_node(n->kids[0], run, random, out, e);
+    if (random || n->method == '~') return run_random_variant(n, options, run, out, e);
+    return run_numbered_variant(n, options, run, out, e);
 }
 
 /* The number's digits are the parts' own numbers, the last running fastest. */
-static void run_sequence(const Node *n, ChoiceRun *run, bool random, Str *out)
+static int run_sequence(const Node *n, ChoiceRun *run, bool random, Str *out, Err *e)
 {
-    uint64_t outer = run->number, rest = 1;
-    for (size_t i = 0; i < n->count; i++) rest = times(rest, choice_count(n->kids[i]));
-    uint64_t number = outer;
-    for (size_t i = 0; i < n->count; i++) {
+    uint64_t outer = run->number, number = outer, rest = n->values;
+    int failed = 0;
+    for (size_t i = 0; i < n->count && !failed; i++) {
         if (!random) {
-            rest /= choice_count(n->kids[i]);
+            rest /= n->kids[i]->values;
             run->number = number / rest;
             number %= rest;
         }
-        run_node(n->kids[i], run, random, out);
+        failed = run_node(n->kids[i], run, random, out, e);
     }
     run->number = outer;
+    return failed;
 }
 
-static void run_node(const Node *n, ChoiceRun *run, bool random, Str *out)
+static int run_node(Node *n, ChoiceRun *run, bool random, Str *out, Err *e)
 {
+    if (++run->visited > CHOICE_MAX_PARTS)
+        return err_usage(e, "its choices come to more than %d parts within each other", CHOICE_MAX_PARTS);
     switch (n->type) {
     case NODE_TEXT: str_add(out, n->text); break;
     case NODE_FIELD: run->field(run->ctx, n->text, out); break;
     case NODE_GET: str_add(out, str_text(&run->variables[n->slot])); break;
     case NODE_SET:
         str_clear(&run->variables[n->slot]);
-        run_node(n->kids[0], run, random, &run->variables[n->slot]);
-        break;
+        return run_node(n->kids[0], run, random, &run->variables[n->slot], e);
     case NODE_DEFINE: break;
-    case NODE_REFERENCE: run_node(n->borrowed, run, random, out); break;
-    case NODE_WILDCARD: run_node(n->borrowed, run, random || n->method == '~', out); break;
-    case NODE_VARIANT: run_variant(n, run, random, out); break;
-    case NODE_SEQUENCE: run_sequence(n, run, random, out); break;
+    case NODE_REFERENCE: return run_node(n->borrowed, run, random, out, e);
+    case NODE_WILDCARD: return run_node(n->borrowed, run, random || n->method == '~', out, e);
+    case NODE_VARIANT: return run_variant(n, run, random, out, e);
+    case NODE_SEQUENCE: return run_sequence(n, run, random, out, e);
     }
+    return out->len <= JOB_MAX_TEXT ? 0 : err_usage(e, "its choices come to more than %d bytes of text", JOB_MAX_TEXT);
 }
 
-void choice_run(const Node *n, ChoiceRun *run, Str *out) { run_node(n, run, run->mode != EXPAND_ALL, out); }
+int choice_run(Node *n, ChoiceRun *run, Str *out, Err *e) { return run_node(n, run, run->mode != EXPAND_ALL, out, e); }

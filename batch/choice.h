@@ -22,7 +22,7 @@ typedef struct {
     struct Wildcards *wildcards;
     ExpandMode mode; /* EXPAND_OFF: only {field}s that there are */
     void *ctx;
-    /* Whether a job has that field; fills near with a name that is close, or leaves it. May be NULL: there are none. */
+    /* Whether a job has that field; near, where it is not NULL, becomes a name that is close. May be NULL: there are none. */
     bool (*has_field)(void *ctx, const char *name, const char **near);
 } ChoiceReader;
 
@@ -34,9 +34,14 @@ typedef struct {
     void *ctx;
     void (*field)(void *ctx, const char *name, Str *out);
     Str *variables; /* [CHOICE_VARIABLES]; zero them before, str_release() them after */
+    size_t visited; /* parts of the prompt so far */
 } ChoiceRun;
 
-enum { CHOICE_VARIABLES = 32, CHOICE_DEPTH = 32 };
+enum {
+    CHOICE_VARIABLES = 32,
+    CHOICE_DEPTH = 32,
+    CHOICE_MAX_PARTS = 1 << 20, /* texts, choices and wildcards that one picture's prompt is put together from */
+};
 
 /* The caller frees it with choice_free(); wildcards in it stay the Wildcards'. */
 Node *choice_parse(const ChoiceReader *r, const char *text, Err *e);
@@ -48,7 +53,8 @@ uint64_t choice_count(const Node *n);
 /* A stream of its own for each use (the prompt, the negative prompt) of a picture's seed. */
 uint64_t choice_seed(uint64_t seed, int use);
 
-void choice_run(const Node *n, ChoiceRun *run, Str *out);
+/* Error (ERR_USAGE): more than JOB_MAX_TEXT bytes, or CHOICE_MAX_PARTS parts. One run of a node at a time. */
+int choice_run(Node *n, ChoiceRun *run, Str *out, Err *e);
 
 /* For wildcards.c: a line of a file, which may begin with a weight ("0.3::a"). */
 Node *choice_parse_line(const ChoiceReader *r, const char *line, double *weight, Err *e);

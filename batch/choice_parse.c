@@ -3,19 +3,21 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "batch/index.h"
 #include "batch/node.h"
 #include "batch/wildcards.h"
 
 enum {
     MAX_NESTING = 64,
     MAX_PATHS = 1000,        /* names that one __a/{b|c}__ may stand for */
+    MAX_ALL_PATHS = 100000,  /* those of a prompt, or of a line, together */
     SHOWN = 60,              /* bytes of a prompt in a message */
     MAX_SELECTION = 1 << 20, /* of {N$$...} */
 };
 
 typedef struct {
     char *name;
-    const Node *value; /* lazy; NULL: in slot */
+    Node *value; /* lazy; NULL: in slot */
     int slot;
 } Variable;
 
@@ -23,6 +25,7 @@ typedef struct {
     const ChoiceReader *r;
     const char *at;
     int nesting;
+    size_t paths; /* names so far that __a/{b|c}__ stand for */
     Variable variables[CHOICE_VARIABLES];
     int variable_count;
 } Parser;
@@ -57,14 +60,15 @@ static int parse_field(Parser *p, Node **out, Err *e)
     const char *near = NULL;
     if (!len || p->at[len + 1] != '}') return 0;
     char *name = mem_strndup(p->at + 1, len);
-    bool there = p->r->has_field && p->r->has_field(p->r->ctx, name, &near);
+    bool off = p->r->mode == EXPAND_OFF;
+    bool there = p->r->has_field && p->r->has_field(p->r->ctx, name, off ? NULL : &near);
     if (there) {
         *out = node_new(NODE_FIELD);
         (*out)->text = name;
         p->at += len + 2;
         return 1;
     }
-    if (p->r->mode != EXPAND_OFF) {
+    if (!off) {
         if (near) err_usage(e, "{%.60s}: the job has no such field; did you mean {%s}?", name, near);
         else
             err_usage(e,
@@ -73,7 +77,7 @@ static int parse_field(Parser *p, Node **out, Err *e)
                       name);
     }
     free(name);
-    return p->r->mode == EXPAND_OFF ? 0 : -1;
+    return off ? 0 : -1;
 }
 
 /* ---- {a|b} ---- */
@@ -118,13 +122,14 @@ static double take_weight(const char **s)
     return strtod(at, NULL);
 }
 
-/* In combinatorial mode the same text twice is one option. */
-static bool known_option(const Parser *p, const Node *n, const Node *kid)
+/* In combinatorial mode the same text twice is one option. known: from a text's hash to the kid that has it. */
+static bool known_option(const Parser *p, const Node *n, const Node *kid, Index *known)
 {
+    bool fresh;
     if (p->r->mode != EXPAND_ALL || n->method == '~' || kid->type != NODE_TEXT) return false;
-    for (size_t i = 0; i < n->count; i++)
-        if (n->kids[i]->type == NODE_TEXT && strcmp(n->kids[i]->text, kid->text) == 0) return true;
-    return false;
+    uint64_t *at = index_add(known, index_hash(kid->text), &fresh);
+    if (fresh) *at = n->count;
+    return !fresh && strcmp(n->kids[*at]->text, kid->text) == 0;
 }
 
 static int parse_method(Parser *p, Node *n, Err *e)
@@ -143,6 +148,7 @@ static Node *parse_variant(Parser *p, Err *e)
 {
     const char *start = p->at++;
     Node *n = node_new(NODE_VARIANT);
+    Index known = { 0 };
     skip_space(p);
     if (parse_method(p, n, e)) goto fail;
     parse_bounds(p, n);
@@ -152,7 +158,7 @@ static Node *parse_variant(Parser *p, Err *e)
         double weight = take_weight(&p->at);
         Node *kid = parse_sequence(p, "|}", e);
         if (!kid) goto fail;
-        if (known_option(p, n, kid)) choice_free(kid);
+        if (known_option(p, n, kid, &known)) choice_free(kid);
         else node_add(n, kid, weight);
         if (!*p->at) {
             err_usage(e, "\"%.*s\": the { is not closed (\\{ is a brace)", SHOWN, start);
@@ -160,9 +166,11 @@ static Node *parse_variant(Parser *p, Err *e)
         }
         if (*p->at++ == '}') break;
     }
-    node_count(n);
+    index_release(&known);
+    node_settle(n);
     return n;
 fail:
+    index_release(&known);
     choice_free(n);
     return NULL;
 }
@@ -171,30 +179,39 @@ fail:
 
 static Node *wildcard_node(const Parser *p, const char *name, char method, Err *e)
 {
-    const Node *lines = wildcards_get(p->r->wildcards, name, e);
+    Node *lines = wildcards_get(p->r->wildcards, name, e);
     if (!lines) return NULL;
     Node *n = node_new(NODE_WILDCARD);
     n->borrowed = lines;
     n->method = method;
+    node_settle(n);
+    return n;
+}
+
+/* The number-th of the names. */
+static Node *wildcard_named(const Parser *p, Node *names, uint64_t number, char method, Err *e)
+{
+    Str name = { 0 }, variables[CHOICE_VARIABLES] = { { 0 } };
+    ChoiceRun run = { .number = number, .mode = EXPAND_ALL, .variables = variables };
+    Node *n = choice_run(names, &run, &name, e) ? NULL : wildcard_node(p, str_text(&name), method, e);
+    for (int i = 0; i < CHOICE_VARIABLES; i++) str_release(&variables[i]);
+    str_release(&name);
     return n;
 }
 
 /* A name with choices in it stands for each of the names. */
-static Node *wildcard_choice(const Parser *p, const char *path, char method, Err *e)
+static Node *wildcard_choice(Parser *p, const char *path, char method, Err *e)
 {
     ChoiceReader reader = { .wildcards = p->r->wildcards, .mode = EXPAND_ALL };
     Node *names = choice_parse(&reader, path, e), *n = NULL;
     if (!names) return NULL;
     uint64_t count = choice_count(names);
-    if (count > MAX_PATHS) err_usage(e, "__%.60s__: more than %d names", path, MAX_PATHS);
+    if (count <= MAX_PATHS) p->paths += (size_t)count;
+    if (count > MAX_PATHS || p->paths > MAX_ALL_PATHS)
+        err_usage(e, "__%.60s__: more than %d names", path, count > MAX_PATHS ? MAX_PATHS : MAX_ALL_PATHS);
     else n = node_new(NODE_VARIANT);
     for (uint64_t k = 0; n && k < count; k++) {
-        Str name = { 0 }, variables[CHOICE_VARIABLES] = { { 0 } };
-        ChoiceRun run = { .number = k, .mode = EXPAND_ALL, .variables = variables };
-        choice_run(names, &run, &name);
-        Node *kid = wildcard_node(p, str_text(&name), method, e);
-        for (int i = 0; i < CHOICE_VARIABLES; i++) str_release(&variables[i]);
-        str_release(&name);
+        Node *kid = wildcard_named(p, names, k, method, e);
         if (kid) {
             node_add(n, kid, 1);
             continue;
@@ -202,7 +219,7 @@ static Node *wildcard_choice(const Parser *p, const char *path, char method, Err
         choice_free(n);
         n = NULL;
     }
-    if (n) n->text = mem_strdup(","), n->method = method, node_count(n);
+    if (n) n->text = mem_strdup(","), n->method = method, node_settle(n);
     choice_free(names);
     return n;
 }
@@ -252,6 +269,7 @@ static Node *parse_definition(Parser *p, const char *name, size_t len, bool keep
     }
     Node *n = node_new(immediate ? NODE_SET : NODE_DEFINE);
     node_add(n, value, 1);
+    node_settle(n);
     if (p->variable_count == CHOICE_VARIABLES) {
         err_usage(e, "more than %d variables in a prompt", CHOICE_VARIABLES);
         choice_free(n);
@@ -280,6 +298,7 @@ static Node *parse_reference(Parser *p, const char *name, size_t len, Err *e)
     Node *n = node_new(v->value ? NODE_REFERENCE : NODE_GET);
     n->borrowed = v->value;
     n->slot = v->slot;
+    if (v->value) node_settle(n);
     return n;
 }
 
@@ -362,7 +381,10 @@ static Node *parse_sequence(Parser *p, const char *stops, Err *e)
         return NULL;
     }
     if (n->count == 0) node_add(n, text_node("", 0), 1);
-    if (n->count > 1) return n;
+    if (n->count > 1) {
+        node_settle(n);
+        return n;
+    }
     Node *only = n->kids[0];
     n->count = 0;
     choice_free(n);

@@ -15,8 +15,9 @@
 
 /* A prompt's templates: one, or those of a list; in combinatorial mode each has as many values as it has choices. */
 typedef struct {
-    Field *field; /* NULL: the command line's */
-    Node **nodes; /* [count] */
+    Field *field;     /* NULL: the command line's */
+    Node **nodes;     /* [count] */
+    uint64_t *before; /* [count]: values of the nodes before each */
     size_t count;
     uint64_t values;
 } Prompt;
@@ -59,6 +60,7 @@ static void clear_record(Plan *p)
     for (int i = 0; i < 2; i++) {
         for (size_t k = 0; k < p->prompts[i].count; k++) choice_free(p->prompts[i].nodes[k]);
         free(p->prompts[i].nodes);
+        free(p->prompts[i].before);
         p->prompts[i] = (Prompt){ 0 };
     }
     free(p->digit);
@@ -99,6 +101,7 @@ static bool has_field(void *ctx, const char *name, const char **near)
         return true;
     }
     if ((o && o->picture && !is_prompt(o)) || strcmp(name, "index") == 0) return true;
+    if (!near) return false;
     Nearest n = nearest_to(name);
     for (size_t i = 0; i < p->record.count; i++)
         if (!is_prompt(p->record.fields[i].option)) nearest_try(&n, p->record.fields[i].name);
@@ -127,13 +130,15 @@ static int read_prompt(Plan *p, int which, Err *e)
     if (!t->field && which == PROMPT && !*dflt) return no_prompt(p, e);
     size_t count = t->field ? t->field->count : 1;
     t->nodes = mem_array(count, sizeof *t->nodes);
+    t->before = mem_array(count, sizeof *t->before);
     for (; t->count < count; t->count++) {
         Str text = { 0 };
         if (t->field) field_value(t->field, t->count, &text);
         else str_add(&text, dflt);
         t->nodes[t->count] = choice_parse(&r, str_text(&text), e);
         str_release(&text);
-        if (!t->nodes[t->count]) return err_in(e, names[which]);
+        if (!t->nodes[t->count]) return e->code == ERR_INTERRUPTED ? -1 : err_in(e, names[which]);
+        t->before[t->count] = t->values;
         t->values = plus(t->values, p->setup->mode == EXPAND_ALL ? choice_count(t->nodes[t->count]) : 1);
     }
     return 0;
@@ -195,6 +200,12 @@ static uint64_t values_of(const Plan *p, const Field *f)
     return f->option && strcmp(f->name, "count") == 0 ? 1 : f->count;
 }
 
+static void add_count(Str *out, uint64_t n)
+{
+    if (n < UINT64_MAX) str_addf(out, "%llu", (unsigned long long)n);
+    else str_add(out, "2^64 or more");
+}
+
 /* The product of all lists, refused when it is beyond what a batch may have. */
 static int count_pictures(Plan *p, Err *e)
 {
@@ -210,18 +221,23 @@ static int count_pictures(Plan *p, Err *e)
     p->count = p->copies;
     for (size_t i = 0; i < p->record.count; i++) {
         uint64_t n = values_of(p, &p->record.fields[i]);
-        if (n > 1 && factors.len < 200)
-            str_addf(&factors, "%s%llu %s", factors.len ? " x " : "", (unsigned long long)n, p->record.fields[i].name);
+        if (n > 1 && factors.len < 200) {
+            str_add(&factors, factors.len ? " x " : "");
+            add_count(&factors, n);
+            str_addf(&factors, " %s", p->record.fields[i].name);
+        }
         p->count = times(p->count, n);
     }
     for (int i = 0; i < 2; i++)
         if (!p->prompts[i].field) p->count = times(p->count, p->prompts[i].values);
-    int failed =
-        plus(p->index, p->count) > EXPAND_MAX
-            ? err_usage(e, "%s%llu pictures up to here (%s); a batch has at most %llu",
-                        p->count == UINT64_MAX ? "more than " : "", (unsigned long long)plus(p->index, p->count),
-                        str_text(&factors), (unsigned long long)EXPAND_MAX)
-            : 0;
+    int failed = 0;
+    if (plus(p->index, p->count) > EXPAND_MAX) {
+        Str sum = { 0 };
+        add_count(&sum, plus(p->index, p->count));
+        failed = err_usage(e, "%s pictures up to here (%s); a batch has at most %llu", str_text(&sum),
+                           str_text(&factors), (unsigned long long)EXPAND_MAX);
+        str_release(&sum);
+    }
     str_release(&factors);
     return failed;
 }
@@ -287,6 +303,18 @@ static int set_options(const Plan *p, Item *out, Err *e)
     return 0;
 }
 
+/* The last template whose values begin at or before the digit. */
+static size_t template_of(const Prompt *t, uint64_t digit)
+{
+    size_t low = 0, high = t->count;
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (t->before[middle] <= digit) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
 static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
 {
     const Prompt *t = &p->prompts[which];
@@ -294,17 +322,12 @@ static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
         .random = choice_seed(out->job.seed, which + 1), .mode = p->setup->mode, .ctx = p, .field = field_in_prompt
     };
     Str text = { 0 }, variables[CHOICE_VARIABLES] = { { 0 } };
-    size_t i = 0;
+    size_t i = template_of(t, digit);
     run.variables = variables;
-    if (run.mode == EXPAND_ALL) {
-        for (uint64_t n; digit >= (n = choice_count(t->nodes[i])); i++) digit -= n;
-        run.number = digit;
-    } else {
-        i = digit;
-    }
-    choice_run(t->nodes[i], &run, &text);
+    run.number = digit - t->before[i];
     const char *name = which == PROMPT ? "prompt" : "negative-prompt";
-    int failed = job_set(&out->job, option_find(name, strlen(name)), str_text(&text), e);
+    int failed = choice_run(t->nodes[i], &run, &text, e) ||
+                 job_set(&out->job, option_find(name, strlen(name)), str_text(&text), e);
     for (int k = 0; k < CHOICE_VARIABLES; k++) str_release(&variables[k]);
     str_release(&text);
     return failed ? err_in(e, name) : 0;
@@ -457,19 +480,29 @@ static int make_item(Plan *p, Item *out, Err *e)
     return 0;
 }
 
+static int blame(const Plan *p, Err *e)
+{
+    return e->code == ERR_INTERRUPTED ? -1 : jobs_blame(p->jobs, p->record.line, e);
+}
+
 int plan_next(Plan *p, Item *out, Err *e)
 {
+    if (p->setup->cancelled && p->setup->cancelled()) {
+        err_set(e, "interrupted");
+        e->code = ERR_INTERRUPTED;
+        return -1;
+    }
     while (p->next == p->count) {
         clear_record(p);
         int got = jobs_next(p->jobs, &p->record, e);
         if (got <= 0) return got;
-        if (open_record(p, e)) return jobs_blame(p->jobs, p->record.line, e);
+        if (open_record(p, e)) return blame(p, e);
     }
     int failed = make_item(p, out, e);
     p->item = NULL;
     if (failed) {
         item_release(out);
-        return jobs_blame(p->jobs, p->record.line, e);
+        return blame(p, e);
     }
     p->next++;
     p->index++;

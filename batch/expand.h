@@ -22,7 +22,8 @@ typedef struct {
     Wildcards *wildcards;
     ExpandMode mode;
     const NamePlan *names;
-    const char *date; /* {date}: when this folder's batch began, 2026-11-22 */
+    const char *date;        /* {date}: when this folder's batch began, 2026-11-22 */
+    bool (*cancelled)(void); /* asked for each picture; may be NULL */
 } Setup;
 
 /* One picture. */
@@ -45,7 +46,8 @@ typedef struct Plan Plan;
 Plan *plan_new(Jobs *jobs, const Setup *setup); /* borrows both */
 void plan_free(Plan *p);
 
-/* The next picture; item_release() frees it when 1 was returned. 0 at the end; -1: the error begins with file and line. */
+/* The next picture; item_release() frees it when 1 was returned. 0 at the end; -1: the error begins with file and line, or is
+ * ERR_INTERRUPTED. */
 int plan_next(Plan *p, Item *out, Err *e);
 /* Back to the first. */
 void plan_rewind(Plan *p);

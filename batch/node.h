@@ -3,6 +3,7 @@
 #define LIMN_BATCH_NODE_H
 
 #include "batch/choice.h"
+#include "batch/draw.h"
 
 typedef enum {
     NODE_TEXT,
@@ -24,13 +25,17 @@ struct Node {
     size_t count;
     size_t min, max;
     int slot;
-    char method;    /* '~': random even in combinatorial mode; else 0 */
-    uint64_t known; /* choice_count() of a variant that is not going to change; 0: not computed */
-    const Node *borrowed;
+    char method; /* '~': random even in combinatorial mode; else 0 */
+    Node *borrowed;
+    uint64_t values; /* choice_count() */
+    /* a variant's, made when first needed */
+    Draw *draw;       /* of its kids */
+    uint64_t *before; /* [count]: values of the kids before each */
 };
 
 Node *node_new(NodeType type);
 void node_add(Node *n, Node *kid, double weight);
-void node_count(Node *n);
+/* Counts its values. Call it when the node is complete; what it is made of must have been settled. */
+void node_settle(Node *n);
 
 #endif

@@ -18,9 +18,9 @@ Wildcards *wildcards_new(const char *dir, ExpandMode mode, bool (*cancelled)(voi
 void wildcards_free(Wildcards *w);
 
 /*
- * The lines of a name, parsed once and kept. Error: no such file (with near names), a wildcard that leads back to itself, more
- * than a million lines.
+ * The lines of a name, parsed once and kept, the Wildcards'. Error: no such file (with near names), a wildcard that leads back to
+ * itself, more than a million lines; ERR_INTERRUPTED.
  */
-const Node *wildcards_get(Wildcards *w, const char *name, Err *e);
+Node *wildcards_get(Wildcards *w, const char *name, Err *e);
 
 #endif

@@ -64,7 +64,7 @@ static int batch_open(Batch *b, const char *jobs, Err *e)
     if (!b->jobs || name_plan(&b->names, j->output, jobs, e) || settle_folder(b, e)) return -1;
     if (extras_check(j, b->names.folder, e)) return -1;
     b->wildcards = wildcards_new(j->wildcards, mode_of(j), interrupted);
-    b->setup = (Setup){ j, b->wildcards, mode_of(j), &b->names, b->date };
+    b->setup = (Setup){ j, b->wildcards, mode_of(j), &b->names, b->date, interrupted };
     b->plan = plan_new(b->jobs, &b->setup);
     return interrupt_check(e);
 }

@@ -48,7 +48,7 @@ static void face_init(Face *f, const Pen *pen)
 static uint32_t next_code(const char **text)
 {
     uint32_t code;
-    *text += utf8_next(*text, strlen(*text), &code, NULL);
+    *text += utf8_next(*text, strnlen(*text, 4), &code, NULL);
     return code;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "batch/draw.h"
 #include "batch/expand.h"
 #include "batch/index.h"
 #include "batch/manifest.h"
@@ -17,12 +18,13 @@
 
 /* ---- choices ---- */
 
-static void run_choice(const Node *n, ExpandMode mode, uint64_t number, Str *out)
+static void run_choice(Node *n, ExpandMode mode, uint64_t number, Str *out)
 {
     Str variables[CHOICE_VARIABLES] = { { 0 } };
     ChoiceRun run = { .random = number, .number = number, .mode = mode, .variables = variables };
     str_clear(out);
-    choice_run(n, &run, out);
+    Err e = { 0 };
+    if (choice_run(n, &run, out, &e)) fail_msg("%s", e.text);
     for (int i = 0; i < CHOICE_VARIABLES; i++) str_release(&variables[i]);
 }
 
@@ -135,6 +137,101 @@ static void test_large_counts(void **state)
     assert_non_null(strstr(e.text, "nested more than"));
     str_release(&prompt);
     wildcards_free(w);
+}
+
+/* Drawing without putting back, one option after the other: what draw.h is to be equal to. */
+static size_t draw_plainly(const double *weights, const bool *taken, size_t count, double share)
+{
+    double total = 0;
+    size_t last = 0, left = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!taken[i]) total += weights[i], left++;
+    double at = share * (total > 0 ? total : (double)left);
+    for (size_t i = 0; i < count; i++) {
+        if (taken[i]) continue;
+        if (total > 0 && !(weights[i] > 0)) continue;
+        last = i;
+        at -= total > 0 ? weights[i] : 1;
+        if (at < 0) break;
+    }
+    return last;
+}
+
+static void test_draw(void **state)
+{
+    (void)state;
+    static const double weights[] = { 0.25, 2, 0, 1.5, 0, 0.125, 8, 1, 0 };
+    for (size_t count = 1; count <= 9; count++) {
+        Draw *d = draw_new(weights, count);
+        for (int turn = 0; turn < 50; turn++) {
+            bool taken[9] = { false };
+            size_t order[9], r = 1 + (size_t)turn % count;
+            for (size_t k = 0; k < r; k++) {
+                double share = (double)((turn * 37 + (int)k * 11) % 64) / 64;
+                order[k] = draw_take(d, share);
+                assert_int_equal(order[k], draw_plainly(weights, taken, count, share));
+                assert_false(taken[order[k]]);
+                taken[order[k]] = true;
+            }
+            draw_put_back(d, order, r);
+        }
+        draw_free(d);
+    }
+}
+
+/* Prompts that double at every step: refused where they come to too much, counted where they are only many. */
+static void test_explosions(void **state)
+{
+    Err e = { 0 };
+    Str prompt = { 0 }, out = { 0 }, line = { 0 };
+    Str variables[CHOICE_VARIABLES] = { { 0 } };
+    for (int with_text = 0; with_text < 2; with_text++) {
+        str_clear(&prompt);
+        str_add(&prompt, with_text ? "${v0=a potion in a bottle}" : "${v0=}");
+        for (int i = 1; i < 31; i++) str_addf(&prompt, "${v%d=${v%d}${v%d}${v%d}}", i, i - 1, i - 1, i - 1);
+        str_add(&prompt, "${v30}");
+        Node *n = choice_parse(&(ChoiceReader){ .mode = EXPAND_ALL }, str_text(&prompt), &e);
+        ChoiceRun run = { .mode = EXPAND_ALL, .variables = variables };
+        if (!n) fail_msg("%s", e.text);
+        assert_int_equal(choice_count(n), 1);
+        assert_said(choice_run(n, &run, &out, &e), &e, with_text ? "bytes of text" : "parts within each other");
+        str_clear(&out);
+        choice_free(n);
+    }
+    for (int i = 0; i < 20; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "w%d.txt", i);
+        str_clear(&line);
+        str_addf(&line, "__w%d____w%d____w%d__\n", i + 1, i + 1, i + 1);
+        put_text(*state, name, str_text(&line));
+    }
+    put_text(*state, "w20.txt", "{a|b}\n");
+    str_clear(&line);
+    for (int i = 0; i < 3000; i++) str_addf(&line, "line%d\n", i);
+    put_text(*state, "big.txt", str_text(&line));
+    Wildcards *w = wildcards_new(*state, EXPAND_ALL, NULL);
+    Node *n = choice_parse(&(ChoiceReader){ .wildcards = w, .mode = EXPAND_ALL }, "__w0__", &e);
+    if (!n) fail_msg("%s", e.text);
+    assert_true(choice_count(n) == UINT64_MAX);
+    choice_free(n);
+    n = choice_parse(&(ChoiceReader){ .wildcards = w, .mode = EXPAND_ALL }, "{1-$$__big__}", &e);
+    assert_true(n && choice_count(n) == UINT64_MAX);
+    choice_free(n);
+    n = choice_parse(&(ChoiceReader){ .wildcards = w, .mode = EXPAND_ALL }, "{0-2$$__big__}", &e);
+    assert_true(n && choice_count(n) == 1 + 3000 + 3000 * 2999);
+    run_choice(n, EXPAND_ALL, 0, &out);
+    assert_string_equal(str_text(&out), "");
+    run_choice(n, EXPAND_ALL, 3000, &out);
+    assert_string_equal(str_text(&out), "line2999");
+    run_choice(n, EXPAND_ALL, 3001 + 2999 + 5, &out);
+    assert_string_equal(str_text(&out), "line1,line6");
+    run_choice(n, EXPAND_ALL, 3000 + 3000 * 2999, &out);
+    assert_string_equal(str_text(&out), "line2999,line2998");
+    choice_free(n);
+    wildcards_free(w);
+    str_release(&prompt);
+    str_release(&line);
+    str_release(&out);
 }
 
 /* ---- shards, names, the index ---- */
@@ -313,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_combinations, folder_setup, folder_teardown),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_large_counts),
+        cmocka_unit_test(test_draw),
+        cmocka_unit_test_setup_teardown(test_explosions, folder_setup, folder_teardown),
         cmocka_unit_test(test_shards),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_index),

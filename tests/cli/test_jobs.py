@@ -90,3 +90,60 @@ def test_stdin_without_an_end():
         p.send_signal(signal.SIGINT)
         assert p.wait(timeout=10) == 130
         assert p.stderr.read() == b"limn: interrupted\n"
+
+
+def ends_at_once(*args, after):
+    """The first Ctrl-C ends it."""
+    p = subprocess.Popen([LIMN, "batch", *args], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(after)
+    assert p.poll() is None, (args, p.communicate())
+    sent = time.monotonic()
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 130 and time.monotonic() - sent < 3, (args, p.returncode, err)
+    assert out == b"" and err.endswith(b"interrupted\n"), (args, out, err)
+
+
+def test_choices_that_explode():
+    os.makedirs("wildcards")
+    write("wildcards/big.txt", "".join(f"line{i}\n" for i in range(3000)).encode())
+    for i in range(30):
+        write(f"wildcards/w{i}.txt", f"__w{i + 1}____w{i + 1}____w{i + 1}__\n".encode())
+    write("wildcards/w30.txt", b"{a|b}\n")
+    laugh = "${v0=a potion in a bottle}" + "".join("${v%d=%s}" % (i, "${v%d}" % (i - 1) * 4) for i in range(1, 30)) + "${v29}"
+    for text, mode, says in [(laugh, "random", "bytes of text"), (laugh, "all", "bytes of text"),
+                             (laugh.replace("a potion in a bottle", ""), "random", "parts within each other"),
+                             ("__w0__", "random", "parts within each other"), ("__w0__", "all", "2^64 or more pictures"),
+                             ("{1-$$__big__}", "all", "2^64 or more pictures"), ("{a|b}" * 80, "all", "2^64 or more pictures")]:
+        write("x.txt", text.encode() + b"\n")
+        fails(2, "batch", "x.txt", "--expand", mode, says=["x.txt:1: ", says])
+    write("x.txt", b"{1-$$__big__}\n" * 20)
+    assert len(plan("x.txt")) == 20
+    write("many.jsonl", b'{"prompt": "{1-$$__big__}", "seed": "1-1000000"}\n')
+    ends_at_once("many.jsonl", after=1)
+    write("many.jsonl", b'{"prompt": "{%s}", "seed": "1-9000000"}\n' % b"|".join(b"o%d" % i for i in range(99999)))
+    ends_at_once("many.jsonl", after=1)
+
+
+def test_folders_that_lead_back():
+    """Links among the wildcards' folders, each to all others."""
+    for i in range(12):
+        os.makedirs(f"wildcards/d{i}")
+        write(f"wildcards/d{i}/x.txt", b"a\n")
+    assert prompts("-", stdin=b"__d*/x__\n") == ["a"]
+    for i in range(12):
+        for k in range(12):
+            os.symlink(f"../d{k}", f"wildcards/d{i}/to{k}")
+    fails(2, "batch", "-", stdin=b"__**/y__\n", says="more than 10000 folders")
+
+
+def test_large_records():
+    """No time that grows with the square: each of these once took minutes."""
+    start = time.monotonic()
+    write("f.jsonl", b'{"prompt": "x", "seed": 1,%s}\n' % b",".join(b'"_f%d": 1' % i for i in range(100000)))
+    assert len(plan("f.jsonl")) == 1
+    write("f.jsonl", json.dumps({"prompt": "x", "seed": list(range(50000)), "width": [32]}).encode())
+    assert len(plan("f.jsonl")) == 50000
+    write("f.jsonl", json.dumps({"prompt": "_" * 1000000, "seed": 1}).encode())
+    assert plan("f.jsonl", "--expand", "off")[0]["file"] == "00001_untitled.png"
+    assert time.monotonic() - start < 60

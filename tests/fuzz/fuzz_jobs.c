@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     name_plan(&names, data[0] & 64 ? "out/{id}-{seed}{prompt_slug}{colour:04}.png" : NULL, "x.jsonl", &e);
     Wildcards *wildcards = wildcards_new("tests/fuzz", mode, NULL);
     Jobs *jobs = jobs_of((Bytes){ data + 1, size - 1 }, (JobsFormat)(data[0] % 4), "x", NULL, &e);
-    Setup setup = { &defaults, wildcards, mode, &names, "2026-11-22" };
+    Setup setup = { &defaults, wildcards, mode, &names, "2026-11-22", NULL };
     Plan *plan = jobs ? plan_new(jobs, &setup) : NULL;
     for (int i = 0; plan && i < PICTURES && plan_next(plan, &item, &e) > 0; i++) item_release(&item);
     plan_free(plan);
