@@ -271,13 +271,14 @@ static void pool(Nn *nn, const TextEncoder *t, const int *ids, Tensor x, Tensor 
 
 Tensor text_encoder_forward(Nn *nn, const TextEncoder *t, const int *ids, int n, int skip, bool normed, Tensor *pooled)
 {
-    int last = t->s.layers - skip; /* the layer whose output is asked for */
-    assert(skip >= 1 && last >= 0);
+    int last = t->s.layers - skip; /* the layer whose output is asked for; -1: the embeddings before the first */
+    assert(skip >= 1 && last >= -1);
 
     Tensor out = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.width);
     if (pooled) *pooled = tensor_new(nn->arena, n, 1, 1, t->s.projection);
     size_t mark = nn->arena->used;
     Tensor x = embed(nn, t, ids, n);
+    if (last < 0) tensor_copy(out, normed ? nn_layer_norm(nn, &t->final_norm, x) : x);
     size_t layers_mark = nn->arena->used;
 
     for (int i = 0; i < t->s.layers && (i <= last || pooled); i++) {

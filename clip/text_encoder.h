@@ -27,7 +27,7 @@ size_t text_encoder_borrowed(const TextEncoder *t); /* bytes that are read where
 /*
  * ids     [n, tokens], each 0 .. vocab - 1 (checked by the caller: tokenizer_size() <= vocab)
  * skip    clip skip: 1 the last layer; k: the output of the k-th layer from the end (A1111's and limn's --clip-skip; diffusers'
- *         clip_skip is k - 1). 1 .. layers
+ *         clip_skip is k - 1). 1 .. layers + 1, which is the embeddings before the first layer
  * normed  the final layer norm is applied to the hidden states (SD 1.x, 2.x), or not (XL)
  * pooled  may be NULL: [n, 1, 1, projection], of the last layer whatever skip is, at the first eos
  * Returns [n, tokens, 1, width] in nn->arena.

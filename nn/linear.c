@@ -101,6 +101,15 @@ void nn_act(Nn *nn, Act act, Tensor x)
     FOR_ROWS(nn, rows) act_row(nn->k, act, x.data + first * c, (last - first) * c);
 }
 
+void nn_add(Nn *nn, Tensor x, Tensor y)
+{
+    assert(tensor_len(x) == tensor_len(y));
+    if (!x.data) return;
+    PROFILE(nn, LAYER_ADD, x.n, x.h, x.w, x.c, x.c, 0);
+    size_t rows = tensor_rows(x), c = (size_t)x.c;
+    FOR_ROWS(nn, rows) nn->k->add(x.data + first * c, y.data + first * c, (last - first) * c);
+}
+
 void nn_add_channels(Nn *nn, Tensor x, Tensor v)
 {
     assert(v.c == x.c && tensor_rows(v) == (size_t)x.n);

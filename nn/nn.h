@@ -101,6 +101,7 @@ Tensor nn_group_norm(Nn *nn, const Norm *norm, Tensor x, Act act); /* act applie
 Tensor nn_layer_norm(Nn *nn, const Norm *norm, Tensor x);
 
 void nn_act(Nn *nn, Act act, Tensor x);           /* in place */
+void nn_add(Nn *nn, Tensor x, Tensor y);          /* x += y, of the same shape */
 void nn_add_channels(Nn *nn, Tensor x, Tensor v); /* x[n, h, w, c] += v[n, c] */
 Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
 

@@ -18,7 +18,7 @@
 #include "weights/config.h"
 #include "weights/source.h"
 
-enum { TOKENS = 77, PASSES = 8 };
+enum { TOKENS = 77, PASSES = 8, XL_IDS = 6 };
 static const double ENOUGH = 4; /* seconds of passes */
 
 /* ---- the networks: the published configs, without what is everybody's default ---------------------------------------- */
@@ -161,12 +161,11 @@ static void prompt(Bench *b)
 static Tensor step(Bench *b)
 {
     const UNet *u = b->networks->unet;
-    int n = b->job->batch, ids = unet_added_ids(u);
+    int n = b->job->batch, ids = unet_added_width(u) ? XL_IDS : 0;
     Tensor x = normals(&b->nn, n, b->side, b->side, unet_in_channels(u));
-    Tensor added = normals(&b->nn, n, 1, 1, unet_added_width(u) + ids); /* the pooled text needs less */
-    const UNetInputs in = { .kv = b->kv,
-                            .pooled = added.data,
-                            .ids = added.data ? added.data + tensor_len(added) - (size_t)(n * ids) : NULL };
+    Tensor pooled = normals(&b->nn, n, 1, 1, ids ? unet_added_width(u) - ids * unet_added_id_width(u) : 1);
+    Tensor sizes = normals(&b->nn, n, 1, 1, XL_IDS);
+    const UNetInputs in = { .kv = b->kv, .pooled = ids ? pooled : (Tensor){ 0 }, .ids = sizes.data, .id_count = ids };
     Nn nn = network_nn(b);
     return unet_forward(&nn, u, x, 500, &in);
 }

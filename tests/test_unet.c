@@ -58,10 +58,15 @@ static Tensor forward(Nn *nn, void *ctx)
     Case *c = ctx;
     Tensor x = fixture_nchw(&c->io, "sample", nn->arena);
     Tensor context = fixture_tokens(&c->io, "encoder_hidden_states", nn->arena);
+    int ids[4] = { 0 };
+    const float *pooled = rows(c, "text_embeds");
+    if (pooled) fixture_shape(&c->io, "time_ids", ids);
+    int width = unet_added_width(c->unet) - ids[3] * unet_added_id_width(c->unet);
     UNetInputs in = { .context = tensor_slice(context, c->first, c->count),
-                      .pooled = rows(c, "text_embeds"),
                       .ids = rows(c, "time_ids"),
+                      .id_count = ids[3],
                       .cond = rows(c, "timestep_cond") };
+    if (pooled) in.pooled = (Tensor){ (float *)(size_t)pooled, c->count, 1, 1, width };
     if (c->ahead) {
         in.kv = tensor_new(nn->arena, in.context.n, in.context.h, 1, unet_context_columns(c->unet));
         unet_context(nn, c->unet, in.context, in.kv);

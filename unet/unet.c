@@ -21,7 +21,8 @@ enum {
     MAX_LAYERS = 8,
     MAX_TRANSFORMER_LAYERS = 64,
     MAX_CHANNELS = 16384,
-    MAX_SKIPS = 1 + MAX_LEVELS * (MAX_LAYERS + 1)
+    MAX_SKIPS = 1 + MAX_LEVELS * (MAX_LAYERS + 1),
+    LEAST_IDS = 5 /* of text_time */
 };
 
 /* The config, one entry a level where it says so. */
@@ -35,9 +36,8 @@ typedef struct {
     int context, groups, time_width;
     float eps, freq_shift;
     bool flip_sin_to_cos;
-    int cond_width; /* time_cond_proj_dim */
-    int added_width, added_ids_dim,
-        added_ids; /* text_time: width of pooled + ids, of one id's embedding, how many ids */
+    int cond_width;                 /* time_cond_proj_dim */
+    int added_width, added_ids_dim; /* text_time: width of pooled text and ids, of one id's embedding */
 } Shape;
 
 typedef struct {
@@ -163,12 +163,11 @@ static int shape_read(Shape *s, Config *c, Err *e)
         return err_set(e, "addition_embed_type: \"%s\" is not supported (supported: text_time)", added);
     s->added_ids_dim = config_int(c, "addition_time_embed_dim", 0, 0, MAX_CHANNELS);
     s->added_width = config_int(c, "projection_class_embeddings_input_dim", 0, 0, MAX_CHANNELS);
-    s->added_ids = 6; /* original size, crop, target size; the refiner's 5 cannot be told from the config alone */
-    if (!added) s->added_width = s->added_ids_dim = s->added_ids = 0;
-    else if (s->added_ids_dim < 1 || s->added_width <= s->added_ids * s->added_ids_dim)
+    if (!added) s->added_width = s->added_ids_dim = 0;
+    else if (s->added_ids_dim < 1 || s->added_width <= LEAST_IDS * s->added_ids_dim)
         return err_set(
             e, "text_time needs addition_time_embed_dim and a projection_class_embeddings_input_dim over %d times it",
-            s->added_ids);
+            LEAST_IDS);
 
     refuse_other_options(c);
     return config_finish(c, e);
@@ -349,7 +348,7 @@ int unet_out_channels(const UNet *u) { return u->s.out; }
 int unet_context_width(const UNet *u) { return u->s.context; }
 int unet_sample_size(const UNet *u) { return u->s.sample_size; }
 int unet_added_width(const UNet *u) { return u->s.added_width; }
-int unet_added_ids(const UNet *u) { return u->s.added_ids; }
+int unet_added_id_width(const UNet *u) { return u->s.added_ids_dim; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }
 int unet_factor(const UNet *u) { return 1 << (u->s.levels - 1); }
 int unet_context_columns(const UNet *u) { return u->context_columns; }
@@ -410,16 +409,16 @@ size_t unet_borrowed(const UNet *u) { return u->memory.borrowed; }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
 
-/* XL: pooled text, then the sinusoidal embedding of each id. [n, 1, 1, added_width] */
+/* text_time: pooled text, then the sinusoidal embedding of each id. [n, 1, 1, added_width] */
 static Tensor added_input(Nn *nn, const Shape *s, int n, const UNetInputs *in)
 {
     Tensor x = tensor_new(nn->arena, n, 1, 1, s->added_width);
     Tensor ids =
-        nn_timestep_embedding(nn, in->ids, n * s->added_ids, s->added_ids_dim, s->flip_sin_to_cos, s->freq_shift);
-    if (!x.data) return x;
-    size_t width = (size_t)s->added_width, tail = (size_t)s->added_ids * (size_t)s->added_ids_dim, head = width - tail;
-    for (size_t i = 0; i < (size_t)n; i++) {
-        memcpy(x.data + i * width, in->pooled + i * head, head * sizeof(float));
+        nn_timestep_embedding(nn, in->ids, n * in->id_count, s->added_ids_dim, s->flip_sin_to_cos, s->freq_shift);
+    size_t width = (size_t)s->added_width, tail = (size_t)in->id_count * (size_t)s->added_ids_dim, head = width - tail;
+    assert(in->pooled.n == n && (size_t)in->pooled.c == head);
+    for (size_t i = 0; x.data && i < (size_t)n; i++) {
+        memcpy(x.data + i * width, in->pooled.data + i * head, head * sizeof(float));
         memcpy(x.data + i * width + head, ids.data + i * tail, tail * sizeof(float));
     }
     return x;
@@ -469,12 +468,22 @@ static Tensor context_for(Nn *nn, const UNet *u, const UNetInputs *in)
     return kv;
 }
 
+/* What a control network found, onto what was kept for the way up, and onto the middle's result. */
+static void add_residuals(Nn *nn, Tensor *skips, int count, Tensor middle, const UNetInputs *in)
+{
+    if (!in->residual_count) return;
+    assert(in->residual_count == count + 1);
+    for (int i = 0; i < count; i++) nn_add(nn, skips[i], in->residuals[i]);
+    nn_add(nn, middle, in->residuals[count]);
+}
+
 Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *in)
 {
     const Shape *s = &u->s;
     size_t entry = nn->arena->used;
     Tensor skips[MAX_SKIPS], kv = context_for(nn, u, in);
     int skip = 0;
+    if (in->beside.c) x = nn_concat(nn, x, in->beside);
     assert(x.c == s->in && kv.c == u->context_columns && kv.n == x.n);
 
     /* 1. the time, as every block wants it */
@@ -501,6 +510,8 @@ Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *
         if (u->mid.attentions && j == 0)
             x = tensor_keep(nn->arena, base, transformer_forward(nn, &u->mid.attentions[0], x, kv));
     }
+
+    add_residuals(nn, skips, skip, x, in);
 
     /* 4. up: each block takes the skips of its level */
     for (int i = 0; i < s->levels; i++) {

@@ -18,12 +18,12 @@ void unet_free(UNet *u);
 
 int unet_in_channels(const UNet *u); /* 4; 9 inpainting; 8 pix2pix */
 int unet_out_channels(const UNet *u);
-int unet_context_width(const UNet *u); /* cross_attention_dim */
-int unet_sample_size(const UNet *u);   /* the latent size it was trained at; 0 when the config is silent */
-int unet_added_width(const UNet *u);   /* XL: width of the pooled text that text_time needs; 0: none */
-int unet_added_ids(const UNet *u);     /* XL: how many time_ids; 0: none */
-int unet_cond_width(const UNet *u);    /* time_cond_proj_dim (LCM); 0: none */
-int unet_factor(const UNet *u);        /* latents a pixel of the coarsest level: 8 */
+int unet_context_width(const UNet *u);  /* cross_attention_dim */
+int unet_sample_size(const UNet *u);    /* the latent size it was trained at; 0 when the config is silent */
+int unet_added_width(const UNet *u);    /* text_time (XL): width of the pooled text and all ids' embeddings; 0: none */
+int unet_added_id_width(const UNet *u); /* of one id's embedding */
+int unet_cond_width(const UNet *u);     /* time_cond_proj_dim (LCM); 0: none */
+int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
  * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.bf16). The results have the
@@ -43,17 +43,23 @@ size_t unet_borrowed(const UNet *u);     /* bytes that are read where the file h
 int unet_context_columns(const UNet *u);
 void unet_context(Nn *nn, const UNet *u, Tensor context, Tensor kv);
 
-/* What a forward needs beside the latent. Pointers may be NULL where the config has no such input. */
+/* What a forward needs beside the latent. What the config has no input for stays 0. */
 typedef struct {
-    Tensor context;      /* [n, tokens, 1, context_width]; or instead */
-    Tensor kv;           /* what unet_context() made of it */
-    const float *pooled; /* [n, added_width - ids * dim]: XL's pooled text embedding */
-    const float *ids;    /* [n, added_ids]: XL's original size, crop, target size */
-    const float *cond;   /* [n, cond_width]: LCM's guidance embedding */
+    Tensor context; /* [n, tokens, 1, context_width]; or instead */
+    Tensor kv;      /* what unet_context() made of it */
+    Tensor pooled;  /* [n, 1, 1, added_width - id_count * added_id_width]: text_time's pooled text embedding */
+    const float
+        *ids;     /* [n, id_count]: text_time's original size, crop, target size; or the refiner's score as the last */
+    int id_count; /* 6, the refiner's 5 */
+    const float *cond; /* [n, cond_width]: LCM's guidance embedding */
+    Tensor beside; /* [n, h, w, c]: channels after x's: inpainting's mask and picture, pix2pix's picture; c 0: none */
+    const Tensor
+        *residuals; /* [residual_count]: added to the skips in their order, then to the middle (ControlNet); NULL */
+    int residual_count;
 } UNetInputs;
 
 /*
- * x [n, h, w, in_channels], any h and w; t: one timestep for all samples. Returns [n, h, w, out_channels] in nn->arena;
+ * x [n, h, w, in_channels less what stands beside it], any h and w; t: one timestep for all samples. Returns [n, h, w, out_channels] in nn->arena;
  * all temporaries are given back. Cannot fail.
  */
 Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *in);
