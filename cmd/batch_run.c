@@ -274,7 +274,7 @@ static int draw_together(Run *r, Item **group, int n, Err *e)
     double start = clock_now();
     for (int i = 0; i < n; i++) {
         const Job *j = &group[i]->job;
-        requests[i] = (Request){ j->seed, j->prompt, j->negative_prompt };
+        requests[i] = (Request){ j->seed, j->prompt, j->negative_prompt, !j->negative_given && !*j->negative_prompt };
     }
     report_prompt(&r->b->report, group[0]->job.prompt);
     r->at_hand = n;

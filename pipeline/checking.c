@@ -58,6 +58,7 @@ void model_check_later(Model *m)
     c->parts = m->files;
     for (PartId id = 0; id < PART_COUNT; id++) {
         Weights *w = c->parts->part[id].weights;
+        if (!w) continue;
         c->list = mem_grow(c->list, (c->count + weights_count(w)) * sizeof *c->list);
         for (size_t i = 0; i < weights_count(w); i++) {
             if (!weights_at(w, i)->unchecked) continue;

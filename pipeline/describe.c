@@ -112,8 +112,8 @@ static const char *const memory_choices[] = { "low", "normal", "high" };
 
 static Needs needs_of(const Model *m, int width, int height)
 {
-    size_t in_file = text_encoder_borrowed(m->text) + unet_borrowed(m->unet) + vae_borrowed(m->vae);
-    Needs n = { .weights = in_file + text_encoder_bytes(m->text) + unet_bytes(m->unet) + vae_bytes(m->vae) };
+    size_t in_file = model_texts(m, text_encoder_borrowed) + unet_borrowed(m->unet) + vae_borrowed(m->vae);
+    Needs n = { .weights = in_file + model_texts(m, text_encoder_bytes) + unet_bytes(m->unet) + vae_bytes(m->vae) };
     if (m->large) n.cached = in_file;
     Job j;
     n.width = width ? width : m->defaults.width;
@@ -126,7 +126,7 @@ static Needs needs_of(const Model *m, int width, int height)
     Err e;
     const Kernels *k = kernels_select(&why);
     if (k) precision_choose(&rounded, "auto", k, unet_weight_bytes(m->unet), &e);
-    for (int i = 0; m->tokenizer && i < 3; i++) {
+    for (int i = 0; m->text[0].tokenizer && i < 3; i++) {
         free(j.memory);
         j.memory = mem_strdup(memory_choices[i]);
         size_t need = generator_memory(m, &j, 1), transformed = unet_transformed_bytes(m->unet, rounded);
@@ -154,6 +154,13 @@ static const char *task_of(const Model *m)
                                  : "needs more than a text";
 }
 
+/* The first tokenizer's folder; NULL: none was found. */
+static const char *tokenizer_of(const Model *m)
+{
+    const Parts *p = m->files;
+    return p->tokenizer[0].where ? p->tokenizer[0].where : p->tokenizer[1].where;
+}
+
 static void describe_json(const Model *m, const Needs *n, Str *out)
 {
     cJSON *root = cJSON_CreateObject(), *parts, *defaults;
@@ -166,12 +173,13 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     parts = cJSON_AddObjectToObject(root, "parts");
     for (PartId id = 0; id < PART_COUNT; id++) {
         const Part *p = &m->files->part[id];
+        if (!part_present(p)) continue;
         cJSON *part = cJSON_AddObjectToObject(parts, part_names[id]);
         Sum s = sum_of(p->weights);
         json_add_text(part, "file", p->where);
         add_sum(part, &s);
     }
-    if (m->files->tokenizer_where) json_add_text(root, "tokenizer", m->files->tokenizer_where);
+    if (tokenizer_of(m)) json_add_text(root, "tokenizer", tokenizer_of(m));
     defaults = cJSON_AddObjectToObject(root, "defaults");
     cJSON_AddNumberToObject(defaults, "width", m->defaults.width);
     cJSON_AddNumberToObject(defaults, "height", m->defaults.height);
@@ -196,12 +204,12 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     str_addf(out, "%s: %s, %s\n", m->path, m->family, task_of(m));
     for (PartId id = 0; id < PART_COUNT; id++) {
         const Part *p = &m->files->part[id];
+        if (!part_present(p)) continue;
         Sum s = sum_of(p->weights);
         str_addf(out, "  %-14s %.1f M parameters, %s, %zu tensors, %s\n", part_names[id], (double)s.parameters * 1e-6,
                  types_text(&s, &types), s.tensors, p->where);
     }
-    str_addf(out, "  %-14s %s\n", "tokenizer",
-             m->files->tokenizer_where ? m->files->tokenizer_where : "none found (--tokenizer)");
+    str_addf(out, "  %-14s %s\n", "tokenizer", tokenizer_of(m) ? tokenizer_of(m) : "none found (--tokenizer)");
     str_addf(out, "  %-14s %s\n", "prediction", prediction_name(m->noise.prediction));
     str_addf(out, "  %-14s %d x %d\n", "own size", m->defaults.width, m->defaults.height);
     if (n->memory)

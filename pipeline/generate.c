@@ -49,10 +49,10 @@ static int given_latents(Generator *g, Err *e)
     return g->given ? 0 : -1;
 }
 
-static int read_prompts(const Generator *g, const char *prompt, const char *negative, Prompts *out, Err *e)
+static int read_prompts(const Generator *g, const PromptTexts *texts, Prompts *out, Err *e)
 {
     PromptReader reader = recipe_reader(&g->recipe, g->m, &g->watch);
-    return prompts_read(&reader, prompt, negative, out, e);
+    return prompts_read(&reader, texts, out, e);
 }
 
 /* What generator_new() and generator_memory() begin with: the recipe and the prompts. */
@@ -70,7 +70,8 @@ static int start(Generator *g, const Model *m, const Job *j, const Share *share,
     };
     if (r->sampler->adaptive) g->share.batch = 1; /* each picture has steps of its own */
     network_embed_guidance(g);
-    return read_prompts(g, r->said.prompt, r->said.negative_prompt, &g->prompts, e);
+    PromptTexts texts = recipe_texts(&r->said);
+    return read_prompts(g, &texts, &g->prompts, e);
 }
 
 /* Once a model, whoever draws with it. */
@@ -137,29 +138,36 @@ static int prompts_of(Generator *g, const Request *requests, int n, const Prompt
         const Request *r = &requests[i];
         prompts[i] = &g->prompts;
         if (r->prompt || r->negative_prompt) {
-            if (read_prompts(g, r->prompt ? r->prompt : j->prompt,
-                             r->negative_prompt ? r->negative_prompt : j->negative_prompt, &own[i], e))
-                return -1;
+            PromptTexts texts = recipe_texts(j);
+            if (r->prompt) texts.prompt = r->prompt;
+            if (r->negative_prompt) texts.negative = r->no_negative ? NULL : r->negative_prompt;
+            if (read_prompts(g, &texts, &own[i], e)) return -1;
             prompts[i] = &own[i];
         }
-        if (prompts[i]->positive.rows != g->prompts.positive.rows)
+        if (prompts[i]->rows != g->prompts.rows)
             return err_set(e, "a prompt of %d rows of tokens in a run of prompts of %d: those are drawn apart",
-                           prompts[i]->positive.rows, g->prompts.positive.rows);
+                           prompts[i]->rows, g->prompts.rows);
     }
     return 0;
 }
 
 static void trace_start(Generator *g, const Prompts *p)
 {
-    int max = tokenizer_max(g->m->tokenizer);
+    static const char *const tokens[] = { "tokens", "tokens_2" }, *const negative_tokens[] = { "negative_tokens",
+                                                                                               "negative_tokens_2" };
     const Timeline *tl = &g->recipe.timeline;
-    Tensor context = g->run.context;
+    Tensor context = g->run.context, pooled = g->run.pooled;
+    bool guided = guidance_on(&g->recipe.guidance);
     trace_clear(&g->trace);
-    trace_ids(&g->trace, "tokens", p->positive.ids, p->positive.rows, max);
-    trace_ids(&g->trace, "negative_tokens", p->negative.ids, p->negative.rows, max);
+    for (int i = 0; i < p->texts; i++) {
+        int max = tokenizer_max(g->m->text[i].tokenizer);
+        trace_ids(&g->trace, tokens[i], p->positive[i].ids, p->rows, max);
+        trace_ids(&g->trace, negative_tokens[i], p->negative[i].ids, p->rows, max);
+    }
     trace_tokens(&g->trace, "prompt_embeds", tensor_slice(context, context.n - 1, 1));
-    if (guidance_on(&g->recipe.guidance))
-        trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(context, 0, 1));
+    if (guided) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(context, 0, 1));
+    if (pooled.n) trace_tokens(&g->trace, "pooled_prompt_embeds", tensor_slice(pooled, pooled.n - 1, 1));
+    if (pooled.n && guided) trace_tokens(&g->trace, "negative_pooled_prompt_embeds", tensor_slice(pooled, 0, 1));
     trace_numbers(&g->trace, "sigmas", tl->sigma, tl->steps + 1);
     trace_numbers(&g->trace, "timesteps", tl->t, tl->steps);
 }
@@ -192,8 +200,8 @@ int generator_run(Generator *g, const Request *requests, int n, Picture *out, Er
 
 size_t generator_memory(const Model *m, const Job *j, int batch)
 {
-    size_t weights = unet_bytes(m->unet) + vae_bytes(m->vae) + text_encoder_bytes(m->text), need = 0;
-    if (!m->large) weights += unet_borrowed(m->unet) + vae_borrowed(m->vae) + text_encoder_borrowed(m->text);
+    size_t weights = unet_bytes(m->unet) + vae_bytes(m->vae) + model_texts(m, text_encoder_bytes), need = 0;
+    if (!m->large) weights += unet_borrowed(m->unet) + vae_borrowed(m->vae) + model_texts(m, text_encoder_borrowed);
     Generator *g = mem_alloc(sizeof *g);
     Err e;
     if (!start(g, m, j, &(Share){ .batch = batch }, &e)) {

@@ -40,6 +40,7 @@ typedef struct {
 typedef struct {
     uint64_t seed;
     const char *prompt, *negative_prompt;
+    bool no_negative; /* the negative prompt was not given, which for SDXL is not the same as "" */
 } Request;
 
 typedef struct {

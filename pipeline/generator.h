@@ -11,6 +11,7 @@ enum { VAE_WHOLE = 0 /* tile: decode without tiles */ };
 /* What is computed for the pictures of one run. */
 typedef struct {
     Tensor context; /* [2 n or n, tokens, 1, width]: the negative prompts' embeddings, then the prompts' */
+    Tensor pooled;  /* [2 n or n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
     Tensor kv;      /* [2 n or n, tokens, 1, columns]: unet_context() of it */
     float *x0;      /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
     int calls;      /* of the network */

@@ -34,6 +34,8 @@ static int check_step_counts(const char *text, Err *e);
 static int check_target(const char *text, Err *e);
 static int check_axis(const char *text, Err *e);
 static int check_sizes(const char *text, Err *e);
+static int check_size_pair(const char *text, Err *e);
+static int check_crop(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
 
@@ -47,6 +49,10 @@ const Option job_options[] = {
       "what to draw; the same as the first word after the command", "positive-prompt" },
     { "negative-prompt", 'n', OPT_STR, JOB(negative_prompt), "", 0, 0, "TEXT", PICTURE, NULL, "what to keep out",
       "negative, neg-prompt" },
+    { "prompt-2", 0, OPT_STR, JOB(prompt_2), NULL, 0, 0, "TEXT", PICTURE, NULL,
+      "what the second text encoder of SDXL reads; otherwise the same prompt" },
+    { "negative-prompt-2", 0, OPT_STR, JOB(negative_prompt_2), NULL, 0, 0, "TEXT", PICTURE, NULL,
+      "the same for the negative prompt" },
     { "steps", 's', OPT_INT, JOB(steps), NULL, 1, 1000, "N", PICTURE, NULL, "denoising steps",
       "num-inference-steps, inference-steps, sampling-steps, sample-steps, ddim-steps, num-steps, n-steps" },
     { "cfg-scale", 0, OPT_FLOAT, JOB(cfg_scale), NULL, 0, 100, "X", PICTURE, NULL,
@@ -69,6 +75,22 @@ const Option job_options[] = {
     { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, NULL,
       "whose pictures to draw, where the tools differ for the same words and settings; a1111 and comfyui read weights: "
       "(word:1.2) [diffusers]" },
+    { "original-size", 0, OPT_STR, JOB(original_size), NULL, 0, 0, "WxH", PICTURE, check_size_pair,
+      "SDXL: how large the picture was before it was cut, as the model is told; otherwise the picture's size" },
+    { "crop", 0, OPT_STR, JOB(crop), NULL, 0, 0, "X,Y", PICTURE, check_crop,
+      "SDXL: how many pixels were cut off at the left and the top; otherwise 0,0" },
+    { "target-size", 0, OPT_STR, JOB(target_size), NULL, 0, 0, "WxH", PICTURE, check_size_pair,
+      "SDXL: the size that is wanted, as the model is told; otherwise the picture's size" },
+    { "negative-original-size", 0, OPT_STR, JOB(negative_original_size), NULL, 0, 0, "WxH", PICTURE, check_size_pair,
+      "the same for the negative prompt; counts together with --negative-target-size" },
+    { "negative-crop", 0, OPT_STR, JOB(negative_crop), NULL, 0, 0, "X,Y", PICTURE, check_crop,
+      "the same for the negative prompt" },
+    { "negative-target-size", 0, OPT_STR, JOB(negative_target_size), NULL, 0, 0, "WxH", PICTURE, check_size_pair,
+      "the same for the negative prompt" },
+    { "aesthetic-score", 0, OPT_FLOAT, JOB(aesthetic_score), NULL, 0, 10, "X", PICTURE, NULL,
+      "SDXL's refiner: how pleasing the picture is to be; otherwise 6" },
+    { "negative-aesthetic-score", 0, OPT_FLOAT, JOB(negative_aesthetic_score), NULL, 0, 10, "X", PICTURE, NULL,
+      "the same for the negative prompt; otherwise 2.5" },
     { "rng", 0, OPT_CHOICE, JOB(rng), NULL, 0, 0, "torch|philox", PICTURE, NULL,
       "whose noise: torch's on the CPU, or CUDA's; otherwise torch's, with --compat a1111 CUDA's",
       "randn-source, rand-device" },
@@ -219,6 +241,8 @@ void job_init(Job *j)
                 .s_noise = -1,
                 .cfg_scale = -1,
                 .eta = -1,
+                .aesthetic_score = -1,
+                .negative_aesthetic_score = -1,
                 .transparent_tolerance = -1 };
     for (const Option *o = job_options; o->name; o++) {
         Err e;
@@ -226,6 +250,7 @@ void job_init(Job *j)
         assert(!failed); /* a default is inside its own option's range */
         (void)failed;
     }
+    j->negative_given = false;
 }
 
 void job_release(Job *j)
@@ -389,6 +414,7 @@ int job_set(Job *j, const Option *o, const char *text, Err *e)
     if (!text) return -1;
     if (text == FOREIGN_OPEN) return set_open(j, o);
     if (o->check && o->check(text, e)) return -1;
+    if (o->offset == JOB(negative_prompt)) j->negative_given = true;
     switch (o->type) {
     case OPT_INT: return set_int(field(j, o), o, text, e);
     case OPT_FLOAT: return set_float(field(j, o), o, text, e);
@@ -439,6 +465,7 @@ bool job_get(const Job *j, const Option *o, Str *out)
     case OPT_CHOICE:
     case OPT_LINES:
         if (!*(char *const *)p) return false;
+        if (o->offset == JOB(negative_prompt) && !j->negative_given && !j->negative_prompt[0]) return false;
         str_add(out, *(char *const *)p);
         return true;
     }
@@ -611,6 +638,33 @@ int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e)
         p += len + (p[len] == ',');
     }
     return count;
+}
+
+bool job_pair(const char *text, char between, int *first, int *second)
+{
+    char *end;
+    if (!text || *text < '0' || *text > '9') return false;
+    long a = strtol(text, &end, 10);
+    if (*end != between || end[1] < '0' || end[1] > '9') return false;
+    long b = strtol(end + 1, &end, 10);
+    if (*end || a > JOB_MAX_TOLD || b > JOB_MAX_TOLD) return false;
+    *first = (int)a;
+    *second = (int)b;
+    return true;
+}
+
+static int check_size_pair(const char *text, Err *e)
+{
+    int w, h;
+    if (job_pair(text, 'x', &w, &h) && w > 0 && h > 0) return 0;
+    return err_usage(e, "\"%.60s\" is not a width and height in pixels, such as 1024x768", text);
+}
+
+static int check_crop(const char *text, Err *e)
+{
+    int x, y;
+    if (job_pair(text, ',', &x, &y)) return 0;
+    return err_usage(e, "\"%.60s\" is not a number of pixels at the left and one at the top, such as 0,64", text);
 }
 
 static int check_sizes(const char *text, Err *e)

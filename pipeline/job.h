@@ -13,10 +13,15 @@
 #include "base/str.h"
 
 typedef struct {
-    char *prompt, *negative_prompt; /* valid UTF-8: job_set() replaces what is not */
-    int steps;                      /* 0: the model's default */
-    double cfg_scale;               /* < 0: the model's default */
-    bool has_seed;                  /* else random */
+    char *prompt, *negative_prompt;           /* valid UTF-8: job_set() replaces what is not */
+    char *prompt_2, *negative_prompt_2;       /* for the second text encoder; NULL: the same */
+    bool negative_given;                      /* also where it is "": SDXL takes zeros where none was given */
+    char *original_size, *crop, *target_size; /* what SDXL is told: "1024x1024", "0,0"; NULL: the picture's */
+    char *negative_original_size, *negative_crop, *negative_target_size; /* NULL: as the prompt's */
+    double aesthetic_score, negative_aesthetic_score;                    /* < 0: the refiner's usual */
+    int steps;                                                           /* 0: the model's default */
+    double cfg_scale;                                                    /* < 0: the model's default */
+    bool has_seed;                                                       /* else random */
     uint64_t seed;
     int width, height;        /* pixels; 0: the model's default */
     char *sampler, *schedule; /* NULL: the model's default */
@@ -64,6 +69,7 @@ typedef struct {
 
 enum {
     JOB_MAX_SIDE = 8192,    /* pixels */
+    JOB_MAX_TOLD = 65536,   /* pixels that a model may be told */
     JOB_MAX_TEXT = 1 << 20, /* bytes of a prompt */
     JOB_MAX_SIZES = 16,     /* of --sizes */
     JOB_MAX_BATCH = 64,     /* pictures at once */
@@ -111,6 +117,9 @@ void job_interval(const char *text, int steps, int *first, int *end);
 
 /* --sizes: "128,64" as numbers, returns how many, at most JOB_MAX_SIZES; -1 and an error for anything else. NULL has none. */
 int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e);
+
+/* --original-size and --target-size, "1024x768"; --crop, "left,top". False: the text is no such thing. */
+bool job_pair(const char *text, char between, int *first, int *second);
 
 /* Whether --tile is along that axis, 'x' or 'y'. */
 bool job_tiles(const Job *j, char axis);

@@ -16,6 +16,8 @@
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
+static const double XL_CFG_SCALE = 5; /* diffusers' for networks that are told sizes; all others 7.5 */
+
 static Bytes text_bytes(const Str *s) { return (Bytes){ (const unsigned char *)str_text(s), s->len }; }
 
 /* limn.json beside model_index.json: what suits the model, within what the command line takes. */
@@ -38,9 +40,17 @@ static int read_defaults(ModelDefaults *d, Config *c, Err *e)
     return 0;
 }
 
+/* How many numbers stand beside the pooled text: what its width leaves of the embedding that the UNet takes. */
+static void count_ids(Model *m)
+{
+    int added = unet_added_width(m->unet), each = unet_added_id_width(m->unet);
+    if (added) m->ids = (added - text_encoder_projection(m->text[m->texts - 1].encoder)) / each;
+}
+
 /* What limn.json left open and the networks tell. */
 static void complete_defaults(Model *m)
 {
+    if (m->defaults.cfg_scale <= 0 && m->ids) m->defaults.cfg_scale = XL_CFG_SCALE;
     int side = unet_sample_size(m->unet) * vae_factor(m->vae);
     if (!m->defaults.width) m->defaults.width = side;
     if (!m->defaults.height) m->defaults.height = side;
@@ -54,7 +64,7 @@ static int read_noise(Model *m, const Parts *parts, Err *e)
     return 0;
 }
 
-/* The three networks have the same life: config and weights in, errors named by file. */
+/* All networks have the same life: config and weights in, errors named by file. */
 static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
 {
     Config *c = config_parse(text_bytes(&part->config), part->config_where, e);
@@ -66,7 +76,8 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
         weights_put_off(part->weights);
     }
     switch (id) {
-    case PART_TEXT: bound = (m->text = text_encoder_new(c, part->weights, e)) != NULL; break;
+    case PART_TEXT:
+    case PART_TEXT_2: bound = (m->text[m->texts++].encoder = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
     case PART_VAE: bound = (m->vae = vae_new(c, part->weights, false, e)) != NULL; break;
     case PART_COUNT: break;
@@ -81,7 +92,7 @@ static void weigh(Model *m)
 {
     for (PartId id = 0; id < PART_COUNT; id++) {
         Weights *w = m->files->part[id].weights;
-        for (size_t i = 0; i < weights_count(w); i++) {
+        for (size_t i = 0; w && i < weights_count(w); i++) {
             const Weight *t = weights_at(w, i);
             if (t->ndim >= 2 && scan_knows(t->dtype)) m->in_file += t->bytes;
             else m->own += weight_count(t) * sizeof(float);
@@ -110,9 +121,16 @@ static int check_memory(Model *m, Err *e)
     return 0;
 }
 
+size_t model_texts(const Model *m, size_t (*figure)(const TextEncoder *t))
+{
+    size_t sum = 0;
+    for (int i = 0; i < m->texts; i++) sum += figure(m->text[i].encoder);
+    return sum;
+}
+
 void model_rest(const Model *m, PartId part)
 {
-    if (m->large) weights_forget(m->files->part[part].weights);
+    if (m->large && part_present(&m->files->part[part])) weights_forget(m->files->part[part].weights);
 }
 
 /* Transformed weights are kept where they are asked for, or small beside what is free. */
@@ -131,21 +149,26 @@ static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
     return unet_keep_transformed(m->unet, k, rounded, e);
 }
 
-/* The vocabulary is sorted beside the networks' binding. */
+/* Vocabularies are sorted while networks are bound. */
 typedef struct {
     Model *m;
     Err e;
     bool failed;
 } Reading;
 
-static void *read_tokenizer(void *arg)
+static void *read_tokenizers(void *arg)
 {
     Reading *r = arg;
-    const Parts *parts = r->m->files;
-    if (!parts->tokenizer_where) return NULL;
-    r->m->tokenizer = tokenizer_new(&parts->tokenizer, &r->e);
-    r->failed = !r->m->tokenizer;
-    if (r->failed) err_in(&r->e, parts->tokenizer_where);
+    int count = 0;
+    for (int i = 0; i < TEXTS_MAX && !r->failed; i++) {
+        const PartTokenizer *t = &r->m->files->tokenizer[i];
+        if (!part_present(&r->m->files->part[PART_TEXT + i])) continue;
+        Tokenizer **to = &r->m->text[count++].tokenizer;
+        if (!t->where) continue;
+        *to = tokenizer_new(&t->files, &r->e);
+        r->failed = !*to;
+        if (r->failed) err_in(&r->e, t->where);
+    }
     return NULL;
 }
 
@@ -153,7 +176,7 @@ static int bind_all(Model *m, bool dry, Err *e)
 {
     if (!dry && check_memory(m, e)) return -1;
     for (PartId id = 0; id < PART_COUNT; id++)
-        if (bind_part(m, &m->files->part[id], id, dry, e)) return -1;
+        if (part_present(&m->files->part[id]) && bind_part(m, &m->files->part[id], id, dry, e)) return -1;
     if (m->large && !dry) model_check_later(m);
     return 0;
 }
@@ -163,8 +186,8 @@ static int read_networks(Model *m, bool dry, Err *e)
     Reading tokenizer = { .m = m };
     pthread_t thread;
     weigh(m);
-    bool beside = pthread_create(&thread, NULL, read_tokenizer, &tokenizer) == 0;
-    if (!beside) read_tokenizer(&tokenizer);
+    bool beside = pthread_create(&thread, NULL, read_tokenizers, &tokenizer) == 0;
+    if (!beside) read_tokenizers(&tokenizer);
     int failed = bind_all(m, dry, e);
     if (beside) pthread_join(thread, NULL);
     if (!tokenizer.failed) return failed;
@@ -175,11 +198,13 @@ static int read_networks(Model *m, bool dry, Err *e)
 /* What only binding found. */
 static void note_the_rest(Model *m)
 {
-    const char *left_out = m->tokenizer ? tokenizer_left_out(m->tokenizer) : NULL;
-    if (left_out)
-        parts_note(m->files,
-                   "%s: the tokenizer adds %s, which the text encoder has no rows for: read as other words are",
-                   m->files->tokenizer_where, left_out);
+    for (int i = 0; i < m->texts; i++) {
+        const char *left_out = m->text[i].tokenizer ? tokenizer_left_out(m->text[i].tokenizer) : NULL;
+        if (left_out)
+            parts_note(m->files,
+                       "%s: the tokenizer adds %s, which the text encoder has no rows for: read as other words are",
+                       m->files->tokenizer[i].where, left_out);
+    }
     m->notes = str_text(&m->files->notes);
 }
 
@@ -194,6 +219,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     m->path = mem_strdup(parts->path);
     m->family = parts->family;
     m->note = parts->note;
+    m->zero_negative = parts->zero_negative;
     if (read_noise(m, parts, e)) goto fail;
     if (read_defaults(&m->defaults, parts->defaults, e)) {
         err_in(e, parts->path);
@@ -202,6 +228,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (read_networks(m, p->no_weights, e)) goto fail;
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     note_the_rest(m);
+    count_ids(m);
     complete_defaults(m);
     return m;
 
@@ -215,10 +242,12 @@ void model_free(Model *m)
     if (!m) return;
     model_check_drop(m);
     model_hash_drop(m);
-    text_encoder_free(m->text);
+    for (int i = 0; i < TEXTS_MAX; i++) {
+        text_encoder_free(m->text[i].encoder);
+        tokenizer_free(m->text[i].tokenizer);
+    }
     unet_free(m->unet);
     vae_free(m->vae);
-    tokenizer_free(m->tokenizer);
     noise_release(&m->noise);
     parts_release(m->files);
     free(m->files);

@@ -16,6 +16,17 @@
 #include "unet/unet.h"
 #include "vae/vae.h"
 
+/* In the order of their work. */
+typedef enum { PART_TEXT, PART_TEXT_2, PART_UNET, PART_VAE, PART_COUNT } PartId;
+
+enum { TEXTS_MAX = 2 };
+
+/* A text encoder and the tokenizer whose ids it knows. */
+typedef struct {
+    Tokenizer *tokenizer; /* NULL only when a single file has none and no_weights was asked for */
+    TextEncoder *encoder;
+} TextPart;
+
 /* What suits the model, from limn.json in its folder; else by family. 0 / NULL: not said. */
 typedef struct {
     int width, height, steps;
@@ -42,8 +53,10 @@ typedef struct {
     bool told;          /* the user has been told these */
     Noise noise;
     ModelDefaults defaults;
-    Tokenizer *tokenizer; /* NULL only when a single file has none and no_weights was asked for */
-    TextEncoder *text;
+    TextPart text[TEXTS_MAX]; /* one after the other they make the context; the last one's pooled output goes with it */
+    int texts;
+    bool zero_negative; /* without a negative prompt its embeddings are zeros: force_zeros_for_empty_prompt */
+    int ids;            /* text_time: the numbers that stand beside the pooled text: 6, the refiner's 5; else 0 */
     UNet *unet;
     Vae *vae;
     size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
@@ -62,7 +75,8 @@ enum { MODEL_SMALL = 256 << 20 };
 /* Rows of a product beside which getting the pages of its weights again, when they were let go of, is cheap. */
 enum { MODEL_CHEAP_ROWS = 1024 };
 
-typedef enum { PART_TEXT, PART_UNET, PART_VAE, PART_COUNT } PartId;
+/* The sum of a figure over the text encoders. */
+size_t model_texts(const Model *m, size_t (*figure)(const TextEncoder *t));
 
 /* A large model's network is not needed soon: the pages of its weights stop counting as the program's. */
 void model_rest(const Model *m, PartId part);

@@ -32,6 +32,22 @@ void network_embed_guidance(Generator *g)
     arena_release(&a);
 }
 
+/* Pooled text and sizes, of the prompts that x's samples belong to. */
+static void tell_sizes(const Generator *g, UNetInputs *in, int n)
+{
+    const Recipe *r = &g->recipe;
+    int all = g->run.context.n, pictures = guidance_on(&r->guidance) ? all / 2 : all, count = g->m->ids;
+    if (!count) return;
+    float *ids = arena_alloc(g->nn.arena, (size_t)(n * count) * sizeof *ids);
+    for (int i = 0; ids && i < n; i++) {
+        bool negative = all - n + i < all - pictures;
+        memcpy(ids + i * count, r->ids[!negative], (size_t)count * sizeof *ids);
+    }
+    in->pooled = tensor_slice(g->run.pooled, all - n, n);
+    in->ids = ids;
+    in->id_count = count;
+}
+
 /*
  * All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]; outside of
  * --guidance-interval the prompts' half, which comes last.
@@ -41,6 +57,7 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
     size_t mark = g->nn.arena->used;
     Nn nn = generator_nn(g);
     UNetInputs in = { .kv = tensor_slice(g->run.kv, g->run.kv.n - x.n, x.n), .cond = g->cond };
+    tell_sizes(g, &in, x.n);
     tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
     arena_reset(g->nn.arena, mark);
 }
@@ -61,6 +78,10 @@ static void key_of(const Generator *g, CacheKey *key, Tensor x, float t)
     key_begin(key, "evaluation");
     key_add_tensor(key, x);
     key_add_tensor(key, g->run.context);
+    if (g->m->ids) {
+        key_add_tensor(key, g->run.pooled);
+        key_add(key, g->recipe.ids, sizeof g->recipe.ids);
+    }
     key_add(key, &t, sizeof t);
     key_add(key, how, sizeof how);
     if (g->cond) key_add(key, g->cond, (size_t)x.n * (size_t)unet_cond_width(g->m->unet) * sizeof *g->cond);

@@ -10,7 +10,7 @@
 #include "pipeline/parts_internal.h"
 #include "weights/shapes.h"
 
-const char *const part_names[PART_COUNT] = { "text_encoder", "unet", "vae" };
+const char *const part_names[PART_COUNT] = { "text_encoder", "text_encoder_2", "unet", "vae" };
 
 Source *parts_keep(Parts *parts, Source *s)
 {
@@ -67,6 +67,18 @@ void parts_note(Parts *parts, const char *fmt, ...)
     str_addf(&parts->notes, "%s\n", line.text);
 }
 
+/* --tokenizer: one folder serves all encoders, unless there is one beside it for the second. */
+static int read_given_tokenizers(Parts *parts, Source *s, Err *e)
+{
+    for (int i = 0; i < TEXTS_MAX; i++) {
+        if (!part_present(&parts->part[PART_TEXT + i])) continue;
+        bool whole = source_has(s, "tokenizer/vocab.json") || source_has(s, "tokenizer/tokenizer.json");
+        const char *folder = !whole ? "" : i == 0 ? "tokenizer/" : "tokenizer_2/";
+        if (parts_read_tokenizer(&parts->tokenizer[i], s, folder, e)) return -1;
+    }
+    return 0;
+}
+
 int parts_open(Parts *parts, const ModelPaths *p, Err *e)
 {
     *parts = (Parts){ 0 };
@@ -87,10 +99,12 @@ int parts_open(Parts *parts, const ModelPaths *p, Err *e)
     if (p->vae && parts_open_vae(parts, p->vae, e)) return -1;
     if (p->tokenizer) {
         Source *s = source_open(p->tokenizer, e);
-        if (!s || parts_read_tokenizer(parts, parts_keep(parts, s), "", e)) return err_in(e, "--tokenizer");
+        if (!s || read_given_tokenizers(parts, parts_keep(parts, s), e)) return err_in(e, "--tokenizer");
     }
-    parts->tokenizer.rows =
-        shapes_dim(parts->part[PART_TEXT].weights, 0, "text_model.embeddings.token_embedding.weight");
+    for (int i = 0; i < TEXTS_MAX; i++)
+        if (part_present(&parts->part[PART_TEXT + i]))
+            parts->tokenizer[i].files.rows =
+                shapes_dim(parts->part[PART_TEXT + i].weights, 0, "text_model.embeddings.token_embedding.weight");
     if (!parts->family) parts->family = family_of(parts, e);
     return parts->family ? 0 : -1;
 }
@@ -104,17 +118,20 @@ void parts_release(Parts *parts)
         str_release(&p->config);
         weights_free(p->weights);
     }
+    for (int i = 0; i < TEXTS_MAX; i++) {
+        PartTokenizer *t = &parts->tokenizer[i];
+        free(t->where);
+        str_release(&t->vocab);
+        str_release(&t->merges);
+        str_release(&t->added_tokens);
+    }
     free(parts->path);
     free(parts->name);
     free(parts->note);
     str_release(&parts->notes);
     free(parts->scheduler_where);
-    free(parts->tokenizer_where);
     free(parts->hashed_path);
     str_release(&parts->scheduler);
-    str_release(&parts->added_tokens);
-    str_release(&parts->vocab);
-    str_release(&parts->merges);
     config_free(parts->defaults);
     for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);
     file_unmap(&parts->file);

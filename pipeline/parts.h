@@ -19,6 +19,13 @@ typedef struct {
     Weights *weights;
 } Part;
 
+/* One tokenizer's files. */
+typedef struct {
+    TokenizerFiles files;
+    Str vocab, merges, added_tokens; /* the same out of a tokenizer.json */
+    char *where;                     /* its folder; NULL: none was found, which only no_weights allows */
+} PartTokenizer;
+
 enum { PARTS_SOURCES = 4 };
 
 typedef struct Parts {
@@ -29,16 +36,16 @@ typedef struct Parts {
     Part part[PART_COUNT];
     Str scheduler; /* scheduler_config.json */
     char *scheduler_where;
-    TokenizerFiles tokenizer;
-    Str vocab, merges, added_tokens; /* the same out of a tokenizer.json */
-    char *tokenizer_where;           /* its folder; NULL: none was found, which only no_weights allows */
-    Config *defaults;                /* limn.json; NULL */
-    char *hashed_path;               /* the file that stands for the model in its SHA-256; NULL: built in */
-    Bytes hashed;                    /* its bytes */
-    FileId hashed_id;                /* and which file it was; of no meaning without hashed_path */
-    Source *sources[PARTS_SOURCES];  /* what all of this is read from */
-    Bytes file;                      /* a single file, mapped */
-    Bytes vae_file;                  /* the same of --vae */
+    PartTokenizer tokenizer[TEXTS_MAX];
+    bool has_text[TEXTS_MAX];       /* a folder's model_index.json names them */
+    bool zero_negative;             /* model_index.json: force_zeros_for_empty_prompt */
+    Config *defaults;               /* limn.json; NULL */
+    char *hashed_path;              /* the file that stands for the model in its SHA-256; NULL: built in */
+    Bytes hashed;                   /* its bytes */
+    FileId hashed_id;               /* and which file it was; of no meaning without hashed_path */
+    Source *sources[PARTS_SOURCES]; /* what all of this is read from */
+    Bytes file;                     /* a single file, mapped */
+    Bytes vae_file;                 /* the same of --vae */
     FileId file_id, vae_file_id;
 } Parts;
 
@@ -52,6 +59,9 @@ void parts_note(Parts *parts, const char *fmt, ...) __attribute__((format(printf
 /* What has become of the files since they were mapped: as source_change(), of all. */
 FileChange parts_change(const Parts *parts, Str *path);
 
-extern const char *const part_names[PART_COUNT]; /* "text_encoder", "unet", "vae" */
+extern const char *const part_names[PART_COUNT]; /* "text_encoder", "text_encoder_2", "unet", "vae" */
+
+/* Whether the model has that part. */
+static inline bool part_present(const Part *p) { return p->weights != NULL; }
 
 #endif

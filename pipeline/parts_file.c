@@ -109,8 +109,8 @@ static int take_text(Parts *parts, Weights *all, Err *e)
         return err_set(e, "no text encoder in it (" CLIP "* or " OPENCLIP "*): it is not a whole checkpoint");
 
     /* wherever the vocabulary comes from, the padding is what this text encoder was trained with */
-    parts->tokenizer.added.pad = blocks ? "!" : "<|endoftext|>";
-    parts->tokenizer.max = shapes_dim(p->weights, 0, "text_model.embeddings.position_embedding.weight");
+    parts->tokenizer[0].files.added.pad = blocks ? "!" : "<|endoftext|>";
+    parts->tokenizer[0].files.max = shapes_dim(p->weights, 0, "text_model.embeddings.position_embedding.weight");
     return shapes_text(p->weights, blocks ? "gelu" : "quick_gelu", &p->config, e);
 }
 

@@ -9,22 +9,32 @@
 
 /* Pipelines whose parts limn can run. */
 static const char *const pipelines[] = {
-    "StableDiffusionPipeline",        "StableDiffusionImg2ImgPipeline",
-    "StableDiffusionInpaintPipeline", "StableDiffusionInstructPix2PixPipeline",
-    "LatentConsistencyModelPipeline", NULL,
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionInstructPix2PixPipeline",
+    "LatentConsistencyModelPipeline",
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+    "StableDiffusionXLInstructPix2PixPipeline",
+    NULL,
 };
 
 /* Components and the classes that limn has for them; NULL: any class will do. */
 static const struct {
     const char *name;
     const char *classes[3];
+    const char *instead; /* the model may lack it where it has that one: the refiner has only the second text encoder */
 } components[] = {
-    { "text_encoder", { "CLIPTextModel", "CLIPTextModelWithProjection", NULL } },
-    { "unet", { "UNet2DConditionModel", NULL } },
-    { "vae", { "AutoencoderKL", NULL } },
-    { "tokenizer", { "CLIPTokenizer", "CLIPTokenizerFast", NULL } },
-    { "scheduler", { NULL } },
-    { NULL, { NULL } },
+    { "text_encoder", { "CLIPTextModel", "CLIPTextModelWithProjection", NULL }, "text_encoder_2" },
+    { "text_encoder_2", { "CLIPTextModel", "CLIPTextModelWithProjection", NULL }, "text_encoder" },
+    { "unet", { "UNet2DConditionModel", NULL }, NULL },
+    { "vae", { "AutoencoderKL", NULL }, NULL },
+    { "tokenizer", { "CLIPTokenizer", "CLIPTokenizerFast", NULL }, "tokenizer_2" },
+    { "tokenizer_2", { "CLIPTokenizer", "CLIPTokenizerFast", NULL }, "tokenizer" },
+    { "scheduler", { NULL }, NULL },
+    { NULL, { NULL }, NULL },
 };
 
 /* A pipeline's class tells the user more than the first component that limn cannot run. */
@@ -35,11 +45,16 @@ static int check_pipeline(Config *index, const Source *s, Err *e)
         return err_set(e, "%s: model_index.json names no _class_name: not a diffusers pipeline", source_name(s));
     for (const char *const *p = pipelines; *p; p++)
         if (strcmp(class, *p) == 0) return 0;
-    if (str_starts(class, "StableDiffusionXL"))
-        return err_set(e, "%s: a %s: limn does not run Stable Diffusion XL's two text encoders yet; use SD 1.x or 2.x",
-                       source_name(s), class);
-    return err_set(e, "%s: a %.60s, which limn cannot run: expected a StableDiffusionPipeline (SD 1.x or 2.x)",
+    return err_set(e,
+                   "%s: a %.60s, which limn cannot run: expected a StableDiffusionPipeline (SD 1.x or 2.x) or a "
+                   "StableDiffusionXLPipeline",
                    source_name(s), class);
+}
+
+/* Whether model_index.json names a component, and not as [null, null]. */
+static bool names(Config *index, const char *name)
+{
+    return config_list_len(index, name) == 2 && config_str_at(index, name, 1);
 }
 
 static int check_class(Config *index, const Source *s, const char *name, const char *const *classes, Err *e)
@@ -53,10 +68,11 @@ static int check_class(Config *index, const Source *s, const char *name, const c
     return 0;
 }
 
-static int check_index(Source *s, bool own_vae, bool own_tokenizer, Err *e)
+static int read_index(Parts *parts, Source *s, bool own_vae, bool own_tokenizer, Err *e)
 {
-    static const char *const extra[] = { "text_encoder_2", "text_encoder_3", "transformer", "prior",
-                                         "motion_adapter", "controlnet",     NULL };
+    static const char *const extra[] = {
+        "text_encoder_3", "transformer", "prior", "motion_adapter", "controlnet", NULL
+    };
     Bytes text;
     int failed = -1;
 
@@ -70,14 +86,18 @@ static int check_index(Source *s, bool own_vae, bool own_tokenizer, Err *e)
     if (check_pipeline(index, s, e)) goto done;
     for (int i = 0; components[i].name; i++) {
         bool replaced = (own_vae && strcmp(components[i].name, "vae") == 0) ||
-                        (own_tokenizer && strcmp(components[i].name, "tokenizer") == 0);
-        if (!replaced && check_class(index, s, components[i].name, components[i].classes, e)) goto done;
+                        (own_tokenizer && str_starts(components[i].name, "tokenizer"));
+        bool lacking =
+            components[i].instead && names(index, components[i].instead) && !names(index, components[i].name);
+        if (!replaced && !lacking && check_class(index, s, components[i].name, components[i].classes, e)) goto done;
     }
     for (const char *const *x = extra; *x; x++) {
-        if (config_list_len(index, *x) != 2 || !config_str_at(index, *x, 1)) continue;
+        if (!names(index, *x)) continue;
         err_set(e, "%s: has a \"%s\", which limn cannot run: expected SD 1.x or 2.x", source_name(s), *x);
         goto done;
     }
+    for (int i = 0; i < TEXTS_MAX; i++) parts->has_text[i] = names(index, part_names[PART_TEXT + i]);
+    parts->zero_negative = config_bool(index, "force_zeros_for_empty_prompt", false);
     failed = 0;
 
 done:
@@ -104,7 +124,8 @@ int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e)
 int parts_rename(Part *part, PartId id, Err *e)
 {
     Weights *renamed = part->weights;
-    if (id == PART_TEXT) renamed = names_convert(part->weights, "", NAMES_CLIP_TEXT, (NameShape){ 0 }, e);
+    if (id == PART_TEXT || id == PART_TEXT_2)
+        renamed = names_convert(part->weights, "", NAMES_CLIP_TEXT, (NameShape){ 0 }, e);
     if (id == PART_VAE) renamed = names_convert(part->weights, "", NAMES_DIFFUSERS_VAE, (NameShape){ 0 }, e);
     if (!renamed) return err_in(e, part->where);
     if (renamed != part->weights) weights_free(part->weights);
@@ -142,9 +163,10 @@ done:
 int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
 {
     Bytes text;
-    if (check_index(s, p->vae != NULL, p->tokenizer != NULL, e)) return -1;
+    if (read_index(parts, s, p->vae != NULL, p->tokenizer != NULL, e)) return -1;
     for (PartId id = 0; id < PART_COUNT; id++) {
         if (id == PART_VAE && p->vae) continue;
+        if (id <= PART_TEXT_2 && !parts->has_text[id]) continue;
         if (parts_read_component(parts, s, part_names[id], id, e)) return -1;
     }
     if (parts_read_text(s, "scheduler/scheduler_config.json", &parts->scheduler, &parts->scheduler_where, e)) return -1;
@@ -153,5 +175,8 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         parts->defaults = config_parse(text, "limn.json", e);
         if (!parts->defaults) return err_in(e, source_name(s));
     }
-    return p->tokenizer ? 0 : parts_read_tokenizer(parts, s, "tokenizer/", e);
+    for (int i = 0; !p->tokenizer && i < TEXTS_MAX; i++)
+        if (parts->has_text[i] && parts_read_tokenizer(&parts->tokenizer[i], s, i ? "tokenizer_2/" : "tokenizer/", e))
+            return -1;
+    return 0;
 }

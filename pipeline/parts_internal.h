@@ -25,7 +25,7 @@ int parts_rename(Part *part, PartId id, Err *e);
 int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e);
 
 /* vocab.json and merges.txt, or tokenizer.json, and the settings beside them; folder ends with '/' or is "". */
-int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e);
+int parts_read_tokenizer(PartTokenizer *part, Source *s, const char *folder, Err *e);
 
 /* CLIP's vocabulary for a single file: beside it, or where the user keeps it. optional: its absence is no error. */
 int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e);

@@ -46,7 +46,7 @@ static bool add_merge(Str *out, const cJSON *item)
 }
 
 /* transformers 5 saves only tokenizer.json: vocab.json and merges.txt are in its "model". */
-static int split_json(Parts *parts, Bytes json, Err *e)
+static int split_json(PartTokenizer *t, Bytes json, Err *e)
 {
     char buf[SHOWN_MAX];
     int failed = -1;
@@ -61,18 +61,18 @@ static int split_json(Parts *parts, Bytes json, Err *e)
         err_set(e, "tokenizer.json: no \"vocab\" and \"merges\" in its \"model\": not CLIP's tokenizer");
         goto done;
     }
-    add_json(&parts->vocab, vocab);
-    str_add(&parts->merges, "#version: 0.2\n");
+    add_json(&t->vocab, vocab);
+    str_add(&t->merges, "#version: 0.2\n");
     cJSON_ArrayForEach(item, merges)
     {
-        if (add_merge(&parts->merges, item)) continue;
+        if (add_merge(&t->merges, item)) continue;
         err_set(e, "tokenizer.json: the merge %s is not a pair", json_shown(item, buf));
         goto done;
     }
-    if (added) add_json(&parts->added_tokens, added);
-    parts->tokenizer.vocab = bytes_of(&parts->vocab);
-    parts->tokenizer.merges = bytes_of(&parts->merges);
-    parts->tokenizer.added.list = bytes_of(&parts->added_tokens);
+    if (added) add_json(&t->added_tokens, added);
+    t->files.vocab = bytes_of(&t->vocab);
+    t->files.merges = bytes_of(&t->merges);
+    t->files.added.list = bytes_of(&t->added_tokens);
     failed = 0;
 
 done:
@@ -81,12 +81,12 @@ done:
 }
 
 /* Where both forms are there, tokenizer.json counts, as in transformers. */
-static int read_vocabulary(Parts *parts, Source *s, const char *folder, Err *e)
+static int read_vocabulary(PartTokenizer *part, Source *s, const char *folder, Err *e)
 {
     Bytes json;
-    TokenizerFiles *t = &parts->tokenizer;
+    TokenizerFiles *t = &part->files;
     if (get_in(s, folder, "tokenizer.json", true, &json, e)) return -1;
-    if (json.data) return split_json(parts, json, e);
+    if (json.data) return split_json(part, json, e);
     if (get_in(s, folder, "vocab.json", true, &t->vocab, e) || get_in(s, folder, "merges.txt", true, &t->merges, e))
         return -1;
     if (t->vocab.data && t->merges.data) return 0;
@@ -94,13 +94,13 @@ static int read_vocabulary(Parts *parts, Source *s, const char *folder, Err *e)
                    t->vocab.data ? "merges.txt" : "vocab.json");
 }
 
-int parts_read_tokenizer(Parts *parts, Source *s, const char *folder, Err *e)
+int parts_read_tokenizer(PartTokenizer *part, Source *s, const char *folder, Err *e)
 {
-    AddedFiles *t = &parts->tokenizer.added;
+    AddedFiles *t = &part->files.added;
     Str where = { 0 };
     str_addf(&where, "%s%s%.*s", source_name(s), *folder ? "/" : "", (int)strcspn(folder, "/"), folder);
-    parts->tokenizer_where = where.s;
-    if (read_vocabulary(parts, s, folder, e)) return err_in(e, where.s);
+    part->where = where.s;
+    if (read_vocabulary(part, s, folder, e)) return err_in(e, where.s);
     return get_in(s, folder, "tokenizer_config.json", true, &t->config, e) ||
            get_in(s, folder, "special_tokens_map.json", true, &t->special_map, e) ||
            get_in(s, folder, "added_tokens.json", true, &t->added, e);
@@ -126,9 +126,11 @@ int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
         source_free(s);
         s = NULL;
     }
-    if (s) failed = parts_read_tokenizer(parts, parts_keep(parts, s), "", e);
-    else if (optional) failed = 0;
-    else err_set(e, NO_TOKENIZER, path, places[2].s);
+    failed = 0;
+    if (s) parts_keep(parts, s);
+    for (int t = 0; s && !failed && t < TEXTS_MAX; t++)
+        if (part_present(&parts->part[PART_TEXT + t])) failed = parts_read_tokenizer(&parts->tokenizer[t], s, "", e);
+    if (!s && !optional) failed = err_set(e, NO_TOKENIZER, path, places[2].s);
     for (int i = 0; i < 3; i++) str_release(&places[i]);
     return failed;
 }

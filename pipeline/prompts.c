@@ -97,21 +97,47 @@ static int common_multiple(int a, int b)
     return a / x * b;
 }
 
+/* The lengths of all prompts in rows become one. */
 static void make_equal(const PromptReader *r, Prompts *p)
 {
-    int a = p->positive.rows, b = p->negative.rows, most = a > b ? a : b, both = common_multiple(a, b);
-    bool repeat = r->emphasis != EMPHASIS_NONE && (both == most || both <= MOST_REPEATED);
-    int rows = repeat ? both : most;
-    void (*fill)(const PromptReader *, Ids *, int) = repeat ? repeat_rows : pad_rows;
-    fill(r, &p->positive, rows);
-    fill(r, &p->negative, rows);
+    Ids *all[2 * TEXTS_MAX];
+    int count = 0, most = 1, multiple = 1;
+    for (int i = 0; i < p->texts; i++) {
+        all[count++] = &p->positive[i];
+        all[count++] = &p->negative[i];
+    }
+    for (int i = 0; i < count; i++) {
+        if (all[i]->rows > most) most = all[i]->rows;
+        if (multiple <= MOST_REPEATED) multiple = common_multiple(multiple, all[i]->rows);
+    }
+    bool repeat = r->emphasis != EMPHASIS_NONE && (multiple == most || multiple <= MOST_REPEATED);
+    p->rows = repeat ? multiple : most;
+    for (int i = 0; i < count; i++) {
+        PromptReader one = *r;
+        one.tokenizer = r->text[i / 2].tokenizer;
+        if (repeat) repeat_rows(&one, all[i], p->rows);
+        else pad_rows(&one, all[i], p->rows);
+    }
 }
 
-int prompts_read(const PromptReader *r, const char *prompt, const char *negative, Prompts *out, Err *e)
+/* By the tokenizer of encoder i. What differs from the first one's is told again. */
+static int read_for(const PromptReader *r, int i, const PromptTexts *t, Prompts *out, Err *e)
 {
-    *out = (Prompts){ 0 };
-    if (read_one(r, "the prompt", prompt, &out->positive, e) ||
-        read_one(r, "the negative prompt", negative, &out->negative, e)) {
+    const char *prompt = i && t->prompt_2 ? t->prompt_2 : t->prompt;
+    const char *negative = i && t->negative_2 ? t->negative_2 : t->negative;
+    PromptReader one = *r, other = *r;
+    one.tokenizer = other.tokenizer = r->text[i].tokenizer;
+    if (i && prompt == t->prompt) one.warn = NULL;
+    if (i && negative == t->negative) other.warn = NULL;
+    if (read_one(&one, "the prompt", prompt, &out->positive[i], e)) return -1;
+    return read_one(&other, "the negative prompt", negative ? negative : "", &out->negative[i], e);
+}
+
+int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e)
+{
+    *out = (Prompts){ .texts = r->texts, .no_negative = r->zero_negative && !texts->negative && !texts->negative_2 };
+    for (int i = 0; i < r->texts; i++) {
+        if (!read_for(r, i, texts, out, e)) continue;
         prompts_release(out);
         return -1;
     }
@@ -121,7 +147,9 @@ int prompts_read(const PromptReader *r, const char *prompt, const char *negative
 
 void prompts_release(Prompts *p)
 {
-    ids_release(&p->positive);
-    ids_release(&p->negative);
+    for (int i = 0; i < TEXTS_MAX; i++) {
+        ids_release(&p->positive[i]);
+        ids_release(&p->negative[i]);
+    }
     *p = (Prompts){ 0 };
 }

@@ -8,13 +8,25 @@
 #include <stdbool.h>
 
 #include "clip/chunks.h"
+#include "pipeline/model.h"
 
+/* What is written. negative NULL: there is none. prompt_2, negative_2: for the second text encoder; NULL: the same. */
 typedef struct {
-    Ids positive, negative; /* of as many rows */
+    const char *prompt, *negative, *prompt_2, *negative_2;
+} PromptTexts;
+
+/* The ids for each text encoder, all of as many rows. */
+typedef struct {
+    Ids positive[TEXTS_MAX], negative[TEXTS_MAX];
+    int texts, rows;
+    bool no_negative; /* the negative prompt's embeddings are zeros */
 } Prompts;
 
 typedef struct {
-    const Tokenizer *tokenizer;
+    const TextPart *text; /* [texts] whose tokenizers read */
+    int texts;
+    bool zero_negative;         /* the model's: where no negative prompt is given, its embeddings are zeros */
+    const Tokenizer *tokenizer; /* prompts_read()'s own: the one that reads now */
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
     Emphasis
         emphasis; /* what brackets mean; but with EMPHASIS_NONE there are as many rows as the text needs, whatever chunk is */
@@ -27,7 +39,7 @@ typedef struct {
  * emphasis both are repeated, which attention does not notice: the same as calling the network with two lengths, as the tools
  * do. Error (ERR_USAGE): a weight that cannot be. prompts_release() frees, in any case.
  */
-int prompts_read(const PromptReader *r, const char *prompt, const char *negative, Prompts *out, Err *e);
+int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e);
 void prompts_release(Prompts *p);
 
 #endif

@@ -73,6 +73,44 @@ int recipe_check_size(const Model *m, int width, int height, Err *e)
     return check_side("width", width, factor, e) || check_side("height", height, factor, e) ? -1 : 0;
 }
 
+/* A text encoder and the tokenizer that writes for it. */
+static int check_text(const TextPart *t, Err *e)
+{
+    if (tokenizer_size(t->tokenizer) > text_encoder_vocab(t->encoder))
+        return err_set(e, "the tokenizer has ids up to %d, the text encoder %d embeddings: they do not belong together",
+                       tokenizer_size(t->tokenizer) - 1, text_encoder_vocab(t->encoder));
+    if (tokenizer_max(t->tokenizer) != text_encoder_tokens(t->encoder))
+        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d: they do not belong together",
+                       tokenizer_max(t->tokenizer), text_encoder_tokens(t->encoder));
+    return 0;
+}
+
+/* Together they make what the UNet takes. */
+static int check_texts(const Model *m, const Job *j, Err *e)
+{
+    int width = 0, tokens = text_encoder_tokens(m->text[0].encoder), least = text_encoder_layers(m->text[0].encoder);
+    for (int i = 0; i < m->texts; i++) {
+        const TextEncoder *t = m->text[i].encoder;
+        if (check_text(&m->text[i], e)) return -1;
+        if (text_encoder_tokens(t) != tokens)
+            return err_set(e, "the text encoders take %d and %d tokens: they do not belong together", tokens,
+                           text_encoder_tokens(t));
+        width += text_encoder_width(t);
+        if (text_encoder_layers(t) < least) least = text_encoder_layers(t);
+    }
+    if (width != unet_context_width(m->unet))
+        return err_set(e, "the text encoder%s of %d, the UNet takes %d: they do not belong together",
+                       m->texts > 1 ? "s give embeddings" : " gives embeddings", width, unet_context_width(m->unet));
+    int pooled = text_encoder_projection(m->text[m->texts - 1].encoder), added = unet_added_width(m->unet);
+    if (added && (m->ids < IDS_MAX - 1 || m->ids > IDS_MAX || pooled + m->ids * unet_added_id_width(m->unet) != added))
+        return err_set(
+            e, "the UNet takes %d numbers beside the text, the text encoder pools %d: they do not belong together",
+            added, pooled);
+    if (j->clip_skip < 1 || j->clip_skip > least)
+        return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, least);
+    return 0;
+}
+
 static int check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
@@ -80,20 +118,7 @@ static int check_model(const Model *m, const Job *j, Err *e)
         return err_set(e, "the UNet takes %d channels and gives %d, the VAE has %d: %s", in, out, latent,
                        in > latent ? "this model edits pictures (inpainting, pix2pix); limn draws from text only"
                                    : "they do not belong together");
-    if (text_encoder_width(m->text) != unet_context_width(m->unet))
-        return err_set(e, "the text encoder gives embeddings of %d, the UNet takes %d: they do not belong together",
-                       text_encoder_width(m->text), unet_context_width(m->unet));
-    if (unet_added_width(m->unet))
-        return err_set(e, "the UNet wants pooled text and sizes (SD XL): limn does not draw with SD XL yet");
-    if (tokenizer_size(m->tokenizer) > text_encoder_vocab(m->text))
-        return err_set(e, "the tokenizer has ids up to %d, the text encoder %d embeddings: they do not belong together",
-                       tokenizer_size(m->tokenizer) - 1, text_encoder_vocab(m->text));
-    if (tokenizer_max(m->tokenizer) != text_encoder_tokens(m->text))
-        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d: they do not belong together",
-                       tokenizer_max(m->tokenizer), text_encoder_tokens(m->text));
-    if (j->clip_skip < 1 || j->clip_skip > text_encoder_layers(m->text))
-        return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, text_encoder_layers(m->text));
-    return 0;
+    return check_texts(m, j, e);
 }
 
 /* A level of odd size would be halved and doubled with its ends apart: a tiled axis must halve evenly all the way. */
@@ -191,6 +216,59 @@ static Emphasis emphasis_of(Compat compat)
     return of[compat];
 }
 
+/*
+ * SD 1.x and 2.x take a layer's output through the final norm, the last one's by default. Networks with pooled text (XL) were
+ * trained on the last layer but one, without it: --clip-skip 1. From there on diffusers counts down, while A1111 and ComfyUI call
+ * that layer 2.
+ */
+static void choose_layer(Recipe *r, const Model *m)
+{
+    int skip = r->said.clip_skip;
+    r->normed = !m->ids;
+    if (r->normed) r->layer = skip;
+    else if (r->compat == COMPAT_DIFFUSERS) r->layer = skip + 1;
+    else r->layer = skip < 2 ? 2 : skip;
+}
+
+/* Height first, in pixels; the last place is the refiner's score. diffusers: get_add_time_ids. */
+static void fill_ids(float *ids, const Job *j, const char *original, const char *crop, const char *target)
+{
+    int w = j->width, h = j->height, x = 0, y = 0;
+    job_pair(original, 'x', &w, &h);
+    ids[0] = (float)h;
+    ids[1] = (float)w;
+    job_pair(crop, ',', &x, &y);
+    ids[2] = (float)y;
+    ids[3] = (float)x;
+    w = j->width;
+    h = j->height;
+    job_pair(target, 'x', &w, &h);
+    ids[4] = (float)h;
+    ids[5] = (float)w;
+}
+
+/* The negative prompt's are the prompt's unless both of its sizes are given, as in diffusers. */
+static int choose_ids(Recipe *r, const Model *m, Err *e)
+{
+    static const double SCORE = 6, NEGATIVE_SCORE = 2.5;
+    const Job *j = &r->said;
+    bool told = j->original_size || j->crop || j->target_size || j->negative_original_size || j->negative_target_size;
+    bool scored = j->aesthetic_score >= 0 || j->negative_aesthetic_score >= 0;
+    if (told && !m->ids)
+        return err_usage(e, "original-size, crop, target-size: this model is not told sizes (SDXL is)");
+    if (scored && m->ids != IDS_MAX - 1)
+        return err_usage(e, "aesthetic-score: this model is not told one (SDXL's refiner is)");
+    fill_ids(r->ids[1], j, j->original_size, j->crop, j->target_size);
+    memcpy(r->ids[0], r->ids[1], sizeof r->ids[0]);
+    if (j->negative_original_size && j->negative_target_size)
+        fill_ids(r->ids[0], j, j->negative_original_size, j->negative_crop, j->negative_target_size);
+    if (m->ids == IDS_MAX - 1) {
+        r->ids[1][4] = (float)(j->aesthetic_score >= 0 ? j->aesthetic_score : SCORE);
+        r->ids[0][4] = (float)(j->negative_aesthetic_score >= 0 ? j->negative_aesthetic_score : NEGATIVE_SCORE);
+    }
+    return 0;
+}
+
 static MemoryUse memory_of(const Job *j)
 {
     if (strcmp(j->memory, "low") == 0) return MEMORY_LOW;
@@ -231,6 +309,8 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
         return -1;
     tune(r);
     choose_guidance(r, m);
+    choose_layer(r, m);
+    if (choose_ids(r, m, e)) return -1;
     return choose_precision(r, m, e);
 }
 
@@ -247,21 +327,33 @@ int recipe_evals(const Recipe *r) { return sampler_evals(r->sampler, &r->timelin
 
 PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
 {
-    return (PromptReader){
-        .tokenizer = m->tokenizer, .chunk = r->chunk, .emphasis = r->emphasis, .ctx = w->ctx, .warn = w->warn
-    };
+    return (PromptReader){ .text = m->text,
+                           .texts = m->texts,
+                           .zero_negative = m->zero_negative,
+                           .chunk = r->chunk,
+                           .emphasis = r->emphasis,
+                           .ctx = w->ctx,
+                           .warn = w->warn };
+}
+
+PromptTexts recipe_texts(const Job *j)
+{
+    bool given = j->negative_given || *j->negative_prompt;
+    return (PromptTexts){ j->prompt, given ? j->negative_prompt : NULL, j->prompt_2, j->negative_prompt_2 };
 }
 
 int recipe_rows(const Model *m, const Job *j)
 {
-    PromptReader r = { .tokenizer = m->tokenizer,
+    PromptReader r = { .text = m->text,
+                       .texts = m->texts,
                        .chunk = strcmp(j->long_prompt, "chunk") == 0,
                        .emphasis = emphasis_of(compat_of(j)) };
     if (!r.chunk && r.emphasis == EMPHASIS_NONE) return 1;
     Prompts p;
     Err e;
-    if (prompts_read(&r, j->prompt, j->negative_prompt, &p, &e)) return 0;
-    int rows = p.positive.rows;
+    PromptTexts texts = recipe_texts(j);
+    if (prompts_read(&r, &texts, &p, &e)) return 0;
+    int rows = p.rows;
     prompts_release(&p);
     return rows;
 }

@@ -18,6 +18,8 @@
 /* How much memory may be spent on speed (--memory). */
 typedef enum { MEMORY_LOW, MEMORY_NORMAL, MEMORY_HIGH } MemoryUse;
 
+enum { IDS_MAX = 6 };
+
 typedef struct {
     Job said; /* the job with its open options filled: what metadata writes and `limn again` reads */
 
@@ -29,6 +31,10 @@ typedef struct {
     Tuning tuning;
     double eta;
     RngKind rng;
+
+    int layer;             /* of the text encoders, from the end, whose output is the embedding */
+    bool normed;           /* after the final norm: networks without pooled text (SD 1.x, 2.x) */
+    float ids[2][IDS_MAX]; /* text_time's numbers for the negative prompt and the prompt */
 
     int w, h;            /* of the latent */
     bool bf16;           /* products may round their factors to 16 bits */
@@ -50,8 +56,9 @@ void recipe_release(Recipe *r);
 /* Evaluations of the network that a picture takes; 0: the sampler chooses its steps. */
 int recipe_evals(const Recipe *r);
 
-/* How the recipe's prompts are read; w hears what was left out. */
+/* How the recipe's prompts are read; w hears what was left out. What the job says of them. */
 PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w);
+PromptTexts recipe_texts(const Job *j);
 
 /* Rows of tokens of a job's prompts, which pictures of one run share: more than 1 only with long prompts. 0: a prompt has an error. */
 int recipe_rows(const Model *m, const Job *j);

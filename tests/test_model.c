@@ -36,7 +36,7 @@ static void builtin(void **state)
         return;
     }
     assert_string_equal(m->name, "sprites");
-    assert_true(m->tokenizer && m->text && m->unet && m->vae);
+    assert_true(m->texts == 1 && m->text[0].tokenizer && m->text[0].encoder && m->unet && m->vae);
     assert_true(m->defaults.width == 128 && m->defaults.steps > 0 && m->defaults.sampler);
     assert_int_equal(m->noise.prediction, PREDICT_V);
 
@@ -127,13 +127,13 @@ static void real_sizes(void **state)
         }
         assert_string_equal(m->family, two ? "SD 2.x" : "SD 1.x");
         assert_true(m->defaults.width == (two ? 768 : 512) && m->defaults.height == m->defaults.width);
-        assert_int_equal(text_encoder_layers(m->text), two ? 23 : 12);
+        assert_int_equal(text_encoder_layers(m->text[0].encoder), two ? 23 : 12);
         /* matrices are read where they lie, vectors become f32 */
         double matrices = (double)unet_borrowed(m->unet), halves = 2 * (two ? 865910724.0 : 859520964.0);
         double vectors = (double)unet_bytes(m->unet);
         assert_true(vectors > 0 && matrices + vectors / 2 == halves && vectors < 0.002 * halves);
         assert_int_equal(vae_factor(m->vae), 8);
-        assert_null(m->tokenizer);
+        assert_null(m->text[0].tokenizer);
         model_free(m);
         free(path);
     }

@@ -64,7 +64,8 @@ static void check_names(const Parts *parts, const char *list)
     }
     fclose(f);
     str_release(&want);
-    for (PartId id = 0; id < PART_COUNT; id++) assert_int_equal(seen[id], weights_count(parts->part[id].weights));
+    for (PartId id = 0; id < PART_COUNT; id++)
+        assert_int_equal(seen[id], part_present(&parts->part[id]) ? weights_count(parts->part[id].weights) : 0);
 }
 
 static void put_vocabulary(const char *dir)
@@ -105,9 +106,9 @@ static void sd15_file(void **state)
     assert_has(&parts.part[PART_TEXT].config, "\"num_hidden_layers\": 12");
     assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"quick_gelu\"");
     assert_has(&parts.scheduler, "\"prediction_type\": \"epsilon\"");
-    assert_string_equal(parts.tokenizer.added.pad, "<|endoftext|>");
-    assert_int_equal(parts.tokenizer.max, 77);
-    assert_int_equal(parts.tokenizer.rows, 49408);
+    assert_string_equal(parts.tokenizer[0].files.added.pad, "<|endoftext|>");
+    assert_int_equal(parts.tokenizer[0].files.max, 77);
+    assert_int_equal(parts.tokenizer[0].files.rows, 49408);
     parts_release(&parts);
     free(path);
 }
@@ -130,7 +131,7 @@ static void sd21_file(void **state)
     assert_has(&parts.part[PART_TEXT].config, "\"num_attention_heads\": 16");
     assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"gelu\"");
     assert_has(&parts.scheduler, "\"prediction_type\": \"v_prediction\"");
-    assert_string_equal(parts.tokenizer.added.pad, "!");
+    assert_string_equal(parts.tokenizer[0].files.added.pad, "!");
     assert_null(parts.note);
     parts_release(&parts);
     free(path);
@@ -231,7 +232,7 @@ static void tokenizer_places(void **state)
     assert_said(parts_open(&parts, &(ModelPaths){ .path = path }, &e), &e, "data/limn/clip/ or beside");
     parts_release(&parts);
     assert_int_equal(parts_open(&parts, &(ModelPaths){ .path = path, .no_weights = true }, &e), 0);
-    assert_null(parts.tokenizer_where);
+    assert_null(parts.tokenizer[0].where);
     parts_release(&parts);
 
     static const char *const later_first[] = { "data/limn/clip", "alone/tokenizer", "alone" };
@@ -239,12 +240,12 @@ static void tokenizer_places(void **state)
         char *place = path_in(*state, later_first[i]);
         put_vocabulary(place);
         if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
-        assert_string_equal(parts.tokenizer_where, place);
+        assert_string_equal(parts.tokenizer[0].where, place);
         parts_release(&parts);
         free(place);
     }
     if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = clip }, &e)) fail_msg("%s", e.text);
-    assert_string_equal(parts.tokenizer_where, clip);
+    assert_string_equal(parts.tokenizer[0].where, clip);
     parts_release(&parts);
     static const struct {
         const char *json, *said;
@@ -263,8 +264,8 @@ static void tokenizer_places(void **state)
     }
     put_text(data, "tokenizer.json", "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [[\"a\", \"b</w>\"], \"c d\"]}}");
     if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e)) fail_msg("%s", e.text);
-    assert_string_equal((const char *)parts.tokenizer.vocab.data, "{\"a\":0}");
-    assert_string_equal((const char *)parts.tokenizer.merges.data, "#version: 0.2\na b</w>\nc d\n");
+    assert_string_equal((const char *)parts.tokenizer[0].files.vocab.data, "{\"a\":0}");
+    assert_string_equal((const char *)parts.tokenizer[0].files.merges.data, "#version: 0.2\na b</w>\nc d\n");
     parts_release(&parts);
     free(path), free(dir), free(data), free(clip);
 }
@@ -320,8 +321,9 @@ static void builtin_model(void **state)
     assert_string_equal(parts.name, "sprites");
     assert_string_equal(parts.family, "custom");
     assert_null(parts.hashed_path);
-    for (PartId id = 0; id < PART_COUNT; id++) assert_true(weights_count(parts.part[id].weights) > 10);
-    assert_true(parts.tokenizer.vocab.len && parts.tokenizer.merges.len && parts.tokenizer.added.special_map.len);
+    for (PartId id = 0; id < PART_COUNT; id++)
+        assert_true(id == PART_TEXT_2 ? !part_present(&parts.part[id]) : weights_count(parts.part[id].weights) > 10);
+    assert_true(parts.tokenizer[0].files.vocab.len && parts.tokenizer[0].files.merges.len && parts.tokenizer[0].files.added.special_map.len);
     parts_release(&parts);
     assert_said(parts_open(&parts, &(ModelPaths){ .path = "nothing" }, &e), &e, "built in: sprites");
     parts_release(&parts);
@@ -345,7 +347,7 @@ static void folders(void **state)
     } rows[] = {
         { "[]", "an array" },
         { "{\"_class_name\":\"FluxPipeline\"}", "a FluxPipeline, which limn cannot run" },
-        { "{\"_class_name\":\"StableDiffusionXLPipeline\"}", "XL" },
+        { "{\"_class_name\":\"StableDiffusionXLPipeline\"}", "text_encoder" },
         { SD COMPONENTS "}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[null,null]}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderTiny\"]}", "the vae is a AutoencoderTiny" },
@@ -384,7 +386,7 @@ static void same_as_folder(void **state)
     if (parts_open(&parts, &(ModelPaths){ .path = "models/sprites/" }, &e)) fail_msg("%s", e.text);
     assert_string_equal(parts.name, "sprites");
     assert_string_equal(parts.hashed_path, "models/sprites/unet/diffusion_pytorch_model.safetensors");
-    assert_string_equal(parts.tokenizer_where, "models/sprites/tokenizer");
+    assert_string_equal(parts.tokenizer[0].where, "models/sprites/tokenizer");
     assert_non_null(parts.defaults);
     parts_release(&parts);
 }
