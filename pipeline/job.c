@@ -47,7 +47,7 @@ enum { RUN = false, PICTURE = true };
 const Option job_options[] = {
     { "prompt", 0, OPT_STR, JOB(prompt), "", 0, 0, "TEXT", PICTURE, NULL,
       "what to draw; the same as the first word after the command", "positive-prompt" },
-    { "negative-prompt", 'n', OPT_STR, JOB(negative_prompt), "", 0, 0, "TEXT", PICTURE, NULL, "what to keep out",
+    { "negative-prompt", 'n', OPT_STR, JOB(negative_prompt), NULL, 0, 0, "TEXT", PICTURE, NULL, "what to keep out",
       "negative, neg-prompt" },
     { "prompt-2", 0, OPT_STR, JOB(prompt_2), NULL, 0, 0, "TEXT", PICTURE, NULL,
       "what the second text encoder of SDXL reads; otherwise the same prompt" },
@@ -234,7 +234,8 @@ static bool is_text(const Option *o)
 
 void job_init(Job *j)
 {
-    *j = (Job){ .cfg_rescale = -1,
+    *j = (Job){ .negative_prompt = mem_strdup(""),
+                .cfg_rescale = -1,
                 .s_churn = -1,
                 .s_tmin = -1,
                 .s_tmax = -1,
@@ -250,7 +251,6 @@ void job_init(Job *j)
         assert(!failed); /* a default is inside its own option's range */
         (void)failed;
     }
-    j->negative_given = false;
 }
 
 void job_release(Job *j)
