@@ -17,6 +17,7 @@ import networks
 import render
 import sharpness
 import tokenizer
+import train_adapter
 from captions import caption, parse
 
 
@@ -156,6 +157,29 @@ class Networks(unittest.TestCase):
             "lora_unet_block_to_q.lora_down.weight": [2, 8], "lora_unet_block_to_q.lora_up.weight": [6, 2],
             "lora_unet_block_to_q.alpha": [], "lora_unet_block_conv1.lora_down.weight": [2, 4, 3, 3],
             "lora_unet_block_conv1.lora_up.weight": [4, 2, 1, 1], "lora_unet_block_conv1.alpha": []}, shapes)
+
+
+class Adapters(unittest.TestCase):
+    def test_lines_are_where_the_colour_changes(self):
+        picture = np.zeros((32, 32, 3), np.uint8)
+        picture[:, 16:] = 90, 0, 0
+        ink = train_adapter.lines(picture)
+        self.assertEqual([1, 1], ink[:, 15:17].min(0).tolist())
+        self.assertEqual(0, np.delete(ink, (15, 16), 1).max())
+        self.assertEqual([[235, 242, 255]], np.unique(train_adapter.blueprint(picture)[:, 15:17].reshape(-1, 3), axis=0).tolist())
+
+    def test_a_mask_is_of_zeros_and_ones_and_never_empty(self):
+        for seed in range(50):
+            mask = train_adapter.random_mask(random.Random(seed), 64)
+            self.assertEqual((64, 64), mask.shape)
+            self.assertEqual({0, 1} | set(np.unique(mask)), {0, 1})
+            self.assertGreater(mask.sum(), 0)
+
+    def test_a_consistency_model_leaves_a_clean_picture_as_it_is(self):
+        skip, out = train_adapter.boundary(torch.tensor([0, 999]))
+        self.assertEqual([1, 0], [skip[0].item(), out[0].item()])
+        self.assertLess(skip[1].item(), 1e-6)
+        self.assertAlmostEqual(1, out[1].item(), places=5)
 
 
 if __name__ == "__main__":

@@ -324,7 +324,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--pictures", type=int, default=512, help="rendered before the first step; a multiple of 16")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rank", type=int, default=8, help="of a LoRA")
+    parser.add_argument("--rank", type=int, default=4, help="of a LoRA")
     parser.add_argument("--guidance", type=float, default=4.0, help="that an LCM-LoRA learns by heart")
     args = parser.parse_args()
     torch.manual_seed(0)

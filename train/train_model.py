@@ -193,13 +193,13 @@ def main():
     parser.add_argument("--init", help="a finished model's folder, of three levels, to begin from")
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--words-minutes", type=float, default=2)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
-    parser.add_argument("--parts", type=int, default=4, help="of a batch, handed to the threads")
-    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--parts", type=int, default=2, help="of a batch, handed to the threads")
+    parser.add_argument("--lr", type=float, default=1.2e-3)
     parser.add_argument("--latents", type=int, default=32768, help="kept at a time")
     parser.add_argument("--first", type=int, default=2048, help="computed before the first step")
-    parser.add_argument("--refresh", type=int, default=6, help="a batch of new latents every so many steps")
+    parser.add_argument("--refresh", type=int, default=8, help="a batch of new latents every so many steps")
     parser.add_argument("--look", type=float, default=30, help="minutes between validations")
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
@@ -258,7 +258,7 @@ def main():
         ema.update(model)
         mean_loss = loss if mean_loss is None else mean_loss + (loss - mean_loss) / 50
         step += 1
-        if step % 50 == 0:
+        if step % 100 == 0:
             print(f"step {step} {clock.trained_s():.0f} s loss {mean_loss:.4f}", flush=True)
         now, finished = time.time(), clock.done()
         if now - last_look > args.look * 60 or finished:
