@@ -67,6 +67,20 @@ def test_own_fields():
     fails(2, "batch", "bad.jsonl", says="for the whole batch")
 
 
+def test_names_that_limn_writes():
+    """Samplers and schedules as they stand in a picture's parameters: in a job, in lists, alone."""
+    samplers = [s["a1111"] for s in json.loads(limn("list", "samplers", "--json").out)]
+    schedules = [s["a1111"] for s in json.loads(limn("list", "schedules", "--json").out) if s["a1111"]] + ["Automatic"]
+    write("j.jsonl", json.dumps({"prompt": "a", "sampler_name": samplers}).encode() + b"\n"
+          + json.dumps({"prompt": "a", "schedule": schedules}).encode() + b"\n")
+    assert len(plan("j.jsonl")) == len(samplers) + len(schedules)
+    draw("a cat", "--schedule", "Automatic", "--sampler", "Euler a", "-o", "x.png")
+    draw("a cat", "--sampler", "euler_ancestral", "--seed", str(json.loads(texts("x.png")["limn"])["options"]["seed"]), "-o", "y.png")
+    assert read("x.png") == read("y.png")
+    fails(2, "compare", "a", "--schedules", "Automatic,Karras,nope", says='"nope" is not a schedule')
+    fails(2, "compare", "a", "--samplers", "Euler a,DPM++ 2M Karras,nope", says='"nope" is not a sampler')
+
+
 def test_rewritten_while_read():
     """The text is taken once: what is drawn is what was checked."""
     write("j.txt", b"a cat\n" * 40)
