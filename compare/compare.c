@@ -532,7 +532,9 @@ static void choose_cells(Comparison *c)
 
 void measures_init(Measures *m)
 {
-    *m = (Measures){ .latent_rmse = NAN, .psnr = NAN, .ssim = NAN, .spectrum = NAN, .bands = { NAN, NAN, NAN } };
+    *m = (Measures){
+        .latent_rmse = NAN, .psnr = NAN, .ssim = NAN, .flip = NAN, .spectrum = NAN, .bands = { NAN, NAN, NAN }
+    };
 }
 
 void measures_release(Measures *m)
@@ -547,6 +549,7 @@ int measures_take(Measures *m, const Image *a, const Image *b, Err *e)
     if (measure_check(a, b, e)) return -1;
     m->psnr = measure_psnr(a, b);
     m->ssim = measure_ssim(a, b);
+    m->flip = measure_flip(a, b);
     int failed = spectrum_init(&sa, a, e) || spectrum_init(&sb, b, e);
     if (!failed) {
         m->bins = sa.bins;

@@ -11,7 +11,7 @@
 
 /* NAN: not measured. */
 typedef struct {
-    double latent_rmse, psnr, ssim;
+    double latent_rmse, psnr, ssim, flip;
     double spectrum; /* dB, root mean square over frequencies */
     SpectrumBands bands;
     double *db; /* [bins] of each frequency; heap, or NULL */

@@ -73,6 +73,7 @@ static void add_row(Str *out, const Comparison *c, const Cell *cell)
     add_number(out, cell->m.latent_rmse, "%.6g");
     add_number(out, cell->m.psnr, "%.4f");
     add_number(out, cell->m.ssim, "%.6f");
+    add_number(out, cell->m.flip, "%.6f");
     add_number(out, cell->m.spectrum, "%.4f");
     add_number(out, drawn ? cell->cost.seconds : NAN, "%.3f");
     add_number(out, drawn && cell->cost.peak_mb > 0 ? cell->cost.peak_mb : NAN, "%.1f");
@@ -87,7 +88,7 @@ static void add_row(Str *out, const Comparison *c, const Cell *cell)
 
 void document_csv(const Comparison *c, Str *out)
 {
-    str_add(out, "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,spectrum,seconds,peak_mb,file");
+    str_add(out, "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,spectrum,seconds,peak_mb,file");
     for (int i = 0; i < c->grid.axis_count; i++) {
         if (!is_own(c->grid.axes[i])) continue;
         str_add(out, ",");
@@ -126,6 +127,7 @@ void document_add_measures(cJSON *to, const Measures *m)
     document_add_number(to, "psnr", m->psnr);
     cJSON_AddBoolToObject(to, "identical", isinf(m->psnr));
     document_add_number(to, "ssim", m->ssim);
+    document_add_number(to, "flip", m->flip);
     document_add_number(to, "spectrum", m->spectrum);
     cJSON *bands = cJSON_AddObjectToObject(to, "spectrum_bands");
     document_add_number(bands, "coarse", m->bands.coarse);

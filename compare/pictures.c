@@ -86,7 +86,7 @@ void pictures_table(const Pictures *p, Str *out)
         if (len > widest) widest = len;
     }
     if (widest > 60) widest = 60;
-    str_addf(out, "%-*s  %10s  %8s  %12s\n", widest, "file", "PSNR dB", "SSIM", "spectrum dB");
+    str_addf(out, "%-*s  %10s  %8s  %8s  %12s\n", widest, "file", "PSNR dB", "SSIM", "FLIP", "spectrum dB");
     for (int i = 0; i < p->count; i++) {
         const PictureRow *r = &p->rows[i];
         char *name = shown_path(r->path), psnr[32], ssim[32];
@@ -94,23 +94,23 @@ void pictures_table(const Pictures *p, Str *out)
         snprintf(ssim, sizeof ssim, isnan(r->m.ssim) ? "-" : "%.4f", r->m.ssim);
         if (r->error) str_addf(out, "%-*s  not measured\n", widest, name);
         else if (i == 0) str_addf(out, "%-*s  the others are measured against it\n", widest, name);
-        else str_addf(out, "%-*s  %10s  %8s  %12.2f\n", widest, name, psnr, ssim, r->m.spectrum);
+        else str_addf(out, "%-*s  %10s  %8s  %8.4f  %12.2f\n", widest, name, psnr, ssim, r->m.flip, r->m.spectrum);
         free(name);
     }
 }
 
 void pictures_csv(const Pictures *p, Str *out)
 {
-    str_add(out, "file,psnr,ssim,spectrum\n");
+    str_add(out, "file,psnr,ssim,flip,spectrum\n");
     for (int i = 0; i < p->count; i++) {
         const PictureRow *r = &p->rows[i];
         bool quote = strpbrk(r->path, ",\"\n\r") != NULL;
         if (quote) str_add(out, "\"");
         for (const char *c = r->path; *c; c++) str_addf(out, *c == '"' ? "\"\"" : "%c", *c);
         if (quote) str_add(out, "\"");
-        if (r->error) str_add(out, ",,,\n");
-        else if (isnan(r->m.ssim)) str_addf(out, ",%.4f,,%.4f\n", r->m.psnr, r->m.spectrum);
-        else str_addf(out, ",%.4f,%.6f,%.4f\n", r->m.psnr, r->m.ssim, r->m.spectrum);
+        if (r->error) str_add(out, ",,,,\n");
+        else if (isnan(r->m.ssim)) str_addf(out, ",%.4f,,%.6f,%.4f\n", r->m.psnr, r->m.flip, r->m.spectrum);
+        else str_addf(out, ",%.4f,%.6f,%.6f,%.4f\n", r->m.psnr, r->m.ssim, r->m.flip, r->m.spectrum);
     }
 }
 

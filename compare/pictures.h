@@ -23,7 +23,7 @@ typedef struct {
 int pictures_measure(Pictures *p, char *const *paths, int count, Err *e);
 void pictures_release(Pictures *p);
 
-/* A table for a person, and file,psnr,ssim,spectrum as CSV. */
+/* A table for a person, and file,psnr,ssim,flip,spectrum as CSV. */
 void pictures_table(const Pictures *p, Str *out);
 void pictures_csv(const Pictures *p, Str *out);
 

@@ -25,11 +25,13 @@ typedef struct {
 
 static double psnr_of(const Measures *m) { return m->psnr > SAME_PSNR ? SAME_PSNR : m->psnr; } /* NAN stays */
 static double ssim_of(const Measures *m) { return m->ssim; }
+static double flip_of(const Measures *m) { return m->flip; }
 static double rmse_of(const Measures *m) { return m->latent_rmse; }
 
 static const TargetMeasure measures[] = {
     { "psnr", "PSNR", " dB", 1, psnr_of, true, 35 },
     { "ssim", "SSIM", "", 3, ssim_of, true, 0.98 },
+    { "flip", "FLIP", "", 3, flip_of, false, 0.05 },
     { "rmse", "latent RMSE", "", 4, rmse_of, false, 0 },
 };
 

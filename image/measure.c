@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "image/flip.h"
 
 static bool same_size(const Image *a, const Image *b) { return a->w == b->w && a->h == b->h; }
 
@@ -144,6 +145,20 @@ double measure_ssim(const Image *a, const Image *b)
     }
     free(columns);
     return total / ((double)(a->w - SSIM_WINDOW + 1) * (double)(a->h - SSIM_WINDOW + 1) * 3 * views);
+}
+
+double measure_flip(const Image *a, const Image *b)
+{
+    int views = count_grounds(a, b);
+    double total = 0;
+    assert(same_size(a, b));
+    for (int ground = 0; ground < views; ground++) {
+        Image x = view(a, ground), y = view(b, ground);
+        total += flip_mean(&x, &y) / views;
+        release_view(&x, a);
+        release_view(&y, b);
+    }
+    return total;
 }
 
 /* ---- spectra ---- */

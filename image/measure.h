@@ -30,6 +30,9 @@ double measure_psnr(const Image *a, const Image *b);
  */
 double measure_ssim(const Image *a, const Image *b);
 
+/* FLIP's mean error, 0 (they look the same) .. 1: flip.h. */
+double measure_flip(const Image *a, const Image *b);
+
 /* Root mean square of a - b. */
 double measure_rmse(const float *a, const float *b, size_t n);
 

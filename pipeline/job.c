@@ -189,7 +189,7 @@ const Option job_options[] = {
     { "by", 0, OPT_CHOICE, JOB(by), "steps", 0, 0, "steps|evaluations", RUN, NULL,
       "line the cells up by steps, or by calls of the network, which are what costs" },
     { "target", 0, OPT_STR, JOB(target), "psnr:35", 0, 0, "MEASURE:X", RUN, check_target,
-      "how near the reference is near enough: psnr:DB, ssim:X or rmse:X (of the latents)" },
+      "how near the reference is near enough: psnr:DB, ssim:X, flip:X or rmse:X (of the latents)" },
     { "axis", 0, OPT_LINES, JOB(axes), NULL, 0, 0, "OPTION=V,V,...", RUN, check_axis,
       "any option as columns; given again, another as rows" },
     { "against", 0, OPT_STR, JOB(against), NULL, 0, 0, "converged|OPTION=V,...", RUN, NULL,
@@ -562,10 +562,10 @@ static int check_target(const char *text, Err *e)
     double value;
     const char *colon = strchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
-    bool known =
-        len == 4 && (strncmp(text, "psnr", 4) == 0 || strncmp(text, "ssim", 4) == 0 || strncmp(text, "rmse", 4) == 0);
+    bool known = len == 4 && (strncmp(text, "psnr", 4) == 0 || strncmp(text, "ssim", 4) == 0 ||
+                              strncmp(text, "flip", 4) == 0 || strncmp(text, "rmse", 4) == 0);
     if (known && parse_double(colon + 1, &value) && value >= 0 && value < 1e6) return 0;
-    return err_usage(e, "\"%.60s\" is not psnr:DB, ssim:X or rmse:X, such as psnr:35", text);
+    return err_usage(e, "\"%.60s\" is not psnr:DB, ssim:X, flip:X or rmse:X, such as psnr:35", text);
 }
 
 /* Only the form; what an axis may be is known where axes are used. */

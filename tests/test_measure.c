@@ -71,6 +71,41 @@ static void test_golden(void **state)
     file_unmap(&file);
 }
 
+/* The second picture of golden/measure/flip.py. */
+static void change(const Image *a, Image *b, const char *kind)
+{
+    for (int i = 0; i < a->w * a->h * 3 && strcmp(kind, "inverted") == 0; i++) b->rgb[i] = (uint8_t)(255 - a->rgb[i]);
+    for (int y = 0; y < a->h && strcmp(kind, "moved") == 0; y++)
+        memmove(b->rgb + (y * a->w + 1) * 3, a->rgb + y * a->w * 3, (size_t)(a->w - 1) * 3);
+}
+
+static void test_flip(void **state)
+{
+    Bytes file;
+    Err e;
+    int count = 0;
+    (void)state;
+    assert_int_equal(file_map(&file, GOLDEN "/measure/flip.json", &e), 0);
+    cJSON *rows = cJSON_ParseWithLength((const char *)file.data, file.len);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, rows)
+    {
+        Image a, b;
+        make_pictures(&a, &b, (int)number(row, "w"), (int)number(row, "h"), (int64_t)number(row, "strength"));
+        change(&a, &b, cJSON_GetStringValue(cJSON_GetObjectItem(row, "kind")));
+        double found = measure_flip(&a, &b);
+        assert_error(fabs(found - number(row, "flip")), 3e-5, "FLIP %dx%d", a.w, a.h);
+        assert_true(measure_flip(&a, &a) == 0);
+        assert_error(fabs(measure_flip(&b, &a) - found), 1e-9, "FLIP the other way round, %dx%d", a.w, a.h);
+        image_release(&a);
+        image_release(&b);
+        count++;
+    }
+    assert_int_equal(count, 20);
+    cJSON_Delete(rows);
+    file_unmap(&file);
+}
+
 static void test_equal_pictures(void **state)
 {
     Image a, b;
@@ -194,7 +229,7 @@ static void test_hidden_colours_do_not_count(void **state)
     add_alpha(&b, hole);
     for (int y = 0; y < 12; y++) memset(b.rgb + y * 40 * 3, 200 - y, 10 * 3);
     assert_true(isinf(measure_psnr(&a, &b)));
-    assert_true(measure_ssim(&a, &b) == 1);
+    assert_true(measure_ssim(&a, &b) == 1 && measure_flip(&a, &b) == 0);
     assert_true(spectra_apart(&a, &b) == 0);
     b.rgb[12 * 40 * 3] ^= 1; /* the first that shows */
     assert_true(isfinite(measure_psnr(&a, &b)));
@@ -229,7 +264,7 @@ static void test_grounds(void **state)
     Image a, b, over[2][2];
     (void)state;
     make_pictures(&a, &b, 40, 30, 60000);
-    double plain = measure_psnr(&a, &b);
+    double plain = measure_psnr(&a, &b), flip = 0;
     add_alpha(&a, opaque);
     assert_error(fabs(measure_psnr(&a, &b) - plain), 1e-9, "PSNR of an opaque picture with alpha");
     image_release(&a);
@@ -244,12 +279,14 @@ static void test_grounds(void **state)
         image_flatten(&over[ground][1], &b, ground ? 255 : 0);
         double psnr_db = measure_psnr(&over[ground][0], &over[ground][1]);
         ssim += measure_ssim(&over[ground][0], &over[ground][1]) / 2;
+        flip += measure_flip(&over[ground][0], &over[ground][1]) / 2;
         square += pow(10, -psnr_db / 10) / 2;
         worst = fmin(worst, psnr_db);
         image_release(&over[ground][0]);
         image_release(&over[ground][1]);
     }
     assert_error(fabs(measure_ssim(&a, &b) - ssim), 1e-12, "SSIM");
+    assert_error(fabs(measure_flip(&a, &b) - flip), 1e-12, "FLIP");
     assert_error(fabs(measure_psnr(&a, &b) + 10 * log10(square)), 0.01, "PSNR"); /* these views are rounded */
     for (int ground = 0; ground < 256; ground += 15) {
         Image x, y;
@@ -266,15 +303,11 @@ static void test_grounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_equal_pictures),
-        cmocka_unit_test(test_small_pictures),
-        cmocka_unit_test(test_noise_is_white),
-        cmocka_unit_test(test_a_wave),
-        cmocka_unit_test(test_rmse),
-        cmocka_unit_test(test_hidden_colours_do_not_count),
-        cmocka_unit_test(test_alpha_alone),
-        cmocka_unit_test(test_grounds),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_equal_pictures), cmocka_unit_test(test_small_pictures),
+        cmocka_unit_test(test_noise_is_white), cmocka_unit_test(test_a_wave),
+        cmocka_unit_test(test_rmse),           cmocka_unit_test(test_hidden_colours_do_not_count),
+        cmocka_unit_test(test_alpha_alone),    cmocka_unit_test(test_grounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,7 @@
     psnr: ["PSNR", psnrText],
     latent_rmse: ["latent RMSE", (c) => number(c.latent_rmse, 4)],
     ssim: ["SSIM", (c) => number(c.ssim, 4)],
+    flip: ["FLIP", (c) => number(c.flip, 4)],
     spectrum: ["spectrum", (c) => (c.spectrum === null ? "" : `${c.spectrum.toFixed(1)} dB`)],
     evaluations: ["evaluations", (c) => (c.evaluations ? `${c.evaluations} ev` : "")],
     seconds: ["seconds", (c) => (c.seconds ? `${c.seconds.toFixed(2)} s` : "")],
@@ -243,6 +244,7 @@
 
   const errors = {
     latent_rmse: { name: "latent RMSE", of: (c) => c.latent_rmse, log: true },
+    flip: { name: "FLIP", of: (c) => c.flip, log: true },
     dssim: { name: "1 - SSIM", of: (c) => (c.ssim === null ? null : 1 - c.ssim), log: true },
     rmse: { name: "RMSE of the pixels, 0 to 255", of: (c) => (c.psnr === null ? null : 255 / 10 ** (c.psnr / 20)), log: true },
     spectrum: { name: "spectrum difference, dB", of: (c) => c.spectrum, log: true },
@@ -272,6 +274,7 @@
     const [x0, x1] = wide(xs, 1.15), [y0, y1] = wide(ys, 1.35);
     const t = (data.target || "").split(":"), measure = $("error-measure").value;
     const target = t[0] === "psnr" && measure === "rmse" ? 255 / 10 ** (t[1] / 20) : t[0] === "ssim" && measure === "dssim" ? 1 - t[1]
+      : t[0] === "flip" && measure === "flip" ? +t[1]
       : t[0] === "rmse" && measure === "latent_rmse" ? +t[1] : undefined;
     plot($("error-plot"), series, { log: true, low: x0, high: x1, name: costs[cost] }, { log: true, low: y0, high: y1, name: e.name }, { dots: true, target });
     legend($("error-legend"), $("error-plot"), series.map((s) => s.row));
@@ -309,6 +312,7 @@
     ]).concat([
     ["PSNR, dB", "psnr", "", (c) => (c.identical ? Infinity : c.psnr), (v) => (v === Infinity ? "same" : v.toFixed(1))],
     ["SSIM", "ssim", "", (c) => c.ssim, (v) => v.toFixed(4)],
+    ["FLIP", "flip", "", (c) => c.flip, (v) => v.toFixed(4)],
     ["spectrum, dB", "spectrum", "", (c) => c.spectrum, (v) => v.toFixed(2)],
   ], files ? [] : [
     ["seconds", "seconds", "", (c) => c.seconds, (v) => v.toFixed(2)], ["peak MB", "peak_mb", "", (c) => c.peak_mb, (v) => v.toFixed(0)],
@@ -452,6 +456,7 @@
       const words = [];
       if (psnrText(c)) words.push(`PSNR ${psnrText(c)}`);
       if (c.ssim !== null) words.push(`SSIM ${c.ssim.toFixed(4)}`);
+      if (c.flip !== null) words.push(`FLIP ${c.flip.toFixed(4)}`);
       if (c.latent_rmse !== null && c.latent_rmse !== undefined) words.push(`latent RMSE ${c.latent_rmse.toFixed(4)}`);
       if (c.spectrum !== null) words.push(`spectrum ${c.spectrum.toFixed(2)} dB`);
       const bands = c.spectrum_bands;

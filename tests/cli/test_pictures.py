@@ -47,9 +47,10 @@ def test_alpha_counts():
     png("hidden.png", 40, 40, lambda x, y: (9, 200, 31, 0))
     png("half.png", 40, 40, lambda x, y: (*colour(x, y), 128))
     _, full, cleared, half = measured("opaque.png", "full.png", "cleared.png", "half.png")
-    assert full["identical"] and full["ssim"] == 1 and full["spectrum"] == 0
+    assert full["identical"] and full["ssim"] == 1 and full["spectrum"] == 0 and full["flip"] == 0
     assert not cleared["identical"] and not half["identical"]
     assert cleared["psnr"] < half["psnr"] < 15 and cleared["ssim"] < half["ssim"] < 1, (cleared, half)
+    assert 1 > cleared["flip"] > half["flip"] > 0.1
     # a colour that nobody sees does not count
     _, hidden = measured("cleared.png", "hidden.png")
     assert hidden["identical"] and hidden["ssim"] == 1 and hidden["spectrum"] == 0

@@ -41,7 +41,7 @@ async function open(name, options = {}) {
 }
 const quiet = () => assert.deepEqual(noise, []);
 const column = (key) => page.$$eval("#table tbody tr", (rows, at) => rows.map((r) => r.cells[at].textContent),
-    ["sampler", "schedule", "steps", "seed", "evaluations", "latent_rmse", "psnr", "ssim", "spectrum", "seconds", "peak_mb"].indexOf(key));
+    ["sampler", "schedule", "steps", "seed", "evaluations", "latent_rmse", "psnr", "ssim", "flip", "spectrum", "seconds", "peak_mb"].indexOf(key));
 const sortBy = (key) => page.click(`#table th[data-key="${key}"] button`);
 const ofPixels = (selector) => page.$eval(selector, (c) => {
     const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;

@@ -5,7 +5,6 @@ The pictures are made by the rule below, which test_measure.c has too. Versions 
 import json
 
 import numpy as np
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 # width, height, how strong the noise of the second picture is, in 1/256 of a byte
 CASES = [(7, 7, 5000), (40, 33, 2000), (64, 64, 300), (128, 96, 9000), (51, 200, 20000), (256, 256, 700), (31, 8, 60000)]
@@ -32,14 +31,22 @@ def spectrum(im):
     return np.array([power[ring == k].mean() for k in range(1, n // 2 + 1)])
 
 
-rows = []
-for w, h, strength in CASES:
-    a, b = pictures(w, h, strength)
-    sa, sb = spectrum(a), spectrum(b)
-    db = 10 * np.log10((sb + 1 / 12) / (sa + 1 / 12))
-    rows.append({"w": w, "h": h, "strength": strength,
-                 "psnr": peak_signal_noise_ratio(a, b, data_range=255),
-                 "ssim": structural_similarity(a, b, channel_axis=2, data_range=255),
-                 "spectrum": np.sqrt((db ** 2).mean()),
-                 "power": [float(f"{v:.6g}") for v in sb[:: max(1, len(sb) // 6)]]})
-print(json.dumps(rows, indent=1))
+
+def main():
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    rows = []
+    for w, h, strength in CASES:
+        a, b = pictures(w, h, strength)
+        sa, sb = spectrum(a), spectrum(b)
+        db = 10 * np.log10((sb + 1 / 12) / (sa + 1 / 12))
+        rows.append({"w": w, "h": h, "strength": strength,
+                     "psnr": peak_signal_noise_ratio(a, b, data_range=255),
+                     "ssim": structural_similarity(a, b, channel_axis=2, data_range=255),
+                     "spectrum": np.sqrt((db ** 2).mean()),
+                     "power": [float(f"{v:.6g}") for v in sb[:: max(1, len(sb) // 6)]]})
+    print(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
