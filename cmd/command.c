@@ -37,7 +37,7 @@ const Command commands[] = {
       cmd_batch },
     { "compare", "PROMPT|PNGS", 1000,
       "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
-      "+samplers +schedules +step-counts steps=step-counts +seeds +by +target +axis +against",
+      "+samplers +schedules +step-counts steps=step-counts +prompts +seeds +by +target +axis +against",
       "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"

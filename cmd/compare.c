@@ -79,6 +79,18 @@ static int choose_folder(const Job *j, Str *dir, Err *e)
     return err_set(e, "limn-compare-%05d and all before it are there; choose a folder with -o", MOST_FOLDERS);
 }
 
+/* What this made, while there is nothing in it. */
+static void drop_folder(const char *dir)
+{
+    static const char *const parts[] = { "/cells/latents", "/cells", "" };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        Str path = { 0 };
+        str_addf(&path, "%s%s", dir, parts[i]);
+        rmdir(str_text(&path));
+        str_release(&path);
+    }
+}
+
 static char *command_text(const Args *a)
 {
     Str s = { 0 };
@@ -170,7 +182,9 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
     bool has_prompt_axis = j->axes && (str_starts(j->axes, "prompt=") || strstr(j->axes, "\nprompt="));
     const char *why = NULL;
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
-    if (!(has_prompt_axis && !a->count) && prompt_read(a, "compare", j, e)) return -1;
+    if (j->prompts && (a->count || *j->prompt || has_prompt_axis))
+        return err_usage(e, "--prompts: its file has the prompts; leave out the other one");
+    if (!j->prompts && !(has_prompt_axis && !a->count) && prompt_read(a, "compare", j, e)) return -1;
 
     /* what makes no sense is told before a folder is made */
     int failed = grid_init(&check, j, e);
@@ -193,7 +207,7 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
         say(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir),
             str_text(&dir));
     comparison_release(&c);
-    if (!j->output) rmdir(str_text(&dir)); /* only while there is nothing in it */
+    if (!j->output) drop_folder(str_text(&dir));
     str_release(&dir);
     return failed ? -1 : 0;
 }

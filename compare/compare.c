@@ -3,32 +3,15 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "compare/peak.h"
+#include "compare/prompt_file.h"
+#include "compare/run.h"
 #include "pipeline/metadata.h"
 #include "scheduler/samplers.h"
-
-enum {
-    DECODING = 4,        /* evaluations that the VAE takes, about, for the share of work that is done */
-    REFERENCE_WORK = 96, /* evaluations of a reference, before it is known */
-};
-
-/* A run: what the cells share, and how far it is. */
-typedef struct {
-    Comparison *c;
-    const CompareWatch *w;
-    Engine *engine;
-    Model *model;           /* the one that is open; NULL: none */
-    double work, done, now; /* evaluations in all, behind us, of what is drawn */
-    double piece;           /* how many that takes; 0: a reference, nobody knows */
-    int before, last;       /* steps of its runs that are behind us, of this one */
-    const char *what;
-    Str warned; /* what the user was told, a line each */
-} Run;
 
 /* ---- small things ---- */
 
@@ -132,184 +115,11 @@ static void behind(Run *r, double work)
     r->now = 0;
 }
 
-/* ---- the model ---- */
-
 static void on_say(void *ctx, const char *what)
 {
     Run *r = ctx;
     r->what = what;
     tell(r);
-}
-
-static int open_model(Run *r, const Job *j, Err *e)
-{
-    r->model = engine_model(r->engine, j, e);
-    if (r->model && !engine_hash(r->engine, r->model, e)) return 0;
-    r->model = NULL;
-    return -1;
-}
-
-/* Evaluations of the network that a picture of the job takes; 0: the sampler chooses its steps. */
-static int evals_of(const Model *m, const Job *j, int *evals, Err *e)
-{
-    Recipe recipe;
-    int failed = recipe_make(&recipe, m, j, NULL, e);
-    if (!failed) *evals = recipe_evals(&recipe);
-    recipe_release(&recipe);
-    return failed;
-}
-
-/* ---- the cells, before they are drawn ---- */
-
-/* As many steps as take no more than the evaluations that the column has; the counts rise with the steps. */
-static int steps_within(const Model *m, Job *j, int evaluations, Err *e)
-{
-    int low = 1, high = evaluations, evals;
-    while (low < high) {
-        int middle = (low + high + 1) / 2;
-        j->steps = middle;
-        if (evals_of(m, j, &evals, e)) evals = evaluations + 1; /* more steps than it can */
-        if (evals <= evaluations) low = middle;
-        else high = middle - 1;
-    }
-    j->steps = low;
-    return evals_of(m, j, &evals, e);
-}
-
-static bool is_deterministic(const Job *j, const Model *m)
-{
-    const char *name = j->sampler ? j->sampler : m->defaults.sampler ? m->defaults.sampler : m->noise.sampler;
-    const Sampler *s = name && *name ? sampler_find(name) : NULL;
-    return !s || sampler_deterministic(s, j->eta >= 0 && s->takes_eta ? j->eta : s->eta);
-}
-
-static Cell *add_cell(Comparison *c, int row, int column, int number)
-{
-    c->cells = mem_grow(c->cells, ((size_t)c->count + 1) * sizeof *c->cells);
-    Cell *cell = &c->cells[c->count++];
-    *cell = (Cell){ .row = row, .column = column, .number = number, .reference = -1 };
-    measures_init(&cell->m);
-    grid_job(&c->grid, c->base, row, column, &cell->job);
-    return cell;
-}
-
-static bool has_seed_axis(const Grid *g)
-{
-    for (int i = 0; i < g->axis_count; i++)
-        if (strcmp(g->axes[i]->name, "seed") == 0) return true;
-    return false;
-}
-
-/* Several seeds make a better verdict; a large model takes minutes for each. */
-static int seeds_of(const Run *r, bool deterministic)
-{
-    const Grid *g = &r->c->grid;
-    if (g->seeds) return g->seeds;
-    bool cheap = g->converged && r->model && !r->model->large && !has_seed_axis(g);
-    return !deterministic || cheap ? GRID_SEVERAL_SEEDS : 1;
-}
-
-/* A cell for each prompt and seed; what is wrong with them is found out, and how much work they are. */
-static void plan_place(Run *r, int row, int column)
-{
-    Comparison *c = r->c;
-    Job probe;
-    Err why = { 0 };
-    grid_job(&c->grid, c->base, row, column, &probe);
-    int failed = open_model(r, &probe, &why), evals = 0, budget = c->grid.columns[column].evaluations;
-    if (!failed && budget) failed = steps_within(r->model, &probe, budget, &why);
-    bool deterministic = failed || is_deterministic(&probe, r->model);
-    int seeds = seeds_of(r, deterministic), prompts = c->prompt_count ? c->prompt_count : 1;
-    if (!failed) failed = evals_of(r->model, &probe, &evals, &why);
-    if (evals == 0) evals = probe.steps;
-    for (int number = 0; number < prompts * seeds; number++) {
-        Cell *cell = add_cell(c, row, column, number);
-        cell->deterministic = deterministic;
-        cell->prompt = number / seeds;
-        if (c->prompt_count) {
-            free(cell->job.prompt);
-            cell->job.prompt = mem_strdup(c->prompts[cell->prompt]);
-        }
-        cell->seed = probe.seed + (uint64_t)(number % seeds);
-        cell->job.seed = cell->seed;
-        cell->job.steps = budget ? probe.steps : cell->job.steps;
-        cell->standard = !c->grid.converged && row == c->grid.against[0] && column == c->grid.against[1];
-        if (failed) cell->error = mem_strdup(why.text);
-        else r->work += evals + DECODING;
-    }
-    job_release(&probe);
-}
-
-/* Whether cells may have models of their own. */
-static bool varies_model(const Grid *g)
-{
-    static const char *const files[] = { "model", "vae", "tokenizer" };
-    for (int i = 0; i < g->axis_count; i++)
-        for (size_t k = 0; k < sizeof files / sizeof *files; k++)
-            if (strcmp(g->axes[i]->name, files[k]) == 0) return true;
-    return false;
-}
-
-/* Whether the row's sampler and schedule are those of the recipe. */
-static bool is_row_of(const Run *r, int row, const Recipe *dflt)
-{
-    Job job;
-    Recipe own;
-    Err unused;
-    grid_job(&r->c->grid, r->c->base, row, 0, &job);
-    job.steps = dflt->said.steps;
-    bool same = !recipe_make(&own, r->model, &job, NULL, &unused) && own.sampler == dflt->sampler &&
-                strcmp(own.said.schedule, dflt->said.schedule) == 0;
-    recipe_release(&own);
-    job_release(&job);
-    return same;
-}
-
-/* What the model does where nothing is said, as a line to compare with. */
-static void plan_default(Run *r)
-{
-    Grid *g = &r->c->grid;
-    Job open;
-    Recipe dflt;
-    Err unused;
-    int row = -1, column = -1;
-    if (r->c->base->axes) return;
-    job_copy(&open, r->c->base);
-    free(open.sampler);
-    free(open.schedule);
-    open.sampler = open.schedule = NULL;
-    open.eta = -1;
-    open.steps = 0;
-    if (!recipe_make(&dflt, r->model, &open, NULL, &unused)) {
-        for (int i = 0; i < g->row_count && row < 0; i++)
-            if (is_row_of(r, i, &dflt)) row = i;
-        for (int i = 0; i < g->column_count && !g->by_evaluations; i++)
-            if (atoi(g->columns[i].set[0].value) == dflt.said.steps) column = i;
-        grid_add_default(g, &dflt.said, row, column);
-    }
-    recipe_release(&dflt);
-    job_release(&open);
-}
-
-static int plan(Run *r, Err *e)
-{
-    const Grid *g = &r->c->grid;
-    int most = g->seeds ? g->seeds : GRID_SEVERAL_SEEDS;
-    if (r->c->base->seed > UINT64_MAX - (uint64_t)(most - 1))
-        return err_usage(e, "--seed: %llu leaves no room for %d seeds below 2^64", (unsigned long long)r->c->base->seed,
-                         most);
-    if (!varies_model(g) && open_model(r, r->c->base, e)) return -1;
-    plan_default(r);
-    for (int row = 0; row < g->row_count; row++)
-        for (int column = 0; column < g->column_count; column++)
-            if (grid_has(g, row, column)) plan_place(r, row, column);
-    if (!g->converged) return 0;
-    int references = 0;
-    for (int i = 0; i < r->c->count; i++)
-        if (r->c->cells[i].deterministic && r->c->cells[i].number + 1 > references)
-            references = r->c->cells[i].number + 1;
-    r->work += references * (REFERENCE_WORK + DECODING);
-    return 0;
 }
 
 /* ---- drawing ---- */
@@ -381,7 +191,7 @@ static int draw_cell(Run *r, Cell *cell, double work, Err *e)
     Err why = { 0 };
     words_of(r->c, cell, &words);
     begin(r, str_text(&words), work);
-    Generator *g = open_model(r, &cell->job, &why)
+    Generator *g = run_model(r, &cell->job, &why)
                        ? NULL
                        : engine_generator(r->engine, &cell->job, &(Share){ .latents = true }, &why);
     int failed = !g;
@@ -528,82 +338,6 @@ static void choose_cells(Comparison *c)
             if (c->cells[c->references[k].cell].number == c->cells[i].number) c->cells[i].reference = k;
 }
 
-/* ---- measuring ---- */
-
-void measures_init(Measures *m)
-{
-    *m = (Measures){
-        .latent_rmse = NAN, .psnr = NAN, .ssim = NAN, .flip = NAN, .spectrum = NAN, .bands = { NAN, NAN, NAN }
-    };
-}
-
-void measures_release(Measures *m)
-{
-    free(m->db);
-    m->db = NULL;
-}
-
-int measures_take(Measures *m, const Image *a, const Image *b, Err *e)
-{
-    Spectrum sa = { 0 }, sb = { 0 };
-    if (measure_check(a, b, e)) return -1;
-    m->psnr = measure_psnr(a, b);
-    m->ssim = measure_ssim(a, b);
-    m->flip = measure_flip(a, b);
-    int failed = spectrum_init(&sa, a, e) || spectrum_init(&sb, b, e);
-    if (!failed) {
-        m->bins = sa.bins;
-        m->db = mem_array((size_t)sa.bins + 1, sizeof *m->db);
-        m->spectrum = spectrum_difference(&sa, &sb, m->db);
-        m->bands = spectrum_bands(&sa, m->db);
-    }
-    spectrum_release(&sa);
-    spectrum_release(&sb);
-    return failed ? -1 : 0;
-}
-
-static int measure_cell(const Comparison *c, Cell *cell, const Reference *f, const Image *standard, Err *e)
-{
-    Image im = { 0 };
-    if (comparison_image(c, cell, &im, e)) return -1;
-    int failed = measures_take(&cell->m, &im, standard, e);
-    if (!failed && cell->len == f->len) cell->m.latent_rmse = measure_rmse(cell->latent, f->latent, f->len);
-    image_release(&im);
-    return failed ? -1 : 0;
-}
-
-static void keep_spectrum(Reference *f, const Image *im)
-{
-    Spectrum s = { 0 };
-    Err e;
-    if (spectrum_init(&s, im, &e) == 0) {
-        f->power = s.power;
-        f->bins = s.bins;
-        f->step = s.step;
-        s.power = NULL;
-    }
-    spectrum_release(&s);
-}
-
-/* Each reference's picture is read once. */
-static void measure_all(Comparison *c)
-{
-    for (int k = 0; k < c->reference_count; k++) {
-        Reference *f = &c->references[k];
-        Image standard = { 0 };
-        Err e = { 0 };
-        bool there = f->file && !store_image(&c->store, f->file, &standard, &e);
-        if (!f->file) err_set(&e, "no reference: %s", f->error);
-        if (there) keep_spectrum(f, &standard);
-        for (int i = 0; i < c->count; i++) {
-            Cell *cell = &c->cells[i];
-            if (cell->reference != k || cell->error) continue;
-            if (!there || measure_cell(c, cell, f, &standard, &e)) cell->note = mem_strdup(e.text);
-        }
-        image_release(&standard);
-    }
-}
-
 /* ---- all of it ---- */
 
 static int draw_one(Run *r, Cell *cell, Err *e)
@@ -615,7 +349,7 @@ static int draw_one(Run *r, Cell *cell, Err *e)
         e->code = ERR_INTERRUPTED;
         return -1;
     }
-    if (open_model(r, &cell->job, &unused) || evals_of(r->model, &cell->job, &evals, &unused) || evals == 0)
+    if (run_model(r, &cell->job, &unused) || run_evals(r->model, &cell->job, &evals, &unused) || evals == 0)
         evals = cell->job.steps ? cell->job.steps : 1;
     if (draw_cell(r, cell, evals, e)) return -1;
     behind(r, evals + DECODING);
@@ -637,10 +371,11 @@ int comparison_run(Comparison *c, const Job *base, const char *dir, const Compar
     Run r = { .c = c, .w = w, .what = "" };
     r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled });
     *c = (Comparison){ .base = base, .dir = dir };
-    int failed = grid_init(&c->grid, base, e) || store_open(&c->store, dir, e) || plan(&r, e) || draw_all(&r, e);
+    int failed = grid_init(&c->grid, base, e) || prompt_file_read(c, base->prompts, e) ||
+                 store_open(&c->store, dir, e) || plan_cells(&r, e) || draw_all(&r, e);
     if (!failed) {
         if (!c->grid.converged) choose_cells(c);
-        measure_all(c);
+        measure_cells(c);
         for (int i = 0; i < c->count; i++) c->failed += c->cells[i].error != NULL;
         c->model = mem_strdup(r.model ? r.model->name : "");
         c->sha256 = mem_strdup(r.model ? r.model->sha256 : "");
@@ -669,6 +404,8 @@ void comparison_release(Comparison *c)
         free(f->latent);
         free(f->power);
     }
+    for (int i = 0; i < c->prompt_count; i++) free(c->prompts[i]);
+    free(c->prompts);
     free(c->cells);
     free(c->references);
     free(c->model);

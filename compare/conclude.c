@@ -321,21 +321,25 @@ static void tell_reference(Section *s, const Comparison *c, const Reference *f)
 {
     const double *change = f->cost.change;
     unsigned long long seed = f->seed;
+    Str prompt = { 0 };
+    for (int i = 0; i < c->count && c->prompt_count > 1 && !prompt.len; i++)
+        if (c->cells[i].reference == f - c->references) str_addf(&prompt, " of \"%s\"", c->prompts[c->cells[i].prompt]);
     if (f->cell >= 0) {
         Str line = { 0 };
         add_cell_name(&line, c, &c->cells[f->cell]);
         section_add(s, "%s, seed %llu", str_text(&line), seed);
         str_release(&line);
     } else if (f->error) {
-        section_add(s, "seed %llu: no converged picture: %s", seed, f->error);
+        section_add(s, "seed %llu%s: no converged picture: %s", seed, str_text(&prompt), f->error);
     } else {
         section_add(s,
-                    "the converged picture of seed %llu: " REFERENCE_SAMPLER
+                    "the converged picture of seed %llu%s: " REFERENCE_SAMPLER
                     ", %.0f steps from sigma %.4g; %s: half the steps give %.1f dB, latent RMSE %.5f",
-                    seed, change[CHANGE_STEPS], f->start.sigma,
+                    seed, str_text(&prompt), change[CHANGE_STEPS], f->start.sigma,
                     change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care",
                     change[CHANGE_PSNR], change[CHANGE_RMSE]);
     }
+    str_release(&prompt);
 }
 
 /* Many in one line, and those that need care. */

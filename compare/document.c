@@ -78,6 +78,10 @@ static void add_row(Str *out, const Comparison *c, const Cell *cell)
     add_number(out, drawn ? cell->cost.seconds : NAN, "%.3f");
     add_number(out, drawn && cell->cost.peak_mb > 0 ? cell->cost.peak_mb : NAN, "%.1f");
     add_field(out, cell->file ? cell->file : "");
+    if (c->prompt_count) {
+        str_add(out, ",");
+        add_field(out, c->prompts[cell->prompt]);
+    }
     for (int i = 0; i < c->grid.axis_count; i++) {
         if (!is_own(c->grid.axes[i])) continue;
         str_add(out, ",");
@@ -89,6 +93,7 @@ static void add_row(Str *out, const Comparison *c, const Cell *cell)
 void document_csv(const Comparison *c, Str *out)
 {
     str_add(out, "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,spectrum,seconds,peak_mb,file");
+    if (c->prompt_count) str_add(out, ",prompt");
     for (int i = 0; i < c->grid.axis_count; i++) {
         if (!is_own(c->grid.axes[i])) continue;
         str_add(out, ",");
@@ -169,10 +174,12 @@ static cJSON *cell_json(const Comparison *c, const Cell *cell, const Conclusions
     bool drawn = !cell->error;
     cJSON_AddNumberToObject(o, "row", cell->row);
     cJSON_AddNumberToObject(o, "column", cell->column);
+    cJSON_AddNumberToObject(o, "number", cell->number);
     add_value(o, &cell->job, option("sampler"));
     add_value(o, &cell->job, option("schedule"));
     add_value(o, &cell->job, option("steps"));
     add_seed(o, cell->seed);
+    if (c->prompt_count) json_add_text(o, "prompt", c->prompts[cell->prompt]);
     for (int i = 0; i < c->grid.axis_count; i++)
         if (is_own(c->grid.axes[i])) add_value(o, &cell->job, c->grid.axes[i]);
     document_add_number(o, "evaluations", drawn ? (double)cell->cost.evaluations : NAN);
@@ -297,6 +304,7 @@ static void add_options(cJSON *to, const Comparison *c)
     for (const Option *o = job_options; o->name; o++) {
         bool varies = o == option("seed") || o == option("eta");
         for (int i = 0; i < c->grid.axis_count; i++) varies = varies || c->grid.axes[i] == o;
+        varies = varies || (c->prompt_count && o == option("prompt"));
         if (o->picture && !varies) add_value(options, j, o);
     }
 }
@@ -311,6 +319,7 @@ cJSON *document_json(const Comparison *c, const Conclusions *k, const char *comm
     json_add_text(model, "sha256", c->sha256);
     add_options(root, c);
     json_add_text(root, "target", c->base->target);
+    cJSON_AddNumberToObject(root, "prompts", c->prompt_count ? c->prompt_count : 1);
     json_add_text(root, "corner", c->grid.corner);
     cJSON_AddStringToObject(root, "by", c->grid.by_evaluations ? "evaluations" : "steps");
     cJSON_AddStringToObject(root, "measured_against", c->grid.converged ? "converged" : "cell");

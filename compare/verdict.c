@@ -108,6 +108,12 @@ static bool cheaper(const Candidate *a, const Candidate *b, double sign)
     return sign * a->worst > sign * b->worst;
 }
 
+static bool nearer(const Candidate *a, const Candidate *b, double sign)
+{
+    if (a->reached != b->reached) return a->reached > b->reached;
+    return sign * a->worst > sign * b->worst;
+}
+
 static void find_candidates(Conclusions *k, const Comparison *c)
 {
     double target, sign = find_measure(c->base->target, &target)->more ? 1 : -1;
@@ -118,7 +124,7 @@ static void find_candidates(Conclusions *k, const Comparison *c)
             if (!found.cell) continue;
             bool all = found.reached == found.count;
             if (all && (!k->best.cell || cheaper(&found, &k->best, sign))) k->best = found;
-            if (!k->nearest.cell || sign * found.worst > sign * k->nearest.worst) k->nearest = found;
+            if (!k->nearest.cell || nearer(&found, &k->nearest, sign)) k->nearest = found;
             if (row == g->dflt[0] && column == g->dflt[1]) k->dflt = found;
         }
     }
@@ -203,12 +209,12 @@ static void add_extent(Str *out, const Comparison *c, const Candidate *x)
     }
 }
 
-static void say_default(Section *s, const Comparison *c, const Conclusions *k)
+static void say_default(Section *s, const Comparison *c, const Conclusions *k, const Candidate *told)
 {
     Str name = { 0 }, figures = { 0 };
     if (!k->dflt.cell) return;
-    if (k->best.cell == k->dflt.cell) {
-        section_add(s, "It is the model's default.");
+    if (told->cell == k->dflt.cell) {
+        section_add(s, "That is the model's default.");
         return;
     }
     add_choice(&name, c, k->dflt.cell);
@@ -251,7 +257,7 @@ void verdict_add(Conclusions *k, const Comparison *c)
         section_add(s, "The nearest is %s, on %d of %d: %s", str_text(&name), told->reached, told->count,
                     str_text(&figures));
     }
-    say_default(s, c, k);
+    say_default(s, c, k, told);
     str_release(&name);
     str_release(&extent);
     str_release(&figures);

@@ -184,6 +184,8 @@ const Option job_options[] = {
       "limn list schedules; otherwise the model's own" },
     { "step-counts", 0, OPT_STR, JOB(step_counts), NULL, 0, 0, "N,N,...", RUN, check_step_counts,
       "numbers of steps, also as 5-20 or 5-20:5; of evaluations with --by evaluations" },
+    { "prompts", 0, OPT_PATH, JOB(prompts), NULL, 0, 0, "FILE", RUN, NULL,
+      "pictures of each of its prompts, one a line, so that the answer holds for all" },
     { "seeds", 0, OPT_INT, JOB(seeds), NULL, 1, 100, "N", RUN, NULL,
       "pictures of each cell; otherwise 3, and 1 with a large model for samplers that draw no fresh noise" },
     { "by", 0, OPT_CHOICE, JOB(by), "steps", 0, 0, "steps|evaluations", RUN, NULL,

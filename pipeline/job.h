@@ -63,6 +63,7 @@ typedef struct {
     char *samplers, *schedules, *step_counts; /* values parted by commas */
     char *axes;                               /* "cfg-scale=3,5", a line each */
     char *by, *target, *against;              /* "steps" | "evaluations"; "psnr:35"; "converged" or "steps=20,..." */
+    char *prompts;                            /* file of prompts, one a line; NULL */
     int seeds;                                /* 0: not said */
     bool save_steps;                          /* limn generate's */
 } Job;

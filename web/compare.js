@@ -60,7 +60,7 @@
 
   function head() {
     const o = data.options || {};
-    $("title").textContent = o.prompt || (files ? "Pictures compared" : "limn compare");
+    $("title").textContent = o.prompt || (data.prompts > 1 ? `${data.prompts} prompts` : "") || (files ? "Pictures compared" : "limn compare");
     const words = [];
     if (data.model) words.push(data.model.name);
     if (o.width) words.push(`${o.width}\u00d7${o.height}`);
@@ -139,21 +139,23 @@
   function sheet(dimensions) {
     const table = $("sheet"), showReference = data.measured_against === "converged" && data.references.length > 0;
     const headRow = add(add(table, "thead"), "tr"), body = add(table, "tbody");
-    const labelled = data.rows.some((r) => r.label) || data.cells.some((c) => c.row !== 0);
+    const labelled = data.rows.some((r) => r.label) || data.cells.some((c) => c.row !== 0 || c.number);
     if (labelled) add(headRow, "th", {}, data.corner);
     for (const c of data.columns) add(headRow, "th", { scope: "col" }, files ? c.label.split("/").pop() : c.label);
     if (showReference) add(headRow, "th", { scope: "col" }, "converged");
     data.rows.forEach((row, r) => {
-      const seeds = [...new Set(data.cells.filter((c) => c.row === r).map((c) => c.seed))];
-      for (const seed of seeds) {
+      const own = data.cells.filter((c) => c.row === r), numbers = [...new Set(own.map((c) => c.number ?? 0))];
+      const seeds = new Set(own.map((c) => c.seed));
+      for (const n of numbers) {
+        const cells = own.filter((c) => (c.number ?? 0) === n), { seed, prompt } = cells[0];
         const tr = add(body, "tr");
         if (labelled) {
           const th = add(tr, "th", { scope: "row" }), [first, ...rest] = row.label.split("\n");
           th.append(first);
           for (const line of rest) add(th, "span", {}, line);
-          if (seeds.length > 1) add(th, "span", {}, `seed ${seed}`);
+          if (prompt && data.prompts > 1) add(th, "span", { class: "prompt" }, prompt);
+          if (seeds.size > 1) add(th, "span", {}, `seed ${seed}`);
         }
-        const cells = data.cells.filter((c) => c.row === r && c.seed === seed);
         data.columns.forEach((_, k) => {
           const td = add(tr, "td"), c = cells.find((x) => x.column === k);
           if (!c) return;
@@ -307,6 +309,7 @@
       ["sampler", "sampler", "word", (c) => c.sampler], ["schedule", "schedule", "word", (c) => c.schedule],
       ["steps", "steps", "", (c) => c.steps],
       ...(data.axes || []).filter((a) => !["sampler", "schedule", "steps", "seed"].includes(a)).map((a) => [a.replaceAll("_", " "), a, "word", (c) => c[a]]),
+      ...(data.prompts > 1 ? [["prompt", "prompt", "word", (c) => c.prompt]] : []),
       ["seed", "seed", "", (c) => c.seed], ["evaluations", "evaluations", "", (c) => c.evaluations],
       ["latent RMSE", "latent_rmse", "", (c) => c.latent_rmse, (v) => v.toFixed(4)],
     ]).concat([

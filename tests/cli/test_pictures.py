@@ -126,7 +126,7 @@ def test_verdict():
     out = limn("compare", "a red potion", *TINY, "--samplers", "euler", "--steps", "1,2", "--target", "psnr:90", "--seeds", "1", "-o", "c").out  # what is drawn is used again
     assert "None looks like the converged picture (PSNR 90 dB or more)" in out and "Use " not in out
     out = limn("compare", "a red potion", *TINY, "--samplers", "dpmpp_2m", "--steps", "12", "--target", "psnr:5", "--seeds", "1", "-o", "c").out
-    assert "It is the model's default." in out and "comes near enough" in out
+    assert "That is the model's default." in out and "comes near enough" in out
 
 
 def test_no_verdict_for_fresh_noise():
@@ -148,6 +148,30 @@ def test_no_verdict_against_a_cell():
                "--target", "psnr:20", "--seeds", "2", "-o", "c").out
     assert re.search(r"Use (euler|dpmpp_2m)\.", out) and "each of 4 pictures (2 values of prompt, seeds 1 to 2)" in out, out
     assert len(json.loads(read("c/compare.json"))["references"]) == 4
+
+
+def test_verdict_over_prompts():
+    write("p.txt", "a red potion\n\n a blue key \r\na red potion\n\u00e4\n".encode())
+    out = limn("compare", "--prompts", "p.txt", *TINY, "--cfg-scale", "1", "--samplers", "euler", "--steps", "2,12", "--seeds", "2", "--target", "psnr:5", "-o", "c").out
+    assert "Use euler with" in out and "each of 6 pictures (3 prompts, seeds 1 to 2)" in out, out
+    assert "With 95 % confidence at least 61 % of pictures like these" in out  # 0.05 ^ (1 / 6)
+    assert "6 converged pictures" in out
+    rows = list(csv.DictReader(read("c/compare.csv").decode().splitlines()))
+    assert [(r["prompt"], r["seed"]) for r in rows[:6]] == [(p, s) for p in ("a red potion", "a blue key", "\u00e4") for s in "12"]
+    for r in rows:
+        assert json.loads(texts("c/" + r["file"])["limn"])["options"]["prompt"] == r["prompt"]
+    doc = json.loads(read("c/compare.json"))
+    assert doc["prompts"] == 3 and doc["verdict"]["use"]["pictures"] == 6 and doc["cells"][5]["number"] == 5
+    assert doc["verdict"]["use"]["low"] < doc["verdict"]["use"]["mean"] < doc["verdict"]["use"]["high"]
+    fails(2, "compare", "x", "--prompts", "p.txt", says="leave out")
+    write("empty.txt", b"\n \n")
+    fails(2, "compare", "--prompts", "empty.txt", says=["empty.txt", "no prompt"])
+    write("latin.txt", b"caf\xe9\n")
+    fails(2, "compare", "--prompts", "latin.txt", says=["latin.txt:1", "UTF-8"])
+    fails(1, "compare", "--prompts", "nofile", says="nofile")
+    write("many.txt", "".join(f"prompt {i}\n" for i in range(2000)).encode())
+    fails(2, "compare", "--prompts", "many.txt", says="2000 prompts")
+    assert files() == ["c", "empty.txt", "latin.txt", "many.txt", "p.txt"]
 
 
 def test_compare_names():

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const [build, folder, executablePath] = process.argv.slice(2), limn = build + "/limn";
@@ -19,6 +19,8 @@ function run(...args) {
 const tiny = ["-W", "64", "-H", "64"];
 run(HOSTILE, ...tiny, "--samplers", "euler,heun,dpmpp_2m,euler_ancestral", "--schedules", "karras,trailing", "--steps", "2,4,8", "-o", `${folder}/cells`);
 run("a gem", ...tiny, "--schedule", "model", "--axis", "steps=2,60", "--axis", "sampler=lcm,euler", "-o", `${folder}/failed`); // lcm has no 60 steps
+writeFileSync(`${folder}/prompts.txt`, "a red potion\na blue key\n");
+run("--prompts", `${folder}/prompts.txt`, "-W", "32", "-H", "32", "--samplers", "euler", "--steps", "2,4", "--seeds", "2", "-o", `${folder}/prompts`);
 const pngs = JSON.parse(readFileSync(`${folder}/cells/compare.json`)).cells.slice(0, 3).map((c) => `${folder}/cells/${c.file}`);
 run(...pngs, "-o", `${folder}/pictures`);
 
@@ -171,6 +173,13 @@ async function others() {
     await open("failed");
     assert.match(await page.textContent("#sheet .gone.bad"), /take 1 to 50/);
     assert.match(await page.textContent("#sections"), /Failed/);
+    quiet();
+    await open("prompts");
+    assert.equal(await page.$$eval("#sheet tbody tr", (a) => a.length), 2 * 4); // euler and the default, two seeds of two prompts
+    assert.equal(await page.$$eval("#sheet img", (a) => a.length), 4 * 2 + 4 + 2 * 4);
+    assert.match(await page.textContent("#sections .key"), /each of 4 pictures \(2 prompts, seeds 1 to 2\)/);
+    assert.deepEqual(await page.$$eval("#sheet .prompt", (a) => [...new Set(a.map((e) => e.textContent))]), ["a red potion", "a blue key"]);
+    await page.screenshot({ path: `${folder}/prompts.png`, fullPage: true });
     quiet();
     await open("pictures");
     assert.equal(await page.$$eval("#sheet img", (a) => a.length), 3);

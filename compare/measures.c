@@ -1,0 +1,79 @@
+/* measures.c - the cells' pictures against their references, and given pictures against each other. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "compare/run.h"
+
+void measures_init(Measures *m)
+{
+    *m = (Measures){
+        .latent_rmse = NAN, .psnr = NAN, .ssim = NAN, .flip = NAN, .spectrum = NAN, .bands = { NAN, NAN, NAN }
+    };
+}
+
+void measures_release(Measures *m)
+{
+    free(m->db);
+    m->db = NULL;
+}
+
+int measures_take(Measures *m, const Image *a, const Image *b, Err *e)
+{
+    Spectrum sa = { 0 }, sb = { 0 };
+    if (measure_check(a, b, e)) return -1;
+    m->psnr = measure_psnr(a, b);
+    m->ssim = measure_ssim(a, b);
+    m->flip = measure_flip(a, b);
+    int failed = spectrum_init(&sa, a, e) || spectrum_init(&sb, b, e);
+    if (!failed) {
+        m->bins = sa.bins;
+        m->db = mem_array((size_t)sa.bins + 1, sizeof *m->db);
+        m->spectrum = spectrum_difference(&sa, &sb, m->db);
+        m->bands = spectrum_bands(&sa, m->db);
+    }
+    spectrum_release(&sa);
+    spectrum_release(&sb);
+    return failed ? -1 : 0;
+}
+
+static int measure_cell(const Comparison *c, Cell *cell, const Reference *f, const Image *standard, Err *e)
+{
+    Image im = { 0 };
+    if (comparison_image(c, cell, &im, e)) return -1;
+    int failed = measures_take(&cell->m, &im, standard, e);
+    if (!failed && cell->len == f->len) cell->m.latent_rmse = measure_rmse(cell->latent, f->latent, f->len);
+    image_release(&im);
+    return failed ? -1 : 0;
+}
+
+static void keep_spectrum(Reference *f, const Image *im)
+{
+    Spectrum s = { 0 };
+    Err e;
+    if (spectrum_init(&s, im, &e) == 0) {
+        f->power = s.power;
+        f->bins = s.bins;
+        f->step = s.step;
+        s.power = NULL;
+    }
+    spectrum_release(&s);
+}
+
+void measure_cells(Comparison *c)
+{
+    for (int k = 0; k < c->reference_count; k++) {
+        Reference *f = &c->references[k];
+        Image standard = { 0 };
+        Err e = { 0 };
+        bool there = f->file && !store_image(&c->store, f->file, &standard, &e);
+        if (!f->file) err_set(&e, "no reference: %s", f->error);
+        if (there) keep_spectrum(f, &standard);
+        for (int i = 0; i < c->count; i++) {
+            Cell *cell = &c->cells[i];
+            if (cell->reference != k || cell->error) continue;
+            if (!there || measure_cell(c, cell, f, &standard, &e)) cell->note = mem_strdup(e.text);
+        }
+        image_release(&standard);
+    }
+}
