@@ -78,11 +78,27 @@ static bool says_projection(Config *c)
     return false;
 }
 
-static int shape_read(Shape *s, Config *c, Err *e)
+/* A config of another model is called so, before any of its keys is. */
+static int check_class(Config *c, Err *e)
 {
     static const char *const types[] = { "clip_text_model", "clip", NULL };
-    const char *type = config_str(c, "model_type", types[0]), *act = config_str(c, "hidden_act", "quick_gelu");
+    static const char *const classes[] = { "CLIPTextModel", "CLIPTextModelWithProjection", "CLIPModel", NULL };
+    const char *type = config_str(c, "model_type", types[0]);
+    if (!one_of(type, types))
+        return err_set(e, "model_type is \"%.60s\"; limn's text encoder is CLIP's, \"clip_text_model\"", type);
+    for (int i = 0; i < config_list_len(c, "architectures"); i++) {
+        const char *name = config_str_at(c, "architectures", i);
+        if (name && !one_of(name, classes))
+            return err_set(e, "its architecture is %.60s: expected %s", name, classes[0]);
+    }
+    return 0;
+}
 
+static int shape_read(Shape *s, Config *c, Err *e)
+{
+    const char *act = config_str(c, "hidden_act", "quick_gelu");
+
+    if (check_class(c, e)) return -1;
     *s = (Shape){ .projected = says_projection(c) };
     s->vocab = config_int(c, "vocab_size", 49408, 1, 1 << 24);
     s->tokens = config_int(c, "max_position_embeddings", 77, 3, 65536);
@@ -93,11 +109,11 @@ static int shape_read(Shape *s, Config *c, Err *e)
     s->projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
     s->eos = config_int(c, "eos_token_id", 49407, 0, 1 << 24);
     s->eps = (float)config_num(c, "layer_norm_eps", 1e-5, 0, 1);
+    config_only_bool(c, "use_attention_mask", false);
+    config_only_null(c, "quantization_config");
     config_ignore(c, harmless);
     if (config_finish(c, e)) return -1;
 
-    if (!one_of(type, types))
-        return err_set(e, "model_type is \"%s\"; limn's text encoder is CLIP's, \"clip_text_model\"", type);
     if (strcmp(act, "quick_gelu") == 0) s->act = ACT_QUICK_GELU;
     else if (strcmp(act, "gelu") == 0) s->act = ACT_GELU;
     else return err_set(e, "hidden_act \"%s\" is not supported (supported: quick_gelu, gelu)", act);
@@ -116,6 +132,7 @@ static int shape_read_nested(Shape *s, Config *c, Err *e)
                                               "vision_config_dict",
                                               "logit_scale_init_value",
                                               NULL };
+    if (check_class(c, e)) return -1;
     Config *text = config_object(c, config_has(c, "text_config_dict") ? "text_config_dict" : "text_config");
     int projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
 

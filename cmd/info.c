@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/magic.h"
 #include "base/utf8.h"
 #include "cmd/command.h"
 #include "cmd/say.h"
@@ -116,7 +117,9 @@ int cmd_info(const Args *a, Err *e)
 
     Bytes file;
     if (file_map(&file, path, e)) return -1;
-    int failed = png_is(file) ? describe_png(path, file, a->job.json, e) : describe_model(path, &a->job, e);
+    MagicKind kind = magic_of(file).kind;
+    int failed = kind == MAGIC_PNG || kind == MAGIC_PICTURE ? describe_png(path, file, a->job.json, e)
+                                                            : describe_model(path, &a->job, e);
     file_unmap(&file);
     return failed;
 }

@@ -7,9 +7,20 @@
 
 #include <stb/stb_image.h>
 
+#include "base/magic.h"
 #include "image/png.h"
 
 static const unsigned char signature[PNG_SIGNATURE] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n' };
+
+/* Says what the file is instead. */
+static int not_png(Bytes file, Err *e)
+{
+    const Magic is = magic_of(file);
+    if (!file.len) return err_set(e, "an empty file, not a PNG");
+    if (!is.what) return err_set(e, "not a PNG: it does not begin as one");
+    return err_set(e, "%s, not a PNG%s", is.what,
+                   is.kind == MAGIC_PICTURE ? ": that is the only kind of picture that limn reads" : "");
+}
 
 bool png_is(Bytes file) { return file.len >= PNG_SIGNATURE && memcmp(file.data, signature, PNG_SIGNATURE) == 0; }
 
@@ -37,7 +48,7 @@ uint32_t png_crc32(const unsigned char *p, size_t n)
 int png_chunk_next(Bytes png, PngChunk *c, Err *e)
 {
     bool first = !c->data.data;
-    if (!png_is(png)) return err_set(e, "not a PNG: it does not begin as one");
+    if (!png_is(png)) return not_png(png, e);
     size_t at = first ? PNG_SIGNATURE : c->at + PNG_CHUNK + c->data.len;
     if (png.len - at < PNG_CHUNK)
         return err_set(e, "the PNG ends at byte %zu without its last chunk: truncated", png.len);

@@ -264,7 +264,7 @@ static int bind_panels(Binder *b, Panels *p, const Parts *m)
     p->data[0] = (const unsigned char *)unused;
     for (int i = 0; i < m->count; i++)
         if (!scan_knows(m->tensor[i]->dtype) && m->tensor[i]->dtype != DT_F64)
-            return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64", m->tensor[i]->name,
+            return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64; convert the file to F16", m->tensor[i]->name,
                            dtype_name(m->tensor[i]->dtype));
     if (!readable(m)) {
         p->type = PANEL_F32;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
+#include "pipeline/parts_name.h"
 #include "pipeline/precision.h"
 #include "pipeline/recipe.h"
 #include "weights/json.h"
@@ -161,6 +162,17 @@ static const char *tokenizer_of(const Model *m)
     return p->tokenizer[0].where ? p->tokenizer[0].where : p->tokenizer[1].where;
 }
 
+/* The line at *at, without its newline; false behind the last. */
+static bool next_line(const char **at, Str *line)
+{
+    const char *end = strchr(*at, '\n');
+    if (!end) return false;
+    str_clear(line);
+    str_addn(line, *at, (size_t)(end - *at));
+    *at = end + 1;
+    return true;
+}
+
 static void describe_json(const Model *m, const Needs *n, Str *out)
 {
     cJSON *root = cJSON_CreateObject(), *parts, *defaults;
@@ -195,6 +207,11 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     cJSON *choices = n->memory ? cJSON_AddObjectToObject(root, "memory_choices_bytes") : NULL;
     for (int i = 0; choices && i < 3; i++) cJSON_AddNumberToObject(choices, memory_choices[i], (double)n->choice[i]);
     if (m->note) cJSON_AddStringToObject(root, "note", m->note);
+    cJSON *notes = *m->notes ? cJSON_AddArrayToObject(root, "notes") : NULL;
+    Str line = { 0 };
+    for (const char *at = m->notes; next_line(&at, &line);)
+        cJSON_AddItemToArray(notes, cJSON_CreateString(str_text(&line)));
+    str_release(&line);
     print_json(root, out);
 }
 
@@ -224,6 +241,9 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
                  (double)n->cached * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
+    Str line = { 0 };
+    for (const char *at = m->notes; next_line(&at, &line);) str_addf(out, "  %-14s %s\n", "note", str_text(&line));
+    str_release(&line);
     str_release(&types);
 }
 
@@ -232,9 +252,13 @@ int model_describe(const ModelPaths *p, bool json, int width, int height, Str *o
     ModelPaths paths = *p;
     bool done = false;
     paths.no_weights = true;
-    if (p->path && file_exists(p->path) && !file_is_dir(p->path)) {
-        if (describe_file(p->path, json, out, &done, e)) return -1;
-        if (done) return 0;
+    if (p->path) {
+        NameKind kind;
+        char *path;
+        int failed = parts_name_find(p->path, &kind, &path, e);
+        if (!failed && kind == NAME_FILE) failed = describe_file(path, json, out, &done, e);
+        free(path);
+        if (failed || done) return failed;
     }
     Model *m = model_open(&paths, e);
     if (!m) return -1;

@@ -56,11 +56,20 @@ static void complete_defaults(Model *m)
     if (!m->defaults.height) m->defaults.height = side;
 }
 
+/* Puts a file's path before an error, which may begin with the file's own name. Returns -1. */
+static int blame_file(Err *e, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    bool named = str_starts(e->text, name) && e->text[strlen(name)] == ':';
+    if (!named) return err_in(e, path);
+    return err_set(e, "%.*s%s", (int)(name - path), path, e->text);
+}
+
 static int read_noise(Model *m, const Parts *parts, Err *e)
 {
     noise_defaults(&m->noise);
     if (noise_read(&m->noise, text_bytes(&parts->scheduler), e) || noise_build(&m->noise, e))
-        return err_in(e, parts->scheduler_where);
+        return blame_file(e, parts->scheduler_where);
     return 0;
 }
 
@@ -70,6 +79,7 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     Config *c = config_parse(text_bytes(&part->config), part->config_where, e);
     if (!c) return -1;
     bool bound = false;
+    config_pass_over(c);
     if (dry) weights_set_dry(part->weights);
     if (m->large) {
         weights_set_mapped(part->weights);
@@ -82,6 +92,8 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     case PART_VAE: bound = (m->vae = vae_new(c, part->weights, false, e)) != NULL; break;
     case PART_COUNT: break;
     }
+    if (bound && config_passed_over(c))
+        parts_note(m->files, "%s: passed over, as diffusers does: %s", part->config_where, config_passed_over(c));
     config_free(c);
     if (!bound && !str_starts(e->text, part->config_where)) err_in(e, part->where);
     return bound ? 0 : -1;

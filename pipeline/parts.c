@@ -8,6 +8,9 @@
 
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
+#include "pipeline/parts_name.h"
+#include "weights/json.h"
+#include "weights/kind.h"
 #include "weights/shapes.h"
 
 const char *const part_names[PART_COUNT] = { "text_encoder", "text_encoder_2", "unet", "vae" };
@@ -31,13 +34,6 @@ static char *short_name(const char *path)
     char *name = mem_strndup(path + begin, end - begin);
     if (str_ends(name, ".safetensors")) name[strlen(name) - strlen(".safetensors")] = 0;
     return name;
-}
-
-static bool is_builtin(const char *name)
-{
-    for (const char *const *n = source_builtin_names(); *n; n++)
-        if (strcmp(*n, name) == 0) return true;
-    return false;
 }
 
 /* What the UNet is made for tells the family. */
@@ -79,26 +75,46 @@ static int read_given_tokenizers(Parts *parts, Source *s, Err *e)
     return 0;
 }
 
+void parts_note_rest(Parts *parts, Weights *all, const char *where)
+{
+    enum { NAMED = 3 };
+    char buf[SHOWN_MAX];
+    Str names = { 0 };
+    size_t count = 0;
+    for (size_t i = 0; i < weights_count(all); i++) {
+        const Weight *t = weights_at(all, i);
+        if (t->used || parts_needless(t->name)) continue;
+        const char *what = kind_of_tensor(t->name);
+        if (count++ < NAMED)
+            str_addf(&names, "%s\"%s\"%s%s%s", names.len ? ", " : "", shown(t->name, buf), what ? " (of " : "",
+                     what ? what : "", what ? ")" : "");
+    }
+    if (count > NAMED) str_addf(&names, " and %zu more", count - NAMED);
+    if (count)
+        parts_note(parts, "%s: passed over, as no network of a Stable Diffusion model has %s: %s", where,
+                   count == 1 ? "it" : "them", str_text(&names));
+    str_release(&names);
+}
+
 int parts_open(Parts *parts, const ModelPaths *p, Err *e)
 {
+    NameKind kind;
+    Source *s;
     *parts = (Parts){ 0 };
-    const char *path = p->path ? p->path : getenv("LIMN_MODEL");
-    if (!path || !*path) path = "sprites";
+    const char *from_env = p->path ? NULL : getenv("LIMN_MODEL"), *name = p->path ? p->path : from_env;
+    if (!name || !*name) name = "sprites";
 
-    parts->path = mem_strdup(path);
-    parts->name = short_name(path);
-    if (is_builtin(path) || (!file_exists(path) && !strchr(path, '/'))) {
-        Source *s = source_open_builtin(path, e);
+    if (parts_name_find(name, &kind, &parts->path, e)) return from_env && *from_env ? err_in(e, "$LIMN_MODEL") : -1;
+    parts->name = short_name(parts->path);
+    if (kind == NAME_FILE) {
+        if (parts_open_file(parts, parts->path, p, e)) return -1;
+    } else {
+        s = kind == NAME_BUILTIN ? source_open_builtin(name, e) : source_open(parts->path, e);
         if (!s || parts_open_folder(parts, parts_keep(parts, s), p, e)) return -1;
-    } else if (file_is_dir(path)) {
-        Source *s = source_open(path, e);
-        if (!s || parts_open_folder(parts, parts_keep(parts, s), p, e)) return -1;
-    } else if (parts_open_file(parts, path, p, e)) {
-        return -1;
     }
     if (p->vae && parts_open_vae(parts, p->vae, e)) return -1;
     if (p->tokenizer) {
-        Source *s = source_open(p->tokenizer, e);
+        s = source_open(p->tokenizer, e);
         if (!s || read_given_tokenizers(parts, parts_keep(parts, s), e)) return err_in(e, "--tokenizer");
     }
     for (int i = 0; i < TEXTS_MAX; i++)

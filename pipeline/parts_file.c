@@ -5,21 +5,56 @@
  * docs/models.md.
  */
 #define _GNU_SOURCE /* strcasestr */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
+#include "pipeline/parts_name.h"
 #include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/names.h"
 #include "weights/safetensors.h"
 #include "weights/shapes.h"
 
-#define UNET     "model.diffusion_model."
-#define VAE      "first_stage_model."
-#define CLIP     "cond_stage_model.transformer."
-#define OPENCLIP "cond_stage_model.model."
+/* How a part is named: the tensors under a prefix of which one is called so, and how their names become diffusers'. */
+typedef struct {
+    PartId part;
+    const char *prefix, *probe;
+    NameTable table;
+} Form;
+
+#define CLIP_PROBE      "text_model.embeddings.token_embedding.weight"
+#define BARE_CLIP_PROBE "embeddings.token_embedding.weight"
+#define OPENCLIP_PROBE  "transformer.resblocks.0.ln_1.weight"
+#define LDM_VAE_PROBE   "decoder.up.0.block.0.conv1.weight"
+#define VAE_PROBE       "decoder.up_blocks.0.resnets.0.conv1.weight"
+
+/* As released, as ComfyUI, sgm and converters name them. The first that is there counts. */
+static const Form forms[] = {
+    { PART_UNET, "model.diffusion_model.", "input_blocks.0.0.weight", NAMES_LDM_UNET },
+    { PART_UNET, "diffusion_model.", "input_blocks.0.0.weight", NAMES_LDM_UNET },
+    { PART_UNET, "unet.", "input_blocks.0.0.weight", NAMES_LDM_UNET },
+    { PART_UNET, "unet.", "conv_in.weight", NAMES_DIFFUSERS_UNET },
+    { PART_TEXT, "cond_stage_model.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "cond_stage_model.transformer.", BARE_CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "cond_stage_model.model.", OPENCLIP_PROBE, NAMES_OPENCLIP_TEXT },
+    { PART_TEXT, "cond_stage_model.clip_l.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "cond_stage_model.clip_h.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "cond_stage_model.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "conditioner.embedders.0.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "conditioner.embedders.0.model.", OPENCLIP_PROBE, NAMES_OPENCLIP_TEXT },
+    { PART_TEXT, "text_encoders.clip_l.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "text_encoder.", CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_TEXT, "text_encoder.", BARE_CLIP_PROBE, NAMES_CLIP_TEXT },
+    { PART_VAE, "first_stage_model.", LDM_VAE_PROBE, NAMES_LDM_VAE },
+    { PART_VAE, "first_stage_model.", VAE_PROBE, NAMES_DIFFUSERS_VAE },
+    { PART_VAE, "vae.", LDM_VAE_PROBE, NAMES_LDM_VAE },
+    { PART_VAE, "vae.", VAE_PROBE, NAMES_DIFFUSERS_VAE },
+    { PART_VAE, "", LDM_VAE_PROBE, NAMES_LDM_VAE },
+    { PART_VAE, "", VAE_PROBE, NAMES_DIFFUSERS_VAE },
+};
 
 /* In files besides the networks, and not needed to draw. A name ending in '*' stands for all that begin so. */
 static const char *const others[] = {
@@ -30,6 +65,7 @@ static const char *const others[] = {
     "first_stage_model.loss.*",
     /* what follows from the noise schedule */
     "betas",
+    "alphas",
     "alphas_cumprod*",
     "sqrt_*",
     "log_one_minus_alphas_cumprod",
@@ -43,10 +79,19 @@ static const char *const others[] = {
     "ztsnr",
     /* of the text encoder's training */
     "cond_stage_model.logit_scale",
+    "cond_stage_model.text_projection*",
+    "cond_stage_model.clip_l.logit_scale",
+    "cond_stage_model.clip_l.text_projection*",
+    "conditioner.embedders.0.logit_scale",
+    "conditioner.embedders.0.text_projection*",
     "embedding_manager.*",
+    /* of pipelines */
+    "safety_checker.*",
+    "feature_extractor.*",
+    "image_encoder.*",
 };
 
-static bool is_other(const char *name)
+bool parts_needless(const char *name)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         size_t len = strlen(others[i]);
@@ -56,14 +101,35 @@ static bool is_other(const char *name)
     return false;
 }
 
+static bool has_tensor(const Weights *w, const char *prefix, const char *name)
+{
+    return shapes_dim(w, 0, "%s%s", prefix, name) > 0;
+}
+
+/* NULL: the part is not there. */
+static const Form *find_form(const Weights *all, PartId part)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (forms[i].part == part && has_tensor(all, forms[i].prefix, forms[i].probe)) return &forms[i];
+    return NULL;
+}
+
+/* How many tensors there are of a name behind the prefix with 0, 1, 2, ... in the place of its %d. */
+static int count_under(const Weights *w, const char *prefix, const char *fmt)
+{
+    char full[160];
+    snprintf(full, sizeof full, "%s%s", prefix, fmt);
+    return shapes_count(w, full);
+}
+
 /* How input_blocks are numbered: each level has `layers` blocks, then, but for the last, a downsampler. */
-static int unet_numbering(const Weights *w, NameShape *s, Err *e)
+static int unet_numbering(const Weights *w, const char *prefix, NameShape *s, Err *e)
 {
     int blocks = 1; /* 0 is conv_in */
     *s = (NameShape){ .levels = 1 };
     for (;; blocks++) {
-        bool down = shapes_dim(w, 0, UNET "input_blocks.%d.0.op.weight", blocks) > 0;
-        if (!down && !shapes_dim(w, 0, UNET "input_blocks.%d.0.in_layers.2.weight", blocks)) break;
+        bool down = shapes_dim(w, 0, "%sinput_blocks.%d.0.op.weight", prefix, blocks) > 0;
+        if (!down && !shapes_dim(w, 0, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, blocks)) break;
         if (!down) continue;
         if (s->levels++ == 1) s->layers = blocks - 1;
     }
@@ -76,42 +142,44 @@ static int unet_numbering(const Weights *w, NameShape *s, Err *e)
 
 static int take_unet(Parts *parts, Weights *all, Err *e)
 {
-    NameShape s;
+    NameShape s = { 0 };
     Part *p = &parts->part[PART_UNET];
-    if (unet_numbering(all, &s, e)) return -1;
-    return (p->weights = names_convert(all, UNET, NAMES_LDM_UNET, s, e)) ? 0 : -1;
+    const Form *f = find_form(all, PART_UNET);
+    if (!f) return err_set(e, "no UNet in it (model.diffusion_model.input_blocks.0.0.weight): tensors are missing");
+    if (f->table == NAMES_LDM_UNET && unet_numbering(all, f->prefix, &s, e)) return -1;
+    return (p->weights = names_convert(all, f->prefix, f->table, s, e)) ? 0 : -1;
 }
 
-/* prefix: "first_stage_model." or "" */
-static int take_vae(Part *p, Weights *all, const char *prefix, Err *e)
+static int take_vae(Part *p, Weights *all, Err *e)
 {
-    char fmt[64] = "";
-    strcat(strcat(fmt, prefix), "decoder.up.%d.block.0.conv1.weight");
-    NameShape s = { .levels = shapes_count(all, fmt) };
-    if (!s.levels) return err_set(e, "no VAE in it (%sdecoder.*): give one with --vae", prefix);
-    p->weights = names_convert(all, prefix, NAMES_LDM_VAE, s, e);
+    const Form *f = find_form(all, PART_VAE);
+    if (!f) return err_set(e, "no VAE in it (first_stage_model.decoder.*): give one with --vae");
+    NameShape s = { .levels = count_under(all, f->prefix, "decoder.up.%d.block.0.conv1.weight") };
+    p->weights = names_convert(all, f->prefix, f->table, s, e);
     return p->weights ? shapes_vae(p->weights, &p->config, e) : -1;
 }
 
+/* SD 2.x takes the output of the last block but one of ViT-H's 24; some files were saved without the last. */
+static int layers_taken(int layers) { return layers == 23 ? layers : layers - 1; }
+
 static int take_text(Parts *parts, Weights *all, Err *e)
 {
+    NameShape s = { 0 };
     Part *p = &parts->part[PART_TEXT];
-    int blocks = shapes_count(all, OPENCLIP "transformer.resblocks.%d.ln_1.weight");
-    if (blocks) {
-        /* SD 2.x takes the output of the last block but one of ViT-H's 24; some files were saved without the last */
-        NameShape s = { .text_layers = blocks == 23 ? blocks : blocks - 1 };
-        p->weights = names_convert(all, OPENCLIP, NAMES_OPENCLIP_TEXT, s, e);
-    } else {
-        p->weights = names_convert(all, CLIP, NAMES_CLIP_TEXT, (NameShape){ 0 }, e);
-    }
+    const Form *f = find_form(all, PART_TEXT);
+    if (!f) return err_set(e, "no text encoder in it (cond_stage_model.*): it is not a whole checkpoint");
+    bool openclip = f->table == NAMES_OPENCLIP_TEXT || shapes_dim(all, 1, "%s%s", f->prefix, f->probe) == 1024;
+    if (f->table == NAMES_OPENCLIP_TEXT)
+        s.text_layers = layers_taken(count_under(all, f->prefix, "transformer.resblocks.%d.ln_1.weight"));
+    else if (openclip)
+        s.text_layers = layers_taken(count_under(all, f->prefix, "text_model.encoder.layers.%d.layer_norm1.weight"));
+    p->weights = names_convert(all, f->prefix, f->table, s, e);
     if (!p->weights) return -1;
-    if (!weights_count(p->weights))
-        return err_set(e, "no text encoder in it (" CLIP "* or " OPENCLIP "*): it is not a whole checkpoint");
 
     /* wherever the vocabulary comes from, the padding is what this text encoder was trained with */
-    parts->tokenizer[0].files.added.pad = blocks ? "!" : "<|endoftext|>";
+    parts->tokenizer[0].files.added.pad = openclip ? "!" : "<|endoftext|>";
     parts->tokenizer[0].files.max = shapes_dim(p->weights, 0, "text_model.embeddings.position_embedding.weight");
-    return shapes_text(p->weights, blocks ? "gelu" : "quick_gelu", &p->config, e);
+    return shapes_text(p->weights, openclip ? "gelu" : "quick_gelu", &p->config, e);
 }
 
 static bool has_word(const char *text, const char *const *words)
@@ -168,25 +236,20 @@ static void describe_noise(Parts *parts, Prediction predict, bool zero_snr)
     parts->scheduler_where = mem_strdup("scheduler of a single file");
 }
 
-/* Every tensor is in a network or known not to matter. */
-static int check_rest(Weights *all, bool own_vae, Err *e)
+/* A part that another one replaces. */
+static void pass_over(Weights *all, const Form *f)
 {
-    char buf[SHOWN_MAX], shape[SHOWN_MAX];
-    for (size_t i = 0; i < weights_count(all); i++) {
-        const Weight *t = weights_at(all, i);
-        if (t->used || is_other(t->name) || (own_vae && str_starts(t->name, VAE))) continue;
-        return err_set(e, "limn does not know the tensor \"%s\" of shape %s: not a plain SD 1.x or 2.x checkpoint",
-                       shown(t->name, buf), weight_shape_text(t, shape, sizeof shape));
-    }
-    return 0;
+    for (size_t i = 0; f && i < weights_count(all); i++)
+        if (str_starts(weights_at(all, i)->name, f->prefix)) weights_at(all, i)->used = true;
 }
 
 static int split_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err *e)
 {
     Part *unet = &parts->part[PART_UNET];
     if (take_unet(parts, all, e) || take_text(parts, all, e)) return -1;
-    if (!p->vae && take_vae(&parts->part[PART_VAE], all, VAE, e)) return -1;
-    if (check_rest(all, p->vae != NULL, e)) return -1;
+    if (p->vae) pass_over(all, find_form(all, PART_VAE));
+    else if (take_vae(&parts->part[PART_VAE], all, e)) return -1;
+    parts_note_rest(parts, all, parts->path);
 
     int in = shapes_dim(unet->weights, 1, "conv_in.weight");
     int context = shapes_dim(unet->weights, 1, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight");
@@ -214,7 +277,10 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
     }
     const Kind *kind = kind_of(all);
     if (kind->id != KIND_CHECKPOINT) {
-        err_set(e, "%s: this is %s: %s", path, kind->what, kind->advice);
+        char *whole = parts_name_whole(path);
+        if (whole) err_set(e, "%s: this is %s: give the model's folder, -m %s", path, kind->what, whole);
+        else err_set(e, "%s: this is %s: %s", path, kind->what, kind->advice);
+        free(whole);
         goto done;
     }
     if (split_checkpoint(parts, all, p, e)) {
@@ -242,17 +308,8 @@ static int open_vae_file(Parts *parts, const char *path, Err *e)
         goto done;
     }
     const Kind *kind = kind_of(all);
-    if (kind->id == KIND_VAE) {
-        part->weights = all;
-        all = NULL;
-        failed = parts_rename(part, PART_VAE, e);
-        if (!failed && shapes_vae(part->weights, &part->config, e)) failed = err_in(e, path);
-    } else if (kind->id == KIND_LDM_VAE || kind->id == KIND_CHECKPOINT) {
-        failed = take_vae(part, all, weights_find(all, VAE "decoder.conv_in.weight") ? VAE : "", e);
-        if (failed) err_in(e, path);
-    } else {
-        err_set(e, "%s: this is %s: --vae wants a VAE", path, kind->what);
-    }
+    if (kind->id == KIND_VAE || find_form(all, PART_VAE)) failed = take_vae(part, all, e) ? err_in(e, path) : 0;
+    else err_set(e, "%s: this is %s: --vae wants a VAE", path, kind->what);
 
 done:
     weights_free(all);
@@ -265,6 +322,10 @@ int parts_open_vae(Parts *parts, const char *path, Err *e)
     free(part->where);
     free(part->config_where);
     part->where = part->config_where = NULL;
+    if (!file_exists(path)) {
+        parts_name_missing(path, e);
+        return err_in(e, "--vae");
+    }
     if (!file_is_dir(path)) return open_vae_file(parts, path, e) ? err_in(e, "--vae") : 0;
 
     Source *s = source_open(path, e);

@@ -5,9 +5,10 @@
 
 #include "base/mem.h"
 #include "weights/component.h"
+#include "weights/json.h"
 #include "weights/names.h"
 
-/* Pipelines whose parts limn can run. */
+/* Pipelines that draw from a text as limn does, or are told apart by their UNet's channels. */
 static const char *const pipelines[] = {
     "StableDiffusionPipeline",
     "StableDiffusionImg2ImgPipeline",
@@ -18,6 +19,7 @@ static const char *const pipelines[] = {
     "StableDiffusionXLImg2ImgPipeline",
     "StableDiffusionXLInpaintPipeline",
     "StableDiffusionXLInstructPix2PixPipeline",
+    "DiffusionPipeline",
     NULL,
 };
 
@@ -37,72 +39,105 @@ static const struct {
     { NULL, { NULL }, NULL },
 };
 
-/* A pipeline's class tells the user more than the first component that limn cannot run. */
-static int check_pipeline(Config *index, const Source *s, Err *e)
+/* Further components without which the picture would be another one. */
+static const char *const needed[] = {
+    "text_encoder_3",  "transformer", "prior",     "decoder", "motion_adapter",    "controlnet", "adapter",
+    "unet_2",          "image_unet",  "text_unet", "vocoder", "low_res_scheduler", "movq",       "language_model",
+    "depth_estimator", "t2i_adapter", NULL,
+};
+
+/* And those that only look at the picture, or at pictures that limn does not take from it. */
+static const char *const needless[] = {
+    "safety_checker", "feature_extractor", "image_encoder", "image_processor", "watermark", NULL,
+};
+
+static bool one_of(const char *name, const char *const *list)
 {
-    const char *class = config_str(index, "_class_name", NULL);
-    if (!class)
-        return err_set(e, "%s: model_index.json names no _class_name: not a diffusers pipeline", source_name(s));
-    for (const char *const *p = pipelines; *p; p++)
-        if (strcmp(class, *p) == 0) return 0;
-    return err_set(e,
-                   "%s: a %.60s, which limn cannot run: expected a StableDiffusionPipeline (SD 1.x or 2.x) or a "
-                   "StableDiffusionXLPipeline",
-                   source_name(s), class);
+    while (*list && strcmp(name, *list) != 0) list++;
+    return *list != NULL;
 }
 
-/* Whether model_index.json names a component, and not as [null, null]. */
-static bool names(Config *index, const char *name)
+/* "StableDiffusionPipeline", or ["my_pipeline", "MyPipeline"] where the folder brings code of its own; NULL: neither. */
+static const char *pipeline_class(Config *index)
 {
-    return config_list_len(index, name) == 2 && config_str_at(index, name, 1);
+    int len = config_list_len(index, "_class_name");
+    return len == 2 ? config_str_at(index, "_class_name", 1) : len < 0 ? config_str(index, "_class_name", NULL) : NULL;
 }
 
-static int check_class(Config *index, const Source *s, const char *name, const char *const *classes, Err *e)
+/* The class of a component; NULL: it is not there. */
+static const char *component_class(Config *index, const char *name)
 {
-    const char *class = config_list_len(index, name) == 2 ? config_str_at(index, name, 1) : NULL;
-    if (!class)
-        return err_set(e, "%s: model_index.json names no \"%s\": the model is not complete", source_name(s), name);
-    bool known = !classes[0];
-    for (; *classes && !known; classes++) known = strcmp(class, *classes) == 0;
-    if (!known) return err_set(e, "%s: the %s is a %.60s, which limn cannot run", source_name(s), name, class);
+    bool there = config_list_len(index, name) == 2 && config_is_str_at(index, name, 1);
+    return there ? config_str_at(index, name, 1) : NULL;
+}
+
+static int check_class(Config *index, const char *name, const char *const *classes, Err *e)
+{
+    const char *class = component_class(index, name);
+    if (!class) return err_set(e, "model_index.json names no \"%s\": the model is not complete", name);
+    if (!classes[0] || one_of(class, classes)) return 0;
+    return err_set(e, "the %s is of the class %.60s, which limn cannot run: expected %s", name, class, classes[0]);
+}
+
+/* The parts of the pipeline are those of Stable Diffusion. */
+static int check_components(Config *index, const ModelPaths *p, Err *e)
+{
+    for (const char *const *x = needed; *x; x++)
+        if (component_class(index, *x))
+            return err_set(e, "has a \"%s\", which limn cannot run: expected SD 1.x, 2.x or XL", *x);
+    for (int i = 0; components[i].name; i++) {
+        bool replaced = (p->vae && strcmp(components[i].name, "vae") == 0) ||
+                        (p->tokenizer && str_starts(components[i].name, "tokenizer"));
+        const char *instead = components[i].instead;
+        bool lacking = instead && component_class(index, instead) && !component_class(index, components[i].name);
+        if (!replaced && !lacking && check_class(index, components[i].name, components[i].classes, e)) return -1;
+    }
     return 0;
 }
 
-static int read_index(Parts *parts, Source *s, bool own_vae, bool own_tokenizer, Err *e)
+/* What else a pipeline of its own kind has. */
+static void note_further(Parts *parts, Config *index, const char *class)
 {
-    static const char *const extra[] = {
-        "text_encoder_3", "transformer", "prior", "motion_adapter", "controlnet", NULL
-    };
-    Bytes text;
-    int failed = -1;
+    Str names = { 0 };
+    const char *key;
+    for (int i = 0; (key = config_key(index, i)); i++) {
+        char buf[SHOWN_MAX];
+        bool known = *key == '_' || !component_class(index, key) || one_of(key, needless);
+        for (int k = 0; components[k].name; k++) known = known || strcmp(key, components[k].name) == 0;
+        if (!known) str_addf(&names, "%s\"%s\"", names.len ? ", " : "", shown(key, buf));
+    }
+    if (!one_of(class, pipelines))
+        parts_note(
+            parts,
+            "%s: drawn as a StableDiffusionPipeline is, from the same parts: what else a %.60s does is not known",
+            parts->path, class);
+    if (names.len)
+        parts_note(parts, "%s: its %s is passed over: no Stable Diffusion pipeline has that", parts->path, names.s);
+    str_release(&names);
+}
 
-    if (!source_has(s, "model_index.json"))
-        return err_set(e, "%s: no model_index.json in it: not a diffusers folder%s", source_name(s),
-                       source_has(s, "config.json") ? ", only one part of one: give the folder above" : "");
+static int read_index(Parts *parts, Source *s, const ModelPaths *p, Err *e)
+{
+    Bytes text;
     if (source_get(s, "model_index.json", &text, e)) return -1;
     Config *index = config_parse(text, "model_index.json", e);
     if (!index) return err_in(e, source_name(s));
 
-    if (check_pipeline(index, s, e)) goto done;
-    for (int i = 0; components[i].name; i++) {
-        bool replaced = (own_vae && strcmp(components[i].name, "vae") == 0) ||
-                        (own_tokenizer && str_starts(components[i].name, "tokenizer"));
-        bool lacking =
-            components[i].instead && names(index, components[i].instead) && !names(index, components[i].name);
-        if (!replaced && !lacking && check_class(index, s, components[i].name, components[i].classes, e)) goto done;
+    const char *class = pipeline_class(index);
+    int failed = -1;
+    if (!class) {
+        err_set(e, "model_index.json names no _class_name: not a diffusers pipeline");
+    } else if (check_components(index, p, e)) {
+        Err why = *e;
+        if (!one_of(class, pipelines)) err_set(e, "a %.60s, which limn cannot run: %s", class, why.text);
+    } else {
+        note_further(parts, index, class);
+        for (int i = 0; i < TEXTS_MAX; i++) parts->has_text[i] = component_class(index, part_names[PART_TEXT + i]);
+        parts->zero_negative = config_bool(index, "force_zeros_for_empty_prompt", false);
+        failed = 0;
     }
-    for (const char *const *x = extra; *x; x++) {
-        if (!names(index, *x)) continue;
-        err_set(e, "%s: has a \"%s\", which limn cannot run: expected SD 1.x or 2.x", source_name(s), *x);
-        goto done;
-    }
-    for (int i = 0; i < TEXTS_MAX; i++) parts->has_text[i] = names(index, part_names[PART_TEXT + i]);
-    parts->zero_negative = config_bool(index, "force_zeros_for_empty_prompt", false);
-    failed = 0;
-
-done:
     config_free(index);
-    return failed;
+    return failed ? err_in(e, source_name(s)) : 0;
 }
 
 static char *file_in(const Source *s, const char *file)
@@ -121,14 +156,18 @@ int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e)
     return 0;
 }
 
-int parts_rename(Part *part, PartId id, Err *e)
+/* Brings older and newer diffusers names to those that limn binds. */
+static int rename_part(Parts *parts, PartId id, Err *e)
 {
-    Weights *renamed = part->weights;
-    if (id == PART_TEXT || id == PART_TEXT_2)
-        renamed = names_convert(part->weights, "", NAMES_CLIP_TEXT, (NameShape){ 0 }, e);
-    if (id == PART_VAE) renamed = names_convert(part->weights, "", NAMES_DIFFUSERS_VAE, (NameShape){ 0 }, e);
+    static const NameTable tables[PART_COUNT] = { [PART_TEXT] = NAMES_CLIP_TEXT,
+                                                  [PART_TEXT_2] = NAMES_CLIP_TEXT,
+                                                  [PART_UNET] = NAMES_DIFFUSERS_UNET,
+                                                  [PART_VAE] = NAMES_DIFFUSERS_VAE };
+    Part *part = &parts->part[id];
+    Weights *renamed = names_convert(part->weights, "", tables[id], (NameShape){ 0 }, e);
     if (!renamed) return err_in(e, part->where);
-    if (renamed != part->weights) weights_free(part->weights);
+    parts_note_rest(parts, part->weights, part->where);
+    weights_free(part->weights);
     part->weights = renamed;
     return 0;
 }
@@ -143,16 +182,15 @@ int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id,
     if (parts_read_text(s, config.s, &part->config, &part->config_where, e)) goto done;
     if (component_find(s, folder, &file, e)) goto done;
     part->where = file_in(s, file.s);
+    if (strstr(file.s, ".non_ema."))
+        parts_note(parts, "%s: the weights without their training's average: no others are there", part->where);
     part->weights = weights_new();
-    if (component_read(s, file.s, part->weights, e)) {
-        if (!str_starts(e->text, source_name(s))) err_in(e, source_name(s));
-        goto done;
-    }
+    if (component_read(s, file.s, part->weights, e)) goto done;
     if (id == PART_UNET) {
         if (source_get(s, file.s, &parts->hashed, e)) goto done;
         if (source_id(s, file.s, &parts->hashed_id)) parts->hashed_path = mem_strdup(part->where);
     }
-    failed = parts_rename(part, id, e);
+    failed = rename_part(parts, id, e);
 
 done:
     str_release(&file);
@@ -163,7 +201,7 @@ done:
 int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
 {
     Bytes text;
-    if (read_index(parts, s, p->vae != NULL, p->tokenizer != NULL, e)) return -1;
+    if (read_index(parts, s, p, e)) return -1;
     for (PartId id = 0; id < PART_COUNT; id++) {
         if (id == PART_VAE && p->vae) continue;
         if (id <= PART_TEXT_2 && !parts->has_text[id]) continue;

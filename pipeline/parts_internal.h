@@ -18,8 +18,11 @@ int parts_open_vae(Parts *parts, const char *path, Err *e);
 /* config.json and weights of a component's folder ("": the source itself). */
 int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id, Err *e);
 
-/* Brings older and newer diffusers names to those that limn binds. */
-int parts_rename(Part *part, PartId id, Err *e);
+/* A tensor that single files have besides the networks, and drawing does not need. */
+bool parts_needless(const char *name);
+
+/* Notes what of a file no network has taken, but for what is known to be needless: a few names, and how many. */
+void parts_note_rest(Parts *parts, Weights *all, const char *where);
 
 /* A file's text; *where becomes its path, on the heap. */
 int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e);

@@ -7,6 +7,7 @@
 #include "unet/unet.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 
 enum {
     MAX_LEVELS = 8,
+    DEFAULT_LEVELS = 4,
     MAX_LAYERS = 8,
     MAX_TRANSFORMER_LAYERS = 64,
     MAX_CHANNELS = 16384,
@@ -61,9 +63,16 @@ struct UNet {
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
 
-static int block_types(Config *c, const char *key, int levels, const char *plain, const char *cross, bool *attention,
-                       Err *e)
+/* Where the config does not list them, they are diffusers' default: four levels, the deepest without attention. */
+static int block_types(Config *c, bool down, int levels, bool *attention, Err *e)
 {
+    const char *key = down ? "down_block_types" : "up_block_types";
+    const char *plain = down ? "DownBlock2D" : "UpBlock2D",
+               *cross = down ? "CrossAttnDownBlock2D" : "CrossAttnUpBlock2D";
+    if (!config_has(c, key) && levels == DEFAULT_LEVELS) {
+        for (int i = 0; i < levels; i++) attention[i] = i != (down ? levels - 1 : 0);
+        return 0;
+    }
     if (config_list_len(c, key) != levels)
         return err_set(e, "%s must be a list of %d names, as block_out_channels has", key, levels);
     for (int i = 0; i < levels; i++) {
@@ -78,7 +87,8 @@ static int block_types(Config *c, const char *key, int levels, const char *plain
 
 static void refuse_other_options(Config *c)
 {
-    config_only_str(c, "act_fn", "silu");
+    const char *act = config_str(c, "act_fn", NULL);
+    if (act && strcmp(act, "swish") != 0) config_only_str(c, "act_fn", "silu"); /* two names of one function */
     config_only_str(c, "time_embedding_type", "positional");
     config_only_str(c, "resnet_time_scale_shift", "default");
     config_only_str(c, "attention_type", "default");
@@ -93,14 +103,14 @@ static void refuse_other_options(Config *c)
     config_only_num(c, "conv_out_kernel", 3);
     static const char *const null_only[] = { "class_embed_type",     "num_class_embeds",      "encoder_hid_dim",
                                              "encoder_hid_dim_type", "time_embedding_act_fn", "timestep_post_act",
-                                             "cross_attention_norm" };
+                                             "cross_attention_norm", "quantization_config" };
     for (size_t i = 0; i < sizeof null_only / sizeof *null_only; i++) config_only_null(c, null_only[i]);
-    static const char *const harmless[] = { "dropout",
-                                            "upcast_attention",      /* everything is f32 here */
-                                            "use_linear_projection", /* the same product as a 1x1 convolution */
-                                            "mid_block_only_cross_attention",
-                                            "addition_embed_type_num_heads",
-                                            NULL };
+    static const char *const harmless[] = { "dropout", "upcast_attention", /* everything is f32 here */
+                                            "use_linear_projection",       /* the same product as a 1x1 convolution */
+                                            "mid_block_only_cross_attention", "addition_embed_type_num_heads",
+                                            /* of training, and of diffusers' EMAModel */
+                                            "gradient_checkpointing", "decay", "min_decay", "optimization_step",
+                                            "update_after_step", "use_ema_warmup", "inv_gamma", "power", NULL };
     config_ignore(c, harmless);
 }
 
@@ -113,23 +123,37 @@ static void up_layers(Config *c, Shape *s)
                     MAX_TRANSFORMER_LAYERS);
 }
 
+/* diffusers' pipelines take a size below 64 in the configs of before 0.9 for a slip: many said 32 where 64 was meant. */
+static int sample_size(Config *c, int size)
+{
+    int major = 0, minor = 0;
+    const char *version = config_str(c, "_diffusers_version", "");
+    bool old = sscanf(version, "%d.%d", &major, &minor) == 2 && major == 0 && minor < 9;
+    bool one = config_list_len(c, "sample_size") < 0;
+    return old && one && size < 64 ? 64 : size;
+}
+
 static int shape_read(Shape *s, Config *c, Err *e)
 {
+    static const int default_channels[DEFAULT_LEVELS] = { 320, 640, 1280, 1280 };
+    if (config_check_class(c, "UNet2DConditionModel", e)) return -1;
     *s = (Shape){ .levels = config_list_len(c, "block_out_channels") };
+    bool listed = config_has(c, "block_out_channels");
+    if (!listed) s->levels = DEFAULT_LEVELS;
     if (s->levels < 1 || s->levels > MAX_LEVELS)
         return err_set(e, "block_out_channels must be a list of 1 to %d channel counts", MAX_LEVELS);
 
     s->in = config_int(c, "in_channels", 4, 1, 1024);
     s->out = config_int(c, "out_channels", 4, 1, 1024);
-    config_ints(c, "block_out_channels", 0, s->channels, s->levels, 1, MAX_CHANNELS);
+    if (listed) config_ints(c, "block_out_channels", 0, s->channels, s->levels, 1, MAX_CHANNELS);
+    else memcpy(s->channels, default_channels, sizeof default_channels);
     config_ints(c, "layers_per_block", 2, s->layers, s->levels, 1, MAX_LAYERS);
     config_ints(c, "transformer_layers_per_block", 1, s->transformer_layers, s->levels, 1, MAX_TRANSFORMER_LAYERS);
     up_layers(c, s);
     config_ints(c, "attention_head_dim", 8, s->heads, s->levels, 1, 1024);
     if (config_has(c, "num_attention_heads")) config_ints(c, "num_attention_heads", 8, s->heads, s->levels, 1, 1024);
     config_bools(c, "only_cross_attention", false, s->only_cross, s->levels);
-    if (block_types(c, "down_block_types", s->levels, "DownBlock2D", "CrossAttnDownBlock2D", s->down_attention, e) ||
-        block_types(c, "up_block_types", s->levels, "UpBlock2D", "CrossAttnUpBlock2D", s->up_attention, e))
+    if (block_types(c, true, s->levels, s->down_attention, e) || block_types(c, false, s->levels, s->up_attention, e))
         return -1;
 
     int context[MAX_LEVELS], size[2] = { 0, 0 };
@@ -139,7 +163,7 @@ static int shape_read(Shape *s, Config *c, Err *e)
             return err_set(e, "cross_attention_dim: different widths a level are not supported");
     s->context = context[0];
     if (config_has(c, "sample_size")) config_ints(c, "sample_size", 0, size, 2, 1, 4096);
-    s->sample_size = size[0];
+    s->sample_size = sample_size(c, size[0]);
 
     const char *mid =
         config_has(c, "mid_block_type") ? config_str(c, "mid_block_type", NULL) : "UNetMidBlock2DCrossAttn";
@@ -151,6 +175,8 @@ static int shape_read(Shape *s, Config *c, Err *e)
                        "mid_block_type: \"%s\" is not supported (supported: UNetMidBlock2DCrossAttn, UNetMidBlock2D)",
                        mid ? mid : "?");
 
+    if (config_is_null(c, "norm_num_groups"))
+        return err_set(e, "norm_num_groups is null: limn does not run a UNet without norms");
     s->groups = config_int(c, "norm_num_groups", 32, 1, MAX_CHANNELS);
     s->eps = (float)config_num(c, "norm_eps", 1e-5, 1e-12, 1);
     s->flip_sin_to_cos = config_bool(c, "flip_sin_to_cos", true);

@@ -69,6 +69,7 @@ static int only_blocks(Config *c, const char *key, int levels, const char *name,
 
 static int shape_read(Shape *s, Config *c, Err *e)
 {
+    if (config_check_class(c, "AutoencoderKL", e)) return -1;
     *s = (Shape){ .levels = config_list_len(c, "block_out_channels") };
     if (s->levels < 1 || s->levels > MAX_LEVELS)
         return err_set(e, "block_out_channels must be a list of 1 to %d channel counts", MAX_LEVELS);
@@ -86,10 +87,12 @@ static int shape_read(Shape *s, Config *c, Err *e)
     config_only_num(c, "shift_factor", 0);
     config_only_num(c, "in_channels", 3);
     config_only_num(c, "out_channels", 3);
-    config_only_str(c, "act_fn", "silu");
+    const char *act = config_str(c, "act_fn", NULL);
+    if (act && strcmp(act, "swish") != 0) config_only_str(c, "act_fn", "silu"); /* two names of one function */
     config_only_null(c, "latents_mean");
     config_only_null(c, "latents_std");
-    static const char *const harmless[] = { "sample_size", "force_upcast", NULL };
+    config_only_null(c, "quantization_config");
+    static const char *const harmless[] = { "sample_size", "force_upcast", "gradient_checkpointing", NULL };
     config_ignore(c, harmless);
     return config_finish(c, e);
 }
@@ -164,6 +167,9 @@ static int vae_bind(Binder *b, Vae *v)
     int z = v->s.latent;
     if (bind_half(b, &v->s, &v->decoder, false)) return -1;
     if (v->s.post_quant && bind_conv(b, &v->post_quant, "post_quant_conv", z, z, 1)) return -1;
+    /* a file without an encoder draws; what may be left of one beside it is not looked at */
+    static const char *const left_over[] = { "quant_conv.weight", "quant_conv.bias", NULL };
+    if (!v->has_encoder && !bind_has(b, "encoder.conv_in.weight")) return bind_finish(b, left_over);
     b->check_only = !v->has_encoder;
     if (bind_half(b, &v->s, &v->encoder, true)) return -1;
     if (v->s.quant && bind_conv(b, &v->quant, "quant_conv", 2 * z, 2 * z, 1)) return -1;

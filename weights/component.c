@@ -10,25 +10,36 @@
 
 /* In the order of preference; %s is "diffusion_pytorch_model" or "model". */
 static const char *const places[] = {
-    "%s.safetensors",
-    "%s.safetensors.index.json",
-    "%s.fp16.safetensors",
-    "%s.safetensors.index.fp16.json",
-    "%s.fp16.safetensors.index.json",
-    "%s.bf16.safetensors",
-    "%s.safetensors.index.bf16.json",
-    "%s.bf16.safetensors.index.json",
+    "%s.safetensors",         "%s.safetensors.index.json",         "%s.fp32.safetensors",
+    "%s.fp16.safetensors",    "%s.safetensors.index.fp16.json",    "%s.fp16.safetensors.index.json",
+    "%s.bf16.safetensors",    "%s.safetensors.index.bf16.json",    "%s.bf16.safetensors.index.json",
+    "%s.non_ema.safetensors", "%s.safetensors.index.non_ema.json", "%s.non_ema.safetensors.index.json",
 };
 static const char *const stems[] = { "diffusion_pytorch_model", "model" };
 
-static const char *const pickles[] = { "diffusion_pytorch_model.bin",      "pytorch_model.bin",
-                                       "diffusion_pytorch_model.fp16.bin", "pytorch_model.fp16.bin",
-                                       "pytorch_model.bin.index.json",     "diffusion_pytorch_model.bin.index.json" };
+/* What is there instead in folders that were saved otherwise. */
+#define PICKLE                                                                                                         \
+    "a PyTorch pickle, which can hold a program, so limn does not read it, and there is no safetensors file beside it"
+static const struct {
+    const char *name, *what;
+} instead[] = {
+    { "diffusion_pytorch_model.bin", PICKLE },
+    { "pytorch_model.bin", PICKLE },
+    { "diffusion_pytorch_model.fp16.bin", PICKLE },
+    { "pytorch_model.fp16.bin", PICKLE },
+    { "diffusion_pytorch_model.non_ema.bin", PICKLE },
+    { "pytorch_model.bin.index.json", PICKLE },
+    { "diffusion_pytorch_model.bin.index.json", PICKLE },
+    { "diffusion_flax_model.msgpack", "Flax's weights, which limn does not read" },
+    { "flax_model.msgpack", "Flax's weights, which limn does not read" },
+    { "model.onnx", "an ONNX model, which limn does not read" },
+    { "openvino_model.bin", "an OpenVINO model, which limn does not read" },
+};
 
 enum {
     STEMS = sizeof stems / sizeof *stems,
     PLACES = sizeof places / sizeof *places,
-    PICKLES = sizeof pickles / sizeof *pickles
+    INSTEAD = sizeof instead / sizeof *instead
 };
 
 static void join(Str *out, const char *folder)
@@ -47,16 +58,15 @@ int component_find(const Source *s, const char *folder, Str *out, Err *e)
             if (source_has(s, out->s)) return 0;
         }
     }
-    for (int i = 0; i < PICKLES; i++) {
+    for (int i = 0; i < INSTEAD; i++) {
         join(out, folder);
-        str_add(out, pickles[i]);
+        str_add(out, instead[i].name);
         if (source_has(s, out->s))
             return err_set(
                 e,
-                "%s/%s: a PyTorch pickle, which can hold a program, so limn does not read it, and there is no "
-                "safetensors file beside it. Convert the model once: python3 -c \"from diffusers import "
-                "DiffusionPipeline as P; P.from_pretrained('%s').save_pretrained('OUT')\"",
-                source_name(s), out->s, source_name(s));
+                "%s/%s: %s. Convert the model once: python3 -c \"from diffusers import DiffusionPipeline as P; "
+                "P.from_pretrained('%s').save_pretrained('OUT')\"",
+                source_name(s), out->s, instead[i].what, source_name(s));
     }
     join(out, folder);
     return err_set(

@@ -10,7 +10,7 @@
 
 /*
  * The file that holds the weights of a folder ("unet", "" for the source itself) into *out: model.safetensors or
- * diffusion_pytorch_model.safetensors, its index of shards, or its fp16 or bf16 variant; 32 bits are preferred.
+ * diffusion_pytorch_model.safetensors, its index of shards, or a variant (fp16, bf16, non_ema); 32 bits are preferred.
  * Error: none is there; when there are only pickles, how to convert them.
  */
 int component_find(const Source *s, const char *folder, Str *out, Err *e);

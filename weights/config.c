@@ -17,7 +17,10 @@ struct Config {
     cJSON *root;
     bool *used; /* one a key, in the file's order */
     bool failed;
-    Err first; /* what was wrong, when failed */
+    Err first;        /* what was wrong, when failed */
+    bool lenient;     /* config_pass_over() */
+    Str *passed_over; /* own's, or the outer config's */
+    Str own;
 };
 
 Config *config_parse(Bytes json, const char *name, Err *e)
@@ -31,6 +34,7 @@ Config *config_parse(Bytes json, const char *name, Err *e)
     c->name = mem_strdup(name);
     c->root = root;
     c->used = mem_array((size_t)cJSON_GetArraySize(root), sizeof *c->used);
+    c->passed_over = &c->own;
     return c;
 }
 
@@ -40,6 +44,7 @@ void config_free(Config *c)
     cJSON_Delete(c->root);
     free(c->used);
     free(c->name);
+    str_release(&c->own);
     free(c);
 }
 
@@ -162,6 +167,17 @@ int config_list_len(const Config *c, const char *key)
     return cJSON_IsArray(item) ? cJSON_GetArraySize(item) : -1;
 }
 
+bool config_is_str_at(const Config *c, const char *key, int i)
+{
+    return cJSON_IsString(cJSON_GetArrayItem(look(c, key), i));
+}
+
+const char *config_key(const Config *c, int i)
+{
+    const cJSON *item = cJSON_GetArrayItem(c->root, i);
+    return item ? item->string : NULL;
+}
+
 static const cJSON *entry(Config *c, const char *key, int i)
 {
     const cJSON *list = take(c, key);
@@ -195,6 +211,8 @@ Config *config_object(Config *c, const char *key)
     child->name = mem_strdup(name.s);
     child->root = cJSON_Duplicate(item, true);
     child->used = mem_array((size_t)cJSON_GetArraySize(child->root), sizeof *child->used);
+    child->lenient = c->lenient;
+    child->passed_over = c->passed_over;
     str_release(&name);
     return child;
 }
@@ -231,6 +249,17 @@ void config_only_null(Config *c, const char *key)
     if (item) wrong(c, key, item, "null: limn does not know this option");
 }
 
+void config_pass_over(Config *c) { c->lenient = true; }
+
+const char *config_passed_over(const Config *c) { return c->passed_over->s; }
+
+int config_check_class(Config *c, const char *name, Err *e)
+{
+    const char *class = config_str(c, "_class_name", NULL);
+    if (!class || strcmp(class, name) == 0) return 0;
+    return err_set(e, "%s: its _class_name is %.60s: expected %s", c->name, class, name);
+}
+
 int config_blame(const Config *c, Err *e) { return str_starts(e->text, c->name) ? -1 : err_in(e, c->name); }
 
 int config_finish(Config *c, Err *e)
@@ -245,7 +274,9 @@ int config_finish(Config *c, Err *e)
     }
     cJSON_ArrayForEach(item, c->root)
     {
-        if (!c->used[i++] && !cJSON_IsNull(item) && !cJSON_IsFalse(item) && item->string[0] != '_')
+        if (c->used[i++] || cJSON_IsNull(item) || cJSON_IsFalse(item) || item->string[0] == '_') continue;
+        if (c->lenient) str_addf(c->passed_over, "%s\"%s\"", c->passed_over->len ? ", " : "", shown(item->string, key));
+        else
             return err_set(e, "%s: limn does not know the option \"%s\": %s, which might change the picture", c->name,
                            shown(item->string, key), json_shown(item, value));
     }

@@ -35,6 +35,10 @@ void config_ints(Config *c, const char *key, int dflt, int *out, int count, int 
 void config_bools(Config *c, const char *key, bool dflt, bool *out, int count);
 /* The length of a list; 0 when absent; -1 when it is not a list. Does not mark the key. */
 int config_list_len(const Config *c, const char *key);
+/* Whether entry i of a list is a text. */
+bool config_is_str_at(const Config *c, const char *key, int i);
+/* The i-th key in the file's order; NULL behind the last. Does not mark it. */
+const char *config_key(const Config *c, int i);
 /* List entries as strings / numbers (NULL / 0 and a remembered error when they are something else). */
 const char *config_str_at(Config *c, const char *key, int i);
 double config_num_at(Config *c, const char *key, int i);
@@ -50,6 +54,18 @@ void config_only_str(Config *c, const char *key, const char *value);
 void config_only_num(Config *c, const char *key, double value);
 void config_only_bool(Config *c, const char *key, bool value);
 void config_only_null(Config *c, const char *key);
+
+/*
+ * A key that nobody asked for is not an error, but passed over: diffusers and transformers ignore what their classes do not know.
+ * For a component whose reader asks for every key that its class knows. Of objects inside it, too.
+ */
+void config_pass_over(Config *c);
+
+/* The keys that config_finish() passed over, "\"a\", \"b\""; NULL: none. Borrowed until config_free(). */
+const char *config_passed_over(const Config *c);
+
+/* `_class_name` must be that, or not be there. The error names the config. */
+int config_check_class(Config *c, const char *name, Err *e);
 
 /* The first remembered error, or the first key that nobody asked for. */
 int config_finish(Config *c, Err *e);

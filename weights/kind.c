@@ -1,55 +1,261 @@
-/* kind.c - see kind.h. */
+/*
+ * kind.c - see kind.h. Each tensor votes for the first sign that its name has; what most vote for is the file's family; then a
+ * mark inside the family may tell more: a checkpoint of SD XL, a ControlNet among UNets.
+ *
+ * Sources of names: CompVis/stable-diffusion, Stability-AI/generative-models, diffusers, kohya-ss/sd-scripts, ComfyUI's
+ * model_detection.py.
+ */
 #include "weights/kind.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-/* The first row whose marker is in any name counts: the special before the general. */
-static const Kind kinds[] = {
-    { KIND_OTHER, "^lora_unet_", "a LoRA", "give the model that it was made for" },
-    { KIND_OTHER, "^lora_te", "a LoRA", "give the model that it was made for" },
-    { KIND_OTHER, ".lora_down.", "a LoRA", "give the model that it was made for" },
-    { KIND_OTHER, ".lora_A.", "a LoRA", "give the model that it was made for" },
-    { KIND_OTHER, ".lora.down.", "a LoRA", "give the model that it was made for" },
-    { KIND_OTHER, "^control_model.", "a ControlNet", "give a Stable Diffusion model" },
-    { KIND_OTHER, "controlnet_cond_embedding.", "a ControlNet", "give a Stable Diffusion model" },
-    { KIND_OTHER, "^conditioner.embedders.1.", "a Stable Diffusion XL checkpoint",
-      "limn does not run its two text encoders yet; use SD 1.x or 2.x" },
-    { KIND_OTHER, "^conditioner.embedders.0.", "a Stable Diffusion XL refiner", "use a SD 1.x or 2.x model" },
-    { KIND_OTHER, "joint_blocks.0.", "a Stable Diffusion 3 checkpoint", "limn does not run it; use SD 1.x or 2.x" },
-    { KIND_OTHER, "double_blocks.0.img_attn", "a Flux checkpoint", "limn does not run it; use SD 1.x or 2.x" },
-    { KIND_OTHER, "^model.diffusion_model.label_emb.0.0.", "a UNet with class or image embeddings (unCLIP, XL)",
-      "limn does not run it; use SD 1.x or 2.x" },
-    { KIND_OTHER, "^model.diffusion_model.label_emb.weight", "Stable Diffusion's x4 upscaler",
-      "limn does not run it; use SD 1.x or 2.x" },
-    { KIND_OTHER, "motion_modules.", "an AnimateDiff motion module", "give a Stable Diffusion model" },
-    { KIND_CHECKPOINT, "^model.diffusion_model.input_blocks.0.0.", "a Stable Diffusion checkpoint", NULL },
-    { KIND_LDM_VAE, "^first_stage_model.decoder.", "a VAE alone", "give it as --vae, and a model beside it" },
-    { KIND_LDM_VAE, "^decoder.up.0.block.", "a VAE alone", "give it as --vae, and a model beside it" },
-    { KIND_VAE, "^decoder.up_blocks.0.resnets.", "a VAE alone", "give it as --vae, and a model beside it" },
-    { KIND_OTHER, "^decoder.layers.", "a tiny autoencoder (TAESD)", "limn does not run it; give a whole VAE" },
-    { KIND_UNET, "^down_blocks.0.resnets.", "a UNet alone",
-      "give the diffusers folder that it is from: the text encoder and the VAE are missing" },
-    { KIND_TEXT_ENCODER, "^text_model.encoder.layers.", "a text encoder alone",
-      "give the diffusers folder that it is from" },
-    { KIND_TEXT_ENCODER, "^encoder.layers.0.self_attn.", "a text encoder alone",
-      "give the diffusers folder that it is from" },
-    { KIND_OTHER, "^emb_params", "a textual inversion", "give a Stable Diffusion model" },
-    { KIND_OTHER, "^clip_l", "a textual inversion", "give a Stable Diffusion model" },
+typedef enum {
+    LDM_UNET, /* the parts of a checkpoint */
+    LDM_TEXT,
+    LDM_VAE,
+    AVERAGES,
+    UNET, /* parts alone */
+    TEXT,
+    VAE,
+    LORA,
+    CONTROL,
+    TRANSFORMER,
+    T5,
+    VISION,
+    TINY,
+    EMBEDDING,
+    IP_ADAPTER,
+    T2I_ADAPTER,
+    MOTION,
+    UPSCALER,
+    SAFETY,
+    TRACE,
+    FAMILIES
+} Family;
+
+static const Kind families[FAMILIES] = {
+    [LDM_UNET] = { KIND_CHECKPOINT, "a Stable Diffusion checkpoint", NULL },
+    [LDM_TEXT] = { KIND_TEXT_ENCODER, "a text encoder alone", "give the whole checkpoint" },
+    [LDM_VAE] = { KIND_VAE, "a VAE alone", "give it as --vae, and a model beside it" },
+    [AVERAGES] = { KIND_OTHER, "a checkpoint with the averages of its training alone (model_ema.*)",
+                   "limn needs the UNet itself (model.diffusion_model.*): get the file that has it" },
+    [UNET] = { KIND_UNET, "a UNet alone",
+               "the text encoder and the VAE are missing: give the diffusers folder that it is from" },
+    [TEXT] = { KIND_TEXT_ENCODER, "a text encoder alone", "give the diffusers folder that it is from" },
+    [VAE] = { KIND_VAE, "a VAE alone", "give it as --vae, and a model beside it" },
+    [LORA] = { KIND_OTHER, "a LoRA", "give the model that it was made for" },
+    [CONTROL] = { KIND_OTHER, "a ControlNet", "give a Stable Diffusion model" },
+    [TRANSFORMER] = { KIND_OTHER, "a diffusion transformer (SD 3, Flux, PixArt or their like)",
+                      "limn does not run it; use SD 1.x or 2.x" },
+    [T5] = { KIND_OTHER, "a T5 text encoder", "limn does not run it; give a Stable Diffusion model" },
+    [VISION] = { KIND_OTHER, "an image encoder (CLIP's other half)", "give a Stable Diffusion model" },
+    [TINY] = { KIND_OTHER, "a tiny autoencoder (TAESD)", "limn does not run it; give a whole VAE" },
+    [EMBEDDING] = { KIND_OTHER, "a textual inversion", "give a Stable Diffusion model" },
+    [IP_ADAPTER] = { KIND_OTHER, "an IP-Adapter", "give a Stable Diffusion model" },
+    [T2I_ADAPTER] = { KIND_OTHER, "a T2I-Adapter", "give a Stable Diffusion model" },
+    [MOTION] = { KIND_OTHER, "an AnimateDiff motion module", "give a Stable Diffusion model" },
+    [UPSCALER] = { KIND_OTHER, "an upscaler (ESRGAN or its like)", "give a Stable Diffusion model" },
+    [SAFETY] = { KIND_OTHER, "a safety checker", "give the folder above it" },
+    [TRACE] = { KIND_OTHER, "the numbers of a run (limn's --trace)",
+                "give its noise with --latents, or compare its tensors with another's" },
 };
 
-static const Kind unknown = { KIND_UNKNOWN, NULL, "none of the kinds of weights that limn knows",
+static const Kind unknown = { KIND_UNKNOWN, "none of the kinds of weights that limn knows",
                               "give a Stable Diffusion 1.x or 2.x checkpoint, or a diffusers folder" };
+
+/* '^': the name begins so; '=': it is that; else it stands anywhere. The special before the general. */
+static const struct {
+    const char *mark;
+    Family family;
+} signs[] = {
+    { "^lora_unet_", LORA },
+    { "^lora_te", LORA },
+    { "^lora_prior_", LORA },
+    { "^lycoris_", LORA },
+    { ".lora_down.", LORA },
+    { ".lora_up.", LORA },
+    { ".lora_A.", LORA },
+    { ".lora_B.", LORA },
+    { ".lora.down.", LORA },
+    { ".lora.up.", LORA },
+    { "_lora.down.", LORA },
+    { "_lora.up.", LORA },
+    { ".lora_linear_layer.", LORA },
+    { ".lora_magnitude_vector", LORA },
+    { ".hada_w", LORA },
+    { ".lokr_w", LORA },
+    { ".dora_scale", LORA },
+
+    { "^model_ema.", AVERAGES },
+    { "^control_model.", CONTROL },
+    { "controlnet_", CONTROL },
+    { "motion_modules.", MOTION },
+    { "^ip_adapter.", IP_ADAPTER },
+    { "^image_proj.", IP_ADAPTER },
+    { "_to_k_ip.", IP_ADAPTER },
+    { "^safety_checker.", SAFETY },
+    { "^concept_embeds", SAFETY },
+    { "^special_care_embeds", SAFETY },
+    { "^vision_model.vision_model.", SAFETY },
+
+    { "^model.diffusion_model.joint_blocks.", TRANSFORMER },
+    { "^model.diffusion_model.double_blocks.", TRANSFORMER },
+    { "^model.diffusion_model.single_blocks.", TRANSFORMER },
+    { "^model.diffusion_model.transformer_blocks.", TRANSFORMER },
+    { "^model.diffusion_model.", LDM_UNET },
+    { "^diffusion_model.", LDM_UNET },
+    { "^unet.", LDM_UNET },
+    { "^cond_stage_model.", LDM_TEXT },
+    { "^conditioner.", LDM_TEXT },
+    { "^text_encoder.", LDM_TEXT },
+    { "^text_encoder_2.", LDM_TEXT },
+    { "^text_encoders.", LDM_TEXT },
+    { "^first_stage_model.", LDM_VAE },
+    { "^vae.", LDM_VAE },
+
+    { "^joint_blocks.", TRANSFORMER },
+    { "^double_blocks.", TRANSFORMER },
+    { "^single_blocks.", TRANSFORMER },
+    { "^transformer_blocks.", TRANSFORMER },
+    { "^single_transformer_blocks.", TRANSFORMER },
+    { "^input_blocks.", UNET },
+    { "^middle_block.", UNET },
+    { "^output_blocks.", UNET },
+    { "^down_blocks.", UNET },
+    { "^mid_block.", UNET },
+    { "^up_blocks.", UNET },
+    { "^text_model.", TEXT },
+    { "^encoder.layers.0.self_attn.", TEXT },
+    { "^encoder.layers.", TEXT },
+    { "^transformer.resblocks.", TEXT },
+    { "^encoder.block.", T5 },
+    { "^decoder.block.", T5 },
+    { "^vision_model.", VISION },
+    { "^visual.", VISION },
+    { "^encoder.down.", VAE },
+    { "^encoder.down_blocks.", VAE },
+    { "^encoder.mid", VAE },
+    { "^decoder.up.", VAE },
+    { "^decoder.up_blocks.", VAE },
+    { "^decoder.mid", VAE },
+    { "^decoder.layers.", TINY },
+    { "^taesd_", TINY },
+    { "^emb_params", EMBEDDING },
+    { "=clip_l", EMBEDDING },
+    { "=clip_g", EMBEDDING },
+    { "string_to_param", EMBEDDING },
+    { "^adapter.body.", T2I_ADAPTER },
+    { "^body.0.rdb", UPSCALER },
+    { "^body.", UPSCALER },
+    { "^model.1.sub.", UPSCALER },
+    { "^params_ema.", UPSCALER },
+    { "^params.", UPSCALER },
+    { "^latents.", TRACE },
+    { "=prompt_embeds", TRACE },
+    { "=negative_prompt_embeds", TRACE },
+    { "=tokens", TRACE },
+    { "=negative_tokens", TRACE },
+    { "=sigmas", TRACE },
+    { "=timesteps", TRACE },
+};
+
+/* Inside a family: what a file is that has both marks (the second may be NULL). The first row counts. */
+#define XL "a Stable Diffusion XL checkpoint", "limn does not run its two text encoders yet; use SD 1.x or 2.x"
+static const struct {
+    Family family;
+    const char *marks[2];
+    Kind is;
+} variants[] = {
+    { LDM_UNET, { ".label_emb.0.0.", "^conditioner.embedders.1." }, { KIND_OTHER, XL } },
+    { LDM_UNET, { ".add_embedding.linear_1.", NULL }, { KIND_OTHER, XL } },
+    { LDM_UNET,
+      { ".label_emb.0.0.", "^conditioner.embedders.0.model." },
+      { KIND_OTHER, "a Stable Diffusion XL refiner", "use a SD 1.x or 2.x model" } },
+    { LDM_UNET,
+      { ".label_emb.0.0.", NULL },
+      { KIND_OTHER, "a UNet with class or image embeddings (unCLIP, XL)", "limn does not run it; use SD 1.x or 2.x" } },
+    { LDM_UNET,
+      { ".label_emb.weight", NULL },
+      { KIND_OTHER, "Stable Diffusion's x4 upscaler", "limn does not run it; use SD 1.x or 2.x" } },
+    { TRANSFORMER,
+      { "joint_blocks.0.", NULL },
+      { KIND_OTHER, "a Stable Diffusion 3 checkpoint", "limn does not run it; use SD 1.x or 2.x" } },
+    { TRANSFORMER,
+      { "double_blocks.0.img_", NULL },
+      { KIND_OTHER, "a Flux checkpoint", "limn does not run it; use SD 1.x or 2.x" } },
+    { UNET, { "controlnet_", NULL }, { KIND_OTHER, "a ControlNet", "give a Stable Diffusion model" } },
+    { UNET, { "motion_modules.", NULL }, { KIND_OTHER, "an AnimateDiff UNet", "give a Stable Diffusion model" } },
+    { UNET,
+      { "add_embedding.linear_1.", NULL },
+      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "limn does not run it yet; use SD 1.x or 2.x" } },
+    { UNET,
+      { "^label_emb.", NULL },
+      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "limn does not run it yet; use SD 1.x or 2.x" } },
+};
+
+static const Kind unet_alone = { KIND_UNET, "a UNet alone",
+                                 "the text encoder and the VAE are missing: give the whole checkpoint" };
+static const Kind no_unet = { KIND_VAE, "a text encoder and a VAE without a UNet", "give the whole checkpoint" };
+
+static bool has_mark(const char *name, const char *mark)
+{
+    if (*mark == '^') return strncmp(name, mark + 1, strlen(mark + 1)) == 0;
+    if (*mark == '=') return strcmp(name, mark + 1) == 0;
+    return strstr(name, mark) != NULL;
+}
+
+static bool any_has(Weights *w, const char *mark)
+{
+    for (size_t i = 0; i < weights_count(w); i++)
+        if (has_mark(weights_at(w, i)->name, mark)) return true;
+    return false;
+}
+
+/* FAMILIES: none. */
+static Family family_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (has_mark(name, signs[i].mark)) return signs[i].family;
+    return FAMILIES;
+}
+
+const char *kind_of_tensor(const char *name)
+{
+    Family f = family_of(name);
+    return f != FAMILIES && families[f].id == KIND_OTHER ? families[f].what : NULL;
+}
+
+/* Of a file whose most tensors stand under a checkpoint's names: what carries its UNet; a few leftovers do not count. */
+static const Kind *carrier_of(const size_t *votes, size_t all, Family *family)
+{
+    size_t some = all / 20;
+    *family = LDM_UNET;
+    if (votes[TRANSFORMER] > votes[LDM_UNET]) *family = TRANSFORMER;
+    else if (votes[LDM_UNET] <= some && votes[AVERAGES] > some) *family = AVERAGES;
+    else if (votes[LDM_UNET] <= some) *family = votes[LDM_VAE] ? LDM_VAE : LDM_TEXT;
+    if (*family == LDM_VAE && votes[LDM_TEXT] > some) return &no_unet;
+    if (*family == LDM_UNET && votes[LDM_TEXT] + votes[LDM_VAE] <= some) return &unet_alone;
+    return &families[*family];
+}
 
 const Kind *kind_of(Weights *w)
 {
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        const char *marker = kinds[k].marker;
-        bool begins = *marker == '^';
-        size_t len = strlen(marker += begins);
-        for (size_t i = 0; i < weights_count(w); i++) {
-            const char *name = weights_at(w, i)->name;
-            if (begins ? strncmp(name, marker, len) == 0 : strstr(name, marker) != NULL) return &kinds[k];
-        }
+    size_t votes[FAMILIES + 1] = { 0 };
+    Family most = FAMILIES;
+    for (size_t i = 0; i < weights_count(w); i++) votes[family_of(weights_at(w, i)->name)]++;
+
+    size_t checkpoint = votes[LDM_UNET] + votes[LDM_TEXT] + votes[LDM_VAE], highest = 0;
+    for (Family f = 0; f < FAMILIES; f++) {
+        if (votes[f] <= highest) continue;
+        most = f;
+        highest = votes[f];
     }
-    return &unknown;
+    if (!highest) return &unknown;
+    const Kind *kind = checkpoint >= highest ? carrier_of(votes, checkpoint, &most) : &families[most];
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        if (variants[i].family == most && any_has(w, variants[i].marks[0]) &&
+            (!variants[i].marks[1] || any_has(w, variants[i].marks[1])))
+            return &variants[i].is;
+    return kind;
 }

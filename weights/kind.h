@@ -1,5 +1,5 @@
 /*
- * kind.h - what a safetensors file is, told from the names in it.
+ * kind.h - what a safetensors file is: what most of its tensors' names belong to.
  */
 #ifndef LIMN_WEIGHTS_KIND_H
 #define LIMN_WEIGHTS_KIND_H
@@ -8,23 +8,23 @@
 
 typedef enum {
     KIND_UNKNOWN,
-    KIND_CHECKPOINT,   /* a whole Stable Diffusion 1.x or 2.x model in LDM naming */
-    KIND_LDM_VAE,      /* a VAE in LDM naming, names with or without "first_stage_model." */
-    KIND_VAE,          /* a VAE in diffusers naming */
-    KIND_UNET,         /* a UNet in diffusers naming */
+    KIND_CHECKPOINT,   /* a whole Stable Diffusion model in one file, in LDM's names or diffusers' */
+    KIND_VAE,          /* a VAE, perhaps with a text encoder beside it */
+    KIND_UNET,         /* a UNet */
     KIND_TEXT_ENCODER, /* CLIP's text half */
     KIND_OTHER,        /* known by name, not usable as a model */
 } KindId;
 
 typedef struct {
     KindId id;
-    const char
-        *marker;      /* a part of a tensor's name that only this kind has; '^' at its beginning: the name begins so */
-    const char *what; /* "a LoRA" */
+    const char *what;   /* "a LoRA" */
     const char *advice; /* what to do with it when a model was expected; NULL for a checkpoint */
 } Kind;
 
-/* Never NULL. */
+/* Never NULL. A few tensors of another kind, left over from a merge or a training, do not count. */
 const Kind *kind_of(Weights *w);
+
+/* What a tensor of that name belongs to, "a LoRA"; NULL when that is not known, or a part of a model. */
+const char *kind_of_tensor(const char *name);
 
 #endif

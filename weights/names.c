@@ -107,7 +107,22 @@ static const Leaf old_attention[] = {
 static const NameRule diffusers_vae[] = {
     { "encoder.mid_block.attentions.#.*", "encoder.mid_block.attentions.%b.*", NUM_SAME, old_attention, FLATTEN },
     { "decoder.mid_block.attentions.#.*", "decoder.mid_block.attentions.%b.*", NUM_SAME, old_attention, FLATTEN },
-    { "*", "*", NUM_SAME, NULL, KEEP },
+    { "encoder.*", "encoder.*", NUM_SAME, NULL, KEEP },
+    { "decoder.*", "decoder.*", NUM_SAME, NULL, KEEP },
+    { "quant_conv.*", "quant_conv.*", NUM_SAME, NULL, KEEP },
+    { "post_quant_conv.*", "post_quant_conv.*", NUM_SAME, NULL, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const NameRule diffusers_unet[] = {
+    { "conv_in.*", "conv_in.*", NUM_SAME, NULL, KEEP },
+    { "time_embedding.*", "time_embedding.*", NUM_SAME, NULL, KEEP },
+    { "add_embedding.*", "add_embedding.*", NUM_SAME, NULL, KEEP },
+    { "down_blocks.*", "down_blocks.*", NUM_SAME, NULL, KEEP },
+    { "mid_block.*", "mid_block.*", NUM_SAME, NULL, KEEP },
+    { "up_blocks.*", "up_blocks.*", NUM_SAME, NULL, KEEP },
+    { "conv_norm_out.*", "conv_norm_out.*", NUM_SAME, NULL, KEEP },
+    { "conv_out.*", "conv_out.*", NUM_SAME, NULL, KEEP },
     { NULL, NULL, NUM_SAME, NULL, KEEP },
 };
 
@@ -131,12 +146,15 @@ static const NameRule openclip_text[] = {
     { "ln_final.*", "text_model.final_layer_norm.*", NUM_SAME, NULL, KEEP },
     { "text_projection", NULL, NUM_SAME, NULL, DROP }, /* SD 2.x takes the hidden states */
     { "logit_scale", NULL, NUM_SAME, NULL, DROP },
+    { "logit_bias", NULL, NUM_SAME, NULL, DROP },
+    { "visual.*", NULL, NUM_SAME, NULL, DROP },  /* the half for pictures */
     { "attn_mask", NULL, NUM_SAME, NULL, DROP }, /* the causal mask, stored as a buffer */
     { NULL, NULL, NUM_SAME, NULL, KEEP },
 };
 
 static const NameRule clip_text[] = {
     { "text_model.embeddings.position_ids", NULL, NUM_SAME, NULL, DROP }, /* 0, 1, 2, ... */
+    { "text_model.encoder.layers.#.*", "text_model.encoder.layers.%b.*", NUM_TEXT, NULL, KEEP },
     { "text_model.*", "text_model.*", NUM_SAME, NULL, KEEP },
     { "embeddings.position_ids", NULL, NUM_SAME, NULL, DROP },
     { "embeddings.*", "text_model.embeddings.*", NUM_SAME, NULL, KEEP }, /* as transformers 5.6 and later save it */
@@ -144,12 +162,17 @@ static const NameRule clip_text[] = {
     { "final_layer_norm.*", "text_model.final_layer_norm.*", NUM_SAME, NULL, KEEP },
     { "text_projection.*", "text_projection.*", NUM_SAME, NULL, KEEP },
     { "logit_scale", NULL, NUM_SAME, NULL, DROP },
+    { "vision_model.*", NULL, NUM_SAME, NULL, DROP }, /* the half for pictures */
+    { "visual_projection.*", NULL, NUM_SAME, NULL, DROP },
     { NULL, NULL, NUM_SAME, NULL, KEEP },
 };
 
 static const NameRule *const tables[NAMES_COUNT] = {
-    [NAMES_LDM_UNET] = ldm_unet,           [NAMES_LDM_VAE] = ldm_vae,
-    [NAMES_OPENCLIP_TEXT] = openclip_text, [NAMES_CLIP_TEXT] = clip_text,
+    [NAMES_LDM_UNET] = ldm_unet,
+    [NAMES_LDM_VAE] = ldm_vae,
+    [NAMES_OPENCLIP_TEXT] = openclip_text,
+    [NAMES_CLIP_TEXT] = clip_text,
+    [NAMES_DIFFUSERS_UNET] = diffusers_unet,
     [NAMES_DIFFUSERS_VAE] = diffusers_vae,
 };
 
@@ -267,6 +290,15 @@ static const NameRule *find_rule(const NameRule *rules, const char *name, NameSh
     return NULL;
 }
 
+/* Whether a name begins with a word that a name of the table begins with, up to its first '.'. */
+static bool is_related(const NameRule *rules, const char *name)
+{
+    size_t len = strcspn(name, ".");
+    for (const NameRule *r = rules; r->from; r++)
+        if (strcspn(r->from, ".") == len && strncmp(r->from, name, len) == 0) return true;
+    return false;
+}
+
 Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameShape shape, Err *e)
 {
     char buf[SHOWN_MAX];
@@ -278,12 +310,14 @@ Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameSh
         Weight *t = weights_at(all, i);
         if (strncmp(t->name, prefix, len) != 0) continue;
         const NameRule *r = find_rule(tables[table], t->name + len, shape, &m);
+        if (!r && !len && !is_related(tables[table], t->name)) continue;
         if (!r) {
             err_set(e, "limn does not know the tensor \"%s\"", shown(t->name, buf));
             goto fail;
         }
         t->used = true;
-        if (r->action == DROP || (r->how == NUM_TEXT && m.numbers[0] >= shape.text_layers)) continue;
+        bool unused_block = r->how == NUM_TEXT && shape.text_layers && m.numbers[0] >= shape.text_layers;
+        if (r->action == DROP || unused_block) continue;
         if (add_converted(out, r, &m, t, e)) {
             err_in(e, shown(t->name, buf));
             goto fail;

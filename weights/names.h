@@ -11,24 +11,26 @@
 #include "weights/weights.h"
 
 typedef enum {
-    NAMES_LDM_UNET,      /* input_blocks.1.0.in_layers.0.weight */
-    NAMES_LDM_VAE,       /* decoder.up.3.block.0.norm1.weight */
-    NAMES_OPENCLIP_TEXT, /* transformer.resblocks.0.attn.in_proj_weight */
-    NAMES_CLIP_TEXT,     /* transformers' own, with "text_model." in front or not */
-    NAMES_DIFFUSERS_VAE, /* diffusers' own, the mid attention's names of before 0.18 too */
+    NAMES_LDM_UNET,       /* input_blocks.1.0.in_layers.0.weight */
+    NAMES_LDM_VAE,        /* decoder.up.3.block.0.norm1.weight */
+    NAMES_OPENCLIP_TEXT,  /* transformer.resblocks.0.attn.in_proj_weight */
+    NAMES_CLIP_TEXT,      /* transformers' own, with "text_model." in front or not */
+    NAMES_DIFFUSERS_UNET, /* diffusers' own */
+    NAMES_DIFFUSERS_VAE,  /* diffusers' own, the mid attention's names of before 0.18 too */
     NAMES_COUNT
 } NameTable;
 
-/* How blocks are numbered; what a table does not use may be 0. */
+/* How blocks are numbered; what a table does not use may be 0, which for text_layers means all. */
 typedef struct {
     int levels;      /* resolutions of the UNet or VAE */
     int layers;      /* residual blocks a level on the way down (UNet) */
-    int text_layers; /* text blocks from this number on are dropped (OpenCLIP: the last one is not used) */
+    int text_layers; /* text blocks from this number on are dropped (SD 2.x: the last one is not used) */
 } NameShape;
 
 /*
  * The tensors of `all` whose name begins with prefix, renamed. They are marked as used in `all`. Error: a name that the
- * table does not know, a tensor that cannot be split or flattened as the table says.
+ * table does not know, a tensor that cannot be split or flattened as the table says. With prefix "", which any name has, those
+ * that begin as none in the table does are left alone.
  */
 Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameShape shape, Err *e);
 

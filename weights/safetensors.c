@@ -5,47 +5,16 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <cjson/cJSON.h>
 
+#include "base/magic.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "weights/json.h"
 
 /* The reference implementation's limit, which is limn's for any JSON. */
 enum { HEADER_MAX = JSON_MAX_BYTES };
-
-#define PICKLE                                                                                                         \
-    "a PyTorch pickle (.ckpt, .pt, .bin), which can hold a program, so limn does not read it. Convert it once: "       \
-    "python3 -c \"import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], map_location='cpu', "         \
-    "weights_only=True); d = d.get('state_dict', d); s.save_file({k: v.clone().contiguous() for k, v in d.items() "    \
-    "if torch.is_tensor(v)}, sys.argv[2])\" IN.ckpt OUT.safetensors"
-
-/* What people hand over instead, by its first bytes. */
-static const struct {
-    const char *magic;
-    size_t len;
-    const char *what;
-} lookalikes[] = {
-    { "PK\3\4", 4, PICKLE },
-    { "\x80\x02", 2, PICKLE },
-    { "\x80\x03", 2, PICKLE },
-    { "\x80\x04", 2, PICKLE },
-    { "\x80\x05", 2, PICKLE },
-    { "GGUF", 4, "a GGUF file, which limn does not read: get the model as safetensors" },
-    { "version https://git-lfs", 23, "a Git LFS pointer, not the weights: run `git lfs pull` where it was cloned" },
-    { "<!DOCTYPE", 9,
-      "a web page, not the weights: the download went wrong (a login, or a link to the page about the file)" },
-    { "<html", 5,
-      "a web page, not the weights: the download went wrong (a login, or a link to the page about the file)" },
-    { "\x89HDF", 4, "an HDF5 file: get the model as safetensors" },
-    { "\x89PNG", 4, "a PNG picture, not weights" },
-    { "\xff\xd8\xff", 3, "a JPEG picture, not weights" },
-    { "\x1f\x8b", 2, "a gzip archive: unpack it first" },
-    { "7z\xbc\xaf", 4, "a 7z archive: unpack it first" },
-    { "Rar!", 4, "a RAR archive: unpack it first" },
-};
 
 /* An error message of a server, a JSON file: a header of so many bytes would begin with other ones. */
 static bool is_text(Bytes file)
@@ -60,10 +29,10 @@ static int not_safetensors(Bytes file, Err *e, uint64_t header)
     char begin[41] = { 0 }, buf[SHOWN_MAX];
     if (!file.len) return err_set(e, "an empty file: download it again");
     memcpy(begin, file.data, file.len < 40 ? file.len : 40);
-    for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
-        if (file.len >= lookalikes[i].len &&
-            strncasecmp((const char *)file.data, lookalikes[i].magic, lookalikes[i].len) == 0)
-            return err_set(e, "%s", lookalikes[i].what);
+    const Magic magic = magic_of(file);
+    if (magic.what && magic.kind != MAGIC_SAFETENSORS && magic.kind != MAGIC_TEXT)
+        return err_set(e, "%s, not %s%s%s", magic.what, magic.kind == MAGIC_WEIGHTS ? "safetensors" : "weights",
+                       magic.advice ? ": " : "", magic.advice ? magic.advice : "");
     if (file.len < 8)
         return err_set(
             e, "%zu bytes: too short for safetensors (8 bytes of length, then a JSON header); download it again",

@@ -115,8 +115,8 @@ int shapes_vae(const Weights *w, Str *out, Err *e)
         channels[count - 1 - i] = shapes_dim(w, 0, "decoder.up_blocks.%d.resnets.0.conv1.weight", i);
     str_addf(out,
              "{\"_class_name\": \"AutoencoderKL\", \"in_channels\": %d, \"out_channels\": %d, \"latent_channels\": %d",
-             shapes_dim(w, 1, "encoder.conv_in.weight"), shapes_dim(w, 0, "decoder.conv_out.weight"),
-             shapes_dim(w, 1, "decoder.conv_in.weight"));
+             weights_find(w, "encoder.conv_in.weight") ? shapes_dim(w, 1, "encoder.conv_in.weight") : 3,
+             shapes_dim(w, 0, "decoder.conv_out.weight"), shapes_dim(w, 1, "decoder.conv_in.weight"));
     str_addf(out, ", \"layers_per_block\": %d, \"scaling_factor\": 0.18215", layers);
     if (!weights_find(w, "quant_conv.weight")) str_add(out, ", \"use_quant_conv\": false");
     if (!weights_find(w, "post_quant_conv.weight")) str_add(out, ", \"use_post_quant_conv\": false");
@@ -146,6 +146,7 @@ int shapes_text(const Weights *w, const char *act, Str *out, Err *e)
              shapes_dim(w, 0, "text_model.embeddings.position_embedding.weight"));
     str_addf(out, ", \"hidden_act\": \"%s\", \"layer_norm_eps\": 1e-05, \"bos_token_id\": %d, \"eos_token_id\": %d",
              act, vocab - 2, vocab - 1);
-    str_addf(out, ", \"projection_dim\": %d}", width);
+    int projection = shapes_dim(w, 0, "text_projection.weight");
+    str_addf(out, ", \"projection_dim\": %d}", projection ? projection : width);
     return 0;
 }

@@ -16,9 +16,12 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[DT_COUNT] = {
-    [DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 },   [DT_BF16] = { "BF16", 2 }, [DT_F64] = { "F64", 8 },
-    [DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 },   [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },
-    [DT_U8] = { "U8", 1 },   [DT_BOOL] = { "BOOL", 1 },
+    [DT_F32] = { "F32", 4 },   [DT_F16] = { "F16", 2 },         [DT_BF16] = { "BF16", 2 },
+    [DT_F64] = { "F64", 8 },   [DT_I64] = { "I64", 8 },         [DT_I32] = { "I32", 4 },
+    [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },           [DT_U64] = { "U64", 8 },
+    [DT_U32] = { "U32", 4 },   [DT_U16] = { "U16", 2 },         [DT_U8] = { "U8", 1 },
+    [DT_BOOL] = { "BOOL", 1 }, [DT_F8_E4M3] = { "F8_E4M3", 1 }, [DT_F8_E5M2] = { "F8_E5M2", 1 },
+    [DT_C64] = { "C64", 8 },
 };
 
 size_t dtype_size(DType t) { return dtypes[t].size; }
@@ -209,7 +212,8 @@ int weight_to_f32(const Weight *t, float *dst, Err *e)
     case DT_F16: convert = from_f16; break;
     case DT_BF16: convert = from_bf16; break;
     case DT_F64: convert = from_f64; break;
-    default: return err_set(e, "dtype %s: expected F32, F16, BF16 or F64", dtype_name(t->dtype));
+    default:
+        return err_set(e, "dtype %s: expected F32, F16, BF16 or F64; convert the file to F16", dtype_name(t->dtype));
     }
     fine = convert(t->data, dst, n);
     if (fine) return 0;

@@ -11,7 +11,26 @@
 #include "base/err.h"
 #include "base/file.h"
 
-typedef enum { DT_F32, DT_F16, DT_BF16, DT_F64, DT_I64, DT_I32, DT_I16, DT_I8, DT_U8, DT_BOOL, DT_COUNT } DType;
+/* The first four are numbers that limn computes with; the others are known so that a file may have them beside. */
+typedef enum {
+    DT_F32,
+    DT_F16,
+    DT_BF16,
+    DT_F64,
+    DT_I64,
+    DT_I32,
+    DT_I16,
+    DT_I8,
+    DT_U64,
+    DT_U32,
+    DT_U16,
+    DT_U8,
+    DT_BOOL,
+    DT_F8_E4M3,
+    DT_F8_E5M2,
+    DT_C64,
+    DT_COUNT
+} DType;
 
 enum { WEIGHT_MAX_DIMS = 8 };
 
