@@ -19,6 +19,7 @@ import sharpness
 import tokenizer
 import train_adapter
 from captions import caption, parse
+from optim import orthogonalize
 
 
 class Renderer(unittest.TestCase):
@@ -131,6 +132,16 @@ class Grids(unittest.TestCase):
             grid = np.array(Image.open(folder + "/x.png"))
         self.assertEqual((16, 24, 3), grid.shape)
         self.assertEqual((255, 0), (grid[8:, :16].min(), grid[8:, 16:].max()))
+
+
+class Optimizer(unittest.TestCase):
+    def test_no_update_is_larger_than_orthogonal(self):
+        torch.manual_seed(0)
+        for rows, columns in ((24, 24), (16, 144), (96, 24)):
+            for rank in (1, 3, 16):
+                update = orthogonalize(torch.randn(rows, rank) @ torch.randn(rank, columns))
+                self.assertLess(torch.linalg.svdvals(update).max(), 1.3)
+        self.assertEqual(0, orthogonalize(torch.zeros(8, 8)).abs().max())
 
 
 class Networks(unittest.TestCase):

@@ -5,7 +5,8 @@ The text encoder first learns, in two minutes, to name what a caption says (obje
 position after its last word; the heads for that are thrown away. So the denoiser reads meaning from its first step.
 Then both learn together: v-prediction (Salimans & Ho 2022) at evenly spread timesteps, one caption in ten empty.
 
-With --init it begins from a smaller model of ours, for pictures half as wide: see grow() and take_words() in networks.py.
+With --init it begins from an exported model of this shape, or from a smaller one of ours, for pictures half as wide: see
+grow() and take_words() in networks.py.
 
 Latents are computed once and kept on disk; while training goes on the oldest are replaced by new ones.
 """
@@ -190,7 +191,7 @@ def main():
     parser.add_argument("--state", required=True, help="folder for the checkpoint, the latents, the log's pictures")
     parser.add_argument("--vae", required=True, help="the finished autoencoder's folder")
     parser.add_argument("--tokenizer", required=True)
-    parser.add_argument("--init", help="a finished model's folder, of three levels, to begin from")
+    parser.add_argument("--init", help="a finished model's folder to begin from: of this shape, or of three levels for pictures half as wide")
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--words-minutes", type=float, default=2)
     parser.add_argument("--batch", type=int, default=16)
@@ -214,7 +215,11 @@ def main():
     saved = load_checkpoint(path)
     if not saved and args.init:
         words = os.path.join(args.init, "text_encoder"), os.path.join(args.init, "tokenizer")
-        grow(model["unet"], UNet2DConditionModel.from_pretrained(os.path.join(args.init, "unet")))
+        unet = UNet2DConditionModel.from_pretrained(os.path.join(args.init, "unet"))
+        if len(unet.down_blocks) == len(model["unet"].down_blocks):
+            model["unet"].load_state_dict(unet.state_dict())
+        else:
+            grow(model["unet"], unet)
         take_words(model["text_encoder"], tokenizer, CLIPTextModel.from_pretrained(words[0]), load_tokenizer(words[1]))
     if not saved:
         teach_words(model["text_encoder"], tokenizer, args.words_minutes)
@@ -252,7 +257,8 @@ def main():
         t = ((torch.randperm(args.batch) + torch.rand(args.batch)) * 1000 / args.batch).long().clamp(max=999).to(DEVICE)
         model.train()
         loss = workers.backward(params, lambda *part: v_loss(model, scheduler, *part, weights), z, ids, t, torch.randn_like(z))
-        nn.utils.clip_grad_norm_(params, 1.0)
+        if not torch.isfinite(nn.utils.clip_grad_norm_(params, 1.0)):
+            raise FloatingPointError(f"step {step}: the gradients are not finite; the last checkpoint, {path}, is from before")
         clock.apply(optimizer, args.lr, step)
         optimizer.step(workers.map)
         ema.update(model)
