@@ -38,4 +38,7 @@ void mem_tell_free(char text[MEM_FREE_TEXT], size_t left);
 /* The same without the limits on address space: what files that are mapped already may fill. */
 size_t mem_free(void);
 
+/* What mem_free() finds out in /proc and /sys below a folder: "" for the machine's own, one that was made for a test. */
+size_t mem_free_under(const char *root);
+
 #endif

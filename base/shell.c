@@ -37,9 +37,11 @@ void shell_add_quoted(Str *out, const char *word)
             str_add(out, "'\"$(printf '");
             for (size_t i = 0; i < n; i++) str_addf(out, "\\%03o", (unsigned)(unsigned char)word[i]);
             str_add(out, "')\"'");
-        } else {
-            n = 1;
-            str_addf(out, *word == '\'' ? "'\\''" : "%c", *word);
+        } else { /* a whole character: half of one would have to be escaped */
+            uint32_t code;
+            n = utf8_next(word, strnlen(word, 4), &code, NULL);
+            if (*word == '\'') str_add(out, "'\\''");
+            else str_addn(out, word, n);
         }
     }
     str_add(out, "'");

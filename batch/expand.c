@@ -11,6 +11,8 @@
 #include "base/nearest.h"
 #include "base/slug.h"
 #include "pipeline/foreign.h"
+#include "scheduler/samplers.h"
+#include "scheduler/schedules.h"
 #include "weights/json.h"
 
 /* A prompt's templates: one, or those of a list; in combinatorial mode each has as many values as it has choices. */
@@ -27,6 +29,7 @@ enum { PROMPT, NEGATIVE };
 struct Plan {
     Jobs *jobs;
     const Setup *setup;
+    Job usual;      /* every option at its default */
     uint64_t index; /* pictures so far */
 
     Record record;
@@ -51,6 +54,7 @@ Plan *plan_new(Jobs *jobs, const Setup *setup)
     Plan *p = mem_alloc(sizeof *p);
     p->jobs = jobs;
     p->setup = setup;
+    job_init(&p->usual);
     jobs_rewind(jobs);
     return p;
 }
@@ -73,6 +77,7 @@ void plan_free(Plan *p)
 {
     if (!p) return;
     clear_record(p);
+    job_release(&p->usual);
     free(p);
 }
 
@@ -399,22 +404,43 @@ static void finish_digest(struct sha256_ctx *sha, char hex[EXPAND_KEY + 1])
     for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* A digest of every option that decides what the file holds. */
-static void set_keys(Item *i)
+bool item_counts(const Option *o)
+{
+    return option_is_field(o) && strcmp(o->name, "count") != 0 && strcmp(o->name, "output") != 0;
+}
+
+/* The option's value, by limn's own name where it has several. False: it says nothing, or what goes without saying. */
+static bool key_value(const Job *j, const Job *usual, const Option *o, Str *out)
+{
+    Str other = { 0 };
+    const char *named = NULL;
+    const Sampler *sampler = j->sampler ? sampler_split(j->sampler, &named) : NULL;
+    bool is_schedule = strcmp(o->name, "schedule") == 0;
+    const Schedule *schedule = is_schedule && j->schedule ? schedule_find(j->schedule) : NULL;
+    if (sampler && strcmp(o->name, "sampler") == 0) str_add(out, sampler->name);
+    else if (schedule) str_add(out, schedule->name);
+    else if (is_schedule && named && !j->schedule) str_add(out, named); /* "DPM++ 2M Karras" */
+    else if (!job_get(j, o, out)) return false;
+    bool same = job_get(usual, o, &other) && strcmp(str_text(&other), str_text(out)) == 0;
+    str_release(&other);
+    return !same;
+}
+
+/* Digests of every option that decides what the file holds, and has another value than the usual one. */
+void item_set_keys(Item *i, const Job *usual)
 {
     struct sha256_ctx key, kind;
     sha256_init(&key);
     sha256_init(&kind);
     for (const Option *o = job_options; o->name; o++) {
-        Str line = { 0 };
-        if (!option_is_field(o) || strcmp(o->name, "count") == 0 || strcmp(o->name, "output") == 0) continue;
-        str_add(&line, o->name);
-        str_add(&line, "=");
-        if (job_get(&i->job, o, &line)) {
+        Str line = { 0 }, value = { 0 };
+        if (item_counts(o) && key_value(&i->job, usual, o, &value)) {
+            str_addf(&line, "%s=%s", o->name, str_text(&value));
             sha256_update(&key, line.len + 1, (const uint8_t *)line.s); /* with its NUL: no two lists read the same */
             if (!is_prompt(o) && o->type != OPT_SEED) sha256_update(&kind, line.len + 1, (const uint8_t *)line.s);
         }
         str_release(&line);
+        str_release(&value);
     }
     finish_digest(&key, i->key);
     finish_digest(&kind, i->kind);
@@ -476,7 +502,7 @@ static int make_item(Plan *p, Item *out, Err *e)
     if (set_prompt(p, PROMPT, prompt[PROMPT], out, e) || set_prompt(p, NEGATIVE, prompt[NEGATIVE], out, e) ||
         set_name(p, out, e))
         return -1;
-    set_keys(out);
+    item_set_keys(out, &p->usual);
     return 0;
 }
 

@@ -41,6 +41,11 @@ typedef struct {
 
 void item_release(Item *i);
 
+/* Sets key and kind from the job. usual: a job of defaults (job_init()). */
+void item_set_keys(Item *i, const Job *usual);
+/* Whether the option decides what the file holds, and so is part of the key. */
+bool item_counts(const Option *o);
+
 /* The pictures of a job file in order. */
 typedef struct Plan Plan;
 Plan *plan_new(Jobs *jobs, const Setup *setup); /* borrows both */

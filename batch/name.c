@@ -44,7 +44,9 @@ int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e)
     bool png = str_ends(output, suffix);
     if (brace && !png) return err_usage(e, "--output: \"%.400s\" has a {name}, so it must end in %s", output, suffix);
     if (file_is_dir(output) || !png) {
-        p->folder = mem_strdup(output);
+        size_t len = strlen(output);
+        while (len > 1 && output[len - 1] == '/') len--;
+        p->folder = mem_strndup(output, len);
         return 0;
     }
     if (slash == output) p->folder = mem_strdup("/");

@@ -16,6 +16,7 @@
 typedef struct {
     bool json, quiet, bar, names; /* names: of pictures, on stdout */
     uint64_t total, done, failed; /* of this shard; done: those that were there too */
+    uint64_t refused;             /* of the failed: the model cannot draw such jobs */
     double start;                 /* of drawing */
     uint64_t drawn;               /* since then */
     double shown;                 /* when the line was drawn last */
@@ -90,6 +91,8 @@ void report_prompt(Report *r, const char *prompt);
 void report_step(Report *r, int done, int steps, int pictures); /* of the pictures at hand */
 int report_task(Report *r, const Batch *b, const Task *t, Err *e);
 void report_end(Report *r, const Batch *b, double seconds);
+/* Error: some failed, and how they are tried again. */
+int report_failures(const Report *r, const Batch *b, Err *e);
 void report_clear(Report *r);
 /* A failure, or a warning, in one line on stderr. */
 void report_line(Report *r, const char *text);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/shell.h"
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
@@ -29,18 +30,43 @@ typedef struct {
     double step, decode, bytes; /* seconds a step, seconds of decoding, bytes of a file */
 } Cost;
 
+/* A name that --output takes as it is: braces stand for themselves. */
+static void add_literal(Str *out, const char *name)
+{
+    for (; *name; name++) {
+        if (*name == '{' || *name == '}') str_addn(out, name, 1);
+        str_addn(out, name, 1);
+    }
+}
+
+/* limn generate makes no folders. */
+static void add_mkdir(const char *path, Str *out)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
+    if (*folder && !file_is_dir(folder)) {
+        str_add(out, *folder == '-' ? "mkdir -p -- " : "mkdir -p ");
+        shell_add_quoted(out, folder);
+        str_add(out, " && ");
+    }
+    free(folder);
+}
+
 /* The picture as a command: what is not the default is in it. */
 static void command_of(const Batch *b, const Item *i, Str *out)
 {
     Job dflt;
+    Str path = { 0 }, where = { 0 };
     job_init(&dflt);
-    str_add(out, "limn generate ");
+    str_addf(&path, "%s%s%s", b->names.folder, str_ends(b->names.folder, "/") ? "" : "/", str_text(&i->file));
+    add_literal(&where, str_text(&path));
+    add_mkdir(str_text(&path), out);
+    str_add(out, *i->job.prompt == '-' ? "limn generate --prompt " : "limn generate "); /* not an option, not stdin */
     shell_add_quoted(out, i->job.prompt);
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 }, usual = { 0 };
         bool is_prompt = strcmp(o->name, "prompt") == 0;
-        if (!is_prompt && (o->picture || strcmp(o->name, "model") == 0 || strcmp(o->name, "sizes") == 0) &&
-            job_get(&i->job, o, &value)) {
+        if (!is_prompt && (item_counts(o) || strcmp(o->name, "memory") == 0) && job_get(&i->job, o, &value)) {
             bool same = job_get(&dflt, o, &usual) && strcmp(str_text(&usual), str_text(&value)) == 0;
             if (!same && o->type == OPT_FLAG) str_addf(out, " --%s", o->name);
             else if (!same) {
@@ -51,11 +77,10 @@ static void command_of(const Batch *b, const Item *i, Str *out)
         str_release(&value);
         str_release(&usual);
     }
-    Str path = { 0 };
-    str_addf(&path, "%s/%s", b->names.folder, str_text(&i->file));
     str_add(out, " -o ");
-    shell_add_quoted(out, str_text(&path));
+    shell_add_quoted(out, str_text(&where));
     str_release(&path);
+    str_release(&where);
     job_release(&dflt);
 }
 

@@ -159,6 +159,7 @@ int report_task(Report *r, const Batch *b, const Task *t, Err *e)
     r->drawn++;
     if (t->failed) r->failed++;
     else r->done++;
+    if (t->failed && t->refused) r->refused++;
     if (t->failed) {
         Str text = { 0 };
         str_addf(&text, "%s:%zu: %s: %s", jobs_name(b->jobs), t->item.line, str_text(&t->item.file), t->e.text);
@@ -217,4 +218,23 @@ void report_end(Report *r, const Batch *b, double seconds)
         fprintf(stderr, ", %.*f a minute", 60 * (double)drawn / seconds < 10 ? 1 : 0, 60 * (double)drawn / seconds);
     if (r->failed) fprintf(stderr, "; %llu failed", (unsigned long long)r->failed);
     fputs("\n", stderr);
+}
+
+/* What the model has refused is left out the next time, unless --retry-failed was given, and so would be again. */
+int report_failures(const Report *r, const Batch *b, Err *e)
+{
+    uint64_t missing = r->failed + b->left, refused = b->options->retry_failed ? 0 : r->refused + b->left;
+    Str next = { 0 };
+    if (!missing) return 0;
+    if (!refused) str_add(&next, "the same command tries them again");
+    else if (refused == missing) str_add(&next, "the model refused them; --retry-failed tries them again");
+    else
+        str_addf(
+            &next,
+            "the same command tries %llu of them again, and with --retry-failed the %llu that the model refused too",
+            (unsigned long long)(missing - refused), (unsigned long long)refused);
+    err_set(e, "%llu of %llu pictures failed: see %s/manifest*.jsonl; %s", (unsigned long long)missing,
+            (unsigned long long)b->mine, b->names.folder, str_text(&next));
+    str_release(&next);
+    return -1;
 }

@@ -412,10 +412,6 @@ int batch_run(Batch *b, Err *e)
     run_release(&r);
     report_end(&b->report, b, seconds);
     if (!failed) failed = batch_extras(b, e);
-    uint64_t missing = b->report.failed + b->left;
-    if (!failed && missing)
-        failed = err_set(e, "%llu of %llu pictures failed: see %s/manifest*.jsonl; the same command tries %s again",
-                         (unsigned long long)missing, (unsigned long long)b->mine, b->names.folder,
-                         b->left ? "with --retry-failed those that were refused" : "them");
+    if (!failed) failed = report_failures(&b->report, b, e);
     return failed ? -1 : 0;
 }

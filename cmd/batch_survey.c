@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/mem.h"
+#include "batch/difference.h"
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "image/png.h"
@@ -88,34 +89,10 @@ static int check_names(const Survey *s, const Item *i, Err *e)
 
 /* ---- what is in place ---- */
 
-/* The first option that a picture was drawn with another value of, in words; "" when none shows. */
-static void tell_difference(const Entry *entry, const Item *i, Str *out)
-{
-    cJSON *root = cJSON_ParseWithLength(str_text(&entry->line), entry->line.len);
-    const cJSON *options = cJSON_GetObjectItemCaseSensitive(root, "job");
-    for (const Option *o = job_options; o->name && !out->len; o++) {
-        Str now = { 0 }, before = { 0 };
-        char key[64];
-        size_t len = strlen(o->name);
-        for (size_t k = 0; k <= len && k < sizeof key; k++) key[k] = o->name[k] == '-' ? '_' : o->name[k];
-        const cJSON *old = cJSON_GetObjectItemCaseSensitive(options, key);
-        if (o->picture && job_get(&i->job, o, &now) && old) {
-            char *text = cJSON_IsString(old) ? mem_strdup(old->valuestring) : cJSON_PrintUnformatted(old);
-            str_add(&before, text);
-            free(text);
-            if (strcmp(str_text(&before), str_text(&now)) != 0 && strcmp(o->name, "vae-tile") != 0)
-                str_addf(out, ": %s was \"%.60s\", is \"%.60s\"", o->name, str_text(&before), str_text(&now));
-        }
-        str_release(&now);
-        str_release(&before);
-    }
-    cJSON_Delete(root);
-}
-
 static int refuse_changed(const Survey *s, const Entry *entry, const Item *i, Err *e)
 {
     Str what = { 0 };
-    tell_difference(entry, i, &what);
+    difference_tell(entry, i, &what);
     err_usage(
         e,
         "%s/%.300s is there and was drawn from another job%s; --changed render draws it anew, --changed keep leaves it",

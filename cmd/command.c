@@ -174,3 +174,25 @@ bool command_takes(const Command *c, const Option *o)
         if (names(other->options, "+", o->name)) return false;
     return true;
 }
+
+/* What an option is to one command, where that is not what its own row says, nor its default. */
+static const struct {
+    const char *command, *option, *help;
+} rewords[] = {
+    { "batch", "prompt", "of jobs that have none" },
+    { "batch", "negative-prompt", "what to keep out, in jobs that do not say" },
+    { "batch", "seed", "of jobs that have none; otherwise one from the job's id, or its place in the file" },
+    { "batch", "count", "pictures of each job that does not say; picture i has seed + i; otherwise 1" },
+    { "batch", "output",
+      "a folder, or a template such as 'out/{id}_{seed}.png'; otherwise the folder that is called as JOBS" },
+    { "batch", "json", "print an event a line on stdout" },
+    { "batch", "verbose", "print the names of finished pictures on a terminal too" },
+    { "compare", "seed", "torch's seed; picture i of a cell has seed + i; otherwise 1" },
+};
+
+const char *command_help(const Command *c, const Option *o)
+{
+    for (size_t i = 0; i < sizeof rewords / sizeof *rewords; i++)
+        if (strcmp(rewords[i].command, c->name) == 0 && strcmp(rewords[i].option, o->name) == 0) return rewords[i].help;
+    return NULL;
+}

@@ -17,7 +17,7 @@ typedef struct {
     char **words; /* what is not an option, borrowed from argv */
     int count;
     bool help, version; /* -h, --help; -V, --version: nothing else is done then */
-    char **argv; /* what was parsed, so that `again` can lay it over a picture's own options */
+    char **argv;        /* what was parsed, so that `again` can lay it over a picture's own options */
 } Args;
 
 struct Command {
@@ -48,6 +48,7 @@ bool command_takes(const Command *c, const Option *o);
 bool command_owns(const Command *c, const Option *o);           /* and no other does */
 const Option *command_reads(const Command *c, const Option *o); /* o, or what the command reads in its place */
 const char *command_shows(const Command *c, const Option *o);   /* the name under which the command takes it */
+const char *command_help(const Command *c, const Option *o);    /* what it is to this command alone, or NULL */
 
 int cmd_generate(const Args *a, Err *e);
 int cmd_batch(const Args *a, Err *e);

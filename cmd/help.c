@@ -31,9 +31,10 @@ static void put_option(const Command *c, const Option *o)
     else str_add(&left, "      ");
     str_addf(&left, "--%s%s%s", name, o->value ? " " : "", o->value ? o->value : "");
 
-    str_add(&right, o->help);
+    const char *own = command_help(c, o);
+    str_add(&right, own ? own : o->help);
     if (o->type == OPT_INT || o->type == OPT_FLOAT) str_addf(&right, " (%g to %g)", o->min, o->max);
-    if (o->type != OPT_FLAG && o->dflt && *o->dflt) str_addf(&right, " [%s]", o->dflt);
+    if (!own && o->type != OPT_FLAG && o->dflt && *o->dflt) str_addf(&right, " [%s]", o->dflt);
 
     printf("%s", str_text(&left));
     if (left.len > LEFT - 2) printf("\n%*s", LEFT, "");

@@ -525,12 +525,23 @@ static int check_each(const char *text, int (*check)(const char *value, Err *e),
     return failed;
 }
 
-static int check_samplers(const char *text, Err *e)
+/* A value of a list, by whatever tool's name, as job_set() takes it alone. */
+static int check_listed(const char *option, int (*check)(const char *value, Err *e), const char *text, Err *e)
 {
-    return strcmp(text, "all") == 0 ? 0 : check_each(text, check_sampler, e);
+    text = foreign_value(option, text, e);
+    if (!text) return -1;
+    return text == FOREIGN_OPEN ? 0 : check(text, e);
 }
 
-static int check_schedules(const char *text, Err *e) { return check_each(text, check_schedule, e); }
+static int check_listed_sampler(const char *text, Err *e) { return check_listed("sampler", check_sampler, text, e); }
+static int check_listed_schedule(const char *text, Err *e) { return check_listed("schedule", check_schedule, text, e); }
+
+static int check_samplers(const char *text, Err *e)
+{
+    return strcmp(text, "all") == 0 ? 0 : check_each(text, check_listed_sampler, e);
+}
+
+static int check_schedules(const char *text, Err *e) { return check_each(text, check_listed_schedule, e); }
 
 static int check_step_count(const char *text, Err *e)
 {

@@ -7,7 +7,10 @@
 #include "nn/gemm.h"
 #include "pipeline/generator.h"
 
-enum { LOW_TILE = 48 /* latents, with --memory low */ };
+enum {
+    LOW_TILE = 48, /* latents, with --memory low */
+    FINISHED = 16, /* bytes a pixel of a finished picture and of its file being made */
+};
 
 size_t memory_measure(Generator *g, int n)
 {
@@ -70,6 +73,8 @@ int memory_reserve(Generator *g, Err *e)
 {
     size_t available = mem_available((size_t)g->nn.threads * GEMM_MAPPED);
     const Job *j = &g->recipe.said;
+    size_t finished = (size_t)j->width * (size_t)j->height * FINISHED;
+    available -= finished < available ? finished : available;
     if (choose_tile(g, available, e)) return -1; /* for one: a picture is the same in whatever company */
     size_t need = memory_measure(g, g->share.batch);
     while (need > available && g->share.batch > 1 && g->share.shrink) need = memory_measure(g, g->share.batch /= 2);

@@ -260,7 +260,8 @@ static void test_names(void **state)
         if (!name_check(bad[i], &e)) fail_msg("%s is no name", bad[i]);
     static const char *const plans[][3] = { { NULL, "jobs", NULL },
                                             { "out", "out", NULL },
-                                            { "out/", "out/", NULL },
+                                            { "out//", "out", NULL },
+                                            { "/", "/", NULL },
                                             { "x.png", ".", "x.png" },
                                             { "a/{id}/b.png", "a", "{id}/b.png" },
                                             { "a/b{id}/{seed}.png", "a", "b{id}/{seed}.png" },

@@ -67,6 +67,20 @@ def test_own_fields():
     fails(2, "batch", "bad.jsonl", says="for the whole batch")
 
 
+def test_names_that_limn_writes():
+    """Samplers and schedules as they stand in a picture's parameters: in a job, in lists, alone."""
+    samplers = [s["a1111"] for s in json.loads(limn("list", "samplers", "--json").out)]
+    schedules = [s["a1111"] for s in json.loads(limn("list", "schedules", "--json").out) if s["a1111"]] + ["Automatic"]
+    write("j.jsonl", json.dumps({"prompt": "a", "sampler_name": samplers}).encode() + b"\n"
+          + json.dumps({"prompt": "a", "schedule": schedules}).encode() + b"\n")
+    assert len(plan("j.jsonl")) == len(samplers) + len(schedules)
+    draw("a cat", "--schedule", "Automatic", "--sampler", "Euler a", "-o", "x.png")
+    draw("a cat", "--sampler", "euler_ancestral", "--seed", str(json.loads(texts("x.png")["limn"])["options"]["seed"]), "-o", "y.png")
+    assert read("x.png") == read("y.png")
+    fails(2, "compare", "a", "--schedules", "Automatic,Karras,nope", says='"nope" is not a schedule')
+    fails(2, "compare", "a", "--samplers", "Euler a,DPM++ 2M Karras,nope", says='"nope" is not a sampler')
+
+
 def test_rewritten_while_read():
     """The text is taken once: what is drawn is what was checked."""
     write("j.txt", b"a cat\n" * 40)
@@ -147,3 +161,78 @@ def test_large_records():
     write("f.jsonl", json.dumps({"prompt": "_" * 1000000, "seed": 1}).encode())
     assert plan("f.jsonl", "--expand", "off")[0]["file"] == "00001_untitled.png"
     assert time.monotonic() - start < 60
+
+
+# ---- what is said ----
+
+def test_printed_commands():
+    """Pasted into any shell, what --dry-run prints draws the same bytes."""
+    os.makedirs("bin")
+    os.symlink(LIMN, "bin/limn")
+    odd = ["-s 5 cat", "--steps", "-", "", "a\nb", "a\n", "\n\na\n\n", "it's \"x\" $HOME `id` \\n !x %d", "tab\t \x1b[31m \x7f \u009b \u202e \u00e9 \u6c34",
+           "& ; | > < * ? [a] ~ #"]
+    records = [{"prompt": p, "seed": 1} for p in odd]
+    records += [{"prompt": "x", "negative_prompt": n} for n in ["-bad", "l1\nl2\n", "it's"]]
+    records += [{"prompt": "x", "id": i} for i in ["{b}", "{seed}", "a'b c", "-x", "sub/dir/y", "50%", "{{"]]
+    records += [{"prompt": "x", **o} for o in [
+        {"cfg_scale": 0}, {"cfg_scale": 7.123456789012345}, {"eta": 0, "sampler": "DDIM"}, {"sampler": "DPM++ 2M Karras"}, {"schedule": "Automatic"},
+        {"seed": "18446744073709551615"}, {"transparent": True, "transparent_tolerance": 3.5}, {"tile": "both"}, {"sizes": "16,8"},
+        {"compat": "a1111"}, {"guidance_interval": "0.2:0.8"}, {"precision": "f32"}, {"vae_tile": 128}, {"count": 2}, {"model": "sprites"}]]
+    for options, records in [([], records), (["--memory", "low", "-n", "a b"], records[:3])]:
+        write("j.jsonl", "".join(json.dumps(r) + "\n" for r in records).encode())
+        limn("batch", "j.jsonl", "-o", "o", *SMALL, "-q", "--expand", "off", *options)
+        os.rename("o", "drawn")
+        lines = plan("j.jsonl", "-o", "o", "--expand", "off", *options)
+        assert len(lines) == len(records) + any("count" in r for r in records)
+        script = "\n".join(line["command"] for line in lines) + "\n"
+        subprocess.run(["sh"], input=script.encode(), env={**ENV, "PATH": os.path.abspath("bin") + ":" + ENV["PATH"]}, check=True,
+                       capture_output=True, timeout=TIMEOUT)
+        for line in lines:
+            assert read(f"o/{line['file']}") == read(f"drawn/{line['file']}"), line["command"]
+        shutil.rmtree("o")
+        shutil.rmtree("drawn")
+    text = limn("batch", "j.jsonl", "-o", "o", "--dry-run", *SMALL).out
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+def test_what_differs():
+    """Only what is different is named; the same by another name is the same."""
+    write("j.jsonl", b'{"prompt": "a cat", "seed": 1}\n')
+    small = ["-W", "32", "-H", "32", "-q", "-o", "o"]
+    for before, now, says in [
+            (["--transparent"], [], 'transparent was "true", is "false";'), ([], ["--transparent"], 'transparent was "false", is "true";'),
+            (["-s", "2"], [], 'steps was "2", is not given;'), ([], ["-s", "2"], 'steps was not given, is "2";'),
+            (["-s", "2", "--transparent"], [], 'steps was "2", is not given, transparent was "true", is "false";'),
+            (["-s", "2", "-n", "x"], ["-s", "3", "-n", "y"], 'negative-prompt was "x", is "y", steps was "2", is "3";'),
+            (["--sizes", "16,8"], [], 'sizes was "16,8", is not given;'), (["--precision", "f32"], [], 'precision was "f32", is "auto";'),
+            (["-s", "2", "--cfg-scale", "2", "-n", "x"], ["-s", "3", "--cfg-scale", "3", "-n", "y"],
+             'negative-prompt was "x", is "y", steps was "2", is "3", cfg-scale was "2", is "3";'),
+            (["--sampler", "euler_ancestral"], ["--sampler", "Euler a"], None), (["--cfg-scale", "7"], ["--cfg-scale", "7.0"], None),
+            (["--sampler", "DPM++ 2M Karras"], ["--sampler", "dpmpp_2m", "--schedule", "karras"], None),
+            (["--schedule", "Automatic"], [], None)]:
+        limn("batch", "j.jsonl", *small, *before)
+        if says:
+            fails(2, "batch", "j.jsonl", *small, *now, says=["was drawn from another job: " + says])
+        else:
+            assert limn("batch", "j.jsonl", *small, *now).out == ""
+        shutil.rmtree("o")
+
+
+def test_last_line():
+    """How what failed is tried again."""
+    refused = b'{"id": "b", "prompt": "x", "width": 36, "seed": 1}\n'
+    missing = b'{"id": "c", "prompt": "x", "model": "no.safetensors", "seed": 1}\n'
+    for jobs, says in [(refused, "1 of 1 pictures failed: see o/manifest*.jsonl; the model refused them; --retry-failed tries them again"),
+                       (missing, "1 of 1 pictures failed: see o/manifest*.jsonl; the same command tries them again"),
+                       (refused + missing, "2 of 2 pictures failed: see o/manifest*.jsonl; the same command tries 1 of them again, "
+                                           "and with --retry-failed the 1 that the model refused too")]:
+        write("j.jsonl", jobs)
+        for _ in range(2):  # the second time says what the first did
+            assert limn("batch", "j.jsonl", "-o", "o", *SMALL, code=1).err.splitlines()[-1] == "limn: " + says
+        assert limn("batch", "j.jsonl", "-o", "o", "--retry-failed", *SMALL, code=1).err.endswith("; the same command tries them again\n")
+        shutil.rmtree("o")
+
+
+def test_folder_with_a_slash():
+    write("j.txt", b"a cat\n")
+    assert limn("batch", "j.txt", "-o", "o//", *SMALL, "-q").out == "o/00001_a-cat.png\n"
