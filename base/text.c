@@ -122,20 +122,25 @@ static TextEncoding guess(Bytes text)
 /* ---- what is wrong ---- */
 
 /* Windows-1252 where it differs from Latin-1. Source: unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WINDOWS/CP1252.TXT */
-static const uint16_t windows[32] = { 0x20AC, 0xFFFD, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
-                                      0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0xFFFD, 0x017D, 0xFFFD,
-                                      0xFFFD, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
-                                      0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0xFFFD, 0x017E, 0x0178 };
+static const uint16_t windows_1252[32] = { 0x20AC, 0xFFFD, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                           0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0xFFFD, 0x017D, 0xFFFD,
+                                           0xFFFD, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                           0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0xFFFD, 0x017E, 0x0178 };
 
-/* The word around a byte as Windows-1252 has it, by which one sees whether the text is in that. */
-static void show_word(Bytes text, size_t at, Str *out)
+/* The word around a byte as Windows-1252 has it, by which one sees whether the text is in that. False: it cannot be. */
+static bool show_word(Bytes text, size_t at, Str *out)
 {
+    bool possible = true;
     size_t from = at, to = at;
     while (from > 0 && at - from < WORD && text.data[from - 1] > ' ') from--;
     while (to < text.len && to - at < WORD && text.data[to] > ' ') to++;
     while (from < at && (text.data[from] & 0xC0) == 0x80) from++; /* not from within a character */
-    for (size_t i = from; i < to; i++)
-        utf8_put(out, text.data[i] >= 0x80 && text.data[i] < 0xA0 ? windows[text.data[i] - 0x80] : text.data[i]);
+    for (size_t i = from; i < to; i++) {
+        uint32_t code = text.data[i] >= 0x80 && text.data[i] < 0xA0 ? windows_1252[text.data[i] - 0x80] : text.data[i];
+        possible = possible && code >= ' ' && code != 0x7F && code != 0xFFFD;
+        utf8_put(out, code);
+    }
+    return possible;
 }
 
 static int refuse(const TextDecoder *d, Bytes text, size_t at, Err *e)
@@ -143,13 +148,14 @@ static int refuse(const TextDecoder *d, Bytes text, size_t at, Err *e)
     if (d->encoding != TEXT_UTF8)
         return err_usage(e, "%s:%zu: half a character: this is not %s; save it as UTF-8", d->name, d->line,
                          encodings[d->encoding].name);
+    if (memchr(text.data, 0, text.len))
+        return err_usage(e, "%s:%zu: zero bytes: this is not text, or UTF-16 without a mark; save it as UTF-8", d->name,
+                         d->line);
     Str word = { 0 };
-    show_word(text, at, &word);
-    err_usage(
-        e,
-        "%s:%zu: not UTF-8: a byte 0x%02X; save it as UTF-8, or if it is Windows-1252, where this reads \"%s\": iconv "
-        "-f WINDOWS-1252 -t UTF-8",
-        d->name, d->line, text.data[at], str_text(&word));
+    bool windows = show_word(text, at, &word);
+    err_usage(e, "%s:%zu: not UTF-8: a byte 0x%02X; save it as UTF-8%s%s%s", d->name, d->line, text.data[at],
+              windows ? ", or if it is Windows-1252, where this reads \"" : ", or convert it (iconv)",
+              windows ? str_text(&word) : "", windows ? "\": iconv -f WINDOWS-1252 -t UTF-8" : "");
     str_release(&word);
     return -1;
 }

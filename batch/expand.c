@@ -116,13 +116,21 @@ static bool has_field(void *ctx, const char *name, const char **near)
 
 static int no_prompt(const Plan *p, Err *e)
 {
+    enum { SHOWN = 5 };
+    Str fields = { 0 };
     for (size_t i = 0; i < p->record.count; i++) {
-        Nearest n = nearest_to(p->record.fields[i].name);
+        const char *name = p->record.fields[i].name;
+        Nearest n = nearest_to(name);
         nearest_try(&n, "prompt");
-        if (n.best && !p->record.fields[i].option)
-            return err_usage(e, "unknown field \"%.60s\"; did you mean \"prompt\"?", p->record.fields[i].name);
+        if (n.best && !p->record.fields[i].option) {
+            str_release(&fields);
+            return err_usage(e, "unknown field \"%.60s\"; did you mean \"prompt\"?", name);
+        }
+        if (i < SHOWN) str_addf(&fields, "%s%.60s", i ? ", " : "", name);
     }
-    return err_usage(e, "the job has no prompt");
+    err_usage(e, "the job has no prompt (its fields: %s%s)", str_text(&fields), p->record.count > SHOWN ? ", ..." : "");
+    str_release(&fields);
+    return -1;
 }
 
 static int read_prompt(Plan *p, int which, Err *e)
@@ -323,6 +331,8 @@ static size_t template_of(const Prompt *t, uint64_t digit)
 static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
 {
     const Prompt *t = &p->prompts[which];
+    if (!t->field && !*(which == PROMPT ? out->job.prompt : out->job.negative_prompt))
+        return 0; /* it stays not given */
     ChoiceRun run = {
         .random = choice_seed(out->job.seed, which + 1), .mode = p->setup->mode, .ctx = p, .field = field_in_prompt
     };

@@ -127,6 +127,13 @@ static bool is_header(const char *p, const char *end, const char *separators)
     return false;
 }
 
+/* Whether the first line has no spaces, as a row of fields' names. */
+static bool only_names(const char *p, const char *end)
+{
+    while (p < end && *p != '\n' && *p != ' ') p++;
+    return p == end || *p == '\n';
+}
+
 /* From the first character that is no space: { jsonl, [ json; else the first line: a header of fields with "prompt", or text. */
 static JobsFormat guess(Bytes text)
 {
@@ -158,7 +165,14 @@ static int choose_format(JobsFormat *out, const char *path, const char *asked, B
         if (strcasecmp(dot, endings[i].ending) != 0) continue;
         *out = endings[i].format;
         const char *at = (const char *)text.data, *end = at + text.len;
-        if (*out == JOBS_TXT && is_header(at, end, "\t")) *out = JOBS_CSV; /* Excel's "Unicode text" */
+        if (*out != JOBS_TXT) return 0;
+        if (is_header(at, end, "\t")) *out = JOBS_CSV; /* Excel's "Unicode text" */
+        else if (is_header(at, end, ",;") && only_names(at, end))
+            return err_usage(
+                e,
+                "%s:1: this is the first row of a table: --format csv reads it, --format txt takes it as a "
+                "prompt",
+                path);
         return 0;
     }
     return err_usage(e, "%s: .jsonl, .json, .csv or .txt is expected; --format says which one it is", path);

@@ -18,6 +18,7 @@ static int add_value(Field *f, const cJSON *v, Err *e)
         field_add_text(f, cJSON_IsTrue(v) ? "true" : "false", VALUE_BOOL);
     } else if (cJSON_IsNumber(v)) {
         double d = v->valuedouble;
+        if (isinf(d)) return err_usage(e, "%.60s: a number that is finite is expected", f->name);
         if (fabs(d) > 9007199254740992.0) /* 2^53 */
             return err_usage(e, "%.60s: a number above 2^53 keeps its digits only in quotes", f->name);
         for (int digits = 15; digits <= 17; digits++) {
@@ -38,7 +39,7 @@ static int add_fields(const cJSON *object, Record *out, Err *e)
     const cJSON *item, *v;
     cJSON_ArrayForEach(item, object)
     {
-        if (cJSON_IsNull(item)) continue; /* as if it were not there */
+        if (cJSON_IsNull(item) || (cJSON_IsObject(item) && !item->child)) continue; /* as if it were not there */
         if (!*item->string) return err_usage(e, "a field without a name");
         Field *f = record_add(out, item->string, strlen(item->string));
         if (!cJSON_IsArray(item)) {

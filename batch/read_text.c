@@ -128,6 +128,10 @@ static bool begins(Bytes line, const char *with)
 /* Lines of other files, which nobody means as a prompt. */
 static int check_prompt(Bytes line, Err *e)
 {
+    static const char *const others[] = { "{\\rtf", "<!DOCTYPE", "<!doctype", "<html", "version https://git-lfs" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins(line, others[i]))
+            return err_usage(e, "\"%s...\" is no prompt: this is a file of another kind", others[i]);
     if (begins(line, "{\"") && line.data[line.len - 1] == '}')
         return err_usage(e, "this line is JSON, not a prompt: --format jsonl reads it");
     if (begins(line, "Negative prompt: ") ||

@@ -78,17 +78,29 @@ static bool is_decimal(const char *text, double *value)
     return end != text && !*end && isfinite(*value);
 }
 
+/*
+ * A table's "12,0" may be a number with a decimal comma and its "1,234" one with a separator of thousands: spreadsheets write both,
+ * and neither is taken for a list.
+ */
+static int check_commas(const char *text, Err *e)
+{
+    size_t first = strspn(text, "0123456789");
+    const char *p = text + first;
+    if (!first || *p != ',') return 0;
+    if (p[1] && !p[1 + strspn(p + 1, "0")])
+        return err_usage(e, "\"%.60s\" has a decimal comma: a point is expected, or in a list a space after the comma",
+                         text);
+    while (*p == ',' && strspn(p + 1, "0123456789") == 3) p += 4;
+    if (*p || first > 3) return 0;
+    return err_usage(e, "\"%.60s\" may be one number: write it without commas, or a list with a space after each",
+                     text);
+}
+
 /* A number that is whole is written without point and exponent; any other stays for the option to refuse. */
 static int tidy_whole(const Option *o, Span *s, Err *e)
 {
     double v;
-    if (s->kind == VALUE_CELL && s->text[0] != ',' && strchr(s->text, ',')) {
-        const char *comma = strchr(s->text, ',');
-        if (strspn(s->text, "0123456789") == (size_t)(comma - s->text) && comma[1] &&
-            !comma[1 + strspn(comma + 1, "0")])
-            return err_usage(
-                e, "\"%.60s\" has a decimal comma: a point is expected, or in a list a space after the comma", s->text);
-    }
+    if (s->kind == VALUE_CELL && check_commas(s->text, e)) return -1;
     if (!is_decimal(s->text, &v) || v != floor(v)) return 0;
     bool exponent = strpbrk(s->text, "eE") != NULL;
     if (o->type == OPT_SEED && s->kind == VALUE_CELL && exponent && v >= ROUNDED_FROM)

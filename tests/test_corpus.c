@@ -20,14 +20,20 @@ int fuzz_emphasis(const uint8_t *data, size_t size);
 int fuzz_jobs(const uint8_t *data, size_t size);
 int fuzz_png(const uint8_t *data, size_t size);
 int fuzz_safetensors(const uint8_t *data, size_t size);
+int fuzz_text(const uint8_t *data, size_t size);
 int fuzz_tokenizer(const uint8_t *data, size_t size);
 
 static const struct {
     const char *name;
     FuzzFn run;
 } targets[] = {
-    { "fuzz_config", fuzz_config }, { "fuzz_emphasis", fuzz_emphasis },       { "fuzz_jobs", fuzz_jobs },
-    { "fuzz_png", fuzz_png },       { "fuzz_safetensors", fuzz_safetensors }, { "fuzz_tokenizer", fuzz_tokenizer },
+    { "fuzz_config", fuzz_config },
+    { "fuzz_emphasis", fuzz_emphasis },
+    { "fuzz_jobs", fuzz_jobs },
+    { "fuzz_png", fuzz_png },
+    { "fuzz_safetensors", fuzz_safetensors },
+    { "fuzz_text", fuzz_text },
+    { "fuzz_tokenizer", fuzz_tokenizer },
 };
 
 enum { PLACES = 16 };
