@@ -56,6 +56,7 @@ static char *key_of(const Job *j)
         job_get(j, option_find(options[i], strlen(options[i])), &key);
         str_add(&key, "\n");
     }
+    if (j->init_image) str_add(&key, "encoder");
     return key.s;
 }
 
@@ -86,6 +87,7 @@ static void open_model(Engine *g, const Job *j, char *key)
     ModelPaths paths = {
         .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
     };
+    paths.encoder = j->init_image != NULL;
     g->model = model_open(&paths, &g->error);
     if (!g->model) return;
     model_hash_begin(g->model);

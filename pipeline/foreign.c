@@ -147,13 +147,9 @@ static const Foreign foreign[] = {
     { .names = "hypernetwork, hypernetworks, hypernetwork-dir", .neutral = OFF, YET("hypernetworks") },
     { .names = "embedding, embeddings, embd-dir, embeddings-dir, embedding-dir, embedding-path, embedding-directory, textual-inversion, "
       "textual-inversion-path, ti", LINE, YET("textual inversion (embeddings)") },
-    { .names = "init-img, init-image, init-images, init, input-image, image, image-path, source-image, img2img, img, resume-image",
-      .letters = "iI", LINE, YET("img2img (a picture to begin with)") },
-    { .names = "denoising-strength, denoise", .neutral = "||0|0.0|1|1.0|null|none|", YET("img2img (a picture to begin with)") },
-    { .names = "strength, img2img-strength, image-strength, init-strength, fit, resize-mode", .letters = "f", LINE,
-      YET("img2img (a picture to begin with)") },
-    { .names = "mask, mask-image, mask-path, masked-image-path, init-mask, mask-blur, mask-invert, inpaint, inpainting-fill, inpaint-full-res, "
-      "inpaint-full-res-padding, inpainting-mask-invert, fill, only-masked, extend, outpaint, outcrop, text-mask", LINE, YET("inpainting") },
+    { .names = "image-strength, init-strength, fit", LINE, .says = "limn has --strength: the share of the steps that are run" },
+    { .names = "masked-image-path, inpaint, inpainting-fill, inpaint-full-res, inpaint-full-res-padding, only-masked, extend, outpaint, outcrop, "
+      "text-mask", LINE, YET("this kind of inpainting; it has --mask, --mask-blur, --mask-invert, --fill") },
     { .names = "img-cfg-scale, image-cfg-scale, image-guidance-scale, image-guidance, instruction", .neutral = "||null|none|",
       YET("editing by instruction (pix2pix)") },
     { .names = "control-net, controlnet, control, control-image, controlnet-image-path, control-strength, controlnet-strength, "

@@ -96,10 +96,11 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     Generator *g = mem_alloc(sizeof *g);
     if (w) g->watch = *w;
     if (start(g, m, j, share, e) || given_latents(g, e)) goto fail;
+    if (init_read(&g->init, &g->recipe, vae_factor(m->vae), e)) goto fail;
     warn_of_model(g);
     if (memory_reserve(g, e)) goto fail;
     const Prompts *own = &g->prompts;
-    if (encode(g, &own, 1, e)) goto fail;
+    if (encode(g, &own, 1, e) || start_encode(g, e)) goto fail;
     arena_reset(&g->arena, 0);
     size_t latent = (size_t)g->recipe.h * (size_t)g->recipe.w * (size_t)vae_latent_channels(m->vae);
     size_t estimates = (size_t)g->share.batch * (size_t)g->recipe.timeline.steps;
@@ -117,6 +118,7 @@ void generator_free(Generator *g)
     recipe_release(&g->recipe);
     arena_release(&g->arena);
     prompts_release(&g->prompts);
+    init_release(&g->init);
     cache_free(g->own_texts);
     free(g->given);
     free(g->cond);

@@ -3,6 +3,7 @@
 #define LIMN_PIPELINE_GENERATOR_H
 
 #include "pipeline/generate.h"
+#include "pipeline/init.h"
 #include "pipeline/recipe.h"
 #include "pipeline/trace.h"
 
@@ -13,6 +14,10 @@ typedef struct {
     Tensor context; /* [2 n or n, tokens, 1, width]: the negative prompts' embeddings, then the prompts' */
     Tensor pooled;  /* [2 n or n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
     Tensor kv;      /* [2 n or n, tokens, 1, columns]: unet_context() of it */
+    Tensor source;  /* [n, h, w, c] the picture's latent, each picture's own draw of it; n 0: there is none */
+    Tensor noise;   /* [n, h, w, c] the first noise, where what stays of the picture needs it again */
+    Tensor mask;    /* [1, h, w, 1] 1: drawn anew; n 0: all is */
+    Tensor beside;  /* [2 n or n, h, w, c]: what stands beside the latent in the UNet's input; c 0: nothing */
     float *x0;      /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
     int calls;      /* of the network */
     bool before;    /* there was a run before this one */
@@ -24,6 +29,7 @@ struct Generator {
     Share share;
     Watch watch;
     Timing time;
+    Init init;        /* the picture that a run starts from */
     Prompts prompts;  /* the job's */
     Cache *own_texts; /* where none are shared; else NULL */
     float *given;     /* --latents: [1, h, w, c], or NULL */
@@ -52,6 +58,11 @@ int network_call(void *generator, Tensor out, Tensor x, float t, Err *e);
 
 /* 4. passes.c: noise to latents x [n, h, w, c]. requests NULL: in a dry arena. */
 int passes_run(Generator *g, const Request *requests, Tensor x, Err *e);
+
+/* 4. start.c: the picture's moments, once a generator; x = the first latent. */
+void start_measure(Generator *g);
+int start_encode(Generator *g, Err *e);
+void start_latent(Generator *g, Tensor x, Rng *rng);
 
 /* 5. picture.c: latents to pictures; out NULL: in a dry arena. */
 int picture_finish(Generator *g, Tensor x, Picture *out, Err *e);

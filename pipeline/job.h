@@ -43,6 +43,11 @@ typedef struct {
     bool transparent, transparent_holes;     /* the background becomes alpha */
     double transparent_tolerance;            /* < 0: the usual */
     int resize;                              /* pixels of the longer side; 0: as it was drawn */
+    char *init_image, *mask;                 /* what to start from, and where it may change */
+    double strength;                         /* < 0: the usual */
+    char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "noise" | "nothing" */
+    int mask_blur;                           /* pixels */
+    bool mask_invert;
     char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;

@@ -74,13 +74,13 @@ static int read_noise(Model *m, const Parts *parts, Err *e)
 }
 
 /* All networks have the same life: config and weights in, errors named by file. */
-static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
+static int bind_part(Model *m, Part *part, PartId id, const ModelPaths *p, Err *e)
 {
     Config *c = config_parse(text_bytes(&part->config), part->config_where, e);
     if (!c) return -1;
     bool bound = false;
     config_pass_over(c);
-    if (dry) weights_set_dry(part->weights);
+    if (p->no_weights) weights_set_dry(part->weights);
     if (m->large) {
         weights_set_mapped(part->weights);
         weights_put_off(part->weights);
@@ -89,7 +89,7 @@ static int bind_part(Model *m, Part *part, PartId id, bool dry, Err *e)
     case PART_TEXT:
     case PART_TEXT_2: bound = (m->text[m->texts++].encoder = text_encoder_new(c, part->weights, e)) != NULL; break;
     case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
-    case PART_VAE: bound = (m->vae = vae_new(c, part->weights, false, e)) != NULL; break;
+    case PART_VAE: bound = (m->vae = vae_new(c, part->weights, p->encoder, e)) != NULL; break;
     case PART_COUNT: break;
     }
     if (bound && config_passed_over(c))
@@ -184,23 +184,24 @@ static void *read_tokenizers(void *arg)
     return NULL;
 }
 
-static int bind_all(Model *m, bool dry, Err *e)
+static int bind_all(Model *m, const ModelPaths *p, Err *e)
 {
+    bool dry = p->no_weights;
     if (!dry && check_memory(m, e)) return -1;
     for (PartId id = 0; id < PART_COUNT; id++)
-        if (part_present(&m->files->part[id]) && bind_part(m, &m->files->part[id], id, dry, e)) return -1;
+        if (part_present(&m->files->part[id]) && bind_part(m, &m->files->part[id], id, p, e)) return -1;
     if (m->large && !dry) model_check_later(m);
     return 0;
 }
 
-static int read_networks(Model *m, bool dry, Err *e)
+static int read_networks(Model *m, const ModelPaths *p, Err *e)
 {
     Reading tokenizer = { .m = m };
     pthread_t thread;
     weigh(m);
     bool beside = pthread_create(&thread, NULL, read_tokenizers, &tokenizer) == 0;
     if (!beside) read_tokenizers(&tokenizer);
-    int failed = bind_all(m, dry, e);
+    int failed = bind_all(m, p, e);
     if (beside) pthread_join(thread, NULL);
     if (!tokenizer.failed) return failed;
     *e = tokenizer.e;
@@ -237,7 +238,7 @@ Model *model_open(const ModelPaths *p, Err *e)
         err_in(e, parts->path);
         goto fail;
     }
-    if (read_networks(m, p->no_weights, e)) goto fail;
+    if (read_networks(m, p, e)) goto fail;
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     note_the_rest(m);
     count_ids(m);

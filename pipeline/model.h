@@ -40,6 +40,7 @@ typedef struct {
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
     const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
     const char *precision; /* "auto", "f32", "bf16": in what form they are; NULL: auto */
+    bool encoder;          /* the VAE's encoder is wanted too */
     bool no_weights; /* describe only: names and shapes are checked, no value is read; the model must not be run */
 } ModelPaths;
 

@@ -58,6 +58,7 @@ static void evaluate(Generator *g, Tensor out, Tensor x, float t)
     Nn nn = generator_nn(g);
     UNetInputs in = { .kv = tensor_slice(g->run.kv, g->run.kv.n - x.n, x.n), .cond = g->cond };
     tell_sizes(g, &in, x.n);
+    if (g->run.beside.c) in.beside = tensor_slice(g->run.beside, g->run.beside.n - x.n, x.n);
     tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
     arena_reset(g->nn.arena, mark);
 }
@@ -78,6 +79,7 @@ static void key_of(const Generator *g, CacheKey *key, Tensor x, float t)
     key_begin(key, "evaluation");
     key_add_tensor(key, x);
     key_add_tensor(key, g->run.context);
+    if (g->run.beside.c) key_add_tensor(key, g->run.beside);
     if (g->m->ids) {
         key_add_tensor(key, g->run.pooled);
         key_add(key, g->recipe.ids, sizeof g->recipe.ids);

@@ -5,29 +5,34 @@
 #include "base/mem.h"
 #include "pipeline/generator.h"
 
+/* What the mask keeps of the picture, and where it is put back; a UNet that is told the mask needs no help. */
+static Kept kept_of(const Generator *g)
+{
+    bool comfy = g->recipe.compat == COMPAT_COMFYUI, a1111 = g->recipe.compat == COMPAT_A1111;
+    if (!g->run.mask.n || g->run.beside.c) return (Kept){ 0 };
+    return (Kept){ .source = g->run.source,
+                   .noise = g->run.noise,
+                   .mask = g->run.mask,
+                   .in_input = comfy,
+                   .in_estimate = comfy || a1111 };
+}
+
 static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 {
     Generator *g = ctx;
     const Timeline *tl = &g->recipe.timeline;
     size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)tl->steps;
+    bool put_back = g->run.mask.n && !g->run.beside.c && g->recipe.compat == COMPAT_DIFFUSERS;
     (void)e;
+    if (put_back) {
+        Kept kept = kept_of(g);
+        kept_put(&kept, x, i + 1 < tl->steps ? tl->sigma[i + 1] : 0);
+    }
     for (int k = 0; g->run.x0 && k < x0.n; k++)
         memcpy(g->run.x0 + ((size_t)k * steps + (size_t)i) * each, tensor_slice(x0, k, 1).data, each * sizeof(float));
     if (g->recipe.said.trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(tl, i + 1));
     watch_step(&g->watch, i + 1, tl->steps);
     return 0;
-}
-
-/* x [n, h, w, c]: each picture from its own generator, whatever the others are. */
-static void initial_noise(Generator *g, Tensor x, Rng *rng)
-{
-    size_t each = tensor_len(x) / (size_t)x.n;
-    if (!g->given) fresh_noise(x, rng, g->nn.arena);
-    for (int i = 0; g->given && x.data && i < x.n; i++)
-        memcpy(tensor_slice(x, i, 1).data, g->given, each * sizeof(float));
-    if (!x.data) return;
-    if (g->recipe.said.trace) trace_image(&g->trace, "noise", -1, x, 1);
-    for (size_t i = 0; i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->recipe.timeline.scale);
 }
 
 /*
@@ -51,6 +56,7 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
                    .ctx = g,
                    .arena = g->nn.arena,
                    .guidance = r->guidance,
+                   .kept = kept_of(g),
                    .round_timestep = r->compat == COMPAT_COMFYUI };
     Sampling s = { .d = &d,
                    .x = x,
@@ -65,6 +71,7 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
     g->run.calls = 0;
     g->time.shared = false;
     if (sampler_run(r->sampler, &s, e)) return -1;
+    if (d.kept.in_estimate) kept_put(&d.kept, x, 0);
     g->time.evals = d.evals;
     return 0;
 }
@@ -79,7 +86,7 @@ int passes_run(Generator *g, const Request *requests, Tensor x, Err *e)
         seeds[i] = requests ? requests[i].seed : 0;
         rng_init(&rng[i], r->compat == COMPAT_COMFYUI ? RNG_TORCH : r->rng, seeds[i]);
     }
-    initial_noise(g, x, rng);
+    start_latent(g, x, rng);
     for (size_t i = 0; i < n; i++) restart_noise(r, &rng[i], &seeds[i]);
     int failed = sample(g, x, rng, seeds, e);
     free(seeds);

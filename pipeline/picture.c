@@ -47,6 +47,7 @@ static int finish_one(Generator *g, Tensor x, Picture *out, Err *e)
         goto done;
     }
     image_from_tensor(&out->image, image);
+    init_overlay(&g->init, &out->image);
     cut_out(g, &out->image);
     if (g->share.latents) {
         out->latent = mem_array(len, sizeof *out->latent);

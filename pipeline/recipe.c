@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "image/load.h"
 #include "pipeline/finish.h"
 #include "pipeline/precision.h"
+
+static const double IMG2IMG_STRENGTH = 0.8; /* diffusers' */
 
 static void set_text(char **field, const char *text)
 {
@@ -33,11 +36,25 @@ static const char *usual_sampler(const Model *m)
     return own && !slow ? own->name : "dpmpp_2m";
 }
 
+/* The picture's own size, cut down to what the model can draw. Where it cannot be read, init.c says why. */
+static void size_of_picture(const Model *m, Job *j)
+{
+    int w = 0, h = 0, factor = vae_factor(m->vae);
+    Err e;
+    if (!j->init_image || j->width || j->height || image_load_size(j->init_image, &w, &h, &e)) return;
+    if (w >= factor && w <= JOB_MAX_SIDE && h >= factor && h <= JOB_MAX_SIDE) {
+        j->width = w / factor * factor;
+        j->height = h / factor * factor;
+    }
+}
+
 /* Open options take what suits the model, or else what its kind is used with. */
 static void fill_defaults(const Model *m, Job *j)
 {
     const ModelDefaults *d = &m->defaults;
     int size = unet_sample_size(m->unet) * vae_factor(m->vae);
+    size_of_picture(m, j);
+    if (j->init_image && j->strength < 0) j->strength = j->mask ? 1 : IMG2IMG_STRENGTH;
     if (!j->width) j->width = d->width ? d->width : size ? size : 512;
     if (!j->height) j->height = d->height ? d->height : size ? size : 512;
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
@@ -111,12 +128,29 @@ static int check_texts(const Model *m, const Job *j, Err *e)
     return 0;
 }
 
+/* What a picture is asked to be part of, and what for. */
+static int check_picture(const Model *m, const Job *j, Err *e)
+{
+    bool fills = unet_in_channels(m->unet) == 2 * vae_latent_channels(m->vae) + 1;
+    if (j->mask && !j->init_image)
+        return err_usage(e, "mask: it says where a picture may change; give one with --init-image");
+    if (j->strength > 0 && j->strength < 1 && !j->init_image)
+        return err_usage(e, "strength: it says how much of a picture changes; give one with --init-image");
+    if (!j->mask && (j->mask_blur || j->mask_invert || strcmp(j->fill, "original") != 0))
+        return err_usage(e, "mask-blur, mask-invert, fill: there is no --mask");
+    if (fills && !j->mask)
+        return err_set(e,
+                       "the UNet takes 9 channels: this model fills what a mask shows; give --init-image and --mask");
+    return 0;
+}
+
 static int check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
-    if (in != latent || out != latent)
+    if (check_picture(m, j, e)) return -1;
+    if ((in != latent && in != 2 * latent + 1) || out != latent)
         return err_set(e, "the UNet takes %d channels and gives %d, the VAE has %d: %s", in, out, latent,
-                       in > latent ? "this model edits pictures (inpainting, pix2pix); limn draws from text only"
+                       in > latent ? "this model edits pictures in a way that limn does not know yet (pix2pix, depth)"
                                    : "they do not belong together");
     return check_texts(m, j, e);
 }
@@ -176,6 +210,43 @@ static int choose_sampler(Recipe *r, Err *e)
     return 0;
 }
 
+/*
+ * How many of the steps are left out at the start. diffusers: the last int(steps * strength) are run. A1111 (modules/
+ * sd_samplers_common.py, setup_img2img_steps): one more where the sampler works on sigmas. ComfyUI (comfy/samplers.py,
+ * KSampler.set_steps): the schedule is made longer, so that as many steps as were asked for are run.
+ */
+static int steps_left_out(const Recipe *r, int planned)
+{
+    const Job *j = &r->said;
+    int run = (int)(j->steps * j->strength);
+    bool timesteps = r->sampler->family == FAMILY_DDIM;
+    if (r->compat == COMPAT_A1111) run = (int)(fmin(j->strength, 0.999) * j->steps) + !timesteps;
+    if (r->compat == COMPAT_COMFYUI) run = j->steps;
+    return run < planned ? planned - run : 0;
+}
+
+static int planned_steps(const Recipe *r)
+{
+    const Job *j = &r->said;
+    bool longer = r->compat == COMPAT_COMFYUI && r->from_picture && j->strength > 0 && j->strength < 0.9999;
+    return longer ? (int)(j->steps / j->strength) : j->steps;
+}
+
+static int start_later(Recipe *r, Err *e)
+{
+    const Job *j = &r->said;
+    Timeline *tl = &r->timeline;
+    int out = steps_left_out(r, tl->steps);
+    r->pure_noise = j->mask && j->strength >= 1 && r->compat == COMPAT_DIFFUSERS;
+    if (out >= tl->steps)
+        return err_usage(e, "strength %g: none of %d steps would be run; the least that runs one is %.3g", j->strength,
+                         j->steps, ceil(1000.0 / j->steps) / 1000);
+    bool before = r->compat == COMPAT_A1111 && r->sampler->family == FAMILY_DDIM && out > 0;
+    r->first_sigma = tl->sigma[before ? out - 1 : out];
+    timeline_skip(tl, out);
+    return 0;
+}
+
 static int choose_sigmas(Recipe *r, const Timeline *given, Err *e)
 {
     Job *j = &r->said;
@@ -188,8 +259,9 @@ static int choose_sigmas(Recipe *r, const Timeline *given, Err *e)
         timeline_copy(&r->timeline, given);
         return 0;
     }
-    TimelinePlan plan = { schedule, r->sampler->family, j->steps, r->compat, r->sampler->drops[r->compat] };
-    return timeline_plan(&r->timeline, &plan, &r->noise, e);
+    TimelinePlan plan = { schedule, r->sampler->family, planned_steps(r), r->compat, r->sampler->drops[r->compat] };
+    if (timeline_plan(&r->timeline, &plan, &r->noise, e)) return -1;
+    return r->from_picture ? start_later(r, e) : 0;
 }
 
 /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
@@ -303,6 +375,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->memory = memory_of(said);
     r->threads = threads_for(said);
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
+    r->from_picture = said->init_image != NULL;
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
     if (said->prediction && prediction_parse(&r->noise.prediction, said->prediction, e)) return -1;
     if (check_model(m, said, e) || choose_size(r, m, e) || choose_sampler(r, e) || choose_sigmas(r, given, e))

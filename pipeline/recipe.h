@@ -36,6 +36,10 @@ typedef struct {
     bool normed;           /* after the final norm: networks without pooled text (SD 1.x, 2.x) */
     float ids[2][IDS_MAX]; /* text_time's numbers for the negative prompt and the prompt */
 
+    bool from_picture;  /* --init-image; its file's shape decides the size where none is given */
+    bool pure_noise;    /* nothing of the picture is in the first latent (diffusers: inpainting with strength 1) */
+    double first_sigma; /* of the noise that the picture's latent begins with */
+
     int w, h;            /* of the latent */
     bool bf16;           /* products may round their factors to 16 bits */
     bool wrap_x, wrap_y; /* seamless */

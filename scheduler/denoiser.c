@@ -86,6 +86,18 @@ static bool all_finite(const float *x, size_t len)
     return true;
 }
 
+void kept_put(const Kept *k, Tensor x, double sigma)
+{
+    size_t c = (size_t)x.c, pixels = (size_t)x.h * (size_t)x.w;
+    float s = (float)sigma;
+    for (size_t i = 0; x.data && i < tensor_len(x); i++) {
+        float m = k->mask.data[i / c % pixels];
+        if (m == 1) continue;
+        float own = k->source.data[i] + (s != 0 ? s * k->noise.data[i] : 0);
+        x.data[i] = (1 - m) * own + m * x.data[i];
+    }
+}
+
 static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
 {
     Tensor in = scaled_input(d, x, sigma), raw = tensor_like(d->arena, in);
@@ -116,7 +128,14 @@ int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
     }
 
     size_t mark = d->arena->used;
+    if (d->kept.in_input) {
+        Tensor seen = tensor_like(d->arena, x);
+        tensor_copy(seen, x);
+        kept_put(&d->kept, seen, sigma);
+        x = seen;
+    }
     int rc = run_network(d, x0, x, sigma, t, e);
+    if (!rc && d->kept.in_estimate) kept_put(&d->kept, x0, 0);
     arena_reset(d->arena, mark);
     return rc;
 }

@@ -35,12 +35,25 @@ typedef struct {
 /* Whether any step of a run asks for the negative prompt's half. */
 static inline bool guidance_on(const Guidance *g) { return g->scale > 1 || g->both; }
 
+/*
+ * What of a picture stays: where mask is 0 the latent is the source's, noised. [n, h, w, c], mask [1, h, w, 1]. A1111 puts the source
+ * into every estimate, ComfyUI into what the network sees as well; diffusers after every step (the caller's after_step does).
+ */
+typedef struct {
+    Tensor source, noise, mask; /* source.n 0: everything may change */
+    bool in_estimate, in_input;
+} Kept;
+
+/* x = mask * x + (1 - mask) * (source + sigma * noise) */
+void kept_put(const Kept *k, Tensor x, double sigma);
+
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     const Noise *noise;
     NetworkFn network;
     void *ctx;
     Guidance guidance;
+    Kept kept;
     bool round_timestep; /* a timestep that is looked up goes to the nearest integer, as in ComfyUI; else fractional */
     Arena *arena;        /* for temporaries */
 

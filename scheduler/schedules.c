@@ -1,6 +1,7 @@
 /* schedules.c - see schedules.h: the table, and what is the same for all rules (sigmas.c). */
 #include "scheduler/schedules.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,4 +212,14 @@ void timeline_release(Timeline *tl)
 double timeline_shown(const Timeline *tl, int i)
 {
     return tl->family == FAMILY_SIGMA ? 1 : 1 / sqrt(tl->sigma[i] * tl->sigma[i] + 1);
+}
+
+void timeline_skip(Timeline *tl, int first)
+{
+    assert(first >= 0 && first < tl->steps);
+    size_t left = (size_t)(tl->steps - first);
+    memmove(tl->sigma, tl->sigma + first, (left + 1) * sizeof *tl->sigma);
+    memmove(tl->t, tl->t + first, (left + 1) * sizeof *tl->t);
+    memmove(tl->to, tl->to + first, left * sizeof *tl->to);
+    tl->steps = (int)left;
 }

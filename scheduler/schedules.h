@@ -79,6 +79,9 @@ void timeline_release(Timeline *tl);
 void timeline_from(Timeline *tl, const double *sigma, int steps, double scale, const Noise *n);
 void timeline_copy(Timeline *dst, const Timeline *src); /* dst uninitialised */
 
+/* Leaves out the first steps: a run that starts from a picture sets out at sigma[first]. */
+void timeline_skip(Timeline *tl, int first);
+
 /*
  * What diffusers shows as the latent before step i (i == steps: the result) is x times this: 1, or 1 / sqrt(sigma^2 + 1)
  * for the families that diffusers computes in the variance-preserving scale.

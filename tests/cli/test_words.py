@@ -46,8 +46,8 @@ def test_options_of_other_tools():
 
 # What is only near, and what limn lacks: refused, with what limn has instead.
 REFUSED = [
-    ("--lora x.safetensors", "limn cannot do LoRA yet"), ("--lora-model-dir d", "limn cannot do LoRA yet"), ("--init-img a.png", "yet"),
-    ("-i a.png", "yet"), ("-I a.png", "yet"), ("--strength 0.5", "yet"), ("--denoise 0.5", "yet"), ("--mask m.png", "inpainting yet"),
+    ("--lora x.safetensors", "limn cannot do LoRA yet"), ("--lora-model-dir d", "limn cannot do LoRA yet"), 
+    ("--strength 0.5", "--init-image"), ("--denoise 0.5", "--init-image"), ("--mask m.png", "--init-image"),
     ("--control-net c.safetensors", "ControlNet yet"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
     ("--taesd t", "TAESD"), ("--listen", "no server"), ("--port 7860", "no server"), ("--embd-dir d", "textual inversion"),
     ("--subseed-strength 0.1", "variations"), ("--refiner r", "refiner"), ("--type q8_0", "quantised"), ("--preview proj", "--save-steps"),
@@ -85,8 +85,8 @@ def test_other_tools_fields():
     assert len(made) == 4, made
     found = settings(os.path.join("out", made[0]))
     assert (found["sampler"], found["schedule"]) == ("euler_ancestral", "karras")
-    for field, value, says in [("enable_hr", True, "hires fix"), ("lora", "x", "LoRA"), ("denoising_strength", 0.5, "img2img"),
-                               ("init_img", "a.png", "img2img"), ("guidance", 3, "--cfg-scale"), ("restore_faces", True, "faces")]:
+    for field, value, says in [("enable_hr", True, "hires fix"), ("lora", "x", "LoRA"), ("denoising_strength", 0.5, "init-image"),
+                               ("guidance", 3, "--cfg-scale"), ("restore_faces", True, "faces")]:
         write("j.jsonl", json.dumps({"prompt": "x", field: value}).encode())
         fails(2, "batch", "j.jsonl", says=[field, says])
     # a field of the user's own may have a name that only the command line understands
@@ -100,7 +100,7 @@ def test_commands_of_other_tools():
     for word in ["lsit", "batc", "comapre", "genrate", "inof"]:
         fails(2, word, says=["did you mean limn ", f"limn generate {word}"])
     for word, says in [("serve", "server"), ("models", "limn list models"), ("version", "limn --version"), ("samplers", "limn list samplers"),
-                       ("txt2img", "limn generate"), ("img2img", "yet"), ("convert", "yet"), ("upscale", "yet"), ("pull", "yet"),
+                       ("txt2img", "limn generate"), ("img2img", "limn generate"), ("convert", "yet"), ("upscale", "yet"), ("pull", "yet"),
                        ("webui", "yet"), ("Serve", "server")]:
         fails(2, word, says=[says, f"limn generate {word}"])
         fails(2, word, "--seed", "1", says=says)

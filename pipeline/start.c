@@ -1,0 +1,141 @@
+/* start.c - where a run sets out: noise, or a picture with noise on it. See generator.h and init.h. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "pipeline/checking.h"
+#include "pipeline/generator.h"
+
+static bool fills(const Generator *g) { return unet_in_channels(g->m->unet) > vae_latent_channels(g->m->vae); }
+
+/* ---- the VAE's encoder ------------------------------------------------------------------------------------------------- */
+
+static Tensor encode_picture(Generator *g, bool hidden)
+{
+    const Job *j = &g->recipe.said;
+    Nn nn = generator_nn(g);
+    Tensor pixels = tensor_new(nn.arena, 1, j->height, j->width, 3);
+    init_pixels(&g->init, pixels, hidden);
+    return vae_encode(&nn, g->m->vae, pixels);
+}
+
+void start_measure(Generator *g)
+{
+    size_t mark = g->nn.arena->used;
+    if (g->recipe.from_picture) encode_picture(g, false);
+    arena_reset(g->nn.arena, mark);
+}
+
+static int keep_moments(Generator *g, bool hidden, float **out, Err *e)
+{
+    size_t mark = g->nn.arena->used;
+    Tensor m = encode_picture(g, hidden);
+    size_t len = tensor_len(m);
+    bool bad = g->nn.k->find_bad(m.data, len) < len;
+    *out = mem_array(len, sizeof **out);
+    memcpy(*out, m.data, len * sizeof **out);
+    arena_reset(g->nn.arena, mark);
+    if (!bad) return 0;
+    if (model_check(g->m, e)) return -1;
+    return err_set(e, "the VAE's encoder gave NaN or infinity: its weights are damaged");
+}
+
+int start_encode(Generator *g, Err *e)
+{
+    if (!g->recipe.from_picture) return 0;
+    if (keep_moments(g, false, &g->init.moments, e)) return -1;
+    return fills(g) ? keep_moments(g, true, &g->init.masked_moments, e) : 0;
+}
+
+/* ---- the first latent -------------------------------------------------------------------------------------------------- */
+
+/* out [n, h, w, c]: draws of the VAE's latents, scaled. Tools whose generator is not known here take the mean. draws: room. */
+static void draw_latents(const Generator *g, Tensor out, const float *moments, Rng *rng, Tensor draws)
+{
+    bool sampled = g->recipe.compat == COMPAT_DIFFUSERS;
+    float scale = vae_scaling_factor(g->m->vae);
+    if (sampled) fresh_noise(draws, rng, g->nn.arena);
+    if (!out.data) return;
+    if (!sampled) memset(draws.data, 0, tensor_len(draws) * sizeof *draws.data);
+    for (int i = 0; i < out.n; i++) {
+        Tensor one = tensor_slice(out, i, 1), m = { (float *)(size_t)moments, 1, out.h, out.w, 2 * out.c };
+        vae_sample(one, m, tensor_slice(draws, i, 1).data);
+    }
+    for (size_t i = 0; i < tensor_len(out); i++) out.data[i] *= scale;
+}
+
+/* What the mask lets change starts from something else than the picture (--fill). */
+static void fill_masked(const Generator *g, Tensor source, Tensor noise)
+{
+    const char *fill = g->recipe.said.fill;
+    size_t c = (size_t)source.c, pixels = (size_t)source.h * (size_t)source.w;
+    if (strcmp(fill, "original") == 0 || !g->init.mask || !source.data) return;
+    for (size_t i = 0; i < tensor_len(source); i++)
+        if (g->init.mask[i / c % pixels] > 0) source.data[i] = *fill == 'n' && fill[2] == 'i' ? noise.data[i] : 0;
+}
+
+static Tensor mask_of(const Generator *g)
+{
+    const Recipe *r = &g->recipe;
+    Tensor mask = tensor_new(g->nn.arena, 1, r->h, r->w, 1);
+    if (mask.data) memcpy(mask.data, g->init.mask, tensor_len(mask) * sizeof *mask.data);
+    return mask;
+}
+
+/* Nine channels: the mask, and the picture's latent without what is drawn anew; the same for both halves of guidance. */
+static Tensor beside_of(Generator *g, Tensor masked)
+{
+    int halves = guidance_on(&g->recipe.guidance) ? 2 : 1;
+    size_t c = (size_t)masked.c, all = c + 1, rows = (size_t)masked.h * (size_t)masked.w;
+    Tensor out = tensor_new(g->nn.arena, halves * masked.n, masked.h, masked.w, masked.c + 1);
+    for (size_t i = 0; out.data && i < (size_t)out.n * rows; i++) {
+        out.data[i * all] = g->init.mask[i % rows];
+        memcpy(out.data + i * all + 1, masked.data + i % ((size_t)masked.n * rows) * c, c * sizeof *out.data);
+    }
+    return out;
+}
+
+/* x [n, h, w, c]: each picture from its own generator, whatever the others are. */
+static void unit_noise(Generator *g, Tensor x, Rng *rng)
+{
+    size_t each = tensor_len(x) / (size_t)x.n;
+    if (!g->given) fresh_noise(x, rng, g->nn.arena);
+    for (int i = 0; g->given && x.data && i < x.n; i++)
+        memcpy(tensor_slice(x, i, 1).data, g->given, each * sizeof(float));
+    if (x.data && g->recipe.said.trace) trace_image(&g->trace, "noise", -1, x, 1);
+}
+
+/* Draws in diffusers' order: the picture's latent, the noise, the masked picture's latent. */
+static void from_picture(Generator *g, Tensor x, Rng *rng)
+{
+    const Recipe *r = &g->recipe;
+    Tensor draws = tensor_like(g->nn.arena, x), masked = { 0 };
+    bool needs_source = !fills(g) || !r->pure_noise;
+    g->run.source = tensor_like(g->nn.arena, x);
+    if (needs_source) draw_latents(g, g->run.source, g->init.moments, rng, draws);
+    unit_noise(g, x, rng);
+    if (r->said.mask) {
+        masked = tensor_like(g->nn.arena, x);
+        if (fills(g)) draw_latents(g, masked, g->init.masked_moments, rng, draws);
+        else if (r->compat == COMPAT_DIFFUSERS) fresh_noise(draws, rng, g->nn.arena); /* drawn there, and not used */
+        g->run.noise = tensor_like(g->nn.arena, x);
+        tensor_copy(g->run.noise, x);
+        g->run.mask = mask_of(g);
+    }
+    if (fills(g)) g->run.beside = beside_of(g, masked);
+    fill_masked(g, g->run.source, x);
+    for (size_t i = 0; x.data && i < tensor_len(x); i++)
+        x.data[i] = r->pure_noise ? (float)(x.data[i] * r->timeline.scale)
+                                  : g->run.source.data[i] + (float)r->first_sigma * x.data[i];
+}
+
+void start_latent(Generator *g, Tensor x, Rng *rng)
+{
+    RunState *run = &g->run;
+    run->source = run->noise = run->mask = run->beside = (Tensor){ 0 };
+    if (g->recipe.from_picture) {
+        from_picture(g, x, rng);
+        return;
+    }
+    unit_noise(g, x, rng);
+    for (size_t i = 0; x.data && i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->recipe.timeline.scale);
+}
