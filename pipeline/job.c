@@ -84,7 +84,7 @@ const Option job_options[] = {
       "where its shape is another than the one drawn: stretch it, cut off what is too much, or add at the edges" },
     { "mask", 0, OPT_PATH, JOB(mask), NULL, 0, 0, "FILE", PICTURE, NULL,
       "where it may change: white is drawn anew, black stays to the byte", "mask-image, mask-img, mask-path, init-mask" },
-    { "mask-blur", 0, OPT_INT, JOB(mask_blur), "0", 0, 256, "PIXELS", PICTURE, NULL,
+    { "mask-blur", 0, OPT_INT, JOB(mask_blur), NULL, 0, 256, "PIXELS", PICTURE, NULL,
       "soften the mask's edges, where the old picture is laid over the new one" },
     { "mask-invert", 0, OPT_FLAG, JOB(mask_invert), "false", 0, 0, NULL, PICTURE, NULL,
       "draw what is black in the mask anew", "invert-mask, inpainting-mask-invert" },

@@ -111,8 +111,6 @@ static void other_tools_options(void **state)
     means("device", "cuda:0", "!CPU");
     means("restore_faces", "false", "");
     means("restore_faces", "true", "!faces");
-    means("denoise", "1.0", "");
-    means("denoise", "0.5", "!img2img");
     means("lora", NULL, "!LoRA");
     means("enable_hr", "false", "");
     means("enable_hr", "true", "!yet");
