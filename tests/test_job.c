@@ -114,7 +114,6 @@ static void other_tools_options(void **state)
     means("lora", NULL, "!LoRA");
     means("enable_hr", "false", "");
     means("enable_hr", "true", "!yet");
-    means("-i", "a.png", "!yet");
     means("H", "64", "height=64");
     assert_null(foreign_find("c", 1)); /* "C" is CompVis' latent channels */
     assert_null(foreign_find("", 0));
