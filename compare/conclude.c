@@ -295,9 +295,8 @@ static void conclude_spread(Conclusions *k, const Comparison *c)
         const RowFinding *f = &k->rows[row];
         if (f->deterministic) continue;
         if (!s)
-            s = conclusions_add(
-                k, "Draw fresh noise: there is no picture that they converge to, so nothing is measured against "
-                   "one; the spread over seeds instead");
+            s = conclusions_add(k, "Samplers that add fresh noise converge to no picture, so nothing is measured; how "
+                                   "much seeds differ instead");
         for (int column = 0, before = -1; column < c->grid.column_count; column++) {
             Str line = { 0 };
             if (!comparison_cell(c, row, column, 0)) continue;

@@ -69,7 +69,7 @@
     document.title = `${$("title").textContent} - limn compare`;
     $("subtitle").textContent = words.join(" \u00b7 ");
     for (const s of data.conclusions || []) {
-      const key = s.verdict, wide = key || /^(Measured|Draw|Failed|Not)/.test(s.title);
+      const key = s.verdict, wide = key || /^(Measured|Samplers|Failed|Not)/.test(s.title);
       const card = add($("sections"), "div", { class: `card${key ? " key" : ""}${wide ? " wide" : ""}` });
       const cut = s.title.indexOf(" (");
       add(card, "h3", {}, cut > 0 ? s.title.slice(0, cut) : s.title);

@@ -57,7 +57,7 @@ async function shows() {
     assert.equal(await page.textContent("#title"), HOSTILE);
     assert.equal(await page.title(), `${HOSTILE} - limn compare`);
     assert.match(await page.textContent("#sections"), /What to use/);
-    assert.match(await page.textContent("#sections"), /Draw fresh noise/);
+    assert.match(await page.textContent("#sections"), /Samplers that add fresh noise/);
     assert.equal(await page.$$eval("#sheet img", (a) => a.length), 3 * (6 * 3 + 6 + 2 * 3 + 1)); // three seeds: cells, converged, those of fresh noise, the model's default
     assert.ok((await page.textContent("#command")).startsWith("limn compare 'a red potion"));
     assert.equal(await page.$$eval("#error-plot .dot", (a) => a.length), 19);
