@@ -383,17 +383,17 @@
       add(f, "figcaption", {}, caption);
     };
 
-    // |a - b| times a gain, from the pixels themselves
+    // |a - b| times a gain, from the pixels themselves; the larger of what shows over black and over white
     function difference(a, b, times) {
       const canvas = document.createElement("canvas"), w = (canvas.width = a.naturalWidth), h = (canvas.height = a.naturalHeight);
       const context = canvas.getContext("2d", { willReadFrequently: true });
-      const pixels = (im) => { context.clearRect(0, 0, w, h); context.drawImage(im, 0, 0); return context.getImageData(0, 0, w, h); };
-      const x = pixels(a), y = pixels(b);
-      for (let i = 0; i < x.data.length; i += 4) {
-        for (let k = 0; k < 3; k++) x.data[i + k] = Math.min(255, Math.abs(x.data[i + k] - y.data[i + k]) * times);
-        x.data[i + 3] = 255;
+      const pixels = (im, ground) => { context.fillStyle = ground; context.fillRect(0, 0, w, h); context.drawImage(im, 0, 0); return context.getImageData(0, 0, w, h); };
+      const [x0, y0, x1, y1] = ["#000", "#fff"].flatMap((ground) => [pixels(a, ground), pixels(b, ground)]);
+      for (let i = 0; i < x0.data.length; i++) {
+        if (i % 4 === 3) continue; // alpha: there is none left
+        x0.data[i] = Math.min(255, Math.max(Math.abs(x0.data[i] - y0.data[i]), Math.abs(x1.data[i] - y1.data[i])) * times);
       }
-      context.putImageData(x, 0, 0);
+      context.putImageData(x0, 0, 0);
       if (w < 400) canvas.classList.add("pixels");
       canvas.setAttribute("role", "img");
       return canvas;

@@ -23,6 +23,9 @@ writeFileSync(`${folder}/prompts.txt`, "a red potion\na blue key\n");
 run("--prompts", `${folder}/prompts.txt`, "-W", "32", "-H", "32", "--samplers", "euler", "--steps", "2,4", "--seeds", "2", "-o", `${folder}/prompts`);
 const pngs = JSON.parse(readFileSync(`${folder}/cells/compare.json`)).cells.slice(0, 3).map((c) => `${folder}/cells/${c.file}`);
 run(...pngs, "-o", `${folder}/pictures`);
+for (const [seed, name] of [[1, "a"], [2, "b"]])
+    execFileSync(limn, ["generate", "a red potion", "-s", "6", "--seed", String(seed), "--transparent", "-q", "-o", `${folder}/${name}.png`]);
+run(`${folder}/a.png`, `${folder}/b.png`, "-o", `${folder}/clear`);
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 let page, noise;
@@ -187,6 +190,16 @@ async function others() {
     assert.equal(await page.$$eval("#table tbody tr", (a) => a.length), 3);
     await page.click("#sheet td:nth-of-type(2) button");
     await page.waitForSelector("#large[open] .wipe");
+    quiet();
+    await open("clear"); // one does not show through the other, and what is clear in both differs in nothing
+    await page.click("#sheet td:nth-of-type(2) button");
+    await page.waitForSelector("#large[open] .wipe");
+    assert.match(await page.$eval("#view .over img", (e) => getComputedStyle(e).backgroundImage), /conic-gradient/);
+    await page.screenshot({ path: `${folder}/clear.png` });
+    await page.click('[data-mode="difference"]');
+    await page.waitForSelector("#view canvas");
+    assert.deepEqual(await page.$eval("#view canvas", (c) => [...c.getContext("2d").getImageData(0, 0, 1, 1).data]), [0, 0, 0, 255]);
+    assert.ok(await ofPixels("#view canvas") > 0);
     quiet();
 }
 
