@@ -118,7 +118,6 @@ static void add_text(Pieces *p, const char *text, size_t len)
     Chars c = { 0 };
     chars_decode(&c, text, len);
     for (size_t i = 0; i < c.count; i++) {
-        if (word_at(&c, i, "AND")) p->and = true;
         if (!word_at(&c, i, word)) continue;
         size_t end = i, next = i + strlen(word);
         while (end > 0 && c.at[end - 1].from >= from && unicode_space(c.at[end - 1].cp)) end--;
@@ -154,12 +153,6 @@ static void join(Pieces *p)
     p->count = kept;
 }
 
-/* What stood in a pair of square brackets that is prompt editing elsewhere. */
-static void look_for_editing(Pieces *p, size_t from)
-{
-    for (size_t i = from; i < p->count && !p->editing; i++) p->editing = strpbrk(p->at[i].text, ":|") != NULL;
-}
-
 /* One part of the text, which is at s: returns its length, 0: an error. */
 static size_t a1111_part(Pieces *p, Open *round, Open *square, const char *s, Err *e)
 {
@@ -181,8 +174,7 @@ static size_t a1111_part(Pieces *p, Open *round, Open *square, const char *s, Er
     } else if (*s == ')' && round->count) {
         multiply(p, round->from[--round->count], STRONGER);
     } else if (*s == ']' && square->count) {
-        look_for_editing(p, square->from[--square->count]);
-        multiply(p, square->from[square->count], WEAKER);
+        multiply(p, square->from[--square->count], WEAKER);
     } else {
         if (*s == ':' && weight_length(s, &number)) len = weight_length(s, &number);
         else if (!strchr(":)]", *s)) len = strcspn(s, "\\()[]:");

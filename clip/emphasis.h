@@ -26,12 +26,10 @@ typedef struct {
 typedef struct {
     Piece *at;
     size_t count, cap;
-    bool editing; /* A1111: [a:b:0.5], [a|b] are there; taken as plain words */
-    bool and;     /* A1111: the word AND is there; likewise */
 } Pieces;
 
 /*
- * The pieces of a text (valid UTF-8), appended to out, which is {0}; in time linear in the text but for its brackets' depth.
+ * The pieces of a text (valid UTF-8), in which prompt editing and AND are plain words (syntax.h), appended to out, which is {0}; in time linear in the text but for its brackets' depth.
  * Brackets that do not match are what the tool makes of them. Error (ERR_USAGE): a weight that is no finite number or too
  * large, brackets too deep. pieces_release() in any case.
  */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
+#include "pipeline/advice.h"
 #include "pipeline/extras.h"
 
 static ExpandMode mode_of(const Job *j)
@@ -47,11 +48,22 @@ static void set_date(Batch *b)
 
 static bool takes(const Option *o) { return command_takes(command_find("batch"), o); }
 
+void batch_note(void *ctx, const char *text)
+{
+    Batch *b = ctx;
+    Str line = { 0 };
+    if (b->options->quiet) return;
+    str_addf(&line, "note: %s", text);
+    report_line(&b->report, str_text(&line));
+    str_release(&line);
+}
+
 /* What every way of using a batch begins with. */
 static int batch_open(Batch *b, const char *jobs, Err *e)
 {
     const Job *j = b->options;
     report_init(&b->report, j);
+    advise_run(j, &(Watch){ .ctx = b, .note = batch_note });
     if (shard_parse(&b->shard, j->shard, e)) return -1;
     if (j->keep_going && j->fail_fast) return err_usage(e, "--keep-going and --fail-fast: one of them");
     if (j->merge && j->shard) return err_usage(e, "--merge joins all shards: --shard has no meaning beside it");

@@ -71,6 +71,9 @@ typedef struct {
     Str line; /* the manifest's */
 } Task;
 
+/* batch.c: "limn: note: ..."; ctx is a Batch. */
+void batch_note(void *ctx, const char *text);
+
 /* batch_survey.c: everything that can be refused before the first picture; what is there. Error: as jobs_next(). */
 int batch_survey(Batch *b, Err *e);
 bool batch_wants(const Batch *b, uint64_t index);

@@ -12,6 +12,7 @@
 #include "cmd/say.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
+#include "pipeline/advice.h"
 #include "pipeline/finish.h"
 #include "pipeline/metadata.h"
 #include "pipeline/recipe.h"
@@ -166,10 +167,9 @@ static int complete(Engine *engine, Job *j, Err *e)
 }
 
 /* Measures a step with the first picture's job, whose open options are filled. The first run only warms up. */
-static int measure(Job *first, Cost *cost, Err *e)
+static int measure(Engine *engine, Job *first, Cost *cost, Err *e)
 {
     Timing t;
-    Engine *engine = engine_new(&(Watch){ .cancelled = on_ask_cancelled });
     int failed = complete(engine, first, e);
     for (int i = 0; i < 2 && !failed; i++) failed = time_run(engine, first, 1, &t, &cost->bytes, e);
     if (!failed) {
@@ -179,7 +179,6 @@ static int measure(Job *first, Cost *cost, Err *e)
             cost->step = t.sample / first->steps;
         }
     }
-    engine_free(engine);
     return failed;
 }
 
@@ -222,6 +221,8 @@ int batch_dry_run(Batch *b, Err *e)
     bool has_first = false;
     int got;
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
+    Watch watch = { .ctx = b, .cancelled = on_ask_cancelled, .note = batch_note };
+    Engine *engine = engine_new(&watch);
     plan_rewind(b->plan);
     while ((got = plan_next(b->plan, &item, e)) > 0) {
         bool mine = shard_has(&b->shard, item.index), todo = batch_wants(b, item.index);
@@ -229,10 +230,12 @@ int batch_dry_run(Batch *b, Err *e)
             has_first = true;
             job_copy(&first, &item.job);
             report_say(&b->report, "measuring a step");
-            if (measure(&first, &cost, e)) got = -1;
+            if (measure(engine, &first, &cost, e)) got = -1;
             report_clear(&b->report);
         }
         if (got > 0 && mine && !b->options->quiet) print_item(b, &item, todo);
+        if (got > 0 && todo && engine_has(engine, &item.job))
+            advise_texts(engine_model(engine, &item.job, e), &item.job, &watch);
         if (got > 0 && todo) add_work(&work, &item.job, &first);
         item_release(&item);
         if (got < 0 || interrupt_check(e)) {
@@ -241,6 +244,7 @@ int batch_dry_run(Batch *b, Err *e)
         }
     }
     if (has_first) job_release(&first);
+    engine_free(engine);
     if (got == 0) print_summary(b, &work, &cost);
     return got;
 }

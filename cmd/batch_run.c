@@ -55,17 +55,18 @@ typedef struct {
 
 /* ---- Watch ---- */
 
-static void on_warning(void *ctx, const char *text)
+static void say_line(Run *r, const char *what, const char *text)
 {
-    Run *r = ctx;
     if (r->b->options->quiet || r->warnings > WARNINGS) return;
     Str line = { 0 };
-    if (r->warnings++ < WARNINGS) str_addf(&line, "warning: %s", text);
+    if (r->warnings++ < WARNINGS) str_addf(&line, "%s: %s", what, text);
     else str_add(&line, "warning: further warnings are left out");
     report_line(&r->b->report, str_text(&line));
     str_release(&line);
 }
 
+static void on_warning(void *ctx, const char *text) { say_line(ctx, "warning", text); }
+static void on_note(void *ctx, const char *text) { say_line(ctx, "note", text); }
 static void on_say(void *ctx, const char *what) { report_say(&((Run *)ctx)->b->report, what); }
 
 static void on_step(void *ctx, int done, int steps)
@@ -393,7 +394,7 @@ int batch_run(Batch *b, Err *e)
     int failed = 0;
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
     report_plan(&b->report, b);
-    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_ask_cancelled });
+    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_ask_cancelled, on_note });
     r.worker = worker_new(batch_save, b, QUEUE, e);
     if (!r.worker) {
         run_release(&r);

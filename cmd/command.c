@@ -61,9 +61,10 @@ const Command commands[] = {
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
       cmd_again },
-    { "list", "[WHAT]", 1, "json", "samplers, schedules, models or options",
+    { "list", "[WHAT]", 1, "model json", "samplers, schedules, models, words or options",
       "  limn list\n"
-      "  limn list samplers\n",
+      "  limn list samplers\n"
+      "  limn list words                               what the model inside can draw\n",
       cmd_list },
     { "bench", "", 0, "+shape +size +batch +layers precision threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"

@@ -42,6 +42,14 @@ static void on_warning(void *ctx, const char *text)
     warn_user(text);
 }
 
+static void on_note(void *ctx, const char *text)
+{
+    Teller *t = ctx;
+    if (t->job->quiet) return;
+    progress_clear(&t->progress);
+    note_user(text);
+}
+
 static void on_progress(void *ctx, const char *what, double share)
 {
     Str line = { 0 };
@@ -176,7 +184,7 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
 {
     Comparison c = { 0 };
     Teller t = { .job = j };
-    CompareWatch watch = { &t, on_warning, on_progress, on_cancelled };
+    CompareWatch watch = { &t, on_warning, on_progress, on_cancelled, on_note };
     Str dir = { 0 };
     Grid check;
     bool has_prompt_axis = j->axes && (str_starts(j->axes, "prompt=") || strstr(j->axes, "\nprompt="));

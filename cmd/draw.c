@@ -21,6 +21,7 @@
 #include "cmd/stdout.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
+#include "pipeline/advice.h"
 #include "pipeline/extras.h"
 #include "pipeline/finish.h"
 #include "pipeline/generate.h"
@@ -35,14 +36,19 @@ typedef struct {
     Progress progress;
     char **paths; /* of the pictures written */
     size_t count;
+    Str notes;  /* that wait, a line each */
+    bool begun; /* there will be a picture */
 } Run;
 
-void warn_user(const char *text)
+static void tell_user(const char *what, const char *text)
 {
     Err line;
-    err_set(&line, "warning: %s", text); /* which takes care of control characters */
+    err_set(&line, "%s: %s", what, text); /* which takes care of control characters */
     fprintf(stderr, "limn: %s\n", line.text);
 }
+
+void warn_user(const char *text) { tell_user("warning", text); }
+void note_user(const char *text) { tell_user("note", text); }
 
 /* ---- Watch ---- */
 
@@ -55,6 +61,32 @@ static void on_warning(void *ctx, const char *text)
 }
 
 static void on_say(void *ctx, const char *what) { progress_say(&((Run *)ctx)->progress, what); }
+/* What is advised waits until it is sure that there will be a picture: an error alone is easier to see. */
+static void on_note(void *ctx, const char *text)
+{
+    Run *r = ctx;
+    if (r->job->quiet) return;
+    if (!r->begun) {
+        str_addf(&r->notes, "%s\n", text);
+        return;
+    }
+    progress_clear(&r->progress);
+    note_user(text);
+}
+
+static void tell_notes(Run *r)
+{
+    progress_clear(&r->progress);
+    r->begun = true;
+    const char *end;
+    for (const char *line = str_text(&r->notes); (end = strchr(line, '\n')); line = end + 1) {
+        Str one = { 0 };
+        str_addn(&one, line, (size_t)(end - line));
+        note_user(str_text(&one));
+        str_release(&one);
+    }
+}
+
 static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
 
 static bool on_ask_cancelled(void *ctx)
@@ -237,7 +269,9 @@ static void tell(const Run *r, double start)
     const Job *j = r->job;
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    say(stderr, "model    %s (%s), sha256 %.10s\n", r->model->name, r->model->family, r->model->sha256);
+    bool custom = strcmp(r->model->family, "custom") == 0;
+    say(stderr, "model    %s%s%s, sha256 %.10s\n", r->model->name, custom ? "" : ", ", custom ? "" : r->model->family,
+        r->model->sha256);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
     int threads = omp_get_max_threads();
@@ -253,7 +287,7 @@ static void tell(const Run *r, double start)
 int draw(Job *j, const Origin *from, bool any_model, Err *e)
 {
     Run r = { .job = j };
-    Watch watch = { &r, on_say, on_warning, on_step, on_ask_cancelled };
+    Watch watch = { &r, on_say, on_warning, on_step, on_ask_cancelled, from ? NULL : on_note };
     double start = clock_now();
     int failed = -1;
 
@@ -268,6 +302,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
         return err_usage(e, "--atlas: \"%.400s\" would be the picture's name too (--output)", j->atlas);
     if (output_check(j, e) || extras_check(j, NULL, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
+    if (!from) advise_run(j, &watch);
     bool tell_seed = !j->has_seed && !j->quiet;
     if (choose_seed(j, e)) return -1;
 
@@ -281,6 +316,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     if (output_check_place(&first, e)) goto done;
     progress_clear(&r.progress);
     if (tell_seed) fprintf(stderr, "seed %llu\n", (unsigned long long)j->seed);
+    tell_notes(&r);
 
     /* 4. the pictures */
     r.paths = mem_array((size_t)j->count, sizeof *r.paths);
@@ -294,6 +330,7 @@ done:
     progress_clear(&r.progress);
     for (size_t i = 0; i < r.count; i++) free(r.paths[i]);
     free(r.paths);
+    str_release(&r.notes);
     generator_free(r.generator);
     engine_free(r.engine);
     return failed;

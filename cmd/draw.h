@@ -14,7 +14,8 @@
  */
 int draw(Job *j, const Origin *from, bool any_model, Err *e);
 
-/* "limn: warning: ..." on stderr. */
+/* "limn: warning: ..." on stderr; "limn: note: ...". */
 void warn_user(const char *text);
+void note_user(const char *text);
 
 #endif

@@ -7,4 +7,7 @@
 void help_top(void);
 void help_command(const Command *c);
 
+/* Columns that lines may have: of the terminal, or 79. */
+int help_width(void);
+
 #endif

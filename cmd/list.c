@@ -5,15 +5,20 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/wrap.h"
 #include "cmd/command.h"
+#include "cmd/help.h"
 #include "cmd/say.h"
+#include "pipeline/model.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 #include "weights/source.h"
 
 /* Where the rows go: printed as they come, or collected as JSON. */
 typedef struct {
-    cJSON *array; /* NULL: printed */
+    cJSON *array;   /* NULL: printed */
+    const Job *job; /* the command line: whose words */
+    Err *e;
 } Rows;
 
 static void row(Rows *rows, const char *name, const char *help)
@@ -92,7 +97,7 @@ static void add_sampler(Rows *rows, const Sampler *s)
     add_aliases(rows, s->aliases);
 }
 
-static void list_samplers(Rows *rows)
+static int list_samplers(Rows *rows)
 {
     if (!rows->array) printf("%-26s %-8s %-5s  %-10s  %s\n", "name", "costs", "order", "new noise", "in A1111");
     for (const Sampler *s = samplers; s->name; s++) {
@@ -108,9 +113,10 @@ static void list_samplers(Rows *rows)
     if (!rows->array)
         puts("costs: evaluations of the network for N steps. Names of A1111, ComfyUI, InvokeAI\n"
              "and diffusers are understood too: \"DPM++ 2M Karras\". docs/samplers.md has more.");
+    return 0;
 }
 
-static void list_schedules(Rows *rows)
+static int list_schedules(Rows *rows)
 {
     for (const Schedule *s = schedules; s->name; s++) {
         if (!rows->array) {
@@ -123,37 +129,94 @@ static void list_schedules(Rows *rows)
         cJSON_AddStringToObject(o, "a1111", s->a1111);
         add_aliases(rows, s->aliases);
     }
+    return 0;
 }
 
-static void list_models(Rows *rows)
+static int list_models(Rows *rows)
 {
     for (const char *const *name = source_builtin_names(); *name; name++) row(rows, *name, NULL);
+    return 0;
 }
 
-static void list_options(Rows *rows)
+static int list_options(Rows *rows)
 {
-    for (const Option *o = job_options; o->name; o++)
-        if (command_takes(command_find("generate"), o)) row(rows, o->name, o->help);
+    for (const Option *o = job_options; o->name; o++) {
+        if (!command_takes(command_find("generate"), o)) continue;
+        row(rows, o->name, o->help);
+        if (rows->array) add_aliases(rows, o->aliases ? o->aliases : "");
+    }
+    return 0;
+}
+
+static void add_meanings(Rows *rows, const Category *c)
+{
+    row(rows, c->name, NULL);
+    cJSON *o = cJSON_GetArrayItem(rows->array, cJSON_GetArraySize(rows->array) - 1);
+    cJSON *words = cJSON_AddObjectToObject(o, "words");
+    for (int i = 0; i < c->count; i++) {
+        cJSON *phrases = cJSON_AddArrayToObject(words, c->meanings[i].label);
+        for (int k = 0; k < c->meanings[i].count; k++)
+            cJSON_AddItemToArray(phrases, cJSON_CreateString(c->meanings[i].phrases[k]));
+    }
+}
+
+static void print_wrapped(const char *name, const char *text)
+{
+    enum { LEFT = 13 };
+    Str out = { 0 };
+    str_addf(&out, "%-*s", LEFT, name);
+    wrap_add(&out, text, LEFT, help_width());
+    fputs(str_text(&out), stdout);
+    str_release(&out);
+}
+
+static int list_words(Rows *rows)
+{
+    const Job *j = rows->job;
+    Model *m = model_open(&(ModelPaths){ .path = j->model, .no_weights = true }, rows->e);
+    if (!m) return -1;
+    int failed =
+        m->words ? 0
+                 : err_set(rows->e, "%s brings no list of its words: it was trained on texts of all kinds", m->path);
+    for (int i = 0; !failed && i < m->words->count; i++) {
+        const Category *c = &m->words->categories[i];
+        Str line = { 0 };
+        words_line(c, true, &line);
+        if (rows->array) add_meanings(rows, c);
+        else print_wrapped(c->name, str_text(&line));
+        str_release(&line);
+    }
+    model_free(m);
+    return failed;
 }
 
 static const struct Topic {
     const char *name, *help;
-    void (*list)(Rows *rows);
+    int (*list)(Rows *rows); /* Error: in rows->e */
 } topics[] = {
     { "samplers", "ways from noise to a picture, for --sampler", list_samplers },
     { "schedules", "noise levels that a sampler visits, for --schedule", list_schedules },
     { "models", "models inside the program, for --model", list_models },
+    { "words", "words that the model inside knows, or that of --model", list_words },
     { "options", "every option of limn generate", list_options },
     { NULL, NULL, NULL },
 };
+
+bool list_has(const char *topic)
+{
+    for (const struct Topic *t = topics; t->name; t++)
+        if (strcmp(t->name, topic) == 0) return true;
+    return false;
+}
 
 static int list_topic(const char *name, Rows *rows, Err *e)
 {
     Nearest n = nearest_to(name);
     for (const struct Topic *t = topics; t->name; t++) {
         if (strcmp(t->name, name) == 0) {
-            t->list(rows);
-            return 0;
+            if (rows->job->model && t->list != list_words)
+                return err_usage(e, "--model: only limn list words is of a model, limn list %s is not", name);
+            return t->list(rows);
         }
         nearest_try(&n, t->name);
     }
@@ -163,7 +226,7 @@ static int list_topic(const char *name, Rows *rows, Err *e)
 
 int cmd_list(const Args *a, Err *e)
 {
-    Rows rows = { .array = a->job.json ? cJSON_CreateArray() : NULL };
+    Rows rows = { a->job.json ? cJSON_CreateArray() : NULL, &a->job, e };
     int failed = 0;
     if (a->count) failed = list_topic(a->words[0], &rows, e);
     else

@@ -74,13 +74,16 @@ static void tell(const Run *r)
     if (r->w->progress) r->w->progress(r->w->ctx, r->what, fmin((r->done + r->now) / fmax(r->work, 1), 1));
 }
 
-/* Once each: what cells share is wrong with all of them. */
 static void on_warning(void *ctx, const char *text)
 {
-    Run *r = ctx;
-    if (r->warned.len && strstr(r->warned.s, text)) return;
-    str_addf(&r->warned, "%s\n", text);
+    const Run *r = ctx;
     if (r->w->warn) r->w->warn(r->w->ctx, text);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    const Run *r = ctx;
+    if (r->w->note) r->w->note(r->w->ctx, text);
 }
 
 /* A reference is drawn in runs of 32, 64, ... steps: their steps are added up. */
@@ -369,7 +372,7 @@ static int draw_all(Run *r, Err *e)
 int comparison_run(Comparison *c, const Job *base, const char *dir, const CompareWatch *w, Err *e)
 {
     Run r = { .c = c, .w = w, .what = "" };
-    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled });
+    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled, on_note });
     *c = (Comparison){ .base = base, .dir = dir };
     int failed = grid_init(&c->grid, base, e) || prompt_file_read(c, base->prompts, e) ||
                  store_open(&c->store, dir, e) || plan_cells(&r, e) || draw_all(&r, e);
@@ -381,7 +384,6 @@ int comparison_run(Comparison *c, const Job *base, const char *dir, const Compar
         c->sha256 = mem_strdup(r.model ? r.model->sha256 : "");
     }
     engine_free(r.engine);
-    str_release(&r.warned);
     return failed ? -1 : 0;
 }
 

@@ -59,6 +59,7 @@ typedef struct {
     void (*warn)(void *ctx, const char *text);
     void (*progress)(void *ctx, const char *what, double share); /* share: 0 .. 1 of all work; what is drawn now */
     bool (*cancelled)(void *ctx);
+    void (*note)(void *ctx, const char *text); /* advice.h's */
 } CompareWatch;
 
 typedef struct {

@@ -20,7 +20,6 @@ typedef struct {
     double piece;           /* how many that takes; 0: a reference, nobody knows */
     int before, last;       /* steps of its runs that are behind us, of this one */
     const char *what;
-    Str warned; /* what the user was told, a line each */
 } Run;
 
 /* The cells, before they are drawn: what is wrong with them is found out, and how much work they are. */

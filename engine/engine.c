@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/told.h"
 
 enum {
     TEXT_BYTES = 64 << 20,  /* of embeddings */
@@ -13,7 +14,9 @@ enum {
 };
 
 struct Engine {
-    Watch watch;
+    Watch user;  /* who is told */
+    Watch watch; /* the same, each line once */
+    Told told;
     Model *model;  /* NULL: none is open */
     char *key;     /* of the model that is open, or that could not be opened */
     Err error;     /* why not */
@@ -21,10 +24,32 @@ struct Engine {
     Cache *firsts; /* the model's first evaluations */
 };
 
+static void on_say(void *ctx, const char *what) { watch_say(&((Engine *)ctx)->user, what); }
+static void on_step(void *ctx, int done, int steps) { watch_step(&((Engine *)ctx)->user, done, steps); }
+
+static void on_warn(void *ctx, const char *text)
+{
+    Engine *g = ctx;
+    if (told_add(&g->told, text)) watch_warn(&g->user, text);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    Engine *g = ctx;
+    if (told_add(&g->told, text)) watch_note(&g->user, text);
+}
+
+static bool on_cancelled(void *ctx)
+{
+    const Watch *w = &((Engine *)ctx)->user;
+    return w->cancelled && w->cancelled(w->ctx);
+}
+
 Engine *engine_new(const Watch *w)
 {
     Engine *g = mem_alloc(sizeof *g);
-    if (w) g->watch = *w;
+    if (w) g->user = *w;
+    g->watch = (Watch){ g, on_say, on_warn, on_step, on_cancelled, g->user.note ? on_note : NULL };
     return g;
 }
 
@@ -34,13 +59,14 @@ static void close_model(Engine *g)
     cache_free(g->firsts);
     model_free(g->model);
     free(g->key);
-    *g = (Engine){ .watch = g->watch };
+    *g = (Engine){ .user = g->user, .watch = g->watch, .told = g->told };
 }
 
 void engine_free(Engine *g)
 {
     if (!g) return;
     close_model(g);
+    told_release(&g->told);
     free(g);
 }
 

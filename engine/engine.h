@@ -18,7 +18,7 @@
 
 typedef struct Engine Engine;
 
-/* w is copied; its ctx stays the caller's. */
+/* w is copied; its ctx stays the caller's. It hears each warning and each note once, however many pictures they are of. */
 Engine *engine_new(const Watch *w);
 void engine_free(Engine *g);
 

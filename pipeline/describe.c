@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/mem.h"
+#include "base/wrap.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
 #include "pipeline/parts_name.h"
@@ -173,6 +174,28 @@ static bool next_line(const char **at, Str *line)
     return true;
 }
 
+/* A category of the words that the model knows. */
+static void add_words(const Category *c, Str *out)
+{
+    enum { LEFT = 17, WIDTH = 79 };
+    Str line = { 0 };
+    words_line(c, false, &line);
+    str_addf(out, "  %-14s ", c->name);
+    wrap_add(out, str_text(&line), LEFT, WIDTH);
+    str_release(&line);
+}
+
+/* The same for a program: {"things": ["potion", ...]}. */
+static void add_words_json(const Words *w, cJSON *root)
+{
+    cJSON *all = cJSON_AddObjectToObject(root, "words");
+    for (int i = 0; i < w->count; i++) {
+        cJSON *list = cJSON_AddArrayToObject(all, w->categories[i].name);
+        for (int k = 0; k < w->categories[i].count; k++)
+            cJSON_AddItemToArray(list, cJSON_CreateString(w->categories[i].meanings[k].label));
+    }
+}
+
 static void describe_json(const Model *m, const Needs *n, Str *out)
 {
     cJSON *root = cJSON_CreateObject(), *parts, *defaults;
@@ -212,13 +235,15 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     for (const char *at = m->notes; next_line(&at, &line);)
         cJSON_AddItemToArray(notes, cJSON_CreateString(str_text(&line)));
     str_release(&line);
+    if (m->words) add_words_json(m->words, root);
     print_json(root, out);
 }
 
 static void describe_text(const Model *m, const Needs *n, Str *out)
 {
     Str types = { 0 };
-    str_addf(out, "%s: %s, %s\n", m->path, m->family, task_of(m));
+    bool custom = strcmp(m->family, "custom") == 0;
+    str_addf(out, "%s: %s, %s\n", m->path, custom ? "networks of its own shape" : m->family, task_of(m));
     for (PartId id = 0; id < PART_COUNT; id++) {
         const Part *p = &m->files->part[id];
         if (!part_present(p)) continue;
@@ -244,6 +269,7 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     Str line = { 0 };
     for (const char *at = m->notes; next_line(&at, &line);) str_addf(out, "  %-14s %s\n", "note", str_text(&line));
     str_release(&line);
+    for (int i = 0; m->words && i < m->words->count; i++) add_words(&m->words->categories[i], out);
     str_release(&types);
 }
 

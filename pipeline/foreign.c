@@ -172,9 +172,10 @@ static const Foreign foreign[] = {
     { .names = "refiner, refiner-checkpoint, refiner-model, denoising-start, denoising-end",
       .neutral = "||null|none|", YET("SD XL's refiner") },
     { .names = "refiner-switch-at, refiner-at, refiner-start", .neutral = "*" }, /* of a refiner, which is refused */
-    { .names = "prompt-2, prompt-3, negative-prompt-2, original-size, target-size, crops-coords-top-left, crop, aesthetic-score, clip-g, text-encoder-2",
-      LINE, YET("SD XL") },
-    { .names = "t5xxl, text-encoder-3, t5, clip-vision, llm, flow-shift, shift, distilled-cfg-scale, true-cfg-scale, max-sequence-length", LINE,
+    { .names = "crops-coords-top-left", LINE, .says = "--crop X,Y is what SD XL is told: pixels from the left, then from the top" },
+    { .names = "text-encoder-2, clip-g", LINE, .says = "limn takes no part of a model but --vae and --tokenizer; -m is a whole model" },
+    { .names = "aesthetic-score, negative-aesthetic-score", .neutral = "*" },
+    { .names = "prompt-3, t5xxl, text-encoder-3, t5, clip-vision, llm, flow-shift, shift, distilled-cfg-scale, true-cfg-scale, max-sequence-length", LINE,
       YET("SD 3, Flux and their kin") },
     { .names = "subseed-strength, variation-strength, variation-amount, variation-seed, with-variations, variations", .neutral = OFF,
       YET("variations of a seed") },

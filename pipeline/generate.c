@@ -1,4 +1,5 @@
 /* generate.c - prompt to picture: the numbered steps put together. See generate.h and docs/architecture.md. */
+#include "pipeline/advice.h"
 #include "pipeline/generate.h"
 
 #include <assert.h>
@@ -52,6 +53,7 @@ static int given_latents(Generator *g, Err *e)
 static int read_prompts(const Generator *g, const PromptTexts *texts, Prompts *out, Err *e)
 {
     PromptReader reader = recipe_reader(&g->recipe, g->m, &g->watch);
+    advise_prompts(g->m, texts, guidance_on(&g->recipe.guidance), &g->watch);
     return prompts_read(&reader, texts, out, e);
 }
 
@@ -98,6 +100,7 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     if (start(g, m, j, share, e) || given_latents(g, e)) goto fail;
     if (init_read(&g->init, &g->recipe, vae_factor(m->vae), e)) goto fail;
     warn_of_model(g);
+    advise_job(m, &g->recipe, j, &g->watch);
     if (memory_reserve(g, e)) goto fail;
     const Prompts *own = &g->prompts;
     if (encode(g, &own, 1, e) || start_encode(g, e)) goto fail;

@@ -233,6 +233,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     m->family = parts->family;
     m->note = parts->note;
     m->zero_negative = parts->zero_negative;
+    m->words = parts->words;
     if (read_noise(m, parts, e)) goto fail;
     if (read_defaults(&m->defaults, parts->defaults, e)) {
         err_in(e, parts->path);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "clip/text_encoder.h"
 #include "clip/tokenizer.h"
+#include "pipeline/words.h"
 #include "scheduler/noise.h"
 #include "unet/unet.h"
 #include "vae/vae.h"
@@ -58,6 +59,7 @@ typedef struct {
     int texts;
     bool zero_negative; /* without a negative prompt its embeddings are zeros: force_zeros_for_empty_prompt */
     int ids;            /* text_time: the numbers that stand beside the pooled text: 6, the refiner's 5; else 0 */
+    Words *words;       /* those that it knows; NULL: it brings no list of them */
     UNet *unet;
     Vae *vae;
     size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */

@@ -149,6 +149,7 @@ void parts_release(Parts *parts)
     free(parts->hashed_path);
     str_release(&parts->scheduler);
     config_free(parts->defaults);
+    words_free(parts->words);
     for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);
     file_unmap(&parts->file);
     file_unmap(&parts->vae_file);

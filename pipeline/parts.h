@@ -40,6 +40,7 @@ typedef struct Parts {
     bool has_text[TEXTS_MAX];       /* a folder's model_index.json names them */
     bool zero_negative;             /* model_index.json: force_zeros_for_empty_prompt */
     Config *defaults;               /* limn.json; NULL */
+    Words *words;                   /* limn-words.json; NULL */
     char *hashed_path;              /* the file that stands for the model in its SHA-256; NULL: built in */
     Bytes hashed;                   /* its bytes */
     FileId hashed_id;               /* and which file it was; of no meaning without hashed_path */

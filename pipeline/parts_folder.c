@@ -213,6 +213,11 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         parts->defaults = config_parse(text, "limn.json", e);
         if (!parts->defaults) return err_in(e, source_name(s));
     }
+    if (source_has(s, "limn-words.json")) {
+        if (source_get(s, "limn-words.json", &text, e)) return -1;
+        parts->words = words_parse(text, e);
+        if (!parts->words) return err_in(e, "limn-words.json"), err_in(e, source_name(s));
+    }
     for (int i = 0; !p->tokenizer && i < TEXTS_MAX; i++)
         if (parts->has_text[i] && parts_read_tokenizer(&parts->tokenizer[i], s, i ? "tokenizer_2/" : "tokenizer/", e))
             return -1;

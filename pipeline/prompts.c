@@ -6,21 +6,30 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "clip/syntax.h"
 
 enum {
     LOST_SHOWN = 600,   /* bytes of the words that did not fit into the prompt */
+    UNREAD_SHOWN = 60,  /* bytes of what is not read in it */
     MOST_REPEATED = 64, /* rows; two lengths that want more, such as 11 and 7, are rare, and each row costs time */
 };
+
+/* At most so many bytes of a text, and no half character. */
+static void add_shown(Str *out, const char *text, size_t len, size_t most)
+{
+    size_t shown = len < most ? len : most;
+    while (shown < len && ((unsigned char)text[shown] & 0xC0) == 0x80) shown--;
+    str_addn(out, text, shown);
+    if (shown < len) str_add(out, "...");
+}
 
 static void warn_lost(const PromptReader *r, const char *name, const char *lost)
 {
     Str s = { 0 };
     str_addf(&s, "%s is longer than %d tokens (--long-prompt chunk keeps it all); left out: \"", name,
              tokenizer_max(r->tokenizer) - 2);
-    size_t len = strlen(lost), shown = len < LOST_SHOWN ? len : LOST_SHOWN;
-    while (shown < len && ((unsigned char)lost[shown] & 0xC0) == 0x80) shown--; /* no half character */
-    str_addn(&s, lost, shown);
-    str_add(&s, shown < len ? "...\"" : "\"");
+    add_shown(&s, lost, strlen(lost), LOST_SHOWN);
+    str_add(&s, "\"");
     r->warn(r->ctx, str_text(&s));
     str_release(&s);
 }
@@ -34,27 +43,41 @@ static Ids read_plain(const PromptReader *r, const char *name, const char *text)
     return ids;
 }
 
-static void warn_not_read(const PromptReader *r, const char *name, const char *what)
+/* Each kind of another tool's syntax that is not read, once, by its first example. */
+static void warn_unread(const PromptReader *r, const char *name, const char *text, bool tags_go)
 {
-    Str s = { 0 };
-    str_addf(&s, "%s has %s: limn does not read that, and takes it as words", name, what);
-    r->warn(r->ctx, str_text(&s));
-    str_release(&s);
+    SyntaxSpan found[SYNTAX_COUNT];
+    syntax_find(text, found);
+    for (int k = 0; k < SYNTAX_COUNT; k++) {
+        const char *what = syntax_unread((SyntaxKind)k, r->emphasis);
+        size_t len = found[k].to - found[k].from;
+        if (!len || !what) continue;
+        bool gone = tags_go && (k == SYNTAX_LORA || k == SYNTAX_NETWORK);
+        Str s = { 0 };
+        str_addf(&s, "%s has \"", name);
+        add_shown(&s, text + found[k].from, len, UNREAD_SHOWN);
+        str_addf(&s, "\": %s; it is %s", what, gone ? "left out" : "taken as words");
+        r->warn(r->ctx, str_text(&s));
+        str_release(&s);
+    }
 }
 
-static int read_one(const PromptReader *r, const char *name, const char *text, Ids *out, Err *e)
+/* positive: A1111 takes its tags out of the prompt, though not out of the negative one. */
+static int read_one(const PromptReader *r, const char *name, const char *text, bool positive, Ids *out, Err *e)
 {
+    bool tags_go = positive && r->emphasis == EMPHASIS_A1111;
+    if (r->warn) warn_unread(r, name, text, tags_go);
     if (r->emphasis == EMPHASIS_NONE) {
         *out = read_plain(r, name, text);
         return 0;
     }
     Pieces p = { 0 };
-    int failed = emphasis_parse(r->emphasis, text, &p, e);
+    char *bare = tags_go ? syntax_without_tags(text) : mem_strdup(text);
+    int failed = emphasis_parse(r->emphasis, bare, &p, e);
     if (failed) err_in(e, name);
     else *out = chunks_of(r->tokenizer, r->emphasis, &p);
-    if (!failed && r->warn && p.editing) warn_not_read(r, name, "prompt editing, [a:b:0.5] or [a|b]");
-    if (!failed && r->warn && p.and) warn_not_read(r, name, "AND");
     pieces_release(&p);
+    free(bare);
     return failed;
 }
 
@@ -129,8 +152,8 @@ static int read_for(const PromptReader *r, int i, const PromptTexts *t, Prompts 
     one.tokenizer = other.tokenizer = r->text[i].tokenizer;
     if (i && prompt == t->prompt) one.warn = NULL;
     if (i && negative == t->negative) other.warn = NULL;
-    if (read_one(&one, "the prompt", prompt, &out->positive[i], e)) return -1;
-    return read_one(&other, "the negative prompt", negative ? negative : "", &out->negative[i], e);
+    if (read_one(&one, "the prompt", prompt, true, &out->positive[i], e)) return -1;
+    return read_one(&other, "the negative prompt", negative ? negative : "", false, &out->negative[i], e);
 }
 
 int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e)

@@ -37,7 +37,7 @@ typedef struct {
 /*
  * The shorter of the two is made as long as the other: plain text by rows of an empty prompt, as diffusers' users do; with
  * emphasis both are repeated, which attention does not notice: the same as calling the network with two lengths, as the tools
- * do. Error (ERR_USAGE): a weight that cannot be. prompts_release() frees, in any case.
+ * do. What is another tool's syntax and not read (clip/syntax.h) is told. Error (ERR_USAGE): a weight that cannot be. prompts_release() frees, in any case.
  */
 int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e);
 void prompts_release(Prompts *p);

@@ -22,6 +22,7 @@ int fuzz_png(const uint8_t *data, size_t size);
 int fuzz_safetensors(const uint8_t *data, size_t size);
 int fuzz_text(const uint8_t *data, size_t size);
 int fuzz_tokenizer(const uint8_t *data, size_t size);
+int fuzz_words(const uint8_t *data, size_t size);
 
 static const struct {
     const char *name;
@@ -34,6 +35,7 @@ static const struct {
     { "fuzz_safetensors", fuzz_safetensors },
     { "fuzz_text", fuzz_text },
     { "fuzz_tokenizer", fuzz_tokenizer },
+    { "fuzz_words", fuzz_words },
 };
 
 enum { PLACES = 16 };

@@ -8,6 +8,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
+import words
 from common import load_checkpoint
 from networks import load_tokenizer, new_scheduler, new_text_encoder, new_unet
 
@@ -50,6 +51,7 @@ def main():
     with open(os.path.join(args.output, "limn.json"), "w", encoding="utf-8") as f:
         json.dump(DEFAULTS, f, indent=2)
         f.write("\n")
+    words.write(os.path.join(args.output, "limn-words.json"))
 
 
 def drop_paths(path):

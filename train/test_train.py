@@ -1,5 +1,6 @@
 """test_train.py - the recipe's own checks, in seconds: python test_train.py"""
 import random
+import re
 import tempfile
 import unittest
 
@@ -18,6 +19,7 @@ import render
 import sharpness
 import tokenizer
 import train_adapter
+import words
 from captions import caption, parse
 from optim import orthogonalize
 
@@ -85,6 +87,21 @@ class Captions(unittest.TestCase):
     def test_other_text_is_refused(self):
         with self.assertRaises(ValueError):
             parse("a dragon on a castle")
+
+
+class Words(unittest.TestCase):
+    def test_every_caption_is_known(self):
+        split = re.compile(r"[^\W\d_]+|\d+").findall
+        phrases = {tuple(split(p)) for value in words.known().values()
+                   for p in (value if isinstance(value, list) else [p for group in value.values() for p in group])}
+        longest = max(map(len, phrases))
+        for seed in range(2000):
+            rng = random.Random(seed)
+            said = split(caption(render.random_scene(rng), rng))
+            while said:
+                n = next((n for n in range(longest, 0, -1) if tuple(said[:n]) in phrases), 0)
+                self.assertTrue(n, f"{said[0]!r} of {seed} is in no phrase")
+                said = said[n:]
 
 
 class Tokenizer(unittest.TestCase):

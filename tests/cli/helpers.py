@@ -64,6 +64,11 @@ def fails(code, *args, says="", **more):
     return r
 
 
+def unadvised(err):
+    """stderr without the notes on words, sizes and options."""
+    return re.sub(r"(?m)^limn: note: .*\n", "", err)
+
+
 def files(folder="."):
     return sorted(os.listdir(folder))
 

@@ -10,26 +10,23 @@ def settings(path):
 
 # ---- other tools' options ----
 
-# The same thing by another name: what the picture's settings hold then.
+# The same thing by another name, several in a run: what the picture's settings hold then.
 SAME = [
-    ("--num-inference-steps 2", {"steps": 2}), ("--num_inference_steps 2", {"steps": 2}), ("--sampling-steps 2", {"steps": 2}),
-    ("--ddim_steps 2", {"steps": 2}), ("--inference_steps=2", {"steps": 2}), ("--guidance-scale 3", {"cfg_scale": 3}),
-    ("--guidance_scale=3", {"cfg_scale": 3}), ("--cfg 3", {"cfg_scale": 3}), ("--guidance 3", {"cfg_scale": 3}),
-    ("--scale 3", {"cfg_scale": 3}), ("-C 3", {"cfg_scale": 3}), ("-C3", {"cfg_scale": 3}), ("-S 5", {"seed": 5}),
-    ("--noise_seed 5", {"seed": 5}), ("--negative blurry", {"negative_prompt": "blurry"}), ("--neg blurry", {"negative_prompt": "blurry"}),
-    ("--sampling-method euler_a", {"sampler": "euler_ancestral"}), ("--sampler_name Euler", {"sampler": "euler"}),
-    ("-A k_euler_a", {"sampler": "euler_ancestral"}), ("--scheduler EulerDiscreteScheduler", {"sampler": "euler"}),
-    ("--scheduler discrete", {"schedule": "normal"}), ("--scheduler karras", {"schedule": "karras"}),
-    ("--timestep-spacing trailing", {"schedule": "trailing"}), ("--use_karras_sigmas", {"schedule": "karras"}),
-    ("--plms", {"sampler": "plms"}), ("--size 32x64", {"width": 32, "height": 64}), ("--image_width 64", {"width": 64}),
-    ("--H 64", {"height": 64}), ("--W=64", {"width": 64}), ("--image_height 64", {"height": 64}),
-    ("--rng cuda", {"rng": "philox"}), ("--rng cpu", {"rng": "torch"}), ("--randn-source NV", {"rng": "philox"}),
-    ("--prediction v", {"prediction": "v_prediction"}), ("--prediction_type v_prediction", {"prediction": "v_prediction"}),
-    ("--tiling", {"tile": "both"}), ("--seamless", {"tile": "both"}), ("--circularx", {"tile": "x"}),
-    ("--no-half", {"precision": "f32"}), ("--full_precision", {"precision": "f32"}), ("--dtype float32", {"precision": "f32"}),
-    ("--guidance-rescale 0.5", {"cfg_rescale": 0.5}), ("--compat comfy", {"compat": "comfyui"}), ("--compat auto1111", {"compat": "a1111"}),
-    ("--schedule Automatic", {}), ("--device cpu", {}), ("--cpu", {}), ("--skip_grid", {}), ("--denoise 1.0", {}),
-    ("--low-ram", {}), ("--num-threads 1", {}), ("--f 8", {}), ("--seed -1", {}),
+    ("--num-inference-steps 2 --guidance-scale 3 --noise_seed 5 --negative blurry --sampling-method euler_a --image_width 64",
+     {"steps": 2, "cfg_scale": 3, "seed": 5, "negative_prompt": "blurry", "sampler": "euler_ancestral", "width": 64}),
+    ("--num_inference_steps 2 --cfg 3 -S 5 --neg blurry --sampler_name Euler --H 64",
+     {"steps": 2, "cfg_scale": 3, "seed": 5, "negative_prompt": "blurry", "sampler": "euler", "height": 64}),
+    ("--sampling-steps 2 --guidance_scale=3 -A k_euler_a --size 32x64 --rng cuda --prediction v --tiling",
+     {"steps": 2, "cfg_scale": 3, "sampler": "euler_ancestral", "width": 32, "height": 64, "rng": "philox", "prediction": "v_prediction",
+      "tile": "both"}),
+    ("--ddim_steps 2 --scale 3 --scheduler EulerDiscreteScheduler --W=64 --rng cpu --prediction_type v_prediction --circularx --no-half",
+     {"steps": 2, "cfg_scale": 3, "sampler": "euler", "width": 64, "rng": "torch", "prediction": "v_prediction", "tile": "x", "precision": "f32"}),
+    ("--inference_steps=2 --guidance 3 --scheduler discrete --randn-source NV --seamless --full_precision --guidance-rescale 0.5",
+     {"steps": 2, "cfg_scale": 3, "schedule": "normal", "rng": "philox", "tile": "both", "precision": "f32", "cfg_rescale": 0.5}),
+    ("-C 3 --scheduler karras --compat comfy --dtype float32", {"cfg_scale": 3, "schedule": "karras", "compat": "comfyui", "precision": "f32"}),
+    ("-C3 --timestep-spacing trailing --compat auto1111 --plms -s 2", {"cfg_scale": 3, "schedule": "trailing", "compat": "a1111", "sampler": "plms"}),
+    ("--use_karras_sigmas --device cpu --cpu --skip_grid --denoise 1.0 --low-ram --num-threads 1 --f 8 --seed -1", {"schedule": "karras"}),
+    ("--schedule Automatic --image_height 64 --CFG-Scale 3", {"height": 64, "cfg_scale": 3}),
 ]
 
 
@@ -38,9 +35,7 @@ def test_options_of_other_tools():
         path, = draw("a red potion", *words.split(), "-o", "x.png")
         found = settings(path)
         assert {k: found[k] for k in expected} == expected, f"{words}: {found}"
-    for words, count in [("--n_iter 2", 2), ("-b 3", 3), ("--n_samples 2", 2), ("--n_iter 2 --n_samples 2", 4),
-                         ("--batch-size 2 --batch-count 2", 4), ("--num-images 2", 2), ("--num_images_per_prompt 2", 2),
-                         ("--number_of_images 2", 2), ("--iterations 2", 2)]:
+    for words, count in [("-b 3", 3), ("--n_samples 2", 2), ("--n_samples 2 --n_iter 2", 4), ("--num_images_per_prompt 2", 2)]:
         assert len(draw("a red potion", *words.split())) == count, words
 
 
@@ -118,6 +113,137 @@ def test_version():
     assert files() == []
 
 
+# ---- words that the model does not know ----
+
+def notes(*args, **more):
+    r = limn(*args, **more)
+    return [line[len("limn: note: "):] for line in r.err.splitlines() if line.startswith("limn: note: ")]
+
+
+OWN = {k: json.load(open(os.path.join(SPRITES, "limn.json")))[k] for k in ("width", "height")}
+
+
+def test_unknown_words():
+    for prompt, said in [("a red potion", None), ("an astronaut with a saxophone", '"astronaut", "saxophone"'), ("a rde potion", '"rde" (red?)'),
+                         ("A RED POTION, pixel art", None), ("a potion on a purple background", '"purple background"'), ("", None)]:
+        found = [line for line in notes("generate", prompt, "-s", "1", "--seed", "1") if "does not know" in line]
+        expected = [] if said is None else [f"the model inside does not know {said}; limn list words"]
+        assert found == expected, (prompt, found)
+    assert notes("a red unicorn", "-s", "1", "-q") == []
+    assert notes("(a red:1.3) \\(potion\\) [gem] BREAK star", "-s", "1", "--compat", "a1111") == []
+    assert '"blurry"' in notes("a red potion", "-n", "blurry", "-s", "1")[0]
+    assert len(notes("a red unicorn", "-s", "1", "--count", "3")) == 1
+    path, = limn("a red unicorn", "-s", "1", "--seed", "1").out.splitlines()
+    assert notes("again", path) == []
+    model_copy("own", "limn-words.json")
+    write("own/limn-words.json", b'{"things": {"unicorn": ["unicorn"]}, "also": ["a"]}')
+    assert notes("a unicorn", "-s", "1", "-m", "own") == []
+    assert notes("a red unicorn", "-s", "1", "-m", "own") == ['the model own does not know "red"; limn list words -m own']
+    os.remove("own/limn-words.json")
+    assert notes("a red unicorn", "-s", "1", "-m", "own") == []
+    write("own/limn-words.json", b'{"things": []}')
+    fails(1, "a red unicorn", "-m", "own", says=["limn-words.json", "things"])
+
+
+def test_unknown_words_of_many():
+    write("j.jsonl", b'{"prompt": "a {thing}", "thing": ["unicorn", "potion", "unicorn", "yeti"], "seed": 1}')
+    for more in [["--dry-run"], ["-s", "1", "-o", "out"]]:
+        found = [line for line in notes("batch", "j.jsonl", *more) if "does not know" in line]
+        assert len(found) == 2 and '"unicorn"' in found[0] and '"yeti"' in found[1], found
+    found = [line for line in notes("compare", "a unicorn", "--axis", "steps=1,2", "--axis", "cfg-scale=2,3", "-o", "cmp") if "does not know" in line]
+    assert len(found) == 1 and '"unicorn"' in found[0], found
+
+
+def test_list_words():
+    rows = {row["name"]: row["words"] for row in json.loads(limn("list", "words", "--json").out)}
+    assert "potion" in rows["things"] and "red" in rows["colours"] and "white background" in rows["backgrounds"]["white"]
+    text, info = limn("list", "words").out, limn("info", "sprites").out
+    assert all(len(line) <= 80 for line in text.splitlines() + info[info.index("  things"):].splitlines())
+    for label in rows["things"]:
+        assert label.split()[0] in text and label.split()[0] in info
+    assert set(rows["things"]) == set(json.loads(limn("info", "sprites", "--json").out)["words"]["things"])
+    assert limn("help", "words").out == text and limn("help", "samplers").out == limn("list", "samplers").out
+    fails(2, "list", "samplers", "-m", "sprites", says="words")
+    fails(1, "list", "words", "-m", "nowhere", says="nowhere")
+    model_copy("silent")
+    os.remove("silent/limn-words.json")
+    fails(1, "list", "words", "-m", "silent", says="no list of its words")
+
+
+def test_size_of_the_model():
+    w, h = OWN["width"], OWN["height"]
+    far = lambda *args: [line for line in notes("a red potion", "-s", "1", *args) if "trained at" in line]
+    assert far() == [] and far("-W", str(w)) == []
+    for wrong in [(2 * w, 2 * h), (4 * w, 4 * h), (w // 4, h // 4), (w, 2 * h)]:
+        said, = far("-W", str(wrong[0]), "-H", str(wrong[1]))
+        assert f"{w}x{h}" in said and f"{wrong[0]}x{wrong[1]}" in said, said
+
+
+# ---- prompts in another tool's syntax ----
+
+def test_syntax_that_is_not_read():
+    def warned(prompt, *args):
+        return [line for line in limn("generate", prompt, *SMALL, "--seed", "1", "-o", "x.png", *args).err.splitlines() if "warning" in line]
+
+    for prompt, says, reads in [
+            ("<lora:detail:0.8> a red potion", "LoRA yet", []), ("a <lyco:x> potion", "LoRA yet", []), ("a <hypernet:x:1> potion", "hypernetworks", []),
+            ("a potion, embedding:bad", "textual inversion yet", []), ("a (red:1.3) potion", "--compat a1111", ["a1111", "comfyui"]),
+            ("a [red:blue:0.5] potion", "prompt editing", []), ("a [red|blue] potion", "prompt editing", []), ("a {red|blue} potion", "limn batch", []),
+            ("a __colour__ potion", "limn batch", []), ("a red potion BREAK a star", "BREAK", ["a1111"]), ("a red potion AND a star", "AND", []),
+            ("a red++ potion", "InvokeAI", []), ("a red potion --ar 16:9", "quotes", [])]:
+        for compat in ["diffusers", *(reads or ["comfyui"])]:
+            found = warned(prompt, "--compat", compat)
+            assert len(found) == (compat not in reads) and (not found or says in found[0]), (prompt, compat, found)
+    assert warned("a red potion (small)") == []
+    assert len(warned("a potion", "-n", "<lora:x:1> (bad:1.2)", "--compat", "a1111")) == 1
+    # A1111 takes tags out of the prompt
+    draw("a red <lora:x:1>potion", "--seed", "1", "--compat", "a1111", "-o", "a.png", "--trace", "a.safetensors")
+    draw("a red potion", "--seed", "1", "--compat", "a1111", "-o", "b.png", "--trace", "b.safetensors")
+    assert read("a.safetensors") == read("b.safetensors")
+    write("j.jsonl", b'{"prompt": "a {c} <lora:x:1> potion", "c": ["red", "blue", "green"], "seed": 1}')
+    r = limn("batch", "j.jsonl", *SMALL, "-o", "out")
+    assert r.err.count("LoRA") == 1, r.err
+
+
+# ---- options without effect ----
+
+def test_options_without_effect():
+    for words, option in [("-n blurry --cfg-scale 1", "negative-prompt"), ("-n blurry --cfg-scale 0.5", "negative-prompt"),
+                          ("--cfg-rescale 0.7 --cfg-scale 1", "cfg-rescale"), ("--guidance-interval 0:0.5 --cfg-scale 1", "guidance-interval"),
+                          ("-n blurry --guidance-interval 0:0", "negative-prompt"), ("--s-churn 3 --sampler dpmpp_2m", "s-churn"),
+                          ("--s-tmin 1 --sampler euler", "s-tmin"), ("--s-tmax 5 --sampler euler", "s-tmax"), ("--s-noise 0.9 --sampler euler", "s-noise"),
+                          ("--ensd 31337 --sampler euler_a", "ensd"), ("--ensd 31337 --compat a1111 --sampler heun", "ensd"),
+                          ("--solver-order 1 --sampler euler", "solver-order"), ("-s 5 --sampler dpm_adaptive", "steps"),
+                          ("--long-prompt chunk --compat a1111", "long-prompt"), ("--vae-tile 2048", "vae-tile"),
+                          ("--atlas-pot", "atlas-pot"), ("--atlas-padding 4", "atlas-padding")]:
+        found = [line for line in notes("a red potion", "-s", "3", "-W", "64", "-H", "64", "--seed", "1", *words.split()) if "no effect" in line]
+        assert len(found) == 1 and found[0].startswith(f"--{option} has no effect: "), (words, found)
+    for words in ["-n gem", "--cfg-rescale 0.7", "--s-churn 3 --sampler euler --s-tmin 0.1 --s-noise 0.9", "--s-noise 0.9 --sampler euler_a",
+                  "--ensd 31337 --compat a1111 --sampler euler_a", "--solver-order 1", "--guidance-interval 0:0.5", "--vae-tile 128 -W 256",
+                  "--eta 0.5 --sampler ddim --s-noise 0.9", "--atlas a.json --atlas-pot --count 2", "--s-noise 0.9 --sampler dpmpp_2m_sde"]:
+        found = [line for line in notes("a red potion", "-s", "6", "--seed", "1", *words.split()) if "no effect" in line]
+        assert found == [], (words, found)
+    draw("a red potion", "--seed", "1", "--trace", "t.safetensors", "-o", "x.png")
+    found = notes("a red potion", *SMALL, "--latents", "t.safetensors", "--seed", "5", "--count", "2", "-o", "{index}.png")
+    assert {"--seed", "--count"} <= {line.split()[0] for line in found}
+    write("j.jsonl", b'{"prompt": "a red potion", "seed": [1, 2], "cfg_scale": 1, "negative_prompt": "x"}')
+    assert len([line for line in notes("batch", "j.jsonl", *SMALL, "-o", "out") if "negative-prompt has no effect" in line]) == 1
+
+
+# ---- help ----
+
+def test_help_of_generate():
+    lines = limn("generate", "--help").out.splitlines()
+    first = lines.index(next(line for line in lines if line.startswith("Everyday")))
+    assert "--output" in lines[first + 1]
+    everyday = "\n".join(lines[first:lines.index("", first)])
+    for option in ["--model", "--count", "--seed", "--steps", "--cfg-scale", "--width", "--height", "--sampler", "--negative-prompt"]:
+        assert option in everyday
+    told = [m.group(1) for line in lines if (m := re.match(r"  (?:-., |    )--([a-z0-9-]+)", line))]
+    assert len(told) == len(set(told))
+    assert set(told) == {row["name"] for row in json.loads(limn("list", "options", "--json").out)}
+
+
 # ---- a reader that went away ----
 
 def without_reader(*args):
@@ -136,4 +262,4 @@ def test_reader_that_went_away():
     write("j.jsonl", b'{"prompt": "a red potion", "seed": "1-3"}')
     without_reader("batch", "j.jsonl", *SMALL, "-q", "-o", "out", "--json")
     assert len([name for name in files("out") if name.endswith(".png")]) == 3
-    without_reader("batch", "j.jsonl", *SMALL, "-o", "more", "--dry-run")
+    without_reader("batch", "j.jsonl", "-s", "1", "-o", "more", "--dry-run")
