@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
+#include "cmd/output.h"
 #include "pipeline/advice.h"
 #include "pipeline/extras.h"
 
@@ -63,6 +64,7 @@ static int batch_open(Batch *b, const char *jobs, Err *e)
 {
     const Job *j = b->options;
     report_init(&b->report, j);
+    if (output_is_stdout(j)) return err_usage(e, "--output: a folder or names are expected, not stdout");
     advise_run(j, &(Watch){ .ctx = b, .note = batch_note });
     if (shard_parse(&b->shard, j->shard, e)) return -1;
     if (j->keep_going && j->fail_fast) return err_usage(e, "--keep-going and --fail-fast: one of them");

@@ -13,6 +13,7 @@
 #include "cmd/command.h"
 #include "cmd/draw.h"
 #include "cmd/interrupt.h"
+#include "cmd/output.h"
 #include "cmd/progress.h"
 #include "cmd/prompt.h"
 #include "cmd/say.h"
@@ -70,6 +71,7 @@ static bool on_cancelled(void *ctx)
 static int choose_folder(const Job *j, Str *dir, Err *e)
 {
     if (j->output) {
+        if (output_is_stdout(j)) return err_usage(e, "--output: a folder is expected, not stdout");
         str_add(dir, j->output);
         while (dir->len > 1 && dir->s[dir->len - 1] == '/') dir->s[--dir->len] = 0;
         if (str_ends(dir->s, ".png") && !file_is_dir(dir->s))

@@ -230,7 +230,8 @@ static int draw_one(Run *r, int index, Err *e)
                  steps_write(r->job, &picture, str_text(&path), &beside.steps, e);
     progress_clear(&r->progress);
     if (!failed) r->paths[r->count++] = mem_strdup(str_text(&path));
-    if (!failed) failed = report(r, &names, str_text(&path), &beside, clock_now() - start, e);
+    if (!failed && !output_is_stdout(r->job))
+        failed = report(r, &names, str_text(&path), &beside, clock_now() - start, e);
     picture_release(&picture);
     free((void *)(size_t)png.data);
     str_release(&path);

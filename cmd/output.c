@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/folder.h"
 #include "base/slug.h"
+#include "cmd/stdout.h"
 
 static const char fresh_prefix[] = "limn-", suffix[] = ".png";
 
@@ -113,19 +116,60 @@ static void fresh_path(Str *path, const char *where, unsigned long number)
     str_addf(path, "%s%05lu%s", fresh_prefix, number, suffix);
 }
 
+bool output_is_stdout(const Job *j)
+{
+    return j->output && (strcmp(j->output, "-") == 0 || strcmp(j->output, "/dev/stdout") == 0);
+}
+
+/* One picture and nothing else, to a program or a file. */
+static int check_stdout(const Job *j, Err *e)
+{
+    const char *beside = j->json         ? "json"
+                         : j->sizes      ? "sizes"
+                         : j->atlas      ? "atlas"
+                         : j->save_steps ? "save-steps"
+                                         : NULL;
+    if (j->count > 1) return err_usage(e, "--output: stdout takes one picture, --count is %d", j->count);
+    if (beside)
+        return err_usage(e, "--%s: the picture itself goes to stdout (--output %s), and nothing else", beside,
+                         j->output);
+    if (isatty(STDOUT_FILENO))
+        return err_usage(e, "--output: stdout is a terminal, which cannot show a PNG; send it to a file or a program");
+    return 0;
+}
+
+/* A folder that is there, or that can be made: what is there of the way to it can be written in. */
+static int check_folder(const char *where, Err *e)
+{
+    Str above = { 0 }, path = { 0 };
+    str_add(&above, where);
+    while (above.len && !file_is_dir(above.s)) {
+        while (above.len && above.s[above.len - 1] == '/') above.s[--above.len] = 0;
+        if (above.len && file_named(above.s) && !file_is_dir(above.s)) break;
+        while (above.len && above.s[above.len - 1] != '/') above.s[--above.len] = 0;
+    }
+    int failed = 0;
+    if (above.len && !file_is_dir(above.s)) failed = err_set(e, "--output: \"%.400s\" is no folder", above.s);
+    else fresh_path(&path, str_text(&above), fresh_number(str_text(&above))); /* a name that is free */
+    Err why;
+    if (!failed && file_check_writable(str_text(&path), &why)) {
+        *e = why;
+        failed =
+            file_is_dir(where) || !*where ? -1 : err_set(e, "--output: \"%.200s\" cannot be made: %s", where, why.text);
+    }
+    str_release(&above);
+    str_release(&path);
+    return failed;
+}
+
 int output_check(const Job *j, Err *e)
 {
     const char *where = place(j);
     Str path = { 0 };
     int failed;
+    if (output_is_stdout(j)) return check_stdout(j, e);
     if (is_folder(where)) {
-        fresh_path(&path, where, 1);
-        failed = *where && !file_is_dir(where)
-                     ? err_set(e, "--output: there is no folder \"%.400s\"; make it first (mkdir -p)", where)
-                     : 0;
-        /* a name that is free, not one that is there */
-        if (!failed) fresh_path(&path, where, fresh_number(where));
-        if (!failed) failed = file_check_writable(str_text(&path), e);
+        failed = check_folder(where, e);
     } else {
         bool many;
         const char *slash = strrchr(where, '/');
@@ -144,7 +188,7 @@ int output_check(const Job *j, Err *e)
 
 int output_check_place(const OutputNames *n, Err *e)
 {
-    if (is_folder(place(n->job))) return 0; /* output_check() did */
+    if (output_is_stdout(n->job) || is_folder(place(n->job))) return 0; /* output_check() did */
     Str path = { 0 };
     int failed = named_path(n, &path, e) || file_check_writable(str_text(&path), e);
     str_release(&path);
@@ -155,9 +199,19 @@ int output_write(const OutputNames *n, Bytes png, Str *path, Err *e)
 {
     const char *where = place(n->job);
     str_clear(path);
+    if (output_is_stdout(n->job)) {
+        str_add(path, "-");
+        fwrite(png.data, 1, png.len, stdout);
+        return stdout_flush("the picture cannot be written to stdout", e);
+    }
     if (!is_folder(where)) {
         if (named_path(n, path, e)) return -1;
         return file_write(str_text(path), png, e);
+    }
+    Folder folder;
+    if (*where && !file_is_dir(where)) {
+        if (folder_make(&folder, where, e)) return err_in(e, "--output");
+        folder_close(&folder);
     }
     bool exists = true;
     for (unsigned long number = fresh_number(where); exists; number++) {

@@ -17,6 +17,9 @@ typedef struct {
     int index; /* 1 .. count */
 } OutputNames;
 
+/* Whether the picture itself goes to stdout: "-" or /dev/stdout. Then no name is printed there. */
+bool output_is_stdout(const Job *j);
+
 /*
  * Before the model is loaded: --output makes sense, and its folder can be written where no {name} hides it. Errors of
  * use have ERR_USAGE.
@@ -26,7 +29,7 @@ int output_check(const Job *j, Err *e);
 /* Before the run: the first picture's place can be written. */
 int output_check_place(const OutputNames *n, Err *e);
 
-/* Writes the picture, whole or not at all; *path is where it went. */
+/* Writes the picture, whole or not at all; *path is where it went, "-" for stdout. A folder "x/" that is missing is made. */
 int output_write(const OutputNames *n, Bytes png, Str *path, Err *e);
 
 #endif

@@ -225,8 +225,21 @@ void advise_job(const Model *m, const Recipe *r, const Job *asked, const Watch *
     }
 }
 
+/* -n4: in A1111's and old InvokeAI's scripts -n is a count. */
+static void advise_count(const Job *j, const Watch *w)
+{
+    char text[160];
+    const char *negative = j->negative_prompt;
+    if (!negative || !*negative || strlen(negative) > 4 || negative[strspn(negative, "0123456789")]) return;
+    snprintf(text, sizeof text,
+             "the negative prompt is \"%s\": -n is --negative-prompt; --count %s draws so many pictures", negative,
+             negative);
+    watch_note(w, text);
+}
+
 void advise_run(const Job *j, const Watch *w)
 {
+    advise_count(j, w);
     static const char *const of_atlas[] = { "atlas-size", "atlas-padding", "atlas-pot" };
     for (size_t i = 0; i < sizeof of_atlas / sizeof *of_atlas && !j->atlas; i++)
         if (is_given(j, option(of_atlas[i]))) tell_idle(of_atlas[i], "there is no --atlas", w);

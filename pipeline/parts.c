@@ -96,15 +96,11 @@ void parts_note_rest(Parts *parts, Weights *all, const char *where)
     str_release(&names);
 }
 
-int parts_open(Parts *parts, const ModelPaths *p, Err *e)
+static int open_named(Parts *parts, const char *name, const ModelPaths *p, Err *e)
 {
     NameKind kind;
     Source *s;
-    *parts = (Parts){ 0 };
-    const char *from_env = p->path ? NULL : getenv("LIMN_MODEL"), *name = p->path ? p->path : from_env;
-    if (!name || !*name) name = "sprites";
-
-    if (parts_name_find(name, &kind, &parts->path, e)) return from_env && *from_env ? err_in(e, "$LIMN_MODEL") : -1;
+    if (parts_name_find(name, &kind, &parts->path, e)) return -1;
     parts->name = short_name(parts->path);
     if (kind == NAME_FILE) {
         if (parts_open_file(parts, parts->path, p, e)) return -1;
@@ -123,6 +119,15 @@ int parts_open(Parts *parts, const ModelPaths *p, Err *e)
                 shapes_dim(parts->part[PART_TEXT + i].weights, 0, "text_model.embeddings.token_embedding.weight");
     if (!parts->family) parts->family = family_of(parts, e);
     return parts->family ? 0 : -1;
+}
+
+int parts_open(Parts *parts, const ModelPaths *p, Err *e)
+{
+    const char *from_env = getenv("LIMN_MODEL");
+    bool by_env = !p->path && from_env && *from_env;
+    *parts = (Parts){ 0 };
+    if (open_named(parts, p->path ? p->path : by_env ? from_env : "sprites", p, e) == 0) return 0;
+    return by_env ? err_in(e, "$LIMN_MODEL") : -1;
 }
 
 void parts_release(Parts *parts)

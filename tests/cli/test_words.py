@@ -80,7 +80,7 @@ def test_other_tools_fields():
     assert len(made) == 4, made
     found = settings(os.path.join("out", made[0]))
     assert (found["sampler"], found["schedule"]) == ("euler_ancestral", "karras")
-    for field, value, says in [("enable_hr", True, "hires fix"), ("lora", "x", "LoRA"), ("denoising_strength", 0.5, "init-image"),
+    for field, value, says in [("enable_hr", True, "hires fix"), ("lora", "x", "LoRA"),
                                ("guidance", 3, "--cfg-scale"), ("restore_faces", True, "faces")]:
         write("j.jsonl", json.dumps({"prompt": "x", field: value}).encode())
         fails(2, "batch", "j.jsonl", says=[field, says])
