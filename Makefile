@@ -1,4 +1,4 @@
-# limn: make demo | test | all | bench | lint | fmt | asan | fuzz | parity | install | clean        (V=1 shows commands)
+# limn: make demo | test | all | bench | lint | fmt | asan | fuzz | parity | release | install | uninstall | clean        (V=1 shows commands)
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
@@ -17,7 +17,7 @@ LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
 
 SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
 # The machine that the compiler makes programs for, perhaps not this one (tests/arm64/run).
-TARGET  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+TARGET  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 ifeq ($(TARGET),x86_64)
 ISA     := -DLIMN_X86
 SRC     := $(filter-out nn/%_neon.c,$(SRC))
@@ -37,7 +37,8 @@ ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
 # Where a library runs out of memory or threads, limn says so: base/carried.c.
 WRAP     = $(foreach f,malloc calloc realloc memalign strdup gomp_fatal,-Wl,--wrap=$(f))
-CARRY    = $(CC) $(CFLAGS) $(WRAP) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
+BLAS     = $(shell scripts/blas-kernels "$(CC)" "$(AR)")
+CARRY    = $(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) $(BLAS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif
@@ -175,8 +176,22 @@ bench: all $(B)/bench/layers
 parity: all
 	@bench/parity
 
+# One program for every Linux on this kind of machine: static, so that it needs no libc; in an archive with its texts.
+release:
+	@$(MAKE) build-release/limn B=build-release CFLAGS=-O2 LDFLAGS="-static-pie -s"
+	@scripts/release build-release/limn
+
+SHARE = $(DESTDIR)$(PREFIX)/share/doc/limn
+
 install: all
 	install -D -m 755 $(B)/limn $(DESTDIR)$(PREFIX)/bin/limn
+	install -d $(SHARE)
+	cp -R README.md LICENSE docs $(SHARE)
+	scripts/licences $(SHARE)/licences
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/limn
+	rm -rf $(SHARE)
 
 deps deps-test deps-lint:
 	@scripts/$@
@@ -186,4 +201,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity install clean deps deps-test deps-lint
+.PHONY: all demo test check test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity release install uninstall clean deps deps-test deps-lint

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/made.h"
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
@@ -114,6 +115,8 @@ static int take_folder(Batch *b, Err *e)
 {
     folder_close(&b->folder);
     if (folder_make(&b->folder, b->names.folder, e)) return -1;
+    if (b->options->sheet && (made_check(&b->folder, "sheet.png", e) || made_check(&b->folder, "index.html", e)))
+        return -1;
     b->manifest = manifest_open(&b->folder, &b->shard, e);
     if (!b->manifest || place_open(&b->place, &b->folder, &b->shard, e)) return -1;
     set_date(b);

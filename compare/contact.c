@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/made.h"
 #include "base/mem.h"
 #include "compare/verdict.h"
 #include "image/sheet.h"
@@ -150,7 +151,7 @@ int contact_write(const Comparison *c, const Conclusions *k, int *pages, Err *e)
                 .picture = picture,
                 .ctx = &x };
     int failed = sheet_write(&s, &c->store.folder, "sheet.png", pages, e);
-    if (!failed && *pages > 1) folder_remove(&c->store.folder, "sheet.png"); /* of an earlier run with fewer cells */
+    if (!failed && *pages > 1) made_remove(&c->store.folder, "sheet.png"); /* of an earlier run with fewer cells */
     for (int i = 0; i < x.count; i++) free(x.lines[i].label);
     free(x.lines);
     free(rows);

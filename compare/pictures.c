@@ -223,6 +223,10 @@ int pictures_write(const Pictures *p, const char *dir, const char *command, Err 
     Folder folder;
     if (folder_make(&folder, dir, e)) return -1;
     folder_sweep(&folder);
+    if (store_check_made(&folder, e)) {
+        folder_close(&folder);
+        return -1;
+    }
     cJSON *doc = pictures_json(p, command);
     char *json = cJSON_Print(doc);
     Str csv = { 0 };

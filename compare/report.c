@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "base/made.h"
 #include "web/page.h"
 
 static void add_base64(Str *out, Bytes b)
@@ -72,7 +73,8 @@ int report_write(const Folder *dir, const cJSON *doc, Err *e)
     str_addf(&json, ",%s", text + 1); /* the document's own members follow */
     if (!failed) {
         page_make("compare", str_text(&json), &page);
-        failed = folder_write(dir, "report.html", (Bytes){ (const unsigned char *)page.s, page.len }, e);
+        failed = made_check(dir, "report.html", e) ||
+                 folder_write(dir, "report.html", (Bytes){ (const unsigned char *)page.s, page.len }, e);
     }
     cJSON_free(text);
     str_release(&json);

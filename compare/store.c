@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/made.h"
 #include "base/mem.h"
 #include "weights/safetensors.h"
 
@@ -35,11 +36,20 @@ void store_key(char key[STORE_KEY + 1], const char *text)
     for (int i = 0; i < STORE_KEY / 2; i++) snprintf(key + 2 * i, 3, "%02x", digest[i]);
 }
 
+int store_check_made(const Folder *f, Err *e)
+{
+    static const char *const names[] = { "sheet.png", "report.html", "compare.csv", "compare.json" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (made_check(f, names[i], e)) return -1;
+    return 0;
+}
+
 int store_open(Store *s, const char *dir, Err *e)
 {
     *s = (Store){ 0 };
     if (folder_make(&s->folder, dir, e)) return -1;
     folder_sweep(&s->folder);
+    if (store_check_made(&s->folder, e)) return -1;
     if (folder_below(&s->cells, &s->folder, "cells", true, e) ||
         folder_below(&s->records, &s->cells, "latents", true, e))
         return -1;

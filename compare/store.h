@@ -35,6 +35,9 @@ enum { STORE_KEY = 12 }; /* hexadecimal digits of a key */
 /* The key of a text that says all there is to say. */
 void store_key(char key[STORE_KEY + 1], const char *text);
 
+/* Error: the folder has a file of somebody's under a name of those that limn compare makes. */
+int store_check_made(const Folder *f, Err *e);
+
 typedef struct {
     Folder folder, cells, records; /* the user's, and those below it */
 } Store;

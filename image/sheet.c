@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/made.h"
 #include "base/mem.h"
 #include "image/letters.h"
 #include "image/resize.h"
@@ -290,14 +291,15 @@ void sheet_path(Str *out, const char *path, int page, int pages)
 int sheet_write(const Sheet *s, const Folder *in, const char *name, int *pages, Err *e)
 {
     int count, failed = sheet_pages(s, &count, e);
+    const PngText mark = { (char *)(size_t)MADE_KEY, (char *)(size_t)MADE_TEXT };
     if (failed) return -1;
     for (int page = 0; page < count && !failed; page++) {
         Image im = { 0 };
         Bytes png = { 0 };
         Str own = { 0 };
         sheet_path(&own, name, page, count);
-        failed = sheet_draw(s, page, &im, e) || png_encode(&im, NULL, 0, &png, e) ||
-                 folder_write(in, str_text(&own), png, e);
+        failed = made_check(in, str_text(&own), e) || sheet_draw(s, page, &im, e) ||
+                 png_encode(&im, &mark, 1, &png, e) || folder_write(in, str_text(&own), png, e);
         image_release(&im);
         free((void *)(size_t)png.data);
         str_release(&own);

@@ -53,8 +53,8 @@ int sheet_pages(const Sheet *s, int *pages, Err *e);
 int sheet_draw(const Sheet *s, int page, Image *out, Err *e);
 
 /*
- * Writes the sheet into the folder; several pages as x-1.png, x-2.png, ... for the name "x.png". *pages (may be NULL): how many.
- * Error: what picture() says, or a file that cannot be written.
+ * Writes the sheet, marked as limn's (made.h), into the folder; several pages as x-1.png, x-2.png, ... for the name "x.png". *pages (may be NULL): how many.
+ * Error: what picture() says, or a file that cannot be written, or that limn did not make.
  */
 int sheet_write(const Sheet *s, const Folder *in, const char *name, int *pages, Err *e);
 

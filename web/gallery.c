@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "base/made.h"
 #include "base/version.h"
 #include "pipeline/job.h"
 #include "weights/json.h"
@@ -44,7 +45,8 @@ int gallery_write(const Folder *folder, const char *title, const char *const *li
 {
     Str html = { 0 };
     gallery_page(title, lines, count, &html);
-    int failed = folder_write(folder, "index.html", (Bytes){ (const unsigned char *)html.s, html.len }, e);
+    int failed = made_check(folder, "index.html", e) ||
+                 folder_write(folder, "index.html", (Bytes){ (const unsigned char *)html.s, html.len }, e);
     str_release(&html);
     return failed;
 }

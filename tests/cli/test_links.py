@@ -254,6 +254,30 @@ def test_others_manifest():
         os.mkdir("o")
 
 
+def test_others_pages():
+    """sheet.png, index.html, report.html and the tables are common names: what limn did not make is neither replaced nor removed."""
+    write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
+    draw("x", "--seed", "1", "-o", "p1.png")
+    draw("x", "--seed", "2", "-o", "p2.png")
+    cells = ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", "-W", "32", "-H", "32", "-q", "-o", "o"]
+    table = {
+        ("batch", "j.jsonl", "-o", "o", "--sheet", "-q", *SMALL): ["sheet.png", "index.html"],
+        tuple(cells): ["sheet.png", "report.html", "compare.csv", "compare.json"],
+        ("compare", "p1.png", "p2.png", "-o", "o"): ["sheet.png", "report.html", "compare.csv", "compare.json"],
+    }
+    for args, others in table.items():
+        for name in others:
+            shutil.rmtree("o", ignore_errors=True)
+            os.mkdir("o")
+            own = read("p1.png") if name.endswith(".png") else b"<html>my own page, made with limn</html>\n"
+            write("o/" + name, own)
+            fails(1, *args, says=[name, "did not make it"])
+            assert read("o/" + name) == own and files("o") == [name]
+            os.unlink("o/" + name)
+            limn(*args)
+            limn(*args)  # its own it replaces
+
+
 def test_manifest_hostile():
     """Lines that somebody has edited lead nowhere: names outside, copies outside, dates that are none, numbers that overflow."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
