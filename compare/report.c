@@ -79,5 +79,5 @@ int report_write(const Folder *dir, const cJSON *doc, Err *e)
     cJSON_free(text);
     str_release(&json);
     str_release(&page);
-    return failed;
+    return failed ? -1 : 0;
 }

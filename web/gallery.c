@@ -48,5 +48,5 @@ int gallery_write(const Folder *folder, const char *title, const char *const *li
     int failed = made_check(folder, "index.html", e) ||
                  folder_write(folder, "index.html", (Bytes){ (const unsigned char *)html.s, html.len }, e);
     str_release(&html);
-    return failed;
+    return failed ? -1 : 0;
 }
