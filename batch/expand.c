@@ -2,7 +2,6 @@
 #include "batch/expand.h"
 
 #include <cjson/cJSON.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,6 @@
 #include "base/nearest.h"
 #include "base/slug.h"
 #include "pipeline/foreign.h"
-#include "scheduler/samplers.h"
-#include "scheduler/schedules.h"
 #include "weights/json.h"
 
 /* A prompt's templates: one, or those of a list; in combinatorial mode each has as many values as it has choices. */
@@ -24,7 +21,9 @@ typedef struct {
     uint64_t values;
 } Prompt;
 
-enum { PROMPT, NEGATIVE };
+enum { PROMPT, NEGATIVE, PROMPT_2, NEGATIVE_2, PROMPTS };
+
+static const char *const prompt_names[PROMPTS] = { "prompt", "negative-prompt", "prompt-2", "negative-prompt-2" };
 
 struct Plan {
     Jobs *jobs;
@@ -33,7 +32,7 @@ struct Plan {
     uint64_t index; /* pictures so far */
 
     Record record;
-    Prompt prompts[2];
+    Prompt prompts[PROMPTS];
     uint64_t count, next; /* pictures of the record */
     uint64_t copies;      /* its `count` */
     uint64_t *digit;      /* [record.count]: the value of each field for the picture at hand */
@@ -61,7 +60,7 @@ Plan *plan_new(Jobs *jobs, const Setup *setup)
 
 static void clear_record(Plan *p)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < PROMPTS; i++) {
         for (size_t k = 0; k < p->prompts[i].count; k++) choice_free(p->prompts[i].nodes[k]);
         free(p->prompts[i].nodes);
         free(p->prompts[i].before);
@@ -90,9 +89,21 @@ void plan_rewind(Plan *p)
 
 /* ---- a new record: its prompts parsed, its pictures counted --------------------------------------------------------- */
 
+/* Whether its text may have choices and fields in it. */
 static bool is_prompt(const Option *o)
 {
-    return o && (strcmp(o->name, "prompt") == 0 || strcmp(o->name, "negative-prompt") == 0);
+    for (int i = 0; o && i < PROMPTS; i++)
+        if (strcmp(o->name, prompt_names[i]) == 0) return true;
+    return false;
+}
+
+/* Whether the option has a value before the model is asked for one. */
+static bool is_said(const Job *j, const Option *o)
+{
+    Str value = { 0 };
+    bool said = o->type == OPT_SEED || job_get(j, o, &value);
+    str_release(&value);
+    return said;
 }
 
 /* For prompts: fields, options that are part of the picture, {index}. */
@@ -105,7 +116,8 @@ static bool has_field(void *ctx, const char *name, const char **near)
         f->used = true;
         return true;
     }
-    if ((o && o->picture && !is_prompt(o)) || strcmp(name, "index") == 0) return true;
+    if (o && o->picture && !is_prompt(o) && is_said(p->setup->defaults, o)) return true;
+    if (strcmp(name, "index") == 0) return true;
     if (!near) return false;
     Nearest n = nearest_to(name);
     for (size_t i = 0; i < p->record.count; i++)
@@ -135,26 +147,33 @@ static int no_prompt(const Plan *p, Err *e)
 
 static int read_prompt(Plan *p, int which, Err *e)
 {
-    static const char *const names[] = { "prompt", "negative-prompt" };
     Prompt *t = &p->prompts[which];
     ChoiceReader r = { .wildcards = p->setup->wildcards, .mode = p->setup->mode, .ctx = p, .has_field = has_field };
-    const char *dflt = which == PROMPT ? p->setup->defaults->prompt : p->setup->defaults->negative_prompt;
-    t->field = record_find(&p->record, names[which]);
-    if (!t->field && which == PROMPT && !*dflt) return no_prompt(p, e);
+    const Option *o = option_find(prompt_names[which], strlen(prompt_names[which]));
+    Str text = { 0 };
+    int failed = 0;
+    t->field = record_find(&p->record, o->name);
+    if (!t->field) job_get(p->setup->defaults, o, &text);
+    if (!t->field && which == PROMPT && !text.len) failed = no_prompt(p, e);
     size_t count = t->field ? t->field->count : 1;
     t->nodes = mem_array(count, sizeof *t->nodes);
     t->before = mem_array(count, sizeof *t->before);
-    for (; t->count < count; t->count++) {
-        Str text = { 0 };
-        if (t->field) field_value(t->field, t->count, &text);
-        else str_add(&text, dflt);
-        t->nodes[t->count] = choice_parse(&r, str_text(&text), e);
-        str_release(&text);
-        if (!t->nodes[t->count]) return e->code == ERR_INTERRUPTED ? -1 : err_in(e, names[which]);
-        t->before[t->count] = t->values;
-        t->values = plus(t->values, p->setup->mode == EXPAND_ALL ? choice_count(t->nodes[t->count]) : 1);
+    for (size_t i = 0; i < count && !failed; i++) {
+        if (t->field) {
+            str_clear(&text);
+            field_value(t->field, i, &text);
+        }
+        t->nodes[i] = choice_parse(&r, str_text(&text), e);
+        if (!t->nodes[i]) {
+            failed = e->code == ERR_INTERRUPTED ? -1 : err_in(e, o->name);
+            break;
+        }
+        t->count++;
+        t->before[i] = t->values;
+        t->values = plus(t->values, p->setup->mode == EXPAND_ALL ? choice_count(t->nodes[i]) : 1);
     }
-    return 0;
+    str_release(&text);
+    return failed;
 }
 
 static const char *pattern_of(const Plan *p) { return p->setup->names->pattern; }
@@ -208,7 +227,7 @@ static int check_literal(const Plan *p, Err *e)
 
 static uint64_t values_of(const Plan *p, const Field *f)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < PROMPTS; i++)
         if (p->prompts[i].field == f) return p->prompts[i].values;
     return f->option && strcmp(f->name, "count") == 0 ? 1 : f->count;
 }
@@ -241,7 +260,7 @@ static int count_pictures(Plan *p, Err *e)
         }
         p->count = times(p->count, n);
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < PROMPTS; i++)
         if (!p->prompts[i].field) p->count = times(p->count, p->prompts[i].values);
     int failed = 0;
     if (plus(p->index, p->count) > EXPAND_MAX) {
@@ -257,9 +276,9 @@ static int count_pictures(Plan *p, Err *e)
 
 static int open_record(Plan *p, Err *e)
 {
-    if (read_prompt(p, PROMPT, e) || read_prompt(p, NEGATIVE, e) || check_literal(p, e) || check_used(p, e) ||
-        count_pictures(p, e))
-        return -1;
+    for (int i = 0; i < PROMPTS; i++)
+        if (read_prompt(p, i, e)) return -1;
+    if (check_literal(p, e) || check_used(p, e) || count_pictures(p, e)) return -1;
     Field *id = record_find(&p->record, "id");
     if (id && id->count > 1) return err_usage(e, "id: one id is expected, not a list");
     p->digit = mem_array(p->record.count + 1, sizeof *p->digit);
@@ -331,8 +350,8 @@ static size_t template_of(const Prompt *t, uint64_t digit)
 static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
 {
     const Prompt *t = &p->prompts[which];
-    if (!t->field && !*(which == PROMPT ? out->job.prompt : out->job.negative_prompt))
-        return 0; /* it stays not given */
+    const Option *o = option_find(prompt_names[which], strlen(prompt_names[which]));
+    if (!t->field && !is_said(&out->job, o)) return 0; /* it stays open */
     ChoiceRun run = {
         .random = choice_seed(out->job.seed, which + 1), .mode = p->setup->mode, .ctx = p, .field = field_in_prompt
     };
@@ -340,12 +359,10 @@ static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
     size_t i = template_of(t, digit);
     run.variables = variables;
     run.number = digit - t->before[i];
-    const char *name = which == PROMPT ? "prompt" : "negative-prompt";
-    int failed = choice_run(t->nodes[i], &run, &text, e) ||
-                 job_set(&out->job, option_find(name, strlen(name)), str_text(&text), e);
+    int failed = choice_run(t->nodes[i], &run, &text, e) || job_set(&out->job, o, str_text(&text), e);
     for (int k = 0; k < CHOICE_VARIABLES; k++) str_release(&variables[k]);
     str_release(&text);
-    return failed ? err_in(e, name) : 0;
+    return failed ? err_in(e, o->name) : 0;
 }
 
 /* {name} of a template for names. Options are made harmless; a field of the user's own stands as it is, slashes and all. */
@@ -355,7 +372,6 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     const Field *f = record_find(&p->record, name);
     const Option *o = option_find(name, strlen(name));
     Str value = { 0 };
-    (void)e;
     if (f && !f->option) own_value(p, f, out);
     else if (strcmp(name, "index") == 0) number_text(p->item->index, out);
     else if (strcmp(name, "number") == 0) number_text(p->item->number, out);
@@ -364,6 +380,8 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     else if (strcmp(name, "date") == 0) str_add(out, p->setup->date);
     else if (strcmp(name, "dir") == 0) str_add(out, p->setup->names->stem);
     else if (o && option_is_field(o) && strcmp(o->name, "output") != 0) {
+        if (!is_said(&p->item->job, o))
+            return err_usage(e, "--output: {%s}: the job does not say it, and the model chooses it later", name);
         job_get(&p->item->job, o, &value);
         slug_add(out, str_text(&value), false);
         str_release(&value);
@@ -407,55 +425,6 @@ static int set_name(Plan *p, Item *out, Err *e)
     return failed ? -1 : 0;
 }
 
-static void finish_digest(struct sha256_ctx *sha, char hex[EXPAND_KEY + 1])
-{
-    uint8_t digest[EXPAND_KEY / 2];
-    sha256_digest(sha, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
-bool item_counts(const Option *o)
-{
-    return option_is_field(o) && strcmp(o->name, "count") != 0 && strcmp(o->name, "output") != 0;
-}
-
-/* The option's value, by limn's own name where it has several. False: it says nothing, or what goes without saying. */
-static bool key_value(const Job *j, const Job *usual, const Option *o, Str *out)
-{
-    Str other = { 0 };
-    const char *named = NULL;
-    const Sampler *sampler = j->sampler ? sampler_split(j->sampler, &named) : NULL;
-    bool is_schedule = strcmp(o->name, "schedule") == 0;
-    const Schedule *schedule = is_schedule && j->schedule ? schedule_find(j->schedule) : NULL;
-    if (sampler && strcmp(o->name, "sampler") == 0) str_add(out, sampler->name);
-    else if (schedule) str_add(out, schedule->name);
-    else if (is_schedule && named && !j->schedule) str_add(out, named); /* "DPM++ 2M Karras" */
-    else if (!job_get(j, o, out)) return false;
-    bool same = job_get(usual, o, &other) && strcmp(str_text(&other), str_text(out)) == 0;
-    str_release(&other);
-    return !same;
-}
-
-/* Digests of every option that decides what the file holds, and has another value than the usual one. */
-void item_set_keys(Item *i, const Job *usual)
-{
-    struct sha256_ctx key, kind;
-    sha256_init(&key);
-    sha256_init(&kind);
-    for (const Option *o = job_options; o->name; o++) {
-        Str line = { 0 }, value = { 0 };
-        if (item_counts(o) && key_value(&i->job, usual, o, &value)) {
-            str_addf(&line, "%s=%s", o->name, str_text(&value));
-            sha256_update(&key, line.len + 1, (const uint8_t *)line.s); /* with its NUL: no two lists read the same */
-            if (!is_prompt(o) && o->type != OPT_SEED) sha256_update(&kind, line.len + 1, (const uint8_t *)line.s);
-        }
-        str_release(&line);
-        str_release(&value);
-    }
-    finish_digest(&key, i->key);
-    finish_digest(&kind, i->kind);
-}
-
 static void set_fields(const Plan *p, Item *out)
 {
     cJSON *fields = NULL;
@@ -477,11 +446,11 @@ static void set_fields(const Plan *p, Item *out)
 }
 
 /* The k-th picture's digits: the last field's runs fastest, but for copies, which run faster still. Returns the copy. */
-static uint64_t set_digits(Plan *p, uint64_t k, uint64_t prompt[2])
+static uint64_t set_digits(Plan *p, uint64_t k, uint64_t prompt[PROMPTS])
 {
     uint64_t copy = k % p->copies;
     k /= p->copies;
-    for (int i = 1; i >= 0; i--) {
+    for (int i = PROMPTS; i-- > 0;) {
         if (p->prompts[i].field) continue;
         prompt[i] = k % p->prompts[i].values;
         k /= p->prompts[i].values;
@@ -489,7 +458,7 @@ static uint64_t set_digits(Plan *p, uint64_t k, uint64_t prompt[2])
     for (size_t i = p->record.count; i-- > 0;) {
         const Field *f = &p->record.fields[i];
         uint64_t n = values_of(p, f);
-        for (int t = 0; t < 2; t++)
+        for (int t = 0; t < PROMPTS; t++)
             if (p->prompts[t].field == f) prompt[t] = k % n;
         p->digit[i] = k % n;
         k /= n;
@@ -499,7 +468,7 @@ static uint64_t set_digits(Plan *p, uint64_t k, uint64_t prompt[2])
 
 static int make_item(Plan *p, Item *out, Err *e)
 {
-    uint64_t prompt[2] = { 0, 0 }, copy = set_digits(p, p->next, prompt);
+    uint64_t prompt[PROMPTS] = { 0 }, copy = set_digits(p, p->next, prompt);
     *out = (Item){ .index = p->index + 1, .number = p->next + 1, .line = p->record.line };
     p->item = out;
     if (set_options(p, out, e)) return -1;
@@ -509,9 +478,9 @@ static int make_item(Plan *p, Item *out, Err *e)
     if (out->job.seed > UINT64_MAX - copy) return err_usage(e, "seed: count leaves no room below 2^64");
     out->job.seed += copy;
     out->job.count = 1;
-    if (set_prompt(p, PROMPT, prompt[PROMPT], out, e) || set_prompt(p, NEGATIVE, prompt[NEGATIVE], out, e) ||
-        set_name(p, out, e))
-        return -1;
+    for (int i = 0; i < PROMPTS; i++)
+        if (set_prompt(p, i, prompt[i], out, e)) return -1;
+    if (set_name(p, out, e)) return -1;
     item_set_keys(out, &p->usual);
     return 0;
 }

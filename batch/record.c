@@ -27,18 +27,34 @@ static bool has_template(const char *text, const char *name, size_t len)
     return false;
 }
 
-/* Whether a prompt or a name has {name}: then it is a field of the user's own, also where another tool's option is called so. */
-static bool used(const Record *r, const JobsHost *host, const char *name)
+enum { TEMPLATES = 8 }; /* fields of a record that are prompts or names; more would be there twice */
+
+typedef struct {
+    const JobsHost *host;
+    const Field *fields[TEMPLATES];
+    size_t count;
+} Templates;
+
+static Templates find_templates(const Record *r, const JobsHost *host)
 {
-    static const char *const templates[] = { "prompt", "negative-prompt", "negative", "output", "outpath_samples" };
-    size_t len = strlen(name);
-    if (has_template(host->prompt, name, len) || has_template(host->output, name, len)) return true;
-    for (size_t i = 0; i < r->count; i++) {
-        const Field *f = &r->fields[i];
-        for (size_t t = 0; t < sizeof templates / sizeof *templates; t++)
-            for (size_t k = 0; same_name(f->name, templates[t]) && k < f->span_count; k++)
-                if (f->spans[k].text && has_template(f->spans[k].text, name, len)) return true;
+    static const char *const names[] = { "prompt", "negative-prompt", "prompt-2", "negative-prompt-2", "output" };
+    Templates t = { .host = host };
+    for (size_t i = 0; i < r->count && t.count < TEMPLATES; i++) {
+        const Option *o = option_find(r->fields[i].name, strlen(r->fields[i].name));
+        for (size_t k = 0; o && k < sizeof names / sizeof *names; k++)
+            if (strcmp(o->name, names[k]) == 0 && t.count < TEMPLATES) t.fields[t.count++] = &r->fields[i];
     }
+    return t;
+}
+
+/* Whether a prompt or a name has {name}: then it is a field of the user's own, also where another tool's option is called so. */
+static bool used(const Templates *t, const char *name)
+{
+    size_t len = strlen(name);
+    if (has_template(t->host->prompt, name, len) || has_template(t->host->output, name, len)) return true;
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < t->fields[i]->span_count; k++)
+            if (has_template(t->fields[i]->spans[k].text, name, len)) return true;
     return false;
 }
 
@@ -78,16 +94,17 @@ static int translate(Field *f, const Foreign *row, Err *e)
 }
 
 /* limn's option that the field means, by whatever tool's name; the user's own field has none. 1: it is to be left out. */
-static int name_field(const Record *r, Field *f, const JobsHost *host, Err *e)
+static int name_field(const Templates *t, Field *f, Err *e)
 {
     const Option *o = option_find(f->name, strlen(f->name));
-    if (o && !option_is_field(o) && host->takes && !host->takes(o)) o = NULL;
+    if (o && !option_is_field(o) && t->host->takes && !t->host->takes(o)) o = NULL;
     bool field = o && option_is_field(o);
     const Foreign *row = field ? NULL : foreign_find(f->name, strlen(f->name));
     if (row && row->line) row = NULL;
-    if ((row || (o && !same_name(o->name, f->name))) && used(r, host, f->name)) return 0;
+    if ((row || (o && !same_name(o->name, f->name))) && used(t, f->name)) return 0;
     if (row) {
-        int gone = translate(f, row, e);
+        int gone = values_missing(f, false, e);
+        if (!gone) gone = translate(f, row, e);
         if (gone) return gone;
         o = option_find(f->name, strlen(f->name));
     }
@@ -132,13 +149,14 @@ static void drop(Record *r, const bool *gone)
 static int name_fields(Record *r, const JobsHost *host, Err *e)
 {
     bool *gone = mem_array(r->count + 1, sizeof *gone);
+    Templates templates = find_templates(r, host);
     Field *count = NULL;
     int failed = 0;
     for (size_t i = 0; i < r->count && failed >= 0; i++) {
         Field *f = &r->fields[i];
         bool own = same_name(f->name, "count");
-        failed = name_field(r, f, host, e);
-        if (failed == 0) failed = values_missing(f, e);
+        failed = name_field(&templates, f, e);
+        if (failed == 0) failed = values_missing(f, takes_any_text(f->option), e);
         gone[i] = failed > 0;
         if (failed || !is_count(f)) continue;
         gone[i] = count && !own && join_counts(count, f); /* calls, and pictures of each */
@@ -149,11 +167,15 @@ static int name_fields(Record *r, const JobsHost *host, Err *e)
     return failed < 0 ? -1 : 0;
 }
 
+static int check_twice(Record *r, Err *e)
+{
+    const Field *twice = record_sort(r);
+    return twice ? err_usage(e, "%.60s: the field is there twice", twice->name) : 0;
+}
+
 int record_resolve(Record *r, const JobsHost *host, Err *e)
 {
-    if (name_fields(r, host, e)) return -1;
-    const Field *twice = record_sort(r);
-    if (twice) return err_usage(e, "%.60s: the field is there twice", twice->name);
+    if (check_twice(r, e) || name_fields(r, host, e) || check_twice(r, e)) return -1; /* as written, and as named */
     for (size_t i = 0; i < r->count; i++) {
         Field *f = &r->fields[i];
         if (!f->count) return err_usage(e, "%.60s: an empty list leaves nothing to draw", f->name);

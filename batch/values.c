@@ -16,8 +16,7 @@ static const double ROUNDED_FROM = 100000000000; /* spreadsheets show larger one
 
 static bool is_whole(const Option *o) { return o->type == OPT_INT || o->type == OPT_SEED; }
 
-/* Any text is a value of these. */
-static bool takes_any(const Option *o)
+bool takes_any_text(const Option *o)
 {
     return !o || o->type == OPT_PATH || o->type == OPT_LINES || (o->type == OPT_STR && !o->check);
 }
@@ -42,14 +41,14 @@ static bool is_formula_error(const char *text)
     return marked && strcspn(text, "abcdefghijklmnopqrstuvwxyz ") == len;
 }
 
-int values_missing(const Field *f, Err *e)
+int values_missing(const Field *f, bool text, Err *e)
 {
     const Span *s = f->spans;
     if (f->span_count != 1 || s->kind != VALUE_CELL) return 0;
     if (is_formula_error(s->text))
         return err_usage(e, "%.60s: \"%s\" is a spreadsheet's error, not a value", f->name, s->text);
     if (!is_empty_word(s->text)) return 0;
-    if (!takes_any(f->option)) return 1;
+    if (!text) return 1;
     return err_usage(e, "%.60s: \"%s\" is what programs write for an empty cell: leave the cell empty", f->name,
                      s->text);
 }
@@ -116,9 +115,9 @@ static int tidy_whole(const Option *o, Span *s, Err *e)
 
 static int tidy(const Option *o, Span *s, Err *e)
 {
-    if (takes_any(o) && (s->kind == VALUE_NUMBER || s->kind == VALUE_BOOL))
+    if (takes_any_text(o) && (s->kind == VALUE_NUMBER || s->kind == VALUE_BOOL))
         return err_usage(e, "a text is expected, not %s", s->text);
-    if (s->kind == VALUE_CELL && !takes_any(o)) trim(s->text);
+    if (s->kind == VALUE_CELL && !takes_any_text(o)) trim(s->text);
     if (o->type == OPT_FLAG) {
         s->text = mem_grow(s->text, strlen(s->text) + sizeof "false");
         tidy_flag(s->text);

@@ -7,11 +7,14 @@
 
 #include "batch/record.h"
 
+/* Whether any text is a value of the option, or of a field of the user's own (NULL). */
+bool takes_any_text(const Option *o);
+
 /*
  * Whether a table's program has written its word for an empty cell. 1: it has, and the field is to be left out; 0; -1: it may
- * also be meant as text, or is a formula's error (ERR_USAGE).
+ * also be meant as text (text: the field takes any), or is a formula's error (ERR_USAGE).
  */
-int values_missing(const Field *f, Err *e);
+int values_missing(const Field *f, bool text, Err *e);
 
 /* The values of an option's field, each checked. Error (ERR_USAGE): begins with the field's name. */
 int values_read(Field *f, Err *e);

@@ -5,10 +5,12 @@
 #include <stddef.h>
 #include <string.h>
 
+static bool counts(char c) { return c != ' ' && c != '_' && c != '-'; }
+
 /* The next character that counts; *s is moved behind it. ',' and the end are '\0'. */
 static int next_letter(const char **s)
 {
-    while (**s && strchr(" _-", **s)) (*s)++;
+    while (!counts(**s)) (*s)++;
     return **s && **s != ',' ? tolower((unsigned char)*(*s)++) : '\0';
 }
 

@@ -67,6 +67,19 @@ def test_own_fields():
     fails(2, "batch", "bad.jsonl", says="for the whole batch")
 
 
+def test_options_in_templates():
+    """What a job says, or the command line; not what the model will choose."""
+    write("j.jsonl", b'{"prompt": "{steps} steps, {sampler}", "sampler": "euler", "prompt_2": "{c} {a|b}", "c": ["x", "y"], "seed": 1}\n')
+    found = plan("j.jsonl", "-o", "o/{sampler}-{index}.png")
+    assert [j["prompt"] for j in found] == ["1 steps, euler"] * 2 and found[1]["file"] == "euler-2.png"
+    for job, c in zip(found, "xy"):
+        assert re.search(f"--prompt-2 '{c} [ab]'", job["command"]), job["command"]
+    write("j.txt", b"a {sampler}\n")
+    fails(2, "batch", "j.txt", says=["j.txt:1: prompt: {sampler}: the job has no such field"])
+    write("j.txt", b"a cat\n")
+    fails(2, "batch", "j.txt", "-o", "o/{sampler}-{index}.png", says=["j.txt:1: --output: {sampler}: the job does not say it"])
+
+
 def test_names_that_limn_writes():
     """Samplers and schedules as they stand in a picture's parameters: in a job, in lists, alone."""
     samplers = [s["a1111"] for s in json.loads(limn("list", "samplers", "--json").out)]
