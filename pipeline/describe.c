@@ -229,6 +229,7 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     cJSON_AddNumberToObject(root, "cached_bytes", (double)n->cached);
     cJSON *choices = n->memory ? cJSON_AddObjectToObject(root, "memory_choices_bytes") : NULL;
     for (int i = 0; choices && i < 3; i++) cJSON_AddNumberToObject(choices, memory_choices[i], (double)n->choice[i]);
+    if (m->files->config_from) json_add_text(root, "configuration", m->files->config_from);
     if (m->note) cJSON_AddStringToObject(root, "note", m->note);
     cJSON *notes = *m->notes ? cJSON_AddArrayToObject(root, "notes") : NULL;
     Str line = { 0 };
@@ -265,6 +266,7 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
         str_addf(out, "  %-14s %.2f GB of weights beside it, in the system's cache of files\n", "",
                  (double)n->cached * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
+    if (m->files->config_from) str_addf(out, "  %-14s %s\n", "configuration", m->files->config_from);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
     Str line = { 0 };
     for (const char *at = m->notes; next_line(&at, &line);) str_addf(out, "  %-14s %s\n", "note", str_text(&line));

@@ -149,6 +149,7 @@ void parts_release(Parts *parts)
     free(parts->path);
     free(parts->name);
     free(parts->note);
+    free(parts->config_from);
     str_release(&parts->notes);
     free(parts->scheduler_where);
     free(parts->hashed_path);

@@ -31,8 +31,9 @@ enum { PARTS_SOURCES = 4 };
 typedef struct Parts {
     char *path, *name; /* as in Model */
     const char *family;
-    char *note; /* what it predicts was guessed: a line for a person; NULL */
-    Str notes;  /* what is passed over: lines for a person, each ends with a newline */
+    char *note;        /* what it predicts was guessed: a line for a person; NULL */
+    char *config_from; /* a YAML beside a single file, which counted; NULL */
+    Str notes;         /* what is passed over: lines for a person, each ends with a newline */
     Part part[PART_COUNT];
     Str scheduler; /* scheduler_config.json */
     char *scheduler_where;

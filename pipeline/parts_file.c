@@ -5,6 +5,7 @@
  * docs/models.md.
  */
 #define _GNU_SOURCE /* strcasestr */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
 #include "pipeline/parts_name.h"
+#include "pipeline/parts_yaml.h"
 #include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/names.h"
@@ -150,19 +152,19 @@ static int take_unet(Parts *parts, Weights *all, Err *e)
     return (p->weights = names_convert(all, f->prefix, f->table, s, e)) ? 0 : -1;
 }
 
-static int take_vae(Part *p, Weights *all, Err *e)
+static int take_vae(Part *p, Weights *all, double scaling_factor, Err *e)
 {
     const Form *f = find_form(all, PART_VAE);
     if (!f) return err_set(e, "no VAE in it (first_stage_model.decoder.*): give one with --vae");
     NameShape s = { .levels = count_under(all, f->prefix, "decoder.up.%d.block.0.conv1.weight") };
     p->weights = names_convert(all, f->prefix, f->table, s, e);
-    return p->weights ? shapes_vae(p->weights, &p->config, e) : -1;
+    return p->weights ? shapes_vae(p->weights, scaling_factor, &p->config, e) : -1;
 }
 
 /* SD 2.x takes the output of the last block but one of ViT-H's 24; some files were saved without the last. */
-static int layers_taken(int layers) { return layers == 23 ? layers : layers - 1; }
+static int layers_taken(int layers, const FileConfig *c) { return layers == 23 || c->last_layer ? layers : layers - 1; }
 
-static int take_text(Parts *parts, Weights *all, Err *e)
+static int take_text(Parts *parts, Weights *all, const FileConfig *c, Err *e)
 {
     NameShape s = { 0 };
     Part *p = &parts->part[PART_TEXT];
@@ -170,9 +172,9 @@ static int take_text(Parts *parts, Weights *all, Err *e)
     if (!f) return err_set(e, "no text encoder in it (cond_stage_model.*): it is not a whole checkpoint");
     bool openclip = f->table == NAMES_OPENCLIP_TEXT || shapes_dim(all, 1, "%s%s", f->prefix, f->probe) == 1024;
     if (f->table == NAMES_OPENCLIP_TEXT)
-        s.text_layers = layers_taken(count_under(all, f->prefix, "transformer.resblocks.%d.ln_1.weight"));
+        s.text_layers = layers_taken(count_under(all, f->prefix, "transformer.resblocks.%d.ln_1.weight"), c);
     else if (openclip)
-        s.text_layers = layers_taken(count_under(all, f->prefix, "text_model.encoder.layers.%d.layer_norm1.weight"));
+        s.text_layers = layers_taken(count_under(all, f->prefix, "text_model.encoder.layers.%d.layer_norm1.weight"), c);
     p->weights = names_convert(all, f->prefix, f->table, s, e);
     if (!p->weights) return -1;
 
@@ -187,6 +189,27 @@ static bool has_word(const char *text, const char *const *words)
     for (; text && *words; words++)
         if (strcasestr(text, *words)) return true;
     return false;
+}
+
+/* Where nothing else tells, ComfyUI looks at how far a bias of the last block spreads: in v models further than this. */
+static const double V_SPREAD = 0.09;
+
+/* The standard deviation of that bias; NaN: it is not there, or all one value. */
+static double spread_of_bias(const Weights *unet)
+{
+    const Weight *t = weights_find(unet, "up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias");
+    Err ignored;
+    size_t n = t ? weight_count(t) : 0;
+    float *v = mem_array(n + 1, sizeof *v);
+    double sum = 0, squares = 0;
+    bool read = n && !weight_to_f32(t, v, &ignored);
+    for (size_t i = 0; read && i < n; i++) {
+        sum += v[i];
+        squares += (double)v[i] * v[i];
+    }
+    free(v);
+    double variance = n ? squares / (double)n - sum / (double)n * (sum / (double)n) : 0;
+    return read && variance > 0 ? sqrt(variance) : NAN;
 }
 
 /* What a model predicts cannot be seen from shapes: the signs are asked in turn, the surest first. */
@@ -217,23 +240,41 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
     if (step && step->dtype == DT_I64 && step->bytes == sizeof value) memcpy(&value, step->data, sizeof value);
     if (value) return value == 875000 ? PREDICT_EPSILON : PREDICT_V; /* 2.0 base; 110000: 2.1 */
     if (has_word(parts->name, eps_words)) return PREDICT_EPSILON;
-    if (!has_word(parts->name, v_sizes))
-        *note = mem_strdup("SD 2.x, taken for a v-prediction model (768) as most are; if it draws only noise, use "
-                           "--prediction epsilon");
-    return PREDICT_V;
+    if (has_word(parts->name, v_sizes)) return PREDICT_V;
+    bool v = !(spread_of_bias(parts->part[PART_UNET].weights) <= V_SPREAD);
+    Str text = { 0 };
+    str_addf(&text, "SD 2.x, taken for %s; if it draws only noise, use --prediction %s",
+             v ? "a v-prediction model (768) as most are" : "one that predicts epsilon (512), as its weights look",
+             v ? "epsilon" : "v_prediction");
+    *note = text.s;
+    return v ? PREDICT_V : PREDICT_EPSILON;
 }
 
-/* As in the folders of SD 1.5 and 2.1. */
-static void describe_noise(Parts *parts, Prediction predict, bool zero_snr)
+/* As in the folders of SD 1.5 and (ddim) 2.1, but for what the configuration says. */
+static void describe_noise(Parts *parts, const FileConfig *c, const char *prediction, bool ddim, bool zero_snr)
 {
     str_addf(&parts->scheduler,
-             "{\"_class_name\": \"%s\", \"num_train_timesteps\": 1000, \"beta_schedule\": \"scaled_linear\", "
-             "\"beta_start\": 0.00085, \"beta_end\": 0.012, \"clip_sample\": false, \"set_alpha_to_one\": false, "
-             "\"steps_offset\": 1, \"timestep_spacing\": \"%s\", \"prediction_type\": \"%s\", "
-             "\"rescale_betas_zero_snr\": %s}",
-             predict == PREDICT_V ? "DDIMScheduler" : "PNDMScheduler", zero_snr ? "trailing" : "leading",
-             predict == PREDICT_V ? "v_prediction" : "epsilon", zero_snr ? "true" : "false");
+             "{\"_class_name\": \"%s\", \"num_train_timesteps\": %d, \"beta_schedule\": \"%s\", \"beta_start\": %.9g, "
+             "\"beta_end\": %.9g, \"clip_sample\": false, \"set_alpha_to_one\": false, \"steps_offset\": 1, "
+             "\"prediction_type\": \"%s\"%s}",
+             ddim || zero_snr ? "DDIMScheduler" : "PNDMScheduler", c->steps, c->beta_schedule, c->beta_start,
+             c->beta_end, prediction,
+             zero_snr ? ", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true" : "");
     parts->scheduler_where = mem_strdup("scheduler of a single file");
+}
+
+/* What the UNet predicts: as the configuration says, or else guessed; where they differ, that is told. */
+static const char *decide_prediction(Parts *parts, const Weights *all, const FileConfig *c, int in, int context)
+{
+    static const char *const names[] = {
+        [PREDICT_EPSILON] = "epsilon", [PREDICT_V] = "v_prediction", [PREDICT_SAMPLE] = "sample"
+    };
+    const char *guess = names[guess_prediction(parts, all, in, context, &parts->note)];
+    if (!c->prediction) return guess;
+    free(parts->note);
+    parts->note = NULL;
+    if (strcmp(c->prediction, guess) != 0) parts_note(parts, "%s says %s: taken from it", c->path, c->prediction);
+    return c->prediction;
 }
 
 /* A part that another one replaces. */
@@ -243,19 +284,34 @@ static void pass_over(Weights *all, const Form *f)
         if (str_starts(weights_at(all, i)->name, f->prefix)) weights_at(all, i)->used = true;
 }
 
-static int split_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err *e)
+static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, const ModelPaths *p, Err *e)
 {
     Part *unet = &parts->part[PART_UNET];
-    if (take_unet(parts, all, e) || take_text(parts, all, e)) return -1;
+    if (take_unet(parts, all, e) || take_text(parts, all, c, e)) return -1;
     if (p->vae) pass_over(all, find_form(all, PART_VAE));
-    else if (take_vae(&parts->part[PART_VAE], all, e)) return -1;
+    else if (take_vae(&parts->part[PART_VAE], all, c->scaling_factor, e)) return -1;
     parts_note_rest(parts, all, parts->path);
 
     int in = shapes_dim(unet->weights, 1, "conv_in.weight");
     int context = shapes_dim(unet->weights, 1, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight");
-    Prediction predict = guess_prediction(parts, all, in, context, &parts->note);
-    describe_noise(parts, predict, weights_find(all, "ztsnr") != NULL);
-    return shapes_unet(unet->weights, context == 1024 && predict == PREDICT_V ? 96 : 64, &unet->config, e);
+    const char *prediction = decide_prediction(parts, all, c, in, context);
+    bool sd2_768 = context == 1024 && strcmp(prediction, "v_prediction") == 0;
+    describe_noise(parts, c, prediction, sd2_768, weights_find(all, "ztsnr") != NULL);
+    const UNetHints hints = { .sample = sd2_768 ? 96 : 64, .heads = c->heads, .head_channels = c->head_channels };
+    file_config_note_others(c, parts, parts->path, prediction, p->vae != NULL);
+    return shapes_unet(unet->weights, &hints, &unet->config, e);
+}
+
+/* With what lies beside it. */
+static int read_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err *e)
+{
+    FileConfig c;
+    int failed = file_config_read(&c, parts, parts->path, e);
+    if (!failed && split_checkpoint(parts, all, &c, p, e)) failed = err_in(e, parts->path);
+    if (!failed) failed = file_config_check(&c, parts, e);
+    if (c.path) parts->config_from = mem_strdup(c.path);
+    file_config_release(&c);
+    return failed;
 }
 
 int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
@@ -283,10 +339,7 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
         free(whole);
         goto done;
     }
-    if (split_checkpoint(parts, all, p, e)) {
-        err_in(e, path);
-        goto done;
-    }
+    if (read_checkpoint(parts, all, p, e)) goto done;
     failed = p->tokenizer ? 0 : parts_find_tokenizer(parts, path, p->no_weights, e);
 
 done:
@@ -308,7 +361,8 @@ static int open_vae_file(Parts *parts, const char *path, Err *e)
         goto done;
     }
     const Kind *kind = kind_of(all);
-    if (kind->id == KIND_VAE || find_form(all, PART_VAE)) failed = take_vae(part, all, e) ? err_in(e, path) : 0;
+    if (kind->id == KIND_VAE || find_form(all, PART_VAE))
+        failed = take_vae(part, all, VAE_SCALING, e) ? err_in(e, path) : 0;
     else err_set(e, "%s: this is %s: --vae wants a VAE", path, kind->what);
 
 done:

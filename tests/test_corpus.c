@@ -23,6 +23,7 @@ int fuzz_safetensors(const uint8_t *data, size_t size);
 int fuzz_text(const uint8_t *data, size_t size);
 int fuzz_tokenizer(const uint8_t *data, size_t size);
 int fuzz_words(const uint8_t *data, size_t size);
+int fuzz_yaml(const uint8_t *data, size_t size);
 
 static const struct {
     const char *name;
@@ -36,6 +37,7 @@ static const struct {
     { "fuzz_text", fuzz_text },
     { "fuzz_tokenizer", fuzz_tokenizer },
     { "fuzz_words", fuzz_words },
+    { "fuzz_yaml", fuzz_yaml },
 };
 
 enum { PLACES = 16 };

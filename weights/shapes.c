@@ -55,9 +55,14 @@ typedef struct {
  * Attention's heads leave no trace in shapes. SD 1.x has 8 on every level and projects by 1x1 convolutions; SD 2.x has
  * heads of 64 channels and projects by linear layers.
  */
-static int heads_of(int channels, bool linear) { return !linear ? 8 : channels % 64 ? 0 : channels / 64; }
+static int heads_of(int channels, bool linear, const UNetHints *hints)
+{
+    int size = hints->head_channels ? hints->head_channels : 64;
+    if (hints->heads) return hints->heads;
+    return !linear && !hints->head_channels ? 8 : channels % size ? 0 : channels / size;
+}
 
-static int read_levels(const Weights *w, bool linear, Levels *l, Err *e)
+static int read_levels(const Weights *w, bool linear, const UNetHints *hints, Levels *l, Err *e)
 {
     char fmt[NAME_SIZE];
     l->count = shapes_count(w, "down_blocks.%d.resnets.0.conv1.weight");
@@ -69,7 +74,7 @@ static int read_levels(const Weights *w, bool linear, Levels *l, Err *e)
         l->attention[i] = shapes_dim(w, 0, "down_blocks.%d.attentions.0.norm.weight", i) > 0;
         snprintf(fmt, sizeof fmt, "down_blocks.%d.attentions.0.transformer_blocks.%%d.norm1.weight", i);
         l->depth[i] = l->attention[i] ? shapes_count(w, fmt) : 1;
-        l->heads[i] = heads_of(l->channels[i], linear);
+        l->heads[i] = heads_of(l->channels[i], linear, hints);
         if (l->heads[i] == 0)
             return err_set(e, "a UNet level of %d channels with linear projections: limn expects heads of 64 there",
                            l->channels[i]);
@@ -78,7 +83,7 @@ static int read_levels(const Weights *w, bool linear, Levels *l, Err *e)
     return 0;
 }
 
-int shapes_unet(const Weights *w, int sample, Str *out, Err *e)
+int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e)
 {
     Levels l = { 0 };
     const Weight *proj = weights_find(w, "mid_block.attentions.0.proj_in.weight");
@@ -87,11 +92,11 @@ int shapes_unet(const Weights *w, int sample, Str *out, Err *e)
 
     if (!proj || !context)
         return err_set(e, "a UNet without cross-attention in its middle block: expected SD 1.x or 2.x");
-    if (read_levels(w, linear, &l, e)) return -1;
+    if (read_levels(w, linear, hints, &l, e)) return -1;
     str_addf(
         out,
         "{\"_class_name\": \"UNet2DConditionModel\", \"sample_size\": %d, \"in_channels\": %d, \"out_channels\": %d",
-        sample, shapes_dim(w, 1, "conv_in.weight"), shapes_dim(w, 0, "conv_out.weight"));
+        hints->sample, shapes_dim(w, 1, "conv_in.weight"), shapes_dim(w, 0, "conv_out.weight"));
     str_addf(out, ", \"layers_per_block\": %d, \"cross_attention_dim\": %d, \"use_linear_projection\": %s", l.layers,
              context, linear ? "true" : "false");
     add_list(out, "block_out_channels", l.channels, l.count);
@@ -103,7 +108,7 @@ int shapes_unet(const Weights *w, int sample, Str *out, Err *e)
     return 0;
 }
 
-int shapes_vae(const Weights *w, Str *out, Err *e)
+int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e)
 {
     int count = shapes_count(w, "decoder.up_blocks.%d.resnets.0.conv1.weight"), channels[LEVELS_MAX];
     int layers = shapes_count(w, "decoder.up_blocks.0.resnets.%d.conv1.weight") - 1; /* the decoder has one more */
@@ -117,7 +122,7 @@ int shapes_vae(const Weights *w, Str *out, Err *e)
              "{\"_class_name\": \"AutoencoderKL\", \"in_channels\": %d, \"out_channels\": %d, \"latent_channels\": %d",
              weights_find(w, "encoder.conv_in.weight") ? shapes_dim(w, 1, "encoder.conv_in.weight") : 3,
              shapes_dim(w, 0, "decoder.conv_out.weight"), shapes_dim(w, 1, "decoder.conv_in.weight"));
-    str_addf(out, ", \"layers_per_block\": %d, \"scaling_factor\": 0.18215", layers);
+    str_addf(out, ", \"layers_per_block\": %d, \"scaling_factor\": %.9g", layers, scaling_factor);
     if (!weights_find(w, "quant_conv.weight")) str_add(out, ", \"use_quant_conv\": false");
     if (!weights_find(w, "post_quant_conv.weight")) str_add(out, ", \"use_post_quant_conv\": false");
     if (!weights_find(w, "decoder.mid_block.attentions.0.to_q.weight"))

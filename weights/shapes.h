@@ -8,12 +8,19 @@
 #include "base/str.h"
 #include "weights/weights.h"
 
-/*
- * The JSON goes to *out. Error: the tensors are not such a network's.
- * sample: the size in latents that the UNet was trained at.
- */
-int shapes_unet(const Weights *w, int sample, Str *out, Err *e);
-int shapes_vae(const Weights *w, Str *out, Err *e);
+/* What leaves no trace in a UNet's shapes. */
+typedef struct {
+    int sample; /* the size in latents that it was trained at */
+    int heads,
+        head_channels; /* of attention: so many on each level, or of so many channels each; 0: as in SD 1.x and 2.x */
+} UNetHints;
+
+/* Of SD 1.x's and 2.x's VAE. */
+#define VAE_SCALING 0.18215
+
+/* The JSON goes to *out. Error: the tensors are not such a network's. */
+int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e);
+int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e);
 /* act: "quick_gelu" (OpenAI's CLIP) or "gelu" (OpenCLIP). */
 int shapes_text(const Weights *w, const char *act, Str *out, Err *e);
 

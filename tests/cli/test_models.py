@@ -127,6 +127,104 @@ def test_vae_without_encoder():
     fails(1, "x", "-m", plain.without(VAE + "decoder.norm_out").save("broken.safetensors"), "--tokenizer", CLIP, says="norm_out")
 
 
+# ---- configurations beside a checkpoint ----
+
+YAML = """model:
+  base_learning_rate: 1.0e-04
+  target: ldm.models.diffusion.ddpm.LatentDiffusion
+  params:
+    parameterization: "v"       # as in 768-v
+    linear_start: 0.00085
+    linear_end: 0.0120
+    timesteps: 1000
+    scale_factor: 0.18215
+    scheduler_config: # of training
+      params:
+        warm_up_steps: [ 10000 ]
+    unet_config:
+      params:
+        in_channels: 4
+        model_channels: 32
+        attention_resolutions: [ 4, 2, 1 ]
+        num_res_blocks: 1
+        channel_mult:
+        - 1
+        num_heads: 8
+        context_dim: 64
+        use_linear_in_transformer: False
+    first_stage_config:
+      params:
+        ddconfig: {}
+    cond_stage_config:
+      target: ldm.modules.encoders.modules.FrozenCLIPEmbedder
+"""
+
+
+def test_yaml_beside():
+    """NAME.yaml beside NAME.safetensors counts: what it says is as if the options said it, and it is told."""
+    given = ["--tokenizer", CLIP]
+    checkpoint().save("p.safetensors")
+    checkpoint().save("v.safetensors")
+    checkpoint().save("q.safetensors")
+    plain, _ = drawn("-m", "p.safetensors", *given)
+    v, _ = drawn("-m", "p.safetensors", *given, "--prediction", "v_prediction")
+    assert plain != v
+
+    write("p.yaml", YAML.encode())
+    got, err = drawn("-m", "p.safetensors", *given)
+    assert got == v
+    warned(err, "p.yaml says v_prediction")
+    shown = limn("info", "p.safetensors", *given).out
+    assert "v_prediction" in shown and "configuration  p.yaml" in shown
+    assert json.loads(limn("info", "p.safetensors", *given, "--json").out)["configuration"] == "p.yaml"
+    assert drawn("-m", "p.safetensors", *given, "--prediction", "epsilon")[0] == plain
+
+    for old, new, same in [
+        ('parameterization: "v"', "parameterization: eps", True), ('    parameterization: "v"       # as in 768-v\n', "", True),
+        ('"v"', "eps\n    beta_schedule: linear", True), ('"v"', "eps\n    beta_schedule: sqrt_linear", False),
+        ('"v"', "eps\n    linear_end: 0.02", None), ("timesteps: 1000", "timesteps: 500", False),
+        ("num_heads: 8", "num_heads: 4", False), ("num_heads: 8", "num_head_channels: 4", True), ("0.18215", "0.13025", False),
+    ]:
+        text = YAML.replace(old, new)
+        if "parameterization" not in old:
+            text = text.replace('"v"', "eps")
+        write("p.yaml", text.encode())
+        if same is None:  # a key that is there twice is no YAML that one can read
+            assert warned(drawn("-m", "p.safetensors", *given)[1], "p.yaml", "line 8")
+            continue
+        got, err = drawn("-m", "p.safetensors", *given)
+        assert (got == plain) == same and warned(err) == [], (new, err)
+
+    for old, new, says in [
+        ('"v"', "edm", "parameterization"), ("context_dim: 64", "context_dim: 768", ["context_dim", "768", "64"]),
+        ("model_channels: 32", "model_channels: 320", "model_channels"), ("in_channels: 4", "in_channels: 9", "in_channels"),
+        ("transformer: False", "transformer: True", "use_linear_in_transformer"), ("num_res_blocks: 1", "num_res_blocks: 2", "num_res_blocks"),
+        ("        - 1\n", "        - 1\n        - 2\n", "channel_mult"), ("FrozenCLIPEmbedder", "BERTEmbedder", "BERTEmbedder"),
+        ("num_heads: 8", "num_heads: many", "num_heads"), ("timesteps: 1000", "timesteps: -3", "timesteps"),
+        ("context_dim: 64", "context_dim: 64\n        use_scale_shift_norm: True", "use_scale_shift_norm"),
+        ("FrozenCLIPEmbedder", "FrozenCLIPEmbedder\n      params:\n        layer: hidden", "layer"),
+    ]:
+        write("p.yaml", YAML.replace(old, new).encode())
+        fails(1, "x", "-m", "p.safetensors", *given, says=["p.yaml", *([says] if isinstance(says, str) else says)])
+
+    for text, says in [(b"a: &b 1\n", "line 1"), (b"just words\n", "line 1"), (b"a: 1\n\tb: 2\n", "tab"), (b"\x00", "NUL"),
+                       (b"name: x\n", "model.params"), (b"", "model.params")]:
+        write("p.yaml", text)
+        got, err = drawn("-m", "p.safetensors", *given)
+        assert got == plain
+        warned(err, "p.yaml", says)
+
+    os.remove("p.yaml")
+    write("v1-inference-v.yaml", YAML.encode())
+    got, err = drawn("-m", "p.safetensors", *given)
+    assert got == plain
+    warned(err, "v1-inference-v.yaml", "call it p.yaml")
+    os.rename("v1-inference-v.yaml", "v.yaml")
+    assert warned(drawn("-m", "p.safetensors", *given)[1]) == []
+    write("p.vae.safetensors", b"")
+    warned(drawn("-m", "p.safetensors", *given)[1], "p.vae.safetensors")
+
+
 # ---- names ----
 
 def test_model_names():
