@@ -183,14 +183,22 @@ release:
 
 SHARE = $(DESTDIR)$(PREFIX)/share/doc/limn
 
+# What the program prints of its own tables, and where it belongs; the word after `limn help` is man where none is said.
+MANUALS  := man/man1/limn.1 bash-completion/completions/limn zsh/site-functions/_limn fish/vendor_completions.d/limn.fish
+limn     := bash
+_limn    := zsh
+limn.fish := fish
+
 install: all
 	install -D -m 755 $(B)/limn $(DESTDIR)$(PREFIX)/bin/limn
 	install -d $(SHARE)
 	cp -R README.md LICENSE docs $(SHARE)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(MANUALS)))
+	$(foreach m,$(MANUALS),$(B)/limn help $(or $($(notdir $(m))),man) > $(DESTDIR)$(PREFIX)/share/$(m) &&) :
 	scripts/licences $(SHARE)/licences
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/limn
+	rm -f $(DESTDIR)$(PREFIX)/bin/limn $(addprefix $(DESTDIR)$(PREFIX)/share/,$(MANUALS))
 	rm -rf $(SHARE)
 
 deps deps-test deps-lint:

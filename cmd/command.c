@@ -71,7 +71,11 @@ const Command commands[] = {
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
       cmd_bench },
-    { "help", "[COMMAND]", 1, "", "the same as --help", "  limn help generate\n", cmd_help },
+    { "help", "[COMMAND]", 1, "", "the same as --help",
+      "  limn help generate\n"
+      "  limn help man                 a man page; bash, zsh, fish: completions;\n"
+      "                                markdown: docs/options.md\n",
+      cmd_help },
     { .name = NULL },
 };
 

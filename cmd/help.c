@@ -1,5 +1,6 @@
 /* help.c - --help, made from the tables of commands and options. */
 #include "cmd/help.h"
+#include "cmd/manual.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +21,11 @@ static const struct {
     { "As assets",
       "transparent transparent-tolerance transparent-holes resize sizes tile atlas atlas-size atlas-padding "
       "atlas-pot" },
+    { "From a picture", "init-image strength resize-mode mask mask-blur mask-invert fill" },
     { "As other tools draw", "compat rng clip-skip eta ensd prediction long-prompt" },
     { "Guidance and solvers", "cfg-rescale guidance-interval solver-order s-churn s-tmin s-tmax s-noise" },
+    { "SDXL", "prompt-2 negative-prompt-2 original-size crop target-size negative-original-size negative-crop "
+              "negative-target-size aesthetic-score negative-aesthetic-score" },
     { "Files of the model", "vae tokenizer" },
     { "The machine", "threads memory precision vae-tile" },
     { "What is said and kept", "quiet verbose json save-steps trace latents" },
@@ -146,6 +150,7 @@ int cmd_help(const Args *a, Err *e)
     const char *word = a->words[0];
     const Command *c = command_find(word);
     if (c) help_command(c);
+    else if (manual_put(word)) return 0;
     else if (list_has(word)) return cmd_list(a, e);
     else if (command_slip(word, e)) return -1;
     else return err_usage(e, "\"%.60s\" is no command; limn --help shows them", word);
