@@ -10,6 +10,7 @@
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
+#include "nn/team.h"
 #include "pipeline/bench.h"
 
 /* One network's results, as both reports walk them. */
@@ -187,9 +188,9 @@ int cmd_bench(const Args *a, Err *e)
     const BenchJob j = { .shape = o->shape,
                          .size = o->size,
                          .batch = o->batch,
-                         .threads = o->threads  ? o->threads
-                                    : cores > 0 ? (int)cores
-                                                : 1,
+                         .threads = team_start(o->threads  ? o->threads
+                                               : cores > 0 ? (int)cores
+                                                           : 1),
                          .precision = o->precision,
                          .watch = &watch };
     BenchResult r;

@@ -2,11 +2,13 @@
 #include "engine/engine.h"
 
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/told.h"
+#include "nn/team.h"
 
 enum {
     TEXT_BYTES = 64 << 20,  /* of embeddings */
@@ -103,12 +105,25 @@ bool engine_has(const Engine *g, const Job *j)
     return open;
 }
 
+/* Looking the weights over obeys -t too. */
+static void choose_threads(const Engine *g, int wanted)
+{
+    int got = team_start(wanted);
+    char text[160];
+    omp_set_num_threads(got);
+    snprintf(text, sizeof text,
+             "only %d of %d threads can be started (a limit on processes: ulimit -u, pids.max); the picture is "
+             "the same, and takes longer",
+             got, wanted);
+    if (got < wanted) watch_warn(&g->watch, text);
+}
+
 /* Takes the key. */
 static void open_model(Engine *g, const Job *j, char *key)
 {
     close_model(g);
     g->key = key;
-    omp_set_num_threads(j->threads ? j->threads : omp_get_num_procs()); /* looking the weights over obeys -t too */
+    choose_threads(g, j->threads ? j->threads : omp_get_num_procs());
     watch_say(&g->watch, "loading the model");
     ModelPaths paths = {
         .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "nn/team.h"
 #include "pipeline/checking.h"
 #include "pipeline/generator.h"
 #include "pipeline/latents.h"
@@ -67,9 +68,11 @@ static int start(Generator *g, const Model *m, const Job *j, const Share *share,
     if (!g->share.texts) g->own_texts = cache_new(OWN_TEXTS);
     if (recipe_make(&g->recipe, m, j, g->share.timeline, e)) return -1;
     const Recipe *r = &g->recipe;
-    g->nn = (Nn){
-        .arena = &g->arena, .k = kernels_select(&why), .threads = r->threads, .wrap_x = r->wrap_x, .wrap_y = r->wrap_y
-    };
+    g->nn = (Nn){ .arena = &g->arena,
+                  .k = kernels_select(&why),
+                  .threads = team_start(r->threads),
+                  .wrap_x = r->wrap_x,
+                  .wrap_y = r->wrap_y };
     if (r->sampler->adaptive) g->share.batch = 1; /* each picture has steps of its own */
     network_embed_guidance(g);
     PromptTexts texts = recipe_texts(&r->said);
