@@ -62,6 +62,10 @@ check: all $(TESTS)
 test-batch: all
 	@LIMN_MOMENTS=30 tests/cli/batch $(B)/limn
 
+# Every call that can fail (memory, files, threads) let fail, in every command: half an hour.
+test-faults: all
+	@tests/faults/run $(B)/limn
+
 $(B)/limn: $(B)/cmd/main.o $(B)/liblimn.a
 	@echo "LINK $@"
 	$(Q)$(CARRY)
@@ -209,4 +213,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: all demo test check test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity release install uninstall clean deps deps-test deps-lint

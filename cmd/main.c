@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/version.h"
 #include "cmd/command.h"
 #include "cmd/help.h"
@@ -19,8 +20,9 @@
  */
 __attribute__((constructor(101))) static void set_up_threads(void)
 {
-    setenv("GOMP_SPINCOUNT", "1000", 0);
-    setenv("OPENBLAS_NUM_THREADS", "1", 0); /* it would start threads that limn never uses (nn/gemm.h) */
+    if (setenv("GOMP_SPINCOUNT", "1000", 0)) mem_exhausted(0);
+    /* it would start threads that limn never uses (nn/gemm.h), and end the program where it cannot */
+    if (setenv("OPENBLAS_NUM_THREADS", "1", 1)) mem_exhausted(0);
 }
 
 /* A closed stdin, stdout or stderr must not become the number of a file that limn opens. */
