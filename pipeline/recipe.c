@@ -1,5 +1,5 @@
 /* recipe.c - see recipe.h. */
-#include "pipeline/recipe.h"
+#include "pipeline/recipe_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,88 +72,7 @@ static void fill_defaults(const Model *m, Job *j)
     if (j->eta < 0 && s && s->takes_eta) j->eta = s->eta;
 }
 
-/* ---- what the model can do --------------------------------------------------------------------------------------------- */
-
-static int check_side(const char *name, int side, int factor, Err *e)
-{
-    if (side % factor == 0 && side > 0) return 0;
-    int below = side / factor * factor;
-    if (below == 0)
-        return err_usage(e, "%s %d: this model draws multiples of %d; the nearest is %d", name, side, factor, factor);
-    return err_usage(e, "%s %d: this model draws multiples of %d; the nearest are %d and %d", name, side, factor, below,
-                     below + factor);
-}
-
-int recipe_check_size(const Model *m, int width, int height, Err *e)
-{
-    int factor = vae_factor(m->vae);
-    return check_side("width", width, factor, e) || check_side("height", height, factor, e) ? -1 : 0;
-}
-
-/* A text encoder and the tokenizer that writes for it. */
-static int check_text(const TextPart *t, Err *e)
-{
-    if (tokenizer_size(t->tokenizer) > text_encoder_vocab(t->encoder))
-        return err_set(e, "the tokenizer has ids up to %d, the text encoder %d embeddings: they do not belong together",
-                       tokenizer_size(t->tokenizer) - 1, text_encoder_vocab(t->encoder));
-    if (tokenizer_max(t->tokenizer) != text_encoder_tokens(t->encoder))
-        return err_set(e, "the tokenizer makes rows of %d ids, the text encoder takes %d: they do not belong together",
-                       tokenizer_max(t->tokenizer), text_encoder_tokens(t->encoder));
-    return 0;
-}
-
-/* Together they make what the UNet takes. */
-static int check_texts(const Model *m, const Job *j, Err *e)
-{
-    int width = 0, tokens = text_encoder_tokens(m->text[0].encoder), least = text_encoder_layers(m->text[0].encoder);
-    for (int i = 0; i < m->texts; i++) {
-        const TextEncoder *t = m->text[i].encoder;
-        if (check_text(&m->text[i], e)) return -1;
-        if (text_encoder_tokens(t) != tokens)
-            return err_set(e, "the text encoders take %d and %d tokens: they do not belong together", tokens,
-                           text_encoder_tokens(t));
-        width += text_encoder_width(t);
-        if (text_encoder_layers(t) < least) least = text_encoder_layers(t);
-    }
-    if (width != unet_context_width(m->unet))
-        return err_set(e, "the text encoder%s of %d, the UNet takes %d: they do not belong together",
-                       m->texts > 1 ? "s give embeddings" : " gives embeddings", width, unet_context_width(m->unet));
-    int pooled = text_encoder_projection(m->text[m->texts - 1].encoder), added = unet_added_width(m->unet);
-    if (added && (m->ids < IDS_MAX - 1 || m->ids > IDS_MAX || pooled + m->ids * unet_added_id_width(m->unet) != added))
-        return err_set(
-            e, "the UNet takes %d numbers beside the text, the text encoder pools %d: they do not belong together",
-            added, pooled);
-    if (j->clip_skip < 1 || j->clip_skip > least)
-        return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, least);
-    return 0;
-}
-
-/* What a picture is asked to be part of, and what for. */
-static int check_picture(const Model *m, const Job *j, Err *e)
-{
-    bool fills = unet_in_channels(m->unet) == 2 * vae_latent_channels(m->vae) + 1;
-    if (j->mask && !j->init_image)
-        return err_usage(e, "mask: it says where a picture may change; give one with --init-image");
-    if (j->strength > 0 && j->strength < 1 && !j->init_image)
-        return err_usage(e, "strength: it says how much of a picture changes; give one with --init-image");
-    if (!j->mask && (j->mask_blur || j->mask_invert || strcmp(j->fill, "original") != 0))
-        return err_usage(e, "mask-blur, mask-invert, fill: there is no --mask");
-    if (fills && !j->mask)
-        return err_set(e,
-                       "the UNet takes 9 channels: this model fills what a mask shows; give --init-image and --mask");
-    return 0;
-}
-
-static int check_model(const Model *m, const Job *j, Err *e)
-{
-    int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
-    if (check_picture(m, j, e)) return -1;
-    if ((in != latent && in != 2 * latent + 1) || out != latent)
-        return err_set(e, "the UNet takes %d channels and gives %d, the VAE has %d: %s", in, out, latent,
-                       in > latent ? "this model edits pictures in a way that limn does not know yet (pix2pix, depth)"
-                                   : "they do not belong together");
-    return check_texts(m, j, e);
-}
+/* ---- size ------------------------------------------------------------------------------------------------------------ */
 
 /* A level of odd size would be halved and doubled with its ends apart: a tiled axis must halve evenly all the way. */
 static int check_tiled_side(const Model *m, const char *name, int side, Err *e)
@@ -378,7 +297,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->from_picture = said->init_image != NULL;
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
     if (said->prediction && prediction_parse(&r->noise.prediction, said->prediction, e)) return -1;
-    if (check_model(m, said, e) || choose_size(r, m, e) || choose_sampler(r, e) || choose_sigmas(r, given, e))
+    if (recipe_check_model(m, said, e) || choose_size(r, m, e) || choose_sampler(r, e) || choose_sigmas(r, given, e))
         return -1;
     tune(r);
     choose_guidance(r, m);
