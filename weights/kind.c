@@ -142,6 +142,7 @@ static const struct {
     { "^decoder.layers.", TINY },
     { "^taesd_", TINY },
     { "^emb_params", EMBEDDING },
+    { "^<", EMBEDDING }, /* diffusers': the token is the name */
     { "=clip_l", EMBEDDING },
     { "=clip_g", EMBEDDING },
     { "string_to_param", EMBEDDING },
@@ -161,7 +162,7 @@ static const struct {
 };
 
 /* Inside a family: what a file is that has both marks (the second may be NULL). The first row counts. */
-#define XL "a Stable Diffusion XL checkpoint", "limn does not run its two text encoders yet; use SD 1.x or 2.x"
+#define XL "a Stable Diffusion XL checkpoint", "limn reads SD XL as a diffusers folder, not yet as a single file"
 static const struct {
     Family family;
     const char *marks[2];
@@ -171,7 +172,8 @@ static const struct {
     { LDM_UNET, { ".add_embedding.linear_1.", NULL }, { KIND_OTHER, XL } },
     { LDM_UNET,
       { ".label_emb.0.0.", "^conditioner.embedders.0.model." },
-      { KIND_OTHER, "a Stable Diffusion XL refiner", "use a SD 1.x or 2.x model" } },
+      { KIND_OTHER, "a Stable Diffusion XL refiner",
+        "limn reads SD XL as a diffusers folder, not yet as a single file" } },
     { LDM_UNET,
       { ".label_emb.0.0.", NULL },
       { KIND_OTHER, "a UNet with class or image embeddings (unCLIP, XL)", "limn does not run it; use SD 1.x or 2.x" } },
@@ -188,10 +190,10 @@ static const struct {
     { UNET, { "motion_modules.", NULL }, { KIND_OTHER, "an AnimateDiff UNet", "give a Stable Diffusion model" } },
     { UNET,
       { "add_embedding.linear_1.", NULL },
-      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "limn does not run it yet; use SD 1.x or 2.x" } },
+      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "give the diffusers folder that it is from" } },
     { UNET,
       { "^label_emb.", NULL },
-      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "limn does not run it yet; use SD 1.x or 2.x" } },
+      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "give the diffusers folder that it is from" } },
 };
 
 static const Kind unet_alone = { KIND_UNET, "a UNet alone",

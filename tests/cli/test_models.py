@@ -92,6 +92,7 @@ def test_what_most_of_a_file_is():
         "lora": (Tensors().plus(**{f"lora_unet_{i}.lora_up.weight": 1 for i in range(9)}), "a LoRA"),
         "peft": (Tensors().plus(**{f"unet.a.{i}.lora_A.weight": 1 for i in range(9)}), "a LoRA"),
         "embedding": (Tensors().plus(emb_params=1), "a textual inversion"),
+        "learned-embeds": (Tensors().plus(**{"<cat-toy>": 1}), "a textual inversion"),
         "controlnet": (Tensors().plus(**{"down_blocks.0.resnets.0.x": 1, "mid_block.x": 1, "controlnet_mid_block.x": 1}),
                        "a ControlNet"),
         "xl": (plain.without(TEXT).plus(**{UNET_PREFIX + "label_emb.0.0.weight": 1, "conditioner.embedders.1.model.x": 1}),
@@ -109,7 +110,7 @@ def test_what_most_of_a_file_is():
         fails(1, "x", "-m", path, "--tokenizer", CLIP, says=[path, what])
         assert what in limn("info", path).out, name
         assert what in json.loads(limn("info", path, "--json").out)["kind"], name
-    fails(1, "x", "-m", checkpoint(inputs=9).save("inpaint.safetensors"), "--tokenizer", CLIP, says="inpainting")
+    fails(1, "x", "-m", checkpoint(inputs=9).save("inpaint.safetensors"), "--tokenizer", CLIP, says="mask")
 
 
 def test_vae_without_encoder():
