@@ -252,7 +252,7 @@ static int not_a_model(const char *dir, const Listing *l, Err *e)
 {
     char *above = folder_of(dir);
     bool part = has_file(dir, "config.json"), snapshots = has_file(dir, "snapshots");
-    if (part && has_file(above, "model_index.json"))
+    if (strcmp(above, dir) != 0 && has_file(above, "model_index.json"))
         err_set(e, "%s: only one part of a diffusers folder: give the folder above, -m %s", dir, above);
     else if (part)
         err_set(e, "%s: no model_index.json in it: not a diffusers folder, only one part of one: give the folder above",
@@ -265,7 +265,7 @@ static int not_a_model(const char *dir, const Listing *l, Err *e)
     else if (l->other)
         err_set(e, "%s: no model_index.json and no safetensors file in it; of %s limn can say more: limn info %s/%s",
                 dir, l->other, dir, l->other);
-    else err_set(e, "%s: no model_index.json in it: not a diffusers folder", dir);
+    else err_set(e, "%s: no model_index.json in it: not a diffusers folder, and no safetensors file either", dir);
     free(above);
     return -1;
 }

@@ -25,7 +25,7 @@ struct Source {
 Source *source_open(const char *dir, Err *e)
 {
     if (!file_is_dir(dir)) {
-        err_set(e, "%s: %s", dir, file_exists(dir) ? "not a folder" : "no such folder");
+        err_set(e, "%s: %s", dir, file_exists(dir) ? "not a folder: give the one that it is in" : "no such folder");
         return NULL;
     }
     Source *s = mem_alloc(sizeof *s);

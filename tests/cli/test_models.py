@@ -247,6 +247,7 @@ def test_model_names():
         "~/nothing": "~",
         "models": "models/sprites-copy in it is one",
         "models/sprites-copy/unet": "-m models/sprites-copy",
+        "models/sprites-copy/tokenizer": "-m models/sprites-copy",
         "models/sprites-copy/unet/config.json": "-m models/sprites-copy",
         "models/sprites-copy/" + UNET: ["a UNet alone", "-m models/sprites-copy"],
         "./nothing": "./nothing: No such file",
