@@ -45,7 +45,7 @@ void nearest_try_aliases(Nearest *n, const char *aliases, const char *name)
 {
     for (const char *p = aliases; p && *p; p += strspn(p, ", ")) {
         size_t len = strcspn(p, ",");
-        try_one(n, p, len, name);
+        if (n->len && *p == *n->typed) try_one(n, p, len, name); /* "base-model" is no slip of "vae-model" */
         p += len;
     }
 }

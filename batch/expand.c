@@ -193,7 +193,7 @@ static int check_used(const Plan *p, Err *e)
         Nearest n = nearest_to(f->name);
         for (const Option *o = job_options; o->name; o++)
             if (option_is_field(o)) nearest_try(&n, o->name);
-        const Foreign *theirs = foreign_find(f->name, strlen(f->name));
+        const Foreign *theirs = foreign_find(f->name, strlen(f->name), true);
         if (theirs) {
             Err why;
             foreign_tell(theirs, &why);

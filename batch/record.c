@@ -99,8 +99,7 @@ static int name_field(const Templates *t, Field *f, Err *e)
     const Option *o = option_find(f->name, strlen(f->name));
     if (o && !option_is_field(o) && t->host->takes && !t->host->takes(o)) o = NULL;
     bool field = o && option_is_field(o);
-    const Foreign *row = field ? NULL : foreign_find(f->name, strlen(f->name));
-    if (row && row->line) row = NULL;
+    const Foreign *row = field ? NULL : foreign_find(f->name, strlen(f->name), false);
     if ((row || (o && !same_name(o->name, f->name))) && used(t, f->name)) return 0;
     if (row) {
         int gone = values_missing(f, false, e);

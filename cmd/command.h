@@ -17,6 +17,7 @@ typedef struct {
     char **words; /* what is not an option, borrowed from argv */
     int count;
     bool help, version; /* -h, --help; -V, --version: nothing else is done then */
+    Str renamed;        /* options that were given by another tool's name: "--cfg is --cfg-scale", parted by commas */
     char **argv;        /* what was parsed, so that `again` can lay it over a picture's own options */
 } Args;
 

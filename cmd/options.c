@@ -34,7 +34,15 @@ typedef struct {
     const Command *c;
     bool help, version; /* asked for */
     int times;          /* pictures of each call, of tools that draw in calls */
+    Str *renamed;       /* Args'; NULL: nobody asks */
 } Line;
+
+/* Remembers what limn calls it. */
+static void add_renamed(Line *l, Typed typed, const Option *o)
+{
+    if (l->renamed)
+        str_addf(l->renamed, "%s%s is --%s", l->renamed->len ? ", " : "", typed.text, command_shows(l->c, o));
+}
 
 static int unknown(const Command *c, const char *name, size_t len, Typed typed, Err *e)
 {
@@ -87,7 +95,9 @@ static int set_meant(void *ctx, const char *name, const char *value, Err *e)
 {
     const Meaning *m = ctx;
     const Option *o = command_reads(m->line->c, option_find(name, strlen(name)));
-    return set(m->line, o, m->typed, value, e);
+    if (set(m->line, o, m->typed, value, e)) return -1;
+    add_renamed(m->line, m->typed, o);
+    return 0;
 }
 
 /* Pictures of each call, to be multiplied by the number of calls. */
@@ -98,7 +108,7 @@ static int set_times(void *ctx, const char *name, const char *value, Err *e)
     job_init(&one);
     const Option *o = option_find(name, strlen(name));
     int failed = command_takes(m->line->c, o) ? job_set(&one, o, value, e) : not_taken(m->line->c, o, m->typed, e);
-    if (!failed) m->line->times = one.count;
+    if (!failed) m->line->times = one.count, add_renamed(m->line, m->typed, o);
     else if (command_takes(m->line->c, o)) err_in(e, m->typed.text);
     job_release(&one);
     return failed;
@@ -137,7 +147,7 @@ static int parse_long(Line *l, char **args, Err *e)
     if (help || version) return 1;
     const Option *o = option_find(name, len);
     if (o) o = command_reads(l->c, o);
-    const Foreign *f = o && command_takes(l->c, o) ? NULL : foreign_find(name, len);
+    const Foreign *f = o && command_takes(l->c, o) ? NULL : foreign_find(name, len, true);
     if (f) return parse_foreign(l, f, typed, equals ? equals + 1 : NULL, args, e);
     if (!o) {
         unknown(l->c, name, len, typed, e);
@@ -151,6 +161,7 @@ static int parse_long(Line *l, char **args, Err *e)
         return set(l, o, typed, "true", e) ? 0 : 1;
     }
     if (set(l, o, typed, equals ? equals + 1 : args[1], e)) return 0;
+    if (option_is_alias(o, name, len)) add_renamed(l, typed, o);
     return equals ? 1 : 2;
 }
 
@@ -243,7 +254,7 @@ int args_parse(Args *a, const Command *c, char **argv, Err *e)
     while (argv[n]) n++;
     *a = (Args){ .words = mem_array(n + 1, sizeof *a->words), .argv = argv };
     job_init(&a->job);
-    Line l = { .job = &a->job, .c = c, .times = 1 };
+    Line l = { .job = &a->job, .c = c, .times = 1, .renamed = &a->renamed };
     int failed = parse(&l, argv, a->words, &a->count, e);
     a->help = l.help;
     a->version = l.version;
@@ -254,6 +265,7 @@ int args_parse(Args *a, const Command *c, char **argv, Err *e)
 void args_release(Args *a)
 {
     job_release(&a->job);
+    str_release(&a->renamed);
     free(a->words);
     *a = (Args){ 0 };
 }

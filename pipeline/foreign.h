@@ -31,8 +31,11 @@ typedef struct {
     const char *says;                                              /* why it is refused; NULL */
 } Foreign;
 
-/* By a name (case, '-', '_' and spaces do not count), or by a letter. NULL: nobody's. */
-const Foreign *foreign_find(const char *name, size_t len);
+/*
+ * By a name (case, '-', '_' and spaces do not count), or by a letter. line: rows of the command line count too, and come first where
+ * a job file's say otherwise. NULL: nobody's.
+ */
+const Foreign *foreign_find(const char *name, size_t len, bool line);
 const Foreign *foreign_letter(char c);
 
 /* Whether a value is looked at: without, the row says why it is refused whatever the value. */

@@ -111,7 +111,7 @@ const Option job_options[] = {
       "randn-source, rand-device" },
     { "cfg-rescale", 0, OPT_FLOAT, JOB(cfg_rescale), NULL, 0, 1, "X", PICTURE, NULL,
       "bring the guided output's contrast back to the prompt's, by this share; 0.7 for zero-SNR models",
-      "guidance-rescale, cfg-rescale-multiplier" },
+      "guidance-rescale, cfg-rescale-multiplier, rescale-cfg" },
     { "guidance-interval", 0, OPT_STR, JOB(guidance_interval), NULL, 0, 0, "A:B", PICTURE, check_interval,
       "guide only in this part of the steps: 0.2:0.8 leaves out the first and last fifth, and saves half of their work" },
     { "solver-order", 0, OPT_INT, JOB(solver_order), NULL, 1, 4, "N", PICTURE, NULL,
@@ -288,17 +288,30 @@ void job_copy(Job *dst, const Job *src)
     }
 }
 
+/* The name with its end, for names_have(). False: no option has a name of such a length. */
+static bool name_text(const char *name, size_t len, char text[64])
+{
+    if (len < 2 || len >= 64) return false;
+    memcpy(text, name, len);
+    text[len] = '\0';
+    return true;
+}
+
 const Option *option_find(const char *name, size_t len)
 {
     char text[64];
-    if (len < 2 || len >= sizeof text) return NULL;
-    memcpy(text, name, len);
-    text[len] = '\0';
+    if (!name_text(name, len, text)) return NULL;
     for (const Option *o = job_options; o->name; o++)
         if (names_have(o->name, text)) return o;
     for (const Option *o = job_options; o->name; o++)
         if (names_have(o->aliases, text)) return o;
     return NULL;
+}
+
+bool option_is_alias(const Option *o, const char *name, size_t len)
+{
+    char text[64];
+    return name_text(name, len, text) && !names_have(o->name, text) && names_have(o->aliases, text);
 }
 
 const Option *option_letter(char c)

@@ -107,6 +107,8 @@ void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 
 /* By its name or one of its aliases; case, '-', '_' and spaces do not count. NULL: none. */
 const Option *option_find(const char *name, size_t len);
+/* Whether that is another tool's name for it. */
+bool option_is_alias(const Option *o, const char *name, size_t len);
 const Option *option_letter(char c);
 
 /*

@@ -41,7 +41,7 @@ typedef struct {
 typedef struct {
     const char *name;    /* "karras" */
     const char *aliases; /* what other tools call it, parted by commas */
-    const char *a1111;   /* its name in A1111's `parameters` */
+    const char *a1111;   /* what A1111 calls it, or what comes next to it there; "": it has none like it */
     const char *help;    /* one line: what it is, source */
     const char *when;    /* one line: when to take it */
     /* Fills tl->sigma[0 .. steps - 1], and tl->t where it is made of timesteps; t NAN is looked up from sigma. */

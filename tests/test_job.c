@@ -55,7 +55,7 @@ static void alias_is_its_own(const char *name, void *ctx)
 {
     const Option *o = ctx;
     if (option_find(name, strlen(name)) != o) fail_msg("%s is another option than %s", name, o->name);
-    if (foreign_find(name, strlen(name))) fail_msg("%s is an alias of %s, and a row of foreign.c", name, o->name);
+    if (foreign_find(name, strlen(name), true)) fail_msg("%s is an alias of %s, and a row of foreign.c", name, o->name);
 }
 
 /* No alias is an option's own name, nor stands in two rows. */
@@ -79,7 +79,8 @@ static void means(const char *name, const char *value, const char *expected)
 {
     Str got = { 0 };
     Err e;
-    const Foreign *f = strlen(name) == 2 && *name == '-' ? foreign_letter(name[1]) : foreign_find(name, strlen(name));
+    const Foreign *f =
+        strlen(name) == 2 && *name == '-' ? foreign_letter(name[1]) : foreign_find(name, strlen(name), true);
     if (!f) fail_msg("nobody calls it %s", name);
     if (foreign_apply(f, value, &(ForeignSink){ &got, keep }, &e)) str_clear(&got), str_addf(&got, "!%s", e.text);
     bool fits = *expected == '!' ? got.len && got.s[0] == '!' && strstr(got.s, expected + 1)
@@ -115,8 +116,8 @@ static void other_tools_options(void **state)
     means("enable_hr", "false", "");
     means("enable_hr", "true", "!yet");
     means("H", "64", "height=64");
-    assert_null(foreign_find("c", 1)); /* "C" is CompVis' latent channels */
-    assert_null(foreign_find("", 0));
+    assert_null(foreign_find("c", 1, true)); /* "C" is CompVis' latent channels */
+    assert_null(foreign_find("", 0, true));
     assert_null(foreign_letter(0));
 }
 

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "nn/kernels.h"
 #include "pipeline/metadata.h"
+#include "scheduler/schedules.h"
 
 static Model model(void)
 {
@@ -177,10 +178,25 @@ static void broken_json(void **state)
     job_release(&j);
 }
 
+/* "Schedule type" is one that A1111 has (modules/sd_schedulers.py), or is left out. */
+static void schedules_of_a1111(void **state)
+{
+    (void)state;
+    static const char known[] =
+        "|Automatic|Uniform|Karras|Exponential|Polyexponential|SGM Uniform|KL Optimal|Align Your Steps|"
+        "Simple|Normal|DDIM|Beta|";
+    for (const Schedule *s = schedules; s->name; s++) {
+        char name[64];
+        snprintf(name, sizeof name, "|%s|", s->a1111);
+        if (*s->a1111 && !strstr(known, name)) fail_msg("%s: %s", s->name, s->a1111);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a1111_text),
+        cmocka_unit_test(schedules_of_a1111),
         cmocka_unit_test(json_round_trip),
         cmocka_unit_test(broken_json),
     };

@@ -35,6 +35,8 @@ def test_options_of_other_tools():
         path, = draw("a red potion", *words.split(), "-o", "x.png")
         found = settings(path)
         assert {k: found[k] for k in expected} == expected, f"{words}: {found}"
+    r = limn("a red potion", *SMALL, "--ddim_steps", "2", "-C", "3", "--cfg_scale", "3", "--n_samples", "2", "--seed", "1")
+    assert "limn: note: --ddim_steps is --steps, -C is --cfg-scale, --n_samples is --count\n" in r.err, r.err
     for words, count in [("-b 3", 3), ("--n_samples 2", 2), ("--n_samples 2 --n_iter 2", 4), ("--num_images_per_prompt 2", 2)]:
         assert len(draw("a red potion", *words.split())) == count, words
 
@@ -203,6 +205,47 @@ def test_syntax_that_is_not_read():
     write("j.jsonl", b'{"prompt": "a {c} <lora:x:1> potion", "c": ["red", "blue", "green"], "seed": 1}')
     r = limn("batch", "j.jsonl", *SMALL, "-o", "out")
     assert r.err.count("LoRA") == 1, r.err
+
+
+# ---- where the picture goes ----
+
+def test_picture_on_stdout():
+    draw("a red potion", "--seed", "1", "-o", "x.png")
+    for where in ["-", "/dev/stdout"]:
+        p = subprocess.run([LIMN, *SMALL, "-q", "a red potion", "--seed", "1", "-o", where], capture_output=True, env=ENV, timeout=TIMEOUT)
+        assert p.returncode == 0 and p.stderr == b"" and p.stdout == read("x.png")
+    for words in [["--count", "2"], ["--json"], ["--sizes", "16"], ["--atlas", "a.json"], ["--save-steps"]]:
+        fails(2, "x", "-o", "-", *words, says="stdout")
+    write("j.jsonl", b'{"prompt": "x"}')
+    fails(2, "batch", "j.jsonl", "-o", "-", says="stdout")
+    fails(2, "compare", "x", "-o", "-", says="stdout")
+    ours, theirs = pty.openpty()
+    p = subprocess.run([LIMN, "x", "-o", "-"], stdout=theirs, stderr=subprocess.PIPE, env=ENV, timeout=TIMEOUT)
+    os.close(ours), os.close(theirs)
+    assert p.returncode == 2 and b"terminal" in p.stderr
+    with open("/dev/full", "wb") as full:
+        p = subprocess.run([LIMN, *SMALL, "-q", "x", "-o", "-"], stdout=full, stderr=subprocess.PIPE, env=ENV, timeout=TIMEOUT)
+    assert p.returncode == 1 and b"stdout" in p.stderr
+    assert files() == ["j.jsonl", "x.png"]
+
+
+def test_folder_is_made():
+    assert draw("a red potion", "-o", "a/b/c/") == ["a/b/c/limn-00001.png"]
+    assert draw("a red potion", "-o", "a/b/c") == ["a/b/c/limn-00002.png"]
+    write("file", b"x")
+    fails(1, "x", "-o", "file/", says="file")
+    fails(1, "x", "-o", "file/x/", says="file")
+    fails(1, "x", "-m", "nomodel", "-o", "new/", says="nomodel")
+    assert not os.path.exists("new"), "made when there is something to put into it"
+
+
+def test_environment_is_named():
+    fails(1, "x", env={"LIMN_MODEL": "nosuch"}, says=["LIMN_MODEL", "nosuch"])
+    os.mkdir("empty")
+    fails(1, "x", env={"LIMN_MODEL": "empty"}, says=["LIMN_MODEL", "model_index.json"])
+    fails(2, "x", env={"LIMN_CPU": "foo"}, says="LIMN_CPU")
+    assert notes("a red potion", *SMALL, "-n4")[0].startswith('the negative prompt is "4"')
+    assert not [line for line in notes("a red potion", *SMALL, "-n", "4 cats") if "negative prompt is" in line]
 
 
 # ---- options without effect ----
