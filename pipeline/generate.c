@@ -176,7 +176,11 @@ static void trace_start(Generator *g, const Prompts *p)
     if (guided) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(context, 0, 1));
     if (pooled.n) trace_tokens(&g->trace, "pooled_prompt_embeds", tensor_slice(pooled, pooled.n - 1, 1));
     if (pooled.n && guided) trace_tokens(&g->trace, "negative_pooled_prompt_embeds", tensor_slice(pooled, 0, 1));
-    trace_numbers(&g->trace, "sigmas", tl->sigma, tl->steps + 1);
+    double *sigmas = mem_array((size_t)tl->steps + 1, sizeof *sigmas);
+    memcpy(sigmas, tl->sigma, (size_t)tl->steps * sizeof *sigmas);
+    sigmas[tl->steps] = tl->to[tl->steps - 1]; /* where the last step ends, which is not 0 for every sampler */
+    trace_numbers(&g->trace, "sigmas", sigmas, tl->steps + 1);
+    free(sigmas);
     trace_numbers(&g->trace, "timesteps", tl->t, tl->steps);
 }
 

@@ -13,6 +13,7 @@
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
+#include "scheduler/config.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -56,21 +57,32 @@ static void complete_defaults(Model *m)
     if (!m->defaults.height) m->defaults.height = side;
 }
 
-/* Puts a file's path before an error, which may begin with the file's own name. Returns -1. */
-static int blame_file(Err *e, const char *path)
+int model_noise(const Model *m, const SchedulerRun *run, Noise *n, Err *e)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    bool named = str_starts(e->text, name) && e->text[strlen(name)] == ':';
-    if (!named) return err_in(e, path);
-    return err_set(e, "%.*s%s", (int)(name - path), path, e->text);
+    const Parts *parts = m->files;
+    SchedulerFile f = { .json = text_bytes(&parts->scheduler),
+                        .where = parts->scheduler_where,
+                        .of = parts->scheduler_class,
+                        .pipeline = parts->pipeline };
+    return scheduler_read(n, &f, run, e);
 }
 
-static int read_noise(Model *m, const Parts *parts, Err *e)
+/* What the file's own class makes of it; another may be run where limn cannot honour its settings, so they are no matter yet. */
+static int read_noise(Model *m, Parts *parts, Err *e)
 {
-    noise_defaults(&m->noise);
-    if (noise_read(&m->noise, text_bytes(&parts->scheduler), e) || noise_build(&m->noise, e))
-        return blame_file(e, parts->scheduler_where);
-    return 0;
+    Err why;
+    if (model_noise(m, NULL, &m->noise, &why)) {
+        noise_release(&m->noise);
+        if (model_noise(m, &(SchedulerRun){ .name = SCHEDULER_TRAINING }, &m->noise, e)) return -1;
+    }
+    const char *keys = m->noise.passed_over;
+    if (strstr(keys, "predict_epsilon"))
+        parts_note(parts,
+                   "%s: predict_epsilon is no key of today's schedulers (a network that predicts the picture: "
+                   "--prediction sample)",
+                   parts->scheduler_where);
+    if (keys[0]) parts_note(parts, "%s: passed over, as diffusers does: %s", parts->scheduler_where, keys);
+    return noise_build(&m->noise, e) ? err_in(e, parts->scheduler_where) : 0;
 }
 
 /* All networks have the same life: config and weights in, errors named by file. */

@@ -13,7 +13,7 @@
 #include "clip/text_encoder.h"
 #include "clip/tokenizer.h"
 #include "pipeline/words.h"
-#include "scheduler/noise.h"
+#include "scheduler/config.h"
 #include "unet/unet.h"
 #include "vae/vae.h"
 
@@ -53,7 +53,7 @@ typedef struct {
     const char *note;   /* what it predicts had to be guessed, one line to tell the user; NULL */
     const char *notes;  /* what of its files is passed over, each line ends with a newline; "" */
     bool told;          /* the user has been told these */
-    Noise noise;
+    Noise noise;        /* the scheduler's file, as its own class has it */
     ModelDefaults defaults;
     TextPart text[TEXTS_MAX]; /* one after the other they make the context; the last one's pooled output goes with it */
     int texts;
@@ -87,6 +87,12 @@ void model_rest(const Model *m, PartId part);
 /* Error: everything that is wrong with the files, with the file's and the tensor's name. */
 Model *model_open(const ModelPaths *p, Err *e);
 void model_free(Model *m);
+
+/*
+ * The scheduler's file as a class has it that is run (scheduler_read()): NULL: its own. noise_build() comes after, noise_release() is
+ * due whatever it returns. Error: what limn cannot honour.
+ */
+int model_noise(const Model *m, const SchedulerRun *run, Noise *n, Err *e);
 
 /*
  * Computes sha256, of the bytes that are mapped (remembered in $XDG_CACHE_HOME/limn/hashes.json for a file in this state; that may

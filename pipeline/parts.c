@@ -148,6 +148,8 @@ void parts_release(Parts *parts)
     }
     free(parts->path);
     free(parts->name);
+    free(parts->scheduler_class);
+    free(parts->pipeline);
     free(parts->note);
     free(parts->config_from);
     str_release(&parts->notes);

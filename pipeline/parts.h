@@ -37,6 +37,7 @@ typedef struct Parts {
     Part part[PART_COUNT];
     Str scheduler; /* scheduler_config.json */
     char *scheduler_where;
+    char *scheduler_class, *pipeline; /* the classes that model_index.json names; NULL: a single file, which has none */
     PartTokenizer tokenizer[TEXTS_MAX];
     bool has_text[TEXTS_MAX];       /* a folder's model_index.json names them */
     bool zero_negative;             /* model_index.json: force_zeros_for_empty_prompt */

@@ -255,8 +255,8 @@ static void describe_noise(Parts *parts, const FileConfig *c, const char *predic
 {
     str_addf(&parts->scheduler,
              "{\"_class_name\": \"%s\", \"num_train_timesteps\": %d, \"beta_schedule\": \"%s\", \"beta_start\": %.9g, "
-             "\"beta_end\": %.9g, \"clip_sample\": false, \"set_alpha_to_one\": false, \"steps_offset\": 1, "
-             "\"prediction_type\": \"%s\"%s}",
+             "\"beta_end\": %.9g, \"clip_sample\": false, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, "
+             "\"steps_offset\": 1, \"prediction_type\": \"%s\"%s}",
              ddim || zero_snr ? "DDIMScheduler" : "PNDMScheduler", c->steps, c->beta_schedule, c->beta_start,
              c->beta_end, prediction,
              zero_snr ? ", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true" : "");

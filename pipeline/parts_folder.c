@@ -95,6 +95,14 @@ static int check_components(Config *index, const ModelPaths *p, Err *e)
     return 0;
 }
 
+/* The classes that decide how the scheduler's file is read. */
+static void keep_classes(Parts *parts, Config *index, const char *class)
+{
+    const char *scheduler = component_class(index, "scheduler");
+    parts->pipeline = mem_strdup(class);
+    parts->scheduler_class = scheduler ? mem_strdup(scheduler) : NULL;
+}
+
 /* What else a pipeline of its own kind has. */
 static void note_further(Parts *parts, Config *index, const char *class)
 {
@@ -132,6 +140,7 @@ static int read_index(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         if (!one_of(class, pipelines)) err_set(e, "a %.60s, which limn cannot run: %s", class, why.text);
     } else {
         note_further(parts, index, class);
+        keep_classes(parts, index, class);
         for (int i = 0; i < TEXTS_MAX; i++) parts->has_text[i] = component_class(index, part_names[PART_TEXT + i]);
         parts->zero_negative = config_bool(index, "force_zeros_for_empty_prompt", false);
         failed = 0;

@@ -9,7 +9,9 @@
 #include "base/mem.h"
 #include "image/load.h"
 #include "pipeline/finish.h"
+#include "pipeline/parts.h"
 #include "pipeline/precision.h"
+#include "scheduler/config.h"
 
 static const double IMG2IMG_STRENGTH = 0.8; /* diffusers' */
 
@@ -27,10 +29,19 @@ static Compat compat_of(const Job *j)
     return strcmp(j->compat, "a1111") == 0 ? COMPAT_A1111 : COMPAT_COMFYUI;
 }
 
-/* The model's own sampler, but for those that want many more steps than people take today. */
-static const char *usual_sampler(const Model *m)
+/*
+ * The model's own sampler, but for those that want many more steps than people take today. Error: its scheduler's file asks for
+ * what limn does not have.
+ */
+static const char *usual_sampler(const Model *m, Err *e)
 {
     const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
+    Noise n;
+    if (!own) {
+        int failed = model_noise(m, NULL, &n, e);
+        noise_release(&n);
+        if (failed) return NULL;
+    }
     bool slow =
         own && (strcmp(own->name, "plms") == 0 || strcmp(own->name, "pndm") == 0 || strcmp(own->name, "ddpm") == 0);
     return own && !slow ? own->name : "dpmpp_2m";
@@ -48,9 +59,53 @@ static void size_of_picture(const Model *m, Job *j)
     }
 }
 
-/* Open options take what suits the model, or else what its kind is used with. */
-static void fill_defaults(const Model *m, Job *j)
+/*
+ * The model's noise as the sampler's class has it. The name of a class of diffusers is the sampler that the file's keys make of it.
+ * own: the sampler is the file's, with all that the file says.
+ */
+static int read_noise(Recipe *r, const Model *m, bool own, Err *e)
 {
+    Job *j = &r->said;
+    SchedulerRun run = r->sampler->as;
+    bool class_named = run.name && r->compat == COMPAT_DIFFUSERS && strcmp(j->sampler, run.name) == 0;
+    if (!run.name) run.name = SCHEDULER_KDIFFUSION;
+    if (own || class_named) run.named = false;
+    if (r->compat != COMPAT_DIFFUSERS) run = (SchedulerRun){ .name = SCHEDULER_TRAINING };
+    if (model_noise(m, &run, &r->noise, e)) return -1;
+    if (class_named) r->sampler = sampler_find(r->noise.sampler);
+    /* What the file says of the order goes into the job, where the sampler's name says another. */
+    if (r->sampler->as.named && !run.named && !j->solver_order && r->noise.solver.order == 1) j->solver_order = 1;
+    if (j->prediction && prediction_parse(&r->noise.prediction, j->prediction, e)) return -1;
+    return noise_build(&r->noise, e) ? err_in(e, m->files->scheduler_where) : 0;
+}
+
+/* The job's sampler, or else the model's. */
+static int choose_sampler(Recipe *r, const Model *m, Err *e)
+{
+    Job *j = &r->said;
+    const char *named; /* the schedule in "DPM++ 2M Karras" */
+    bool own = false;
+    if (!j->sampler) {
+        const char *usual = m->defaults.sampler ? m->defaults.sampler : usual_sampler(m, e);
+        if (!usual) return -1;
+        own = !m->defaults.sampler && strcmp(usual, m->noise.sampler) == 0;
+        set_text(&j->sampler, usual);
+    }
+    r->sampler = sampler_split(j->sampler, &named);
+    if (!r->sampler)
+        return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
+    if (read_noise(r, m, own, e)) return -1;
+    set_text(&j->sampler, r->sampler->name);
+    if (!j->schedule && named) set_text(&j->schedule, named);
+    if (j->eta >= 0 && !r->sampler->takes_eta)
+        return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, r->sampler->name);
+    return 0;
+}
+
+/* Open options take what suits the model, or else what its kind is used with. */
+static void fill_defaults(Recipe *r, const Model *m)
+{
+    Job *j = &r->said;
     const ModelDefaults *d = &m->defaults;
     int size = unet_sample_size(m->unet) * vae_factor(m->vae);
     size_of_picture(m, j);
@@ -59,17 +114,13 @@ static void fill_defaults(const Model *m, Job *j)
     if (!j->height) j->height = d->height ? d->height : size ? size : 512;
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
     if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
-    if (!j->sampler) {
-        set_text(&j->sampler, d->sampler ? d->sampler : usual_sampler(m));
-    }
-    const char *named; /* "DPM++ 2M Karras" */
-    const Sampler *s = sampler_split(j->sampler, &named);
-    Compat compat = compat_of(j);
-    const char *own = d->schedule ? d->schedule : m->noise.schedule ? m->noise.schedule : "model";
-    if (compat != COMPAT_DIFFUSERS) own = s && s->automatic && compat == COMPAT_A1111 ? s->automatic : "normal";
-    if (!j->schedule) set_text(&j->schedule, named ? named : own);
-    if (!j->rng) set_text(&j->rng, compat == COMPAT_A1111 ? "philox" : "torch");
-    if (j->eta < 0 && s && s->takes_eta) j->eta = s->eta;
+    const Sampler *s = r->sampler;
+    const char *own = d->schedule ? d->schedule : r->noise.schedule;
+    if (r->compat != COMPAT_DIFFUSERS) own = s->automatic && r->compat == COMPAT_A1111 ? s->automatic : "normal";
+    if (!j->schedule) set_text(&j->schedule, own);
+    if (!j->rng) set_text(&j->rng, r->compat == COMPAT_A1111 ? "philox" : "torch");
+    if (j->eta < 0 && s->takes_eta) j->eta = sampler_eta(s, r->compat);
+    r->eta = s->takes_eta ? j->eta : s->eta;
 }
 
 /* ---- size ------------------------------------------------------------------------------------------------------------ */
@@ -99,34 +150,17 @@ static int choose_size(Recipe *r, const Model *m, Err *e)
 
 /* ---- sampler and sigmas ------------------------------------------------------------------------------------------------ */
 
-/* The sampler's settings. diffusers' solver options are the model's as long as its own sampler is taken. */
+/* The sampler's settings. */
 static void tune(Recipe *r)
 {
     const Job *j = &r->said;
-    const Noise *n = &r->noise;
-    r->tuning = (Tuning){ .compat = r->compat, .order = j->solver_order };
-    if (r->compat == COMPAT_DIFFUSERS && n->sampler[0] && sampler_find(n->sampler) == r->sampler) {
-        if (!j->solver_order) r->tuning.order = n->order;
-        r->tuning.heun = n->heun;
-        r->tuning.keep_order = n->keep_order;
-    }
+    r->tuning = (Tuning){ .compat = r->compat };
+    if (r->compat == COMPAT_DIFFUSERS) r->tuning.solver = r->noise.solver;
+    if (j->solver_order) r->tuning.solver.order = j->solver_order;
     r->tuning.churn = fmax(j->s_churn, 0);
     r->tuning.tmin = fmax(j->s_tmin, 0);
     r->tuning.tmax = fmax(j->s_tmax, 0);
     r->tuning.noise_less = j->s_noise < 0 ? 0 : 1 - j->s_noise;
-}
-
-static int choose_sampler(Recipe *r, Err *e)
-{
-    Job *j = &r->said;
-    r->sampler = sampler_find(j->sampler);
-    if (!r->sampler)
-        return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
-    set_text(&j->sampler, r->sampler->name);
-    if (j->eta >= 0 && !r->sampler->takes_eta)
-        return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, r->sampler->name);
-    r->eta = j->eta >= 0 ? j->eta : r->sampler->eta;
-    return 0;
 }
 
 /*
@@ -284,11 +318,12 @@ static int choose_precision(Recipe *r, const Model *m, Err *e)
 
 int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, Err *e)
 {
-    *r = (Recipe){ .noise = m->noise };
+    *r = (Recipe){ 0 };
     job_copy(&r->said, j);
-    fill_defaults(m, &r->said);
     const Job *said = &r->said;
     r->compat = compat_of(said);
+    if (choose_sampler(r, m, e)) return -1;
+    fill_defaults(r, m);
     r->emphasis = emphasis_of(r->compat);
     r->chunk = strcmp(said->long_prompt, "chunk") == 0;
     r->memory = memory_of(said);
@@ -296,9 +331,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
     r->from_picture = said->init_image != NULL;
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
-    if (said->prediction && prediction_parse(&r->noise.prediction, said->prediction, e)) return -1;
-    if (recipe_check_model(m, said, e) || choose_size(r, m, e) || choose_sampler(r, e) || choose_sigmas(r, given, e))
-        return -1;
+    if (recipe_check_model(m, said, e) || choose_size(r, m, e) || choose_sigmas(r, given, e)) return -1;
     tune(r);
     choose_guidance(r, m);
     choose_layer(r, m);
@@ -310,6 +343,7 @@ void recipe_release(Recipe *r)
 {
     job_release(&r->said);
     timeline_release(&r->timeline);
+    noise_release(&r->noise);
     *r = (Recipe){ 0 };
 }
 

@@ -24,7 +24,7 @@ typedef struct {
     Job said; /* the job with its open options filled: what metadata writes and `limn again` reads */
 
     const Sampler *sampler;
-    Noise noise;       /* the model's, with the job's prediction type; borrows the model's tables */
+    Noise noise;       /* the model's, as the sampler's class has it, with the job's prediction type */
     Timeline timeline; /* the sigmas that the run visits */
     Guidance guidance;
     Compat compat;

@@ -67,21 +67,26 @@ int ddim_cfg_pp(const Sampling *s, Err *e)
     return failed;
 }
 
-/* DDPM. Ho et al. 2020, arXiv:2006.11239, algorithm 2, variance "fixed small": DDIM's eq. 16 with eta 1. */
+/*
+ * DDPM. Ho et al. 2020, arXiv:2006.11239, algorithm 2: with the variance "fixed small" DDIM's eq. 16 with eta 1, with "fixed large" beta,
+ * also in the step to the clean latent.
+ */
 int ddpm(const Sampling *s, Err *e)
 {
     Tensor x = s->x, x0 = tensor_like(s->arena, x), noise = tensor_like(s->arena, x);
+    bool large = s->tuning.solver.large_variance;
     for (int i = 0; i < s->tl->steps; i++) {
         double sigma = s->tl->sigma[i], to = sigma_to(s, i), keep = to * to / (sigma * sigma), take = 1 - keep, down,
                up;
         if (denoised(s, x0, x, i, e)) return -1;
         split_digits(s, i, 1, &down, &up);
         clip(s, x0);
+        Digits d = digits_of(sigma, to);
         if (s->tuning.compat == COMPAT_DIFFUSERS && s->tl->family == FAMILY_DDPM) {
-            Digits d = digits_of(sigma, to);
             take = d.beta / (1 - d.alpha);
             keep = d.alpha / d.next * ((1 - d.next) / (1 - d.alpha));
         }
+        if (large) up = s->tl->t[i] > 0 ? sqrtf(d.beta) / sqrtf(d.next) : 0;
         mix(x, keep, x, take, x0); /* the posterior's mean */
         add_noise(s, up, noise);
         if (step_done(s, i, x0, e)) return -1;

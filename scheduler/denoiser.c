@@ -123,8 +123,7 @@ int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
     d->evals++;
     if (d->exact) return arena_dry(d->arena) ? 0 : d->exact(d->ctx, x0, x, sigma, e);
     if (isnan(t)) {
-        t = noise_timestep(d->noise, sigma);
-        if (d->round_timestep) t = rint(t);
+        t = d->round_timestep ? noise_nearest(d->noise, sigma) : noise_timestep(d->noise, sigma);
     }
 
     size_t mark = d->arena->used;

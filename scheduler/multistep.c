@@ -200,10 +200,14 @@ int deis(const Sampling *s, Err *e)
     for (int i = 0; i < steps; i++) {
         double c[MOST], sigma = s->tl->sigma[i], to = sigma_to(s, i);
         int order = own < i + 1 ? own : i + 1, left = steps - 1 - i;
-        bool few = in_log && steps < 15 && !s->tuning.keep_order;
+        bool few = in_log && steps + s->tl->skipped < 15 && !s->tuning.solver.keep_order;
         if (to == 0 || (few && left == 0)) order = 1;
         if (few && left == 1 && order > 2) order = 2;
         if (slopes_next(s, &h, i, e)) return -1;
+        if (clips(s)) {
+            clip(s, h.x0);
+            slope_of(h.slope[0], s->x, h.x0, sigma);
+        }
         if (order == 1) c[0] = to - sigma;
         else if (in_log) deis_log(s, i, order, c);
         else deis_time(s, i, order, c);

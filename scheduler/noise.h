@@ -1,6 +1,6 @@
 /*
  * noise.h - how a model was trained to be noisy: betas, the sigma of every timestep, what the network predicts.
- * From diffusers' scheduler_config.json; sigma = sqrt((1 - alphas_cumprod) / alphas_cumprod), x = x0 + sigma * noise.
+ * From diffusers' scheduler_config.json (config.h); sigma = sqrt((1 - alphas_cumprod) / alphas_cumprod), x = x0 + sigma * noise.
  */
 #ifndef LIMN_SCHEDULER_NOISE_H
 #define LIMN_SCHEDULER_NOISE_H
@@ -11,11 +11,30 @@
 #include "base/err.h"
 #include "base/file.h"
 
-typedef enum { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_SQUAREDCOS } BetaSchedule;
+typedef enum { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_SQUAREDCOS, BETA_EXP, BETA_LAPLACE, BETA_SIGMOID } BetaSchedule;
 typedef enum { PREDICT_EPSILON, PREDICT_V, PREDICT_SAMPLE } Prediction;
 typedef enum { SPACING_LEADING, SPACING_TRAILING, SPACING_LINSPACE } Spacing;
 
-enum { NOISE_MAX_TIMESTEPS = 10000 };
+/* What a diffusers solver predicts with: the estimate or the noise in x; as an ODE or an SDE. */
+typedef enum { ALGORITHM_DATA, ALGORITHM_NOISE, ALGORITHM_SDE_DATA, ALGORITHM_SDE_NOISE } Algorithm;
+
+enum { NOISE_MAX_TIMESTEPS = 10000, SOLVER_MAX_DISABLED = 64 };
+
+/* How a scheduler's class steps, from the keys of its own that a file may have. Zeros are limn's own settings. */
+typedef struct {
+    int order;           /* solver_order, predictor_order; 0: the sampler's own */
+    int corrector;       /* corrector_order; 0: the sampler's own */
+    bool heun;           /* solver_type "heun" instead of "midpoint" */
+    bool bh1;            /* solver_type "bh1" instead of "bh2" */
+    bool keep_order;     /* lower_order_final false: the last steps are not of lower order */
+    bool euler_at_final; /* the last step is of order 1 */
+    Algorithm algorithm;
+    int disabled; /* disable_corrector: after how many steps UniPC does not correct, and which (0-based) */
+    int disable[SOLVER_MAX_DISABLED];
+    bool large_variance;  /* variance_type "fixed_large" */
+    double threshold;     /* dynamic_thresholding_ratio of x0; 0: none */
+    double threshold_max; /* sample_max_value */
+} Solver;
 
 typedef struct {
     int timesteps; /* num_train_timesteps */
@@ -29,18 +48,23 @@ typedef struct {
     bool set_alpha_to_one;  /* DDIM's last alpha: 1, or that of timestep 0 */
     bool
         final_sigma_min; /* final_sigmas_type "sigma_min": euler's and DPM-Solver's last step ends at timestep 0's sigma */
-    double clip_sample; /* ddim, heun, lcm: x0 is held in -clip .. clip; 0: it is not */
-    int lcm_steps;      /* original_inference_steps: the timesteps that an LCM was distilled on */
-    double lcm_scaling; /* timestep_scaling of its boundary condition */
+    double clip_sample;          /* ddim, ddpm, heun, lcm: x0 is held in -clip .. clip; 0: it is not */
+    int lcm_steps;               /* original_inference_steps: the timesteps that an LCM was distilled on */
+    double lcm_scaling;          /* timestep_scaling of its boundary condition */
+    double sigma_min, sigma_max; /* ends of karras, exponential and beta; 0: those of the model's own schedule */
+    bool karras_range;           /* they count for karras, too */
+    double lambda_min;           /* lambda_min_clipped: no timestep of less log SNR is visited; -INFINITY: all are */
+    bool log_linear;             /* interpolation_type: the spaced sigmas are even in log sigma */
+    bool continuous;             /* timestep_type "continuous": the network is told log(sigma) / 4 */
+    bool no_sample;              /* the class refuses a network that predicts the sample */
 
     char sampler
-        [64]; /* the scheduler's class, or a row of samplers[]; for sampler_find(); "" when the file names none */
+        [64]; /* the row of samplers[] that the scheduler's class is, with the file's keys; "" when nothing names one */
     const char *schedule; /* the row of schedules[] that the file asks for: "model", "karras", ... */
-    int order;            /* solver_order; 0: the sampler's own */
-    bool heun;            /* solver_type "heun" */
-    bool keep_order;      /* lower_order_final false, in a class whose default is true */
-    bool has_tree_seed;   /* noise_sampler_seed: the seed of dpmpp_sde's Brownian tree, whatever the picture's */
+    Solver solver;
+    bool has_tree_seed; /* noise_sampler_seed: the seed of dpmpp_sde's Brownian tree, whatever the picture's */
     uint64_t tree_seed;
+    char passed_over[400]; /* keys that no scheduler takes: "\"a\", \"b\""; "" */
 
     double *alphas_cumprod; /* [timesteps], as torch rounds them */
     double *sigmas;         /* [timesteps], rising */
@@ -49,20 +73,12 @@ typedef struct {
 /* Stable Diffusion's: 1000 steps, scaled_linear 0.00085..0.012, epsilon, leading, offset 1. noise_build() comes after. */
 void noise_defaults(Noise *n);
 
-/*
- * Reads scheduler_config.json over the defaults: any scheduler class of diffusers; absent keys have the defaults of the
- * class. Options that only steer a class' own solver are skipped, since limn's samplers have their own settings. Error:
- * a class, key or value that would change the picture and is not supported (flow matching, thresholding, ...);
- * noise_release() is due all the same.
- */
-int noise_read(Noise *n, Bytes json, Err *e);
-
 /* "epsilon" | "v_prediction" | "sample"; Error: another word. */
 int prediction_parse(Prediction *p, const char *text, Err *e);
 
 /*
  * Computes the tables after the fields were set, in float32 and in torch's order, so that sigmas have diffusers' digits.
- * Error: a field out of range, betas that leave no noise.
+ * Error: a field out of range, betas that leave no noise, a prediction that the class refuses.
  */
 int noise_build(Noise *n, Err *e);
 void noise_release(Noise *n);
@@ -70,5 +86,8 @@ void noise_release(Noise *n);
 /* Between timesteps log sigma is interpolated (k-diffusion's DiscreteSchedule); t is clamped to the trained range. */
 double noise_sigma(const Noise *n, double t);
 double noise_timestep(const Noise *n, double sigma);
+
+/* The timestep of the nearest sigma by its logarithm in float32, the lower one of two; ComfyUI's. */
+int noise_nearest(const Noise *n, double sigma);
 
 #endif

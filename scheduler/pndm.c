@@ -124,7 +124,7 @@ int plms(const Sampling *s, Err *e)
             if (output(&p, p.out[1], end, (double[]){ tl->sigma[1], tl->t[1] }, 1, e)) return -1;
             mix(p.work, 0.5, p.out[0], 0.5, p.out[1]);
             if (whole_timesteps(s)) { /* from one part before the second timestep, to it */
-                int stride = s->d->noise->timesteps / tl->steps;
+                int stride = s->d->noise->timesteps / (tl->steps + tl->skipped);
                 step[0] = sigma_at(s, tl->t[1] + stride);
                 step[1] = tl->sigma[1];
             }
@@ -147,7 +147,7 @@ static int runge_kutta(Pndm *p, Tensor x, const Tensor places[3], int i, Err *e)
     Tensor at = places[0], sum = places[1], other = places[2];
     double from = tl->sigma[i], next = tl->sigma[i + 1], middle = (from + next) / 2, half = middle, t = NAN;
     if (whole_timesteps(s)) {
-        int stride = s->d->noise->timesteps / tl->steps / 2;
+        int stride = s->d->noise->timesteps / (tl->steps + tl->skipped) / 2;
         t = tl->t[i + 1] + stride;
         middle = sigma_at(s, t);
         half = sigma_at(s, tl->t[i] - stride); /* where the first evaluation leads */
@@ -169,7 +169,9 @@ static int runge_kutta(Pndm *p, Tensor x, const Tensor places[3], int i, Err *e)
 int pndm(const Sampling *s, Err *e)
 {
     enum { WARM = 3 };
-    if (s->tl->steps <= WARM) return plms(s, e); /* no room for them; diffusers refuses */
+    if (s->tl->steps <= WARM)
+        return err_usage(e, "%d steps: PNDM begins with %d of Runge and Kutta; take %d or more, or plms", s->tl->steps,
+                         WARM, WARM + 1);
     Pndm p = pndm_new(s);
     Tensor x = tensor_like(s->arena, s->x), places[3];
     for (int k = 0; k < 3; k++) places[k] = tensor_like(s->arena, s->x);

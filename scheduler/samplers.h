@@ -10,6 +10,7 @@
 #define LIMN_SCHEDULER_SAMPLERS_H
 
 #include "scheduler/compat.h"
+#include "scheduler/config.h"
 #include "scheduler/denoiser.h"
 #include "scheduler/rng.h"
 #include "scheduler/schedules.h"
@@ -22,9 +23,7 @@
  */
 typedef struct {
     Compat compat; /* where the tools' versions of a sampler differ */
-    int order;     /* of multistep and singlestep samplers, 1 .. 4; 0: the sampler's own */
-    bool heun; /* diffusers' solver_type "heun" instead of "midpoint": dpmpp_2m, dpmpp_3m, dpmpp_2s and their SDEs */
-    bool keep_order;          /* diffusers' lower_order_final false: the last steps are not of lower order */
+    Solver solver; /* the settings of diffusers' classes; order: of multistep and singlestep samplers, 1 .. 4 */
     double churn, tmin, tmax; /* tmax 0: no end */
     double noise_less;        /* 1 - s_noise: how much weaker all fresh noise is */
 } Tuning;
@@ -70,6 +69,8 @@ typedef struct {
     const char *automatic; /* A1111's schedule for "Automatic": "karras"; NULL: "normal" */
     bool drops[3];         /* by Compat: one sigma more, the last but one left out */
     bool ensd;             /* A1111's ENSD counts for it */
+    SchedulerRun
+        as; /* the class of diffusers that it is, or whose timesteps it takes; no name: k-diffusion's, which has none */
 } Sampler;
 
 extern const Sampler samplers[]; /* ends with name NULL */
@@ -79,6 +80,9 @@ extern const Sampler samplers[]; /* ends with name NULL */
  * name ("DPM++ 2M Karras") is split off with sampler_split().
  */
 const Sampler *sampler_find(const char *name);
+
+/* The share of fresh noise where the user says nothing: diffusers' pipelines give TCD their own eta, 0. */
+double sampler_eta(const Sampler *s, Compat compat);
 
 /* "DPM++ 2M Karras", "dpmpp_2m_k": the sampler, and *schedule the schedule's row name, or NULL where the name has none. */
 const Sampler *sampler_split(const char *name, const char **schedule);

@@ -102,9 +102,10 @@ static void set_end(Timeline *tl, const Noise *n, const TimelinePlan *p)
 }
 
 /* The timestep that the network is told at sigma_i. */
-static double told(const Timeline *tl, const TimelinePlan *p, int i)
+static double told(const Timeline *tl, const TimelinePlan *p, const Noise *n, int i)
 {
-    if (tl->compat == COMPAT_COMFYUI) return rint(tl->t[i]);
+    if (tl->compat == COMPAT_COMFYUI) return noise_nearest(n, tl->sigma[i]);
+    if (tl->compat == COMPAT_DIFFUSERS && n->continuous) return (float)(0.25 * log(tl->sigma[i]));
     if (tl->compat == COMPAT_A1111 || tl->family == FAMILY_SIGMA) return (float)tl->t[i];
     if (tl->family == FAMILY_KDPM) return p->schedule->fill == sigmas_karras ? rint(tl->t[i]) : (float)tl->t[i];
     return rint(tl->t[i]);
@@ -156,7 +157,7 @@ int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
 
     for (int i = 0; i < tl->steps; i++) { /* the tools keep them in float32 */
         if (isnan(tl->t[i])) tl->t[i] = noise_timestep(n, tl->sigma[i]);
-        tl->t[i] = told(tl, p, i);
+        tl->t[i] = told(tl, p, n, i);
         tl->sigma[i] = (float)tl->sigma[i];
     }
     if (tl->family == FAMILY_KDPM) tl->family = FAMILY_SIGMA; /* from here on they are the same */
@@ -222,4 +223,5 @@ void timeline_skip(Timeline *tl, int first)
     memmove(tl->t, tl->t + first, (left + 1) * sizeof *tl->t);
     memmove(tl->to, tl->to + first, left * sizeof *tl->to);
     tl->steps = (int)left;
+    tl->skipped += first;
 }

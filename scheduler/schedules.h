@@ -19,7 +19,7 @@ typedef enum {
     FAMILY_DPM,    /* DPM-Solver: whole timesteps; leading and linspace part the range in N + 1 and drop the last */
     FAMILY_SINGLE, /* its singlestep form: linspace whatever the model's spacing */
     FAMILY_UNIPC,  /* UniPC: as DPM-Solver, but for cosine betas */
-    FAMILY_DEIS,   /* DEIS: the same, but the last step ends at timestep 0's sigma */
+    FAMILY_DEIS,   /* DEIS, SA-Solver: the same, but the last step ends at timestep 0's sigma */
     FAMILY_DDIM, /* DDIM, PNDM: whole timesteps; a step goes down by timesteps / N, whatever the next one's timestep is */
     FAMILY_DDPM, /* DDPM: the same, but a step goes to the next timestep, the last to 0 */
     FAMILY_LCM,  /* LCM: every k-th of the timesteps that the model was distilled on */
@@ -28,6 +28,7 @@ typedef enum {
 
 typedef struct {
     int steps;     /* what was asked for, but for ddim_uniform (see there) */
+    int skipped;   /* steps before them that timeline_skip() left out; diffusers' solvers count these too */
     double *sigma; /* [steps + 1], falling, the last 0 */
     double *t;     /* [steps + 1] the timestep that the network is told at each sigma */
     double *

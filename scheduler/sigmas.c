@@ -60,12 +60,23 @@ static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e
 }
 
 /*
+ * How many timesteps are visited at all: those whose log SNR / 2 is not below lambda_min_clipped. diffusers' DPM-Solver and SA-Solver
+ * only; their noise says -INFINITY for the others.
+ */
+static int clipped_range(const Noise *n)
+{
+    int count = n->timesteps;
+    while (count > 1 && -log(n->sigmas[count - 1]) < n->lambda_min) count--;
+    return count;
+}
+
+/*
  * The three spacings of timesteps. Lin et al. 2023, arXiv:2305.08891, table 2. DPM-Solver's leading and linspace have one
  * point more and drop the last, except that its trailing is everyone's.
  */
 int sigmas_leading(const Noise *n, Timeline *tl, Err *e)
 {
-    int points = tl->steps + one_more(tl), stride = n->timesteps / points;
+    int points = tl->steps + one_more(tl), stride = clipped_range(n) / points;
     for (int i = 0; i < tl->steps; i++) tl->t[i] = (points - 1 - i) * stride + n->steps_offset;
     tl->unit_variance = true;
     return from_timesteps(n, tl, "leading", e);
@@ -74,7 +85,9 @@ int sigmas_leading(const Noise *n, Timeline *tl, Err *e)
 int sigmas_trailing(const Noise *n, Timeline *tl, Err *e)
 {
     double stride = (double)n->timesteps / tl->steps;
-    for (int i = 0; i < tl->steps; i++) tl->t[i] = rint(n->timesteps - i * stride) - 1;
+    int range = clipped_range(n);
+    if (range < n->timesteps) tl->steps = (int)ceil(range / stride); /* the same stride over less */
+    for (int i = 0; i < tl->steps; i++) tl->t[i] = rint(range - i * stride) - 1;
     return from_timesteps(n, tl, "trailing", e);
 }
 
@@ -82,7 +95,7 @@ int sigmas_linspace(const Noise *n, Timeline *tl, Err *e)
 {
     int points = tl->steps + one_more(tl);
     for (int i = 0; i < tl->steps; i++) {
-        double t = linspace(0, n->timesteps - 1, points, points - 1 - i);
+        double t = linspace(0, clipped_range(n) - 1, points, points - 1 - i);
         tl->t[i] = fractional(tl) ? t : rint(t);
     }
     return from_timesteps(n, tl, "linspace", e);
@@ -103,13 +116,24 @@ static int lcm_timesteps(const Noise *n, Timeline *tl, Err *e)
     return from_timesteps(n, tl, "LCM", e);
 }
 
+static int spaced(const Noise *n, Timeline *tl, Err *e)
+{
+    return n->spacing == SPACING_LEADING    ? sigmas_leading(n, tl, e)
+           : n->spacing == SPACING_TRAILING ? sigmas_trailing(n, tl, e)
+                                            : sigmas_linspace(n, tl, e);
+}
+
 int sigmas_model(const Noise *n, Timeline *tl, Err *e)
 {
     if (tl->family == FAMILY_LCM || tl->family == FAMILY_TCD) return lcm_timesteps(n, tl, e);
     if (tl->family == FAMILY_SINGLE) return sigmas_linspace(n, tl, e);
-    return n->spacing == SPACING_LEADING    ? sigmas_leading(n, tl, e)
-           : n->spacing == SPACING_TRAILING ? sigmas_trailing(n, tl, e)
-                                            : sigmas_linspace(n, tl, e);
+    if (spaced(n, tl, e)) return -1;
+    if (!n->log_linear) return 0;
+    /* The timesteps stay those of the spacing, and the last step ends at the lowest sigma. */
+    double high = log(n->sigmas[n->timesteps - 1]), low = log(n->sigmas[0]);
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = exp(linspace(high, low, tl->steps + 1, i));
+    tl->to[tl->steps - 1] = (float)n->sigmas[0];
+    return 0;
 }
 
 /*
@@ -120,13 +144,27 @@ static int sigma_range(const Noise *n, Timeline *tl, double *high, double *low, 
 {
     *high = n->sigmas[n->timesteps - 1];
     *low = n->sigmas[0];
-    if (tl->compat != COMPAT_DIFFUSERS || !fractional(tl)) return 0;
-    if (sigmas_model(n, tl, e)) return -1;
-    *high = tl->sigma[0];
-    *low = tl->sigma[tl->steps - 1];
-    for (int i = 0; i < tl->steps; i++) tl->t[i] = NAN;
-    return 0;
+    if (tl->compat != COMPAT_DIFFUSERS) return 0;
+    if (fractional(tl)) {
+        if (sigmas_model(n, tl, e)) return -1;
+        *high = tl->sigma[0];
+        *low = n->log_linear ? tl->to[tl->steps - 1] : tl->sigma[tl->steps - 1];
+        for (int i = 0; i < tl->steps; i++) tl->t[i] = tl->to[i] = NAN;
+    }
+    if (n->sigma_max > 0) *high = n->sigma_max;
+    if (n->sigma_min > 0) *low = n->sigma_min;
+    return *high >= *low ? 0 : err_set(e, "sigma_max %g is below sigma_min %g", *high, *low);
 }
+
+/* diffusers' DPM-Solver cuts the timesteps off for all schedules but karras, which it rounds. */
+static void cut_timesteps(const Noise *n, Timeline *tl)
+{
+    bool whole = tl->compat == COMPAT_DIFFUSERS && one_more(tl);
+    for (int i = 0; whole && i < tl->steps; i++) tl->t[i] = floor(noise_timestep(n, tl->sigma[i]) + 1e-4);
+}
+
+/* The betas' name decides, whatever they are. */
+static bool squared_cosine(const Noise *n) { return n->betas == BETA_SQUAREDCOS; }
 
 /* Karras et al. 2022, arXiv:2206.00364, eq. 5, rho = 7. */
 static void fill_karras(Timeline *tl, double high, double low)
@@ -139,11 +177,11 @@ static void fill_karras(Timeline *tl, double high, double low)
 int sigmas_karras(const Noise *n, Timeline *tl, Err *e)
 {
     double high, low;
-    if (sigma_range(n, tl, &high, &low, e)) return -1;
+    Noise own = *n; /* a class may look for sigma_min and sigma_max in its other schedules only */
+    if (!n->karras_range) own.sigma_min = own.sigma_max = 0;
+    if (sigma_range(&own, tl, &high, &low, e)) return -1;
     fill_karras(tl, high, low);
-    bool cut =
-        tl->family == FAMILY_DPM && n->betas == BETA_SQUAREDCOS && !n->trained_betas; /* there it is not rounded */
-    for (int i = 0; cut && i < tl->steps; i++) tl->t[i] = floor(noise_timestep(n, tl->sigma[i]) + 1e-4);
+    if (tl->family == FAMILY_DPM && squared_cosine(n)) cut_timesteps(n, tl); /* there it is not rounded */
     return 0;
 }
 
@@ -155,15 +193,8 @@ int sigmas_karras_old(const Noise *n, Timeline *tl, Err *e)
     return 0;
 }
 
-/* diffusers' DPM-Solver cuts the timesteps off for all schedules but karras, which it rounds. */
-static void cut_timesteps(const Noise *n, Timeline *tl)
-{
-    bool whole = tl->compat == COMPAT_DIFFUSERS && one_more(tl);
-    for (int i = 0; whole && i < tl->steps; i++) tl->t[i] = floor(noise_timestep(n, tl->sigma[i]) + 1e-4);
-}
-
 /* Evenly in log sigma. */
-int sigmas_lu(const Noise *n, Timeline *tl, Err *e)
+static int fill_log(const Noise *n, Timeline *tl, Err *e)
 {
     double high, low;
     if (sigma_range(n, tl, &high, &low, e)) return -1;
@@ -171,9 +202,18 @@ int sigmas_lu(const Noise *n, Timeline *tl, Err *e)
     return 0;
 }
 
+int sigmas_lu(const Noise *n, Timeline *tl, Err *e)
+{
+    Noise whole = *n;
+    whole.sigma_min = whole.sigma_max = 0; /* do not count for it */
+    if (fill_log(&whole, tl, e)) return -1;
+    if (squared_cosine(n)) cut_timesteps(n, tl);
+    return 0;
+}
+
 int sigmas_exponential(const Noise *n, Timeline *tl, Err *e)
 {
-    if (sigmas_lu(n, tl, e)) return -1;
+    if (fill_log(n, tl, e)) return -1;
     cut_timesteps(n, tl);
     return 0;
 }

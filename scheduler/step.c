@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "scheduler/brownian.h"
 
@@ -70,8 +71,10 @@ void fresh_noise(Tensor out, Rng *rng, Arena *arena)
 
 void split_noise(double sigma, double to, double eta, double *down, double *up)
 {
-    *up = fmin(to, eta * sqrt(fmax(to * to * (sigma * sigma - to * to) / (sigma * sigma), 0)));
-    *down = sqrt(to * to - *up * *up);
+    float s = (float)sigma, t = (float)to; /* the tools compute in float32, and little is left of the difference */
+    float u = fminf(t, (float)eta * sqrtf(fmaxf(t * t * (s * s - t * t) / (s * s), 0)));
+    *up = (double)u;
+    *down = (double)sqrtf(fmaxf(t * t - u * u, 0));
 }
 
 void add_noise(const Sampling *s, double amount, Tensor noise)
@@ -123,16 +126,53 @@ void sde_noise(const Sampling *s, Tensor out, double sigma, double to)
     else tree_noise(s, out, sigma, to);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The value that a share of the sizes is below; torch.quantile()'s: between two it is interpolated. */
+static float size_quantile(const float *x, size_t count, double share, float *sizes)
+{
+    for (size_t k = 0; k < count; k++) sizes[k] = fabsf(x[k]);
+    qsort(sizes, count, sizeof *sizes, by_size);
+    float place = (float)share * (float)(count - 1), w = place - floorf(place);
+    size_t low = (size_t)place, high = low + 1 < count ? low + 1 : low;
+    return sizes[low] + w * (sizes[high] - sizes[low]);
+}
+
+/* Dynamic thresholding. Saharia et al. 2022, arXiv:2205.11487, section 2.3, one picture at a time. */
+static void threshold(const Sampling *s, Tensor x0)
+{
+    const Solver *solver = &s->tuning.solver;
+    size_t mark = s->arena->used, count = tensor_len(x0) / (size_t)x0.n;
+    float *sizes = arena_alloc(s->arena, count * sizeof *sizes);
+    for (size_t at = 0; at < len(x0); at += count) {
+        float most = size_quantile(x0.data + at, count, solver->threshold, sizes);
+        most = fminf(fmaxf(most, 1), (float)solver->threshold_max);
+        for (size_t k = at; k < at + count; k++) x0.data[k] = fminf(fmaxf(x0.data[k], -most), most) / most;
+    }
+    arena_reset(s->arena, mark);
+}
+
+bool clips(const Sampling *s)
+{
+    return s->tuning.compat == COMPAT_DIFFUSERS && (s->tuning.solver.threshold > 0 || s->d->noise->clip_sample > 0);
+}
+
 void clip(const Sampling *s, Tensor x0)
 {
-    float most = s->tuning.compat == COMPAT_DIFFUSERS ? (float)s->d->noise->clip_sample : 0;
-    if (most == 0) return;
-    for (size_t k = 0; k < len(x0); k++) x0.data[k] = fminf(fmaxf(x0.data[k], -most), most);
+    float most = (float)s->d->noise->clip_sample;
+    if (!clips(s)) return;
+    if (s->tuning.solver.threshold > 0) threshold(s, x0);
+    else
+        for (size_t k = 0; k < len(x0); k++) x0.data[k] = fminf(fmaxf(x0.data[k], -most), most);
 }
 
 int order_of(const Sampling *s, int own, int most)
 {
-    int order = s->tuning.order ? s->tuning.order : own;
+    int order = s->tuning.solver.order ? s->tuning.solver.order : own;
     return order < most ? order : most;
 }
 

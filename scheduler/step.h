@@ -50,7 +50,8 @@ int denoised_hat(const Sampling *s, Tensor x0, double hat, int i, Err *e);
 void sde_noise(const Sampling *s, Tensor out, double sigma, double to);
 void tree_noise(const Sampling *s, Tensor out, double sigma, double to);
 
-/* The clipped estimate that some of diffusers' schedulers take (clip_sample). */
+/* The clipped estimate that some of diffusers' schedulers take (clip_sample, thresholding). */
+bool clips(const Sampling *s);
 void clip(const Sampling *s, Tensor x0);
 
 /* The order to take in a step: the row's, or what the user asked for, but at most `most`. */
@@ -82,8 +83,18 @@ SAMPLER(dpmpp_2s_ancestral_cfg_pp);
 SAMPLER(dpmpp_2m);
 SAMPLER(dpmpp_3m);
 SAMPLER(dpmpp_2m_cfg_pp);
+SAMPLER(dpmsolver_2m);
+SAMPLER(dpmsolver_3m);
+SAMPLER(dpmsolver_2m_sde);
+/* singlestep.c */
 SAMPLER(dpmpp_2s);
 SAMPLER(dpmpp_3s);
+SAMPLER(dpmpp_2s_sde);
+SAMPLER(dpmpp_3s_sde);
+SAMPLER(dpmsolver_2s);
+SAMPLER(dpmsolver_3s);
+/* sa_solver.c */
+SAMPLER(sa_solver);
 /* sde.c */
 SAMPLER(dpmpp_sde);
 SAMPLER(dpmpp_2m_sde);

@@ -1,6 +1,7 @@
 /*
- * unipc.c - UniPC. Zhao et al. 2023, arXiv:2302.04867: a multistep predictor, and a corrector that uses the estimate at the
- * predicted place, so that each step takes one evaluation and gains an order. In the estimate x0, lambda = -log(sigma).
+ * unipc.c - UniPC. Zhao et al. 2023, arXiv:2302.04867: a multistep predictor, and a corrector that uses the prediction at the
+ * predicted place, so that each step takes one evaluation and gains an order. In the estimate x0, or the noise in x (predict_x0
+ * false); lambda = -log(sigma).
  */
 #include <math.h>
 
@@ -41,17 +42,29 @@ static void solve(System m, int n, double *w)
     }
 }
 
-/* One step: from x at lambda, over h, with the estimates x0[0] (at x), x0[1], ... r[k] steps away (negative: earlier). */
+/* How a run steps. */
 typedef struct {
-    double h, r[MOST]; /* r[0] is of x0[1] */
+    bool bh1;   /* B(h) = h, else e^h - 1 */
+    bool noise; /* m is the noise in x, else the estimate */
+} Kind;
+
+/* One step: from x at lambda, over h, with the predictions m[0] (at x), m[1], ... r[k] steps away (negative: earlier). */
+typedef struct {
+    Kind kind;
+    double h, to, r[MOST]; /* r[0] is of m[1] */
     int order;
-    bool bh1; /* B(h) = h, else e^h - 1 */
 } Step;
 
-/* The weights of (x0[k + 1] - x0[0]) / r[k], and for the corrector of (the new estimate - x0[0]) as the last; all over B(h). */
+static double B_of(const Step *s)
+{
+    double h = s->kind.noise ? s->h : -s->h;
+    return s->kind.bh1 ? h : expm1(h);
+}
+
+/* The weights of (m[k + 1] - m[0]) / r[k], and for the corrector of (the new one - m[0]) as the last; all over B(h). */
 static void weights(const Step *s, bool corrector, double *w)
 {
-    double h = -s->h, phi = expm1(h) / h - 1, factorial = 1, B = s->bh1 ? h : expm1(h);
+    double h = s->kind.noise ? s->h : -s->h, phi = expm1(h) / h - 1, factorial = 1, B = B_of(s);
     int n = corrector ? s->order : s->order - 1;
     System m = { 0 };
     for (int i = 0; i < n; i++) {
@@ -64,44 +77,60 @@ static void weights(const Step *s, bool corrector, double *w)
     else if (n > 0) solve(m, n, w);
 }
 
-/* out = the step from `from`; latest: the estimate at its end, for the corrector, else NULL. */
-static void unipc_step(const Step *s, Tensor out, Tensor from, const Tensor *x0, const Tensor *latest)
+/* out = the step from `from`; latest: the prediction at its end, for the corrector, else NULL. */
+static void unipc_step(const Step *s, Tensor out, Tensor from, const Tensor *m, const Tensor *latest)
 {
-    double w[MOST] = { 0 }, B = s->bh1 ? -s->h : expm1(-s->h), center = -expm1(-s->h);
+    double w[MOST] = { 0 }, scale = s->kind.noise ? s->to : 1, B = scale * B_of(s);
+    double center = s->kind.noise ? -scale * expm1(s->h) : -expm1(-s->h);
     weights(s, latest != NULL, w);
     if (isinf(s->h)) B = 0; /* to sigma 0: of the first order, the estimate itself */
     for (int k = 0; k + 1 < s->order; k++) center += B * w[k] / s->r[k];
     if (latest) center += B * w[s->order - 1];
-    mix(out, exp(-s->h), from, center, x0[0]);
-    for (int k = 0; k + 1 < s->order; k++) add(out, -B * w[k] / s->r[k], x0[k + 1]);
+    mix(out, s->kind.noise ? 1 : exp(-s->h), from, center, m[0]);
+    for (int k = 0; k + 1 < s->order; k++) add(out, -B * w[k] / s->r[k], m[k + 1]);
     if (latest) add(out, -B * w[s->order - 1], *latest);
 }
 
-static Step step_at(const Sampling *s, int i, int order, bool bh1)
+static Step step_at(const Sampling *s, int i, int order, Kind kind)
 {
-    Step step = { .h = log(s->tl->sigma[i] / sigma_to(s, i)), .order = order, .bh1 = bh1 };
+    double to = sigma_to(s, i);
+    Step step = { .h = log(s->tl->sigma[i] / to), .to = to, .order = order, .kind = kind };
     for (int k = 1; k < order; k++) step.r[k - 1] = log(s->tl->sigma[i] / s->tl->sigma[i - k]) / step.h;
     return step;
+}
+
+/* disable_corrector: the step's end is left as it was predicted. */
+static bool corrects(const Sampling *s, int i)
+{
+    const Solver *solver = &s->tuning.solver;
+    for (int k = 0; k < solver->disabled; k++)
+        if (solver->disable[k] == i) return false;
+    return true;
 }
 
 /* The orders rise to own at the start, and fall to 1 at the end. */
 static int predictor_corrector(const Sampling *s, int own, bool bh1, Err *e)
 {
-    Tensor x = s->x, before = tensor_like(s->arena, x), x0[MOST]; /* before: where the last step began */
-    for (int k = 0; k < MOST; k++) x0[k] = tensor_like(s->arena, x);
+    Tensor x = s->x, before = tensor_like(s->arena, x), x0 = tensor_like(s->arena, x),
+           m[MOST]; /* before: where the step began */
+    for (int k = 0; k < MOST; k++) m[k] = tensor_like(s->arena, x);
     int steps = s->tl->steps, most = order_of(s, own, 3);
+    Kind kind = { bh1, s->tuning.solver.algorithm == ALGORITHM_NOISE };
     Step last = { 0 };
     for (int i = 0; i < steps; i++) {
         int order = most;
-        if (order > steps - i && !(s->tuning.keep_order && sigma_to(s, i) > 0)) order = steps - i;
+        if (order > steps - i && !(s->tuning.solver.keep_order && sigma_to(s, i) > 0)) order = steps - i;
         if (order > i + 1) order = i + 1;
-        history_rotate(x0, MOST);
-        if (denoised(s, x0[0], x, i, e)) return -1;
-        if (i > 0) unipc_step(&last, x, before, x0 + 1, &x0[0]);
-        last = step_at(s, i, order, bh1);
+        history_rotate(m, MOST);
+        if (denoised(s, x0, x, i, e)) return -1;
+        clip(s, x0);
+        if (kind.noise) slope_of(m[0], x, x0, s->tl->sigma[i]);
+        else if (x.data) tensor_copy(m[0], x0);
+        if (i > 0 && corrects(s, s->tl->skipped + i - 1)) unipc_step(&last, x, before, m + 1, &m[0]);
+        last = step_at(s, i, order, kind);
         if (x.data) tensor_copy(before, x);
-        unipc_step(&last, x, before, x0, NULL);
-        if (step_done(s, i, x0[0], e)) return -1;
+        unipc_step(&last, x, before, m, NULL);
+        if (step_done(s, i, x0, e)) return -1;
     }
     return 0;
 }
@@ -117,7 +146,8 @@ static int usual_order(const Sampling *s)
 /* UniPC with B(h) = e^h - 1; in A1111 and ComfyUI "UniPC" is the other. */
 int unipc(const Sampling *s, Err *e)
 {
-    return predictor_corrector(s, usual_order(s), s->tuning.compat != COMPAT_DIFFUSERS, e);
+    bool bh1 = s->tuning.compat != COMPAT_DIFFUSERS || s->tuning.solver.bh1;
+    return predictor_corrector(s, usual_order(s), bh1, e);
 }
 
 int unipc_bh1(const Sampling *s, Err *e) { return predictor_corrector(s, usual_order(s), true, e); }

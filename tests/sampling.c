@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "scheduler/config.h"
 
 bool golden_given(void) { return getenv("LIMN_GOLDEN") != NULL; }
 
@@ -49,9 +50,8 @@ void noise_of(Noise *n, const char *class_name, const char *config)
     Str json = { 0 };
     Err e = { 0 };
     str_addf(&json, "{\"_class_name\":\"%s\"%s%s", class_name, strlen(config) > 2 ? "," : "", config + 1);
-    noise_defaults(n);
-    if (noise_read(n, (Bytes){ (const unsigned char *)json.s, json.len }, &e) || noise_build(n, &e))
-        fail_msg("%s: %s", config, e.text);
+    SchedulerFile f = { .json = { (const unsigned char *)json.s, json.len }, .where = "scheduler_config.json" };
+    if (scheduler_read(n, &f, NULL, &e) || noise_build(n, &e)) fail_msg("%s: %s", config, e.text);
     str_release(&json);
 }
 
@@ -131,7 +131,9 @@ Run *run_new(double eta)
     Run *r = mem_alloc(sizeof *r);
     Err e = { 0 };
     if (arena_init(&r->arena, 1 << 22, &e)) fail_msg("%s", e.text);
-    r->d = (Denoiser){ .noise = &r->noise, .network = dummy_network, .ctx = r, .guidance = { .scale = 1 }, .arena = &r->arena };
+    r->d = (Denoiser){
+        .noise = &r->noise, .network = dummy_network, .ctx = r, .guidance = { .scale = 1 }, .arena = &r->arena
+    };
     r->eta = eta;
     rng_init(&r->rng, RNG_TORCH, 0);
     return r;

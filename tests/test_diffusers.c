@@ -64,9 +64,7 @@ static void check_golden_row(const cJSON *row)
     const Sampler *s = sampler_find(r->noise.sampler);
     if (!s) fail_msg("no sampler for %s", name);
     r->eta = number_of(row, "eta", s->eta);
-    r->tuning.order = r->noise.order;
-    r->tuning.heun = r->noise.heun;
-    r->tuning.keep_order = r->noise.keep_order;
+    r->tuning.solver = r->noise.solver;
     rng_init(&r->rng, RNG_TORCH, (uint64_t)number_of(row, "seed", 0));
     for (int k = 0; net && k < 4; k++) r->net[k] = number_at(net, k);
     if (timeline_init(&r->tl, schedule_find(r->noise.schedule), &r->noise, s->family,
@@ -237,7 +235,7 @@ static void check_outside_row(const OutsideRow *row)
     snprintf(config, sizeof config, "%s%s", row->config, strchr(row->config, '}') ? "" : "}");
     noise_of(&r->noise, row->class_name, config);
     r->d.ctx = r;
-    r->tuning.keep_order = r->noise.keep_order;
+    r->tuning.solver.keep_order = r->noise.solver.keep_order;
     if (strcmp(s->name, "tcd") == 0) r->eta = 0; /* "deter" */
     if (timeline_init(&r->tl, schedule_find(r->noise.schedule), &r->noise, s->family, row->steps, &e))
         fail_msg("%s", e.text);

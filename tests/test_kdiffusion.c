@@ -37,7 +37,7 @@ static const Sampler *read_settings(const cJSON *row, Run *r)
                           .churn = number_of(kw, "s_churn", 0),
                           .tmin = number_of(kw, "s_tmin", 0),
                           .tmax = number_of(kw, "s_tmax", 0),
-                          .order = (int)number_of(kw, "order", 0),
+                          .solver.order = (int)number_of(kw, "order", 0),
                           .noise_less = 1 - number_of(kw, "s_noise", 1) };
     for (int k = 0; net && k < 4; k++) r->net[k] = number_at(net, k);
     return s;
@@ -116,21 +116,31 @@ static void test_all_named(void **state)
 {
     (void)state;
     static const char *const files[] = { "kdiffusion.json", "samplers.json" };
-    static const char *const elsewhere[] = { "dpmpp_2s",
-                                             "dpmpp_3s",
-                                             "dpmpp_3m",
-                                             "ddim",
-                                             "plms",
-                                             "pndm",
-                                             "unipc_bh1",
-                                             "unipc",
-                                             "unipc_bh2",
-                                             "tcd",
-                                             "euler_cfg_pp",
-                                             "euler_ancestral_cfg_pp",
-                                             "ddim_cfg_pp",
-                                             "dpmpp_2m_cfg_pp",
-                                             "dpmpp_2s_ancestral_cfg_pp" }; /* test_diffusers, test_guidance */
+    static const char *const elsewhere[] = {
+        "dpmpp_2s",
+        "dpmpp_3s",
+        "dpmpp_2s_sde",
+        "dpmpp_3s_sde",
+        "dpmsolver_2s",
+        "dpmsolver_3s",
+        "dpmsolver_2m",
+        "dpmsolver_3m",
+        "dpmsolver_2m_sde",
+        "sa_solver",
+        "dpmpp_3m",
+        "ddim",
+        "plms",
+        "pndm",
+        "unipc_bh1",
+        "unipc",
+        "unipc_bh2",
+        "tcd",
+        "euler_cfg_pp",
+        "euler_ancestral_cfg_pp",
+        "ddim_cfg_pp",
+        "dpmpp_2m_cfg_pp",
+        "dpmpp_2s_ancestral_cfg_pp"
+    }; /* test_diffusers, test_pairs, test_guidance */
     for (const Sampler *s = samplers; s->name; s++) {
         bool named = false;
         for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) named |= strcmp(s->name, elsewhere[i]) == 0;

@@ -72,8 +72,9 @@ static void test_variance(void **state)
             run_sampler(r, s);
             double squares = 0;
             for (size_t k = 0; k < tensor_len(r->x); k++) squares += (double)r->x.data[k] * (double)r->x.data[k];
-            /* 4096 values: 0.022 is one standard error; diffusers' 3M SDE carries its wrong sign */
-            assert_error(fabs(squares / (double)tensor_len(r->x) - 1), 0.2, "%s (%d): variance", s->name, compat);
+            /* 4096 values: 0.022 is one standard error; diffusers' 3M SDE carries its wrong sign; 40 singlesteps are 20 blocks */
+            assert_error(fabs(squares / (double)tensor_len(r->x) - 1), s->family == FAMILY_SINGLE ? 0.35 : 0.2,
+                         "%s (%d): variance", s->name, compat);
             run_free(r);
         }
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "scheduler/beta.h"
+#include "scheduler/config.h"
 #include "scheduler/schedules.h"
 #include "tests/sampling.h"
 
@@ -33,8 +34,8 @@ static Timeline timeline(const Noise *n, const char *schedule, Family family, in
 
 static int read_noise(Noise *n, const char *json, Err *e)
 {
-    noise_defaults(n);
-    return noise_read(n, (Bytes){ (const unsigned char *)json, strlen(json) }, e);
+    SchedulerFile f = { .json = { (const unsigned char *)json, strlen(json) }, .where = "scheduler_config.json" };
+    return scheduler_read(n, &f, NULL, e);
 }
 
 /* The configurations of the checkpoints that people have. */
@@ -49,7 +50,7 @@ static void test_read(void **state)
     Noise n;
     Err e = { 0 };
     assert_int_equal(read_noise(&n, pndm, &e), 0);
-    assert_string_equal(n.sampler, "PNDMScheduler");
+    assert_string_equal(n.sampler, "plms");
     assert_string_equal(n.schedule, "model");
     assert_int_equal(n.betas, BETA_SCALED_LINEAR);
     assert_int_equal(n.spacing, SPACING_LEADING);
@@ -76,7 +77,9 @@ static void test_read(void **state)
     assert_true(n.steps_offset == 1 && n.betas == BETA_SCALED_LINEAR && n.sampler[0] == 0);
 }
 
-/* What would change the picture and is not there is refused, by name. */
+#define CLASS(name) "{\"_class_name\":\"" name "Scheduler\","
+
+/* What would change the picture and is not there is refused, by name, and the file is named once. */
 static void test_refuse(void **state)
 {
     (void)state;
@@ -87,26 +90,56 @@ static void test_refuse(void **state)
         { "[]", "scheduler_config.json" },
         { "{\"beta_start\":", "scheduler_config.json" },
         { "{\"_class_name\":\"FlowMatchEulerDiscreteScheduler\"}", "FlowMatchEulerDiscreteScheduler" },
-        { "{\"_class_name\":\"EDMEulerScheduler\"}", "EDMEulerScheduler" },
-        { "{\"thresholding\":true}", "thresholding" },
-        { "{\"use_karras_sigmas\":true,\"use_exponential_sigmas\":true}", "use_karras_sigmas" },
-        { "{\"use_beta_sigmas\":true,\"use_lu_lambdas\":true}", "use_lu_lambdas" },
-        { "{\"timestep_type\":\"continuous\"}", "timestep_type" },
-        { "{\"interpolation_type\":\"log_linear\"}", "interpolation_type" },
-        { "{\"lambda_min_clipped\":-5.1}", "lambda_min_clipped" },
-        { "{\"variance_type\":\"learned_range\"}", "variance_type" },
-        { "{\"beta_schedule\":\"sigmoid\"}", "beta_schedule" },
-        { "{\"prediction_type\":\"flow\"}", "prediction_type" },
-        { "{\"timestep_spacing\":\"random\"}", "timestep_spacing" },
-        { "{\"num_train_timesteps\":0}", "num_train_timesteps" },
-        { "{\"num_train_timesteps\":1e9}", "num_train_timesteps" },
-        { "{\"num_train_timesteps\":\"1000\"}", "num_train_timesteps" },
-        { "{\"beta_start\":-0.1}", "beta_start" },
-        { "{\"beta_end\":-Infinity}", "beta_end" },
-        { "{\"trained_betas\":[0.1,0.2]}", "trained_betas" },
-        { "{\"trained_betas\":0.1}", "trained_betas" },
-        { "{\"num_train_timesteps\":2,\"trained_betas\":[0.1,\"x\"]}", "trained_betas" },
-        { "{\"something_new\":3}", "something_new" },
+        { "{\"_class_name\":\"IPNDMScheduler\"}", "IPNDMScheduler" },
+        { "{\"_class_name\":5}", "_class_name" },
+        { CLASS("EulerDiscrete") "\"use_karras_sigmas\":true,\"use_exponential_sigmas\":true}", "use_karras_sigmas" },
+        { CLASS("DPMSolverMultistep") "\"use_beta_sigmas\":true,\"use_exponential_sigmas\":true}", "use_beta_sigmas" },
+        { CLASS("EulerDiscrete") "\"timestep_type\":\"other\"}", "timestep_type" },
+        { CLASS("EulerDiscrete") "\"interpolation_type\":\"cubic\"}", "interpolation_type" },
+        { CLASS("EulerDiscrete") "\"final_sigmas_type\":\"none\"}", "final_sigmas_type" },
+        { CLASS("EulerDiscrete") "\"sigma_min\":-1}", "sigma_min" },
+        { CLASS("EulerDiscrete") "\"beta_schedule\":\"sigmoid\"}", "beta_schedule" },
+        { CLASS("HeunDiscrete") "\"beta_schedule\":\"laplace\"}", "beta_schedule" },
+        { CLASS("EulerDiscrete") "\"prediction_type\":\"flow_prediction\"}", "prediction_type" },
+        { CLASS("EulerDiscrete") "\"timestep_spacing\":\"random\"}", "timestep_spacing" },
+        { CLASS("DPMSolverMultistep") "\"algorithm_type\":\"dpmsolver\"}", "final_sigmas_type" },
+        { CLASS("DPMSolverMultistep") "\"algorithm_type\":\"sde-dpmsolver\"}", "final_sigmas_type" },
+        { CLASS("DPMSolverMultistep") "\"algorithm_type\":\"sde-dpmsolver\",\"final_sigmas_type\":\"sigma_min\","
+                                      "\"solver_order\":3}",
+          "solver_order" },
+        { CLASS("DPMSolverMultistep") "\"algorithm_type\":\"euler\"}", "algorithm_type" },
+        { CLASS("DPMSolverMultistep") "\"solver_type\":\"runge\"}", "solver_type" },
+        { CLASS("DPMSolverMultistep") "\"use_flow_sigmas\":true}", "use_flow_sigmas" },
+        { CLASS("DPMSolverMultistep") "\"variance_type\":\"learned_range\"}", "variance_type" },
+        { CLASS("DPMSolverSinglestep") "\"algorithm_type\":\"sde-dpmsolver\",\"final_sigmas_type\":\"sigma_min\"}",
+          "algorithm_type" },
+        { CLASS("DPMSolverSinglestep") "\"solver_order\":4}", "solver_order" },
+        { CLASS("DPMSolverSinglestep") "\"algorithm_type\":\"dpmsolver\",\"final_sigmas_type\":\"sigma_min\","
+                                       "\"thresholding\":true}",
+          "thresholding" },
+        { CLASS("UniPCMultistep") "\"predict_x0\":false}", "predict_x0" },
+        { CLASS("UniPCMultistep") "\"solver_p\":{\"_class_name\":\"DDIMScheduler\"}}", "solver_p" },
+        { CLASS("UniPCMultistep") "\"use_dynamic_shifting\":true}", "use_dynamic_shifting" },
+        { CLASS("UniPCMultistep") "\"shift_terminal\":0.1}", "shift_terminal" },
+        { CLASS("UniPCMultistep") "\"disable_corrector\":\"all\"}", "disable_corrector" },
+        { CLASS("UniPCMultistep") "\"disable_corrector\":[\"x\"]}", "disable_corrector" },
+        { CLASS("SASolver") "\"tau_func\":\"x\"}", "tau_func" },
+        { CLASS("SASolver") "\"predictor_order\":5}", "predictor_order" },
+        { CLASS("SASolver") "\"algorithm_type\":\"noise_prediction\",\"thresholding\":true}", "thresholding" },
+        { CLASS("DDPM") "\"variance_type\":\"learned_range\"}", "variance_type" },
+        { CLASS("DDPM") "\"variance_type\":\"learned\"}", "variance_type" },
+        { CLASS("DDPM") "\"variance_type\":\"fixed_large_log\"}", "variance_type" },
+        { CLASS("DDIM") "\"num_train_timesteps\":0}", "num_train_timesteps" },
+        { CLASS("DDIM") "\"num_train_timesteps\":1e9}", "num_train_timesteps" },
+        { CLASS("DDIM") "\"num_train_timesteps\":\"1000\"}", "num_train_timesteps" },
+        { CLASS("DDIM") "\"beta_start\":-0.1}", "beta_start" },
+        { CLASS("DDIM") "\"beta_end\":-Infinity}", "beta_end" },
+        { CLASS("DDIM") "\"trained_betas\":[0.1,0.2]}", "trained_betas" },
+        { CLASS("DDIM") "\"trained_betas\":0.1}", "trained_betas" },
+        { CLASS("DDIM") "\"clip_sample\":\"no\"}", "clip_sample" },
+        { CLASS("DDIM") "\"steps_offset\":-1}", "steps_offset" },
+        { CLASS("DDIM") "\"thresholding\":3}", "thresholding" },
+        { CLASS("DDIM") "\"num_train_timesteps\":2,\"trained_betas\":[0.1,\"x\"]}", "trained_betas" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Noise n;
@@ -114,8 +147,48 @@ static void test_refuse(void **state)
         int rc = read_noise(&n, rows[i].json, &e);
         if (rc == 0) fail_msg("%s was taken", rows[i].json);
         if (!strstr(e.text, rows[i].word)) fail_msg("%s: \"%s\" does not name %s", rows[i].json, e.text, rows[i].word);
+        const char *file = strstr(e.text, "scheduler_config.json");
+        if (file != e.text || strstr(file + 1, "scheduler_config.json")) fail_msg("%s: \"%s\"", rows[i].json, e.text);
         noise_release(&n);
     }
+}
+
+/* What diffusers does not look at is no matter: keys of other classes, of earlier versions, null; what nobody takes is told. */
+static void test_passed_over(void **state)
+{
+    (void)state;
+    Noise n;
+    Err e = { 0 };
+    static const char *const none[] = {
+        CLASS(
+            "EulerDiscrete") "\"thresholding\":\"x\",\"solver_p\":1,\"tensor_format\":\"pt\",\"timestep_values\":null}",
+        CLASS("DDIM") "\"use_karras_sigmas\":3,\"algorithm_type\":\"dpmsolver\",\"variance_type\":\"learned\"}",
+        CLASS("PNDM") "\"_diffusers_version\":\"0.4.0\",\"predict_epsilon\":true,\"new\":null}",
+        "{\"_class_name\":\"FlaxDDIMScheduler\"}",
+    };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        if (read_noise(&n, none[i], &e)) fail_msg("%s", e.text);
+        assert_string_equal(n.passed_over, "");
+        noise_release(&n);
+    }
+    assert_int_equal(read_noise(&n, CLASS("DDIM") "\"something_new\":3,\"shift\":2,\"predict_epsilon\":false}", &e), 0);
+    assert_string_equal(n.passed_over, "\"predict_epsilon\", \"something_new\", \"shift\"");
+    noise_release(&n);
+
+    /* A configuration of diffusers' own making says which keys stood at their defaults; null is no for a yes or no. */
+    static const char handed_on[] =
+        CLASS("PNDM") "\"steps_offset\":3,\"timestep_spacing\":\"leading\",\"set_alpha_to_one\":null,"
+                      "\"_use_default_values\":[\"steps_offset\",\"timestep_spacing\"]}";
+    SchedulerFile f = { .json = { (const unsigned char *)handed_on, strlen(handed_on) },
+                        .where = "scheduler_config.json" };
+    assert_int_equal(scheduler_read(&n, &f, &(SchedulerRun){ .name = "DDIMScheduler" }, &e), 0);
+    assert_true(n.steps_offset == 0 && n.spacing == SPACING_LEADING && !n.set_alpha_to_one && n.clip_sample == 1);
+    assert_int_equal(scheduler_read(&n, &f, &(SchedulerRun){ .name = "EulerDiscreteScheduler" }, &e), 0);
+    assert_int_equal(n.spacing, SPACING_LINSPACE);
+
+    f.of = "EulerDiscreteScheduler"; /* model_index.json's class is what diffusers makes of the file */
+    assert_int_equal(scheduler_read(&n, &f, NULL, &e), 0);
+    assert_string_equal(n.sampler, "euler");
 }
 
 /* Fields that the command line may set are checked again where the tables are made. */
@@ -379,17 +452,12 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_refuse),
-        cmocka_unit_test(test_build_refuses),
-        cmocka_unit_test(test_interpolation),
-        cmocka_unit_test(test_every_schedule),
-        cmocka_unit_test(test_kdiffusion),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_beta),
-        cmocka_unit_test(test_comfyui),
-        cmocka_unit_test(test_karras_range),
-        cmocka_unit_test(test_zero_terminal_snr),
+        cmocka_unit_test(test_read),          cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_passed_over),   cmocka_unit_test(test_build_refuses),
+        cmocka_unit_test(test_interpolation), cmocka_unit_test(test_every_schedule),
+        cmocka_unit_test(test_kdiffusion),    cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_beta),          cmocka_unit_test(test_comfyui),
+        cmocka_unit_test(test_karras_range),  cmocka_unit_test(test_zero_terminal_snr),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

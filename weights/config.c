@@ -92,6 +92,11 @@ bool config_is_null(const Config *c, const char *key)
     return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->root, key));
 }
 
+bool config_is_false(const Config *c, const char *key)
+{
+    return cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(c->root, key));
+}
+
 static int as_int(Config *c, const char *key, const cJSON *item, int dflt, int min, int max)
 {
     double v = cJSON_IsNumber(item) ? item->valuedouble : 0.5;

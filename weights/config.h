@@ -22,6 +22,7 @@ void config_free(Config *c);
 
 bool config_has(const Config *c, const char *key);     /* present and not null */
 bool config_is_null(const Config *c, const char *key); /* present and null */
+bool config_is_false(const Config *c, const char *key);
 
 /* null and absent give the default. */
 int config_int(Config *c, const char *key, int dflt, int min, int max);

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 #include "clip/text_encoder.h"
-#include "scheduler/noise.h"
+#include "scheduler/classes.h"
+#include "scheduler/config.h"
 #include "unet/unet.h"
 #include "vae/vae.h"
 #include "weights/config.h"
@@ -56,8 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         weights_free(none);
         config_free(c);
     }
-    noise_defaults(&noise);
-    if (noise_read(&noise, json, &e) == 0) noise_build(&noise, &e);
-    noise_release(&noise);
+    for (const SchedulerClass *c = scheduler_classes; c->name; c++) {
+        SchedulerFile f = { .json = json, .where = "scheduler_config.json", .pipeline = "StableDiffusionPipeline" };
+        if (scheduler_read(&noise, &f, &(SchedulerRun){ .name = c->name }, &e) == 0) noise_build(&noise, &e);
+        noise_release(&noise);
+    }
     return 0;
 }

@@ -1,0 +1,103 @@
+/*
+ * classes.h - diffusers' scheduler classes: which keys of a scheduler_config.json each takes, and what it takes for a key that the
+ * file leaves out. Source: the constructors in diffusers 0.42's schedulers/; tests/test_classes.c holds the table against them.
+ */
+#ifndef LIMN_SCHEDULER_CLASSES_H
+#define LIMN_SCHEDULER_CLASSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scheduler/noise.h"
+
+/* Every key that a class below takes, in the order of scheduler_keys[]. */
+typedef enum {
+    KEY_NUM_TRAIN_TIMESTEPS,
+    KEY_BETA_START,
+    KEY_BETA_END,
+    KEY_BETA_SCHEDULE,
+    KEY_TRAINED_BETAS,
+    KEY_PREDICTION_TYPE,
+    KEY_TIMESTEP_SPACING,
+    KEY_STEPS_OFFSET,
+    KEY_RESCALE_BETAS_ZERO_SNR,
+    KEY_CLIP_SAMPLE,
+    KEY_CLIP_SAMPLE_RANGE,
+    KEY_SET_ALPHA_TO_ONE,
+    KEY_THRESHOLDING,
+    KEY_DYNAMIC_THRESHOLDING_RATIO,
+    KEY_SAMPLE_MAX_VALUE,
+    KEY_VARIANCE_TYPE,
+    KEY_SKIP_PRK_STEPS,
+    KEY_INTERPOLATION_TYPE,
+    KEY_TIMESTEP_TYPE,
+    KEY_USE_KARRAS_SIGMAS,
+    KEY_USE_EXPONENTIAL_SIGMAS,
+    KEY_USE_BETA_SIGMAS,
+    KEY_USE_LU_LAMBDAS,
+    KEY_USE_FLOW_SIGMAS,
+    KEY_FLOW_SHIFT,
+    KEY_USE_DYNAMIC_SHIFTING,
+    KEY_TIME_SHIFT_TYPE,
+    KEY_SHIFT_TERMINAL,
+    KEY_SIGMA_MIN,
+    KEY_SIGMA_MAX,
+    KEY_FINAL_SIGMAS_TYPE,
+    KEY_LAMBDA_MIN_CLIPPED,
+    KEY_SOLVER_ORDER,
+    KEY_SOLVER_TYPE,
+    KEY_ALGORITHM_TYPE,
+    KEY_LOWER_ORDER_FINAL,
+    KEY_EULER_AT_FINAL,
+    KEY_PREDICT_X0,
+    KEY_DISABLE_CORRECTOR,
+    KEY_SOLVER_P,
+    KEY_PREDICTOR_ORDER,
+    KEY_CORRECTOR_ORDER,
+    KEY_TAU_FUNC,
+    KEY_NOISE_SAMPLER_SEED,
+    KEY_ORIGINAL_INFERENCE_STEPS,
+    KEY_TIMESTEP_SCALING,
+    KEY_COUNT
+} SchedulerKey;
+
+extern const char *const scheduler_keys[KEY_COUNT + 1]; /* ends with NULL */
+
+#define KEY(name) (UINT64_C(1) << KEY_##name)
+
+typedef struct {
+    const char *name;    /* "EulerDiscreteScheduler" */
+    const char *sampler; /* its row of samplers[], as long as the file's keys choose no sister of it */
+    BetaSchedule betas;
+    double beta_start, beta_end;
+    Spacing spacing;
+    uint64_t keys;         /* that its constructor takes */
+    uint64_t idle;         /* those of them that its steps never look at */
+    bool clip_sample;      /* the defaults */
+    bool set_alpha_to_one; /* where the class takes the key; else its steps end at 0 */
+    bool lower_order_final;
+    bool karras_range;  /* sigma_min and sigma_max count for its karras sigmas too, wherever the file has them from */
+    bool predicts_x0;   /* prediction_type "sample" is possible */
+    BetaSchedule extra; /* a beta_schedule beyond the common three: the first of them; BETA_LINEAR: none */
+} SchedulerClass;
+
+extern const SchedulerClass scheduler_classes[]; /* ends with name NULL */
+
+/* NULL when there is none of that name. */
+const SchedulerClass *scheduler_class_find(const char *name);
+
+/* The key's place in scheduler_keys[], or KEY_COUNT. */
+SchedulerKey scheduler_key_find(const char *name);
+
+/* What a diffusers pipeline's constructor changes in its scheduler, whatever the file says. */
+typedef struct {
+    const char *name;    /* "StableDiffusionPipeline" */
+    bool steps_offset;   /* becomes 1 */
+    bool clip_sample;    /* becomes false */
+    bool skip_prk_steps; /* becomes true */
+} PipelineChanges;
+
+/* The changes of a pipeline's class; NULL and names that are not listed change nothing. */
+const PipelineChanges *pipeline_changes(const char *name);
+
+#endif
