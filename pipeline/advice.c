@@ -131,7 +131,7 @@ static const char *no_order(const Situation *s)
 {
     for (int order = 1; order <= 3; order++) {
         Tuning other = s->r->tuning;
-        other.order = order;
+        other.solver.order = order;
         if (heeds(s, &other)) return NULL;
     }
     return "the sampler has one order only";
