@@ -30,7 +30,7 @@ endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o $(B)/fonts.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
-CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.c tests/web/*.c bench/*.c)
+CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.[ch] tests/web/*.c bench/*.c)
 
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
 ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
@@ -88,8 +88,15 @@ $(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
 
 # The seeds of every fuzz target run in one test: there each target's entry has its file's name.
 FUZZ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
-$(B)/tests/test_corpus: $(FUZZ)
-$(FUZZ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*)
+FUZZ_NAMES := $(notdir $(FUZZ:.o=))
+$(B)/tests/test_corpus: $(FUZZ) $(B)/tests/fuzz/work.o $(B)/fuzz_targets.o
+$(FUZZ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*) -DLLVMFuzzerCustomMutator=$(notdir $*)_mutator
+
+$(B)/fuzz_targets.o: $(FUZZ:$(B)/%.o=%.c)
+	@printf '#include "tests/fuzz/targets.h"\n' > $(@:.o=.c)
+	@printf 'int %s(const uint8_t *, size_t);\n' $(FUZZ_NAMES) >> $(@:.o=.c)
+	@{ printf 'const FuzzTarget fuzz_targets[] = {\n'; for f in $(FUZZ_NAMES); do echo "{ \"$$f\", $$f },"; done; echo '{ 0, 0 } };'; } >> $(@:.o=.c)
+	$(Q)$(COMPILE) -c -o $@ $(@:.o=.c)
 
 # For tests/fuzz/run.
 $(B)/objects.a: $(OBJ)
@@ -174,6 +181,10 @@ fmt:
 fuzz: deps-lint
 	@tests/fuzz/run
 
+# How much of each reader of foreign files the seeds reach.
+fuzz-coverage: deps-test
+	@tests/fuzz/coverage
+
 bench: all $(B)/bench/layers
 	@bench/run $(B)
 
@@ -213,4 +224,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: all demo test check test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

@@ -155,6 +155,20 @@ static int write_all(const Comparison *c, const Conclusions *k, const cJSON *doc
 
 /* ---- cells ---- */
 
+/* Error: a picture that cells should have been measured against could not be drawn. */
+static int missing_references(const Comparison *c, Err *e)
+{
+    const char *why = NULL;
+    int missing = 0;
+    for (int i = 0; i < c->reference_count; i++) {
+        if (!c->references[i].error) continue;
+        if (!missing++) why = c->references[i].error;
+    }
+    return missing ? err_set(e, "%d of %d converged pictures could not be drawn (%.200s); what is drawn is in %s",
+                             missing, c->reference_count, why, c->dir)
+                   : 0;
+}
+
 static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
 {
     Conclusions k = { 0 };
@@ -174,6 +188,7 @@ static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
         print_conclusions(&k);
         print_files(c, pages);
     }
+    if (!failed) failed = missing_references(c, e);
     if (!failed && c->failed) {
         failed = err_set(e, "%d of %d cells failed; the others are in %s", c->failed, c->count, c->dir);
     }

@@ -2,6 +2,7 @@
 #include "compare/store.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -110,7 +111,9 @@ static bool read_record(Bytes file, const char *key, Drawn *out)
     Err e;
     free(found);
     if (!same) return false;
-    out->cost.evaluations = (int)number(file, "evaluations");
+    double evaluations = number(file, "evaluations");
+    out->cost.evaluations =
+        evaluations >= 1 && evaluations <= INT_MAX ? (int)evaluations : 0; /* NaN: it is not there */
     out->cost.seconds = number(file, "seconds");
     out->cost.peak_mb = number(file, "peak_mb");
     for (int i = 0; i < 4; i++) out->cost.change[i] = number(file, change_names[i]);

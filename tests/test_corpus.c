@@ -2,7 +2,7 @@
  * test_corpus.c - the seeds of every fuzz target (tests/fuzz/corpus/fuzz_NAME), and each cut short and with a byte flipped at some
  * places, through the target's own entry. `make fuzz` searches on from there.
  *
- * The Makefile compiles tests/fuzz/fuzz_NAME.c with its entry called fuzz_NAME.
+ * The Makefile compiles tests/fuzz/fuzz_NAME.c with its entry called fuzz_NAME, and lists them (tests/fuzz/targets.h).
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -11,34 +11,8 @@
 
 #include "base/mem.h"
 #include "tests/files.h"
+#include "tests/fuzz/targets.h"
 #include "tests/support.h"
-
-typedef int (*FuzzFn)(const uint8_t *data, size_t size);
-
-int fuzz_config(const uint8_t *data, size_t size);
-int fuzz_emphasis(const uint8_t *data, size_t size);
-int fuzz_jobs(const uint8_t *data, size_t size);
-int fuzz_png(const uint8_t *data, size_t size);
-int fuzz_safetensors(const uint8_t *data, size_t size);
-int fuzz_text(const uint8_t *data, size_t size);
-int fuzz_tokenizer(const uint8_t *data, size_t size);
-int fuzz_words(const uint8_t *data, size_t size);
-int fuzz_yaml(const uint8_t *data, size_t size);
-
-static const struct {
-    const char *name;
-    FuzzFn run;
-} targets[] = {
-    { "fuzz_config", fuzz_config },
-    { "fuzz_emphasis", fuzz_emphasis },
-    { "fuzz_jobs", fuzz_jobs },
-    { "fuzz_png", fuzz_png },
-    { "fuzz_safetensors", fuzz_safetensors },
-    { "fuzz_text", fuzz_text },
-    { "fuzz_tokenizer", fuzz_tokenizer },
-    { "fuzz_words", fuzz_words },
-    { "fuzz_yaml", fuzz_yaml },
-};
 
 enum { PLACES = 16 };
 
@@ -69,9 +43,9 @@ static void run_seed(FuzzFn run, Bytes seed)
 static void corpus(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+    for (const FuzzTarget *t = fuzz_targets; t->name; t++) {
         char dir[128];
-        snprintf(dir, sizeof dir, "tests/fuzz/corpus/%s", targets[i].name);
+        snprintf(dir, sizeof dir, "tests/fuzz/corpus/%s", t->name);
         char **names = files_in(dir, "");
         size_t seeds = 0;
         for (char **n = names; *n; n++) {
@@ -80,7 +54,7 @@ static void corpus(void **state)
             Bytes seed;
             char *path = path_in(dir, *n);
             if (file_map(&seed, path, &e)) fail_msg("%s", e.text);
-            run_seed(targets[i].run, seed);
+            run_seed(t->run, seed);
             file_unmap(&seed);
             free(path);
             seeds++;

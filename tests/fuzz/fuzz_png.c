@@ -4,25 +4,10 @@
 #include <stdlib.h>
 
 #include "image/png.h"
-#include "image/png_chunk.h"
 #include "pipeline/metadata.h"
+#include "tests/fuzz/png_mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max) __attribute__((weak));
-
-/* A change leaves the checksums right, so that what lies behind them is reached too. */
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
-{
-    size = LLVMFuzzerMutate(data, size, max);
-    for (size_t at = PNG_SIGNATURE, n; seed % 16 && size - at >= PNG_CHUNK && size >= at; at += PNG_CHUNK + n) {
-        n = png_u32(data + at);
-        if (n > size - at - PNG_CHUNK) break;
-        uint32_t crc = png_crc32(data + at + 4, n + 4);
-        for (int i = 0; i < 4; i++) data[at + 8 + n + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
-    }
-    return size;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
