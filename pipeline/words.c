@@ -66,9 +66,9 @@ static size_t skip_length(const Chars *c, size_t i)
 /* "'s" behind a word. */
 static bool is_possessive(const Chars *c, size_t i)
 {
-    bool ends = i + 2 == c->count || !unicode_letter(c->at[i + 2].cp);
-    return i > 0 && i + 1 < c->count && unicode_letter(c->at[i - 1].cp) &&
-           (c->at[i].cp == '\'' || c->at[i].cp == 0x2019) && c->at[i + 1].cp == 's' && ends;
+    if (i == 0 || i + 1 >= c->count || !unicode_letter(c->at[i - 1].cp)) return false;
+    if ((c->at[i].cp != '\'' && c->at[i].cp != 0x2019) || c->at[i + 1].cp != 's') return false;
+    return i + 2 == c->count || !unicode_letter(c->at[i + 2].cp);
 }
 
 static void tokenize(const char *text, Tokens *out)
