@@ -55,7 +55,7 @@ static void boot_tag(char tag[HEX + 1])
 {
     memcpy(tag, "00000000", HEX + 1);
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    char text[HEX];
+    char text[HEX + 1] = "";
     if (fd < 0) return;
     if (read(fd, text, HEX) == HEX && strspn(text, "0123456789abcdef") >= HEX) memcpy(tag, text, HEX);
     close(fd);
