@@ -155,7 +155,7 @@ static const struct {
     bool no_word;   /* not even in part a word of a caption */
     const char *what;
 } kinds[SYNTAX_COUNT] = {
-    [SYNTAX_LORA] = { lora_at, ALL, true, "limn cannot do LoRA yet" },
+    [SYNTAX_LORA] = { lora_at, ALL, true, "a LoRA is given with --lora FILE" },
     [SYNTAX_NETWORK] = { network_at, ALL, true, "limn cannot do hypernetworks and their like yet" },
     [SYNTAX_EMBEDDING] = { embedding_at, ALL, true, "limn cannot do textual inversion yet" },
     [SYNTAX_WEIGHT] = { weight_at, { true, false, false }, false, "weights count with --compat a1111 or comfyui" },

@@ -6,6 +6,7 @@
 #define LIMN_CLIP_TEXT_ENCODER_H
 
 #include "base/err.h"
+#include "nn/bind.h"
 #include "nn/nn.h"
 #include "weights/config.h"
 #include "weights/weights.h"
@@ -20,8 +21,9 @@ int text_encoder_width(const TextEncoder *t);  /* hidden_size */
 int text_encoder_tokens(const TextEncoder *t); /* max_position_embeddings */
 int text_encoder_vocab(const TextEncoder *t);
 int text_encoder_layers(const TextEncoder *t);
-int text_encoder_projection(const TextEncoder *t);  /* width of the pooled output */
-size_t text_encoder_bytes(const TextEncoder *t);    /* memory of converted weights */
+int text_encoder_projection(const TextEncoder *t);                             /* width of the pooled output */
+const BoundMatrix *text_encoder_matrices(const TextEncoder *t, size_t *count); /* by their names, for adapters */
+size_t text_encoder_bytes(const TextEncoder *t);                               /* memory of converted weights */
 size_t text_encoder_borrowed(const TextEncoder *t); /* bytes that are read where the file has them */
 
 /*

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pipeline/adapters.h"
 #include "base/told.h"
 #include "nn/team.h"
 
@@ -136,12 +137,25 @@ static void open_model(Engine *g, const Job *j, char *key)
     g->firsts = cache_new(FIRST_BYTES);
 }
 
+/* What was computed with other adapters is out of date. */
+static int use_adapters(Engine *g, const Job *j, Err *e)
+{
+    int changed = adapters_use(g->model, j->lora, e);
+    if (!changed) return 0;
+    cache_free(g->texts);
+    cache_free(g->firsts);
+    g->texts = cache_new(TEXT_BYTES);
+    g->firsts = cache_new(FIRST_BYTES);
+    return changed < 0 ? -1 : 0;
+}
+
 Model *engine_model(Engine *g, const Job *j, Err *e)
 {
     char *key = key_of(j);
     if (g->key && strcmp(g->key, key) == 0) free(key);
     else open_model(g, j, key);
     if (!g->model) *e = g->error;
+    if (!g->model || use_adapters(g, j, e)) return NULL;
     return g->model;
 }
 

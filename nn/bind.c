@@ -17,8 +17,10 @@ void binder_init(Binder *b, Weights *w, Err *e) { *b = (Binder){ .weights = w, .
 
 BoundMemory binder_take(Binder *b)
 {
-    BoundMemory m = { b->blocks, b->count, b->bytes, b->borrowed };
+    BoundMemory m = { b->blocks, b->count, b->bytes, b->borrowed, b->matrices, b->matrix_count };
     b->blocks = NULL;
+    b->matrices = NULL;
+    b->matrix_count = 0;
     b->count = b->bytes = b->borrowed = 0;
     return m;
 }
@@ -41,6 +43,8 @@ void bound_release(BoundMemory *m)
 {
     for (size_t i = 0; i < m->count; i++) free(m->blocks[i]);
     free(m->blocks);
+    for (size_t i = 0; i < m->matrix_count; i++) free(m->matrices[i].name);
+    free(m->matrices);
     *m = (BoundMemory){ 0 };
 }
 
@@ -258,14 +262,25 @@ static int convert_parts(Binder *b, Panels *p, const Parts *m)
     return 0;
 }
 
+/* Each part of a layer's matrix is known by its name. */
+static void note_matrices(Binder *b, Panels *p, const Parts *m)
+{
+    size_t rows = (size_t)p->n / (size_t)m->count;
+    for (int i = 0; i < m->count; i++) {
+        b->matrices = mem_grow(b->matrices, (b->matrix_count + 1) * sizeof *b->matrices);
+        b->matrices[b->matrix_count++] = (BoundMatrix){ mem_strdup(m->tensor[i]->name), p, rows * (size_t)i, rows };
+    }
+}
+
 static int bind_panels(Binder *b, Panels *p, const Parts *m)
 {
+    if (!b->check_only) note_matrices(b, p, m);
     p->parts = m->count;
     p->data[0] = (const unsigned char *)unused;
     for (int i = 0; i < m->count; i++)
         if (!scan_knows(m->tensor[i]->dtype) && m->tensor[i]->dtype != DT_F64)
-            return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64; convert the file to F16", m->tensor[i]->name,
-                           dtype_name(m->tensor[i]->dtype));
+            return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64; convert the file to F16",
+                           m->tensor[i]->name, dtype_name(m->tensor[i]->dtype));
     if (!readable(m)) {
         p->type = PANEL_F32;
         return wanted(b, (size_t)p->n * (size_t)p->k * sizeof(float)) ? convert_parts(b, p, m) : 0;

@@ -13,8 +13,17 @@
 #include "nn/nn.h"
 #include "weights/weights.h"
 
+/* A matrix as its file names it, and where products read it: how adapters find what they change. */
+typedef struct {
+    char *name;       /* "down_blocks.0.attentions.0.proj_in.weight" */
+    Panels *w;        /* the layer's, for as long as the network */
+    size_t row, rows; /* of w, where several are joined */
+} BoundMatrix;
+
 typedef struct {
     Weights *weights;
+    BoundMatrix *matrices; /* [matrix_count] */
+    size_t matrix_count;
     char prefix[256]; /* "down_blocks.0.resnets.1." */
     void **blocks;    /* heap memory of converted weights, released with the network */
     size_t count;
@@ -30,6 +39,8 @@ void binder_init(Binder *b, Weights *w, Err *e);
 typedef struct {
     void **blocks;
     size_t count, bytes, borrowed;
+    BoundMatrix *matrices; /* [matrix_count]; the layers must not move from now on */
+    size_t matrix_count;
 } BoundMemory;
 BoundMemory binder_take(Binder *b);
 /* Another block, 64-byte aligned. NULL with e set: out of memory. */

@@ -75,6 +75,8 @@ const Option job_options[] = {
     { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, NULL,
       "whose pictures to draw, where the tools differ for the same words and settings; a1111 and comfyui read weights: "
       "(word:1.2) [diffusers]" },
+    { "lora", 0, OPT_LINES, JOB(lora), NULL, 0, 0, "FILE[:W[:TEXT_W]]", PICTURE, NULL,
+      "lay a LoRA over the model, with this strength (1) for the UNet and the text encoders; may be given again", "lora-path, loras" },
     { "init-image", 'i', OPT_PATH, JOB(init_image), NULL, 0, 0, "FILE", PICTURE, NULL,
       "start from this picture, a PNG; its size is the size drawn where no other is given", "init-img, init, image, input-image, image-path, source-image, img, init-images" },
     { "strength", 0, OPT_FLOAT, JOB(strength), NULL, 0, 1, "X", PICTURE, NULL,

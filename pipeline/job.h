@@ -43,6 +43,7 @@ typedef struct {
     bool transparent, transparent_holes;     /* the background becomes alpha */
     double transparent_tolerance;            /* < 0: the usual */
     int resize;                              /* pixels of the longer side; 0: as it was drawn */
+    char *lora; /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
     char *init_image, *mask;                 /* what to start from, and where it may change */
     double strength;                         /* < 0: the usual */
     char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "noise" | "nothing" */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "nn/gemm.h"
 #include "nn/scan.h"
+#include "pipeline/adapters.h"
 #include "pipeline/checking.h"
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
@@ -268,6 +269,7 @@ void model_free(Model *m)
     if (!m) return;
     model_check_drop(m);
     model_hash_drop(m);
+    adapters_drop(m);
     for (int i = 0; i < TEXTS_MAX; i++) {
         text_encoder_free(m->text[i].encoder);
         tokenizer_free(m->text[i].tokenizer);

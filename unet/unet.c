@@ -429,6 +429,13 @@ int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e)
     return each_conv(u, keep, &(Keeping){ .rounded = rounded, .kernels = k, .memory = &u->memory }, e);
 }
 
+const BoundMatrix *unet_matrices(const UNet *u, size_t *count)
+{
+    *count = u->memory.matrix_count;
+    return u->memory.matrices;
+}
+
+int unet_layers(const UNet *u) { return u->down[0].count; }
 size_t unet_weight_bytes(const UNet *u) { return u->weights; }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
 size_t unet_borrowed(const UNet *u) { return u->memory.borrowed; }

@@ -6,6 +6,7 @@
 #define LIMN_UNET_UNET_H
 
 #include "base/err.h"
+#include "nn/bind.h"
 #include "nn/nn.h"
 #include "weights/config.h"
 #include "weights/weights.h"
@@ -31,6 +32,9 @@ int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level
  */
 size_t unet_transformed_bytes(const UNet *u, bool rounded);
 int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e);
+/* Its matrices by their names, for adapters; and how many residual blocks a level has on the way down (the first's). */
+const BoundMatrix *unet_matrices(const UNet *u, size_t *count);
+int unet_layers(const UNet *u);
 size_t unet_weight_bytes(const UNet *u); /* without transformed ones: the network's size */
 size_t unet_bytes(const UNet *u);        /* memory of converted and transformed weights */
 size_t unet_borrowed(const UNet *u);     /* bytes that are read where the file has them */

@@ -43,7 +43,7 @@ def test_options_of_other_tools():
 
 # What is only near, and what limn lacks: refused, with what limn has instead.
 REFUSED = [
-    ("--lora x.safetensors", "limn cannot do LoRA yet"), ("--lora-model-dir d", "limn cannot do LoRA yet"), 
+    ("--lora-model-dir d", "--lora FILE"), 
     ("--strength 0.5", "--init-image"), ("--denoise 0.5", "--init-image"), ("--mask m.png", "--init-image"),
     ("--control-net c.safetensors", "ControlNet yet"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
     ("--taesd t", "TAESD"), ("--listen", "no server"), ("--port 7860", "no server"), ("--embd-dir d", "textual inversion"),
@@ -82,7 +82,7 @@ def test_other_tools_fields():
     assert len(made) == 4, made
     found = settings(os.path.join("out", made[0]))
     assert (found["sampler"], found["schedule"]) == ("euler_ancestral", "karras")
-    for field, value, says in [("enable_hr", True, "hires fix"), ("lora", "x", "LoRA"),
+    for field, value, says in [("enable_hr", True, "hires fix"), 
                                ("guidance", 3, "--cfg-scale"), ("restore_faces", True, "faces")]:
         write("j.jsonl", json.dumps({"prompt": "x", field: value}).encode())
         fails(2, "batch", "j.jsonl", says=[field, says])
@@ -188,7 +188,7 @@ def test_syntax_that_is_not_read():
         return [line for line in limn("generate", prompt, *SMALL, "--seed", "1", "-o", "x.png", *args).err.splitlines() if "warning" in line]
 
     for prompt, says, reads in [
-            ("<lora:detail:0.8> a red potion", "LoRA yet", []), ("a <lyco:x> potion", "LoRA yet", []), ("a <hypernet:x:1> potion", "hypernetworks", []),
+            ("<lora:detail:0.8> a red potion", "--lora FILE", []), ("a <lyco:x> potion", "--lora FILE", []), ("a <hypernet:x:1> potion", "hypernetworks", []),
             ("a potion, embedding:bad", "textual inversion yet", []), ("a (red:1.3) potion", "--compat a1111", ["a1111", "comfyui"]),
             ("a [red:blue:0.5] potion", "prompt editing", []), ("a [red|blue] potion", "prompt editing", []), ("a {red|blue} potion", "limn batch", []),
             ("a __colour__ potion", "limn batch", []), ("a red potion BREAK a star", "BREAK", ["a1111"]), ("a red potion AND a star", "AND", []),

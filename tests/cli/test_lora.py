@@ -1,0 +1,163 @@
+"""--lora: a picture through an adapter is the picture of the merged model, whatever the names in the file."""
+
+import json
+import os
+import random
+import shutil
+import struct
+
+from helpers import SPRITES, UNET, draw, fails, limn, read, texts, write
+
+SIZE = ["-W", "32", "-H", "32", "-s", "2", "--seed", "1", "--precision", "f32"]
+TEXT = "text_encoder/model.safetensors"
+LINEAR = ["down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_out.0",
+          "mid_block.attentions.0.transformer_blocks.0.attn2.to_k", "mid_block.attentions.0.transformer_blocks.0.ff.net.0.proj",
+          "down_blocks.1.attentions.0.proj_in"]
+CONV = "up_blocks.0.resnets.0.conv1"
+
+
+def tensors(path):
+    """name -> (dtype, shape, bytes)"""
+    data = read(path)
+    n = struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8:8 + n])
+    return {k: (v["dtype"], v["shape"], data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]])
+            for k, v in head.items() if k != "__metadata__"}
+
+
+def save(path, items, metadata=None):
+    head, body = ({"__metadata__": metadata} if metadata else {}), b""
+    for k, (dtype, shape, data) in items.items():
+        head[k] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(head).encode()
+    write(path, struct.pack("<Q", len(text)) + text + body)
+
+
+def floats(t):
+    size, letter = {"F16": (2, "e"), "F32": (4, "f")}[t[0]]
+    return list(struct.unpack(f"<{len(t[2]) // size}{letter}", t[2]))
+
+
+def f32(shape, values):
+    return "F32", shape, struct.pack(f"<{len(values)}f", *values)
+
+
+def make(weight, alpha):
+    """A LoRA of rank 2 for some modules: [(network, module, down, up)], and a model folder with it merged in."""
+    r = random.Random(5)
+    shutil.copytree(SPRITES, "merged")
+    factors = []
+    for network, file, modules in ("unet", UNET, [*LINEAR, CONV]), ("text_encoder", TEXT, None):
+        all_tensors = tensors(os.path.join(SPRITES, file))
+        if modules is None:
+            modules = [k[:-7] for k in all_tensors if k.endswith("layers.1.self_attn.q_proj.weight") or k.endswith("layers.0.mlp.fc1.weight")]
+        for m in modules:
+            old = all_tensors[m + ".weight"]
+            out, inner = old[1][0], 1
+            for d in old[1][1:]:
+                inner *= d
+            down = [struct.unpack("<f", struct.pack("<f", r.gauss(0, 0.1)))[0] for _ in range(2 * inner)]
+            up = [struct.unpack("<f", struct.pack("<f", r.gauss(0, 0.1)))[0] for _ in range(2 * out)]
+            w, scale = floats(old), weight * alpha / 2
+            for i in range(out):
+                a, b = scale * up[2 * i], scale * up[2 * i + 1]
+                for k in range(inner):
+                    w[i * inner + k] += a * down[k] + b * down[inner + k]
+            all_tensors[m + ".weight"] = f32(old[1], w)
+            shape = [2, *old[1][1:]]
+            factors.append((network, m, f32(shape, down), f32([out, 2, *([1] * (len(shape) - 2))], up)))
+        save(os.path.join("merged", file), all_tensors)
+    return factors
+
+
+def kohya(factors, alpha):
+    out = {}
+    for network, m, down, up in factors:
+        stem = ("lora_unet_" if network == "unet" else "lora_te_") + m.replace(".", "_")
+        out.update({stem + ".lora_down.weight": down, stem + ".lora_up.weight": up, stem + ".alpha": f32([], [alpha])})
+    return out
+
+
+def peft(factors):
+    out = {}
+    for network, m, down, up in factors:
+        out.update({f"{network}.{m}.lora_A.weight": down, f"{network}.{m}.lora_B.weight": up})
+    return out
+
+
+def latents(path):
+    return floats(tensors(path)["latents"])
+
+
+def apart(a, b):
+    return (sum((x - y) ** 2 for x, y in zip(a, b)) / sum(y * y for y in b)) ** 0.5
+
+
+def drawn(*options):
+    draw("a red potion", *SIZE, "-o", "x.png", "--trace", "x.safetensors", *options)
+    return latents("x.safetensors"), read("x.png")
+
+
+def test_lora_is_the_merged_model():
+    factors = make(0.8, 1.0)
+    save("kohya.safetensors", kohya(factors, 1.0))
+    save("peft.safetensors", peft(factors), {"lora_adapter_metadata": json.dumps(
+        {f"{n}.{k}": v for n in ("unet", "text_encoder") for k, v in (("r", 2), ("lora_alpha", 1))})})
+    merged, _ = drawn("-m", "merged")
+    bare, bare_png = drawn()
+    through, _ = drawn("--lora", "kohya.safetensors:0.8")
+    assert apart(through, merged) < 1e-5 < 1e-2 < apart(bare, merged)
+    assert drawn("--lora", "peft.safetensors:0.8")[0] == through
+    assert drawn("--lora", "kohya.safetensors:0")[0] == bare
+    twice = drawn("--lora", "kohya.safetensors:0.5", "--lora", "kohya.safetensors:0.3")[0]
+    assert apart(twice, merged) < 1e-5
+    unet_only = drawn("--lora", "kohya.safetensors:0.8:0")[0]
+    assert apart(unet_only, merged) > 1e-4 and unet_only != bare
+
+
+def test_lora_in_batch_and_again():
+    save("k.safetensors", kohya(make(1, 2.0), 2.0))
+    jobs = [{"prompt": "a key", "lora": "k.safetensors"}, {"prompt": "a key"}, {"prompt": "a key", "lora": "k.safetensors:0.5"}]
+    write("j.jsonl", "\n".join(json.dumps(j) for j in jobs).encode())
+    limn("batch", "j.jsonl", *SIZE, "-q", "-o", "b")
+    made = sorted(os.path.join("b", n) for n in os.listdir("b") if n.endswith(".png"))
+    alone = []
+    for extra in ["--lora", "k.safetensors"], [], ["--lora", "k.safetensors:0.5"]:
+        draw("a key", *SIZE, "-o", "x.png", *extra)
+        alone.append(read("x.png"))
+    assert len(set(alone)) == 3 and [read(p) for p in made] == alone
+    assert json.loads(texts(made[0])["limn"])["options"]["lora"] == "k.safetensors"
+    limn("again", made[0], "-q", "-o", "same.png")
+    assert read("same.png") == alone[0]
+
+
+def test_loras_that_do_not_fit():
+    factors = make(1, 1.0)
+    good = kohya(factors, 1.0)
+    stem = next(k for k in good if "attn1_to_q.lora_down" in k)[:-len(".lora_down.weight")]
+    cases = [
+        ({"lora_unet_nowhere.lora_down.weight": good[stem + ".lora_down.weight"], "lora_unet_nowhere.lora_up.weight": good[stem + ".lora_up.weight"]},
+         ["1 of", "nowhere"]),
+        ({"lora_te2_text_model_x.lora_down.weight": good[stem + ".lora_down.weight"]}, ["fit nothing"]),
+        ({stem + ".lora_up.weight": f32([4, 2], [0.0] * 8)}, ["[4, 2]", "another kind of model"]),
+        ({stem + ".hada_w1_a": f32([1], [0.0])}, ["LoHa"]),
+        ({stem + ".dora_scale": f32([1], [0.0])}, ["DoRA"]),
+        ({stem + ".lora_mid.weight": f32([1], [0.0])}, ["middle"]),
+        ({stem + ".alpha": f32([2], [1.0, 1.0])}, ["alpha"]),
+        ({stem + ".lora_down.weight": f32([0, 128], [])}, ["factors"]),
+        ({stem + ".lora_down.weight": ("I64", [1], bytes(8))}, ["factors"]),
+        ({"anything.else": f32([1], [0.0])}, ["anything.else"]),
+    ]
+    for change, says in cases:
+        save("bad.safetensors", {**good, **change})
+        fails(1, "x", *SIZE, "--lora", "bad.safetensors", says=["--lora", "bad.safetensors", *says])
+    without = {k: v for k, v in good.items() if k != stem + ".lora_up.weight"}
+    save("half.safetensors", without)
+    fails(1, "x", *SIZE, "--lora", "half.safetensors", says="not complete")
+    save("empty.safetensors", {})
+    fails(1, "x", *SIZE, "--lora", "empty.safetensors", says="nothing in it")
+    fails(1, "x", *SIZE, "--lora", "missing.safetensors", says="missing.safetensors")
+    save("good.safetensors", good)
+    fails(2, "x", *SIZE, "--lora", "good.safetensors:1000", says="-100 to 100")
+    assert not any(n.endswith(".png") for n in os.listdir("."))
