@@ -216,11 +216,11 @@ int folder_map(const Folder *f, const char *file, Bytes *out, Err *e)
 bool folder_owns(const Folder *f, const struct stat *st)
 {
     struct stat made;
-    Temporary t;
     if (st->st_uid == geteuid()) return true;
-    if (temporary_open(&t, f->fd)) return false;
-    bool known = fstat(t.fd, &made) == 0;
-    temporary_drop(&t);
+    int fd = temporary_nameless(f->fd);
+    if (fd < 0) return false;
+    bool known = fstat(fd, &made) == 0;
+    close(fd);
     return known && made.st_uid == st->st_uid;
 }
 

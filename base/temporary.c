@@ -134,6 +134,23 @@ void temporary_drop(Temporary *t)
     temporary_forget(t);
 }
 
+int temporary_nameless(int folder)
+{
+    Temporary t;
+    int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)) return fd;
+    if (temporary_open(&t, folder)) return -1; /* a file system, or a kernel, that has no such files */
+    fd = dup(t.fd);
+    if (unlinkat(folder, t.name, 0) && fd >= 0) {
+        int why = errno;
+        close(fd);
+        fd = -1;
+        errno = why;
+    }
+    temporary_forget(&t);
+    return fd;
+}
+
 /* ---- what killed runs left ---- */
 
 /* Whether the file has no owner that lives. */

@@ -23,4 +23,7 @@ void temporary_forget(Temporary *t);
 /* Removes it. */
 void temporary_drop(Temporary *t);
 
+/* A file in the folder that has no name any more, to see that and whose files can be made there. -1 with errno set. */
+int temporary_nameless(int folder);
+
 #endif

@@ -27,26 +27,26 @@ int folder_check_target(const Folder *f, const char *name, Err *e)
     return 0;
 }
 
-/* Gives the finished temporary file its name. -1 with errno set. */
-static int publish(const Temporary *t, const char *name, bool *exists)
+/* Gives the finished temporary file a name that is free. -1 with errno set; *exists: it is not. */
+static int publish_new(const Temporary *t, const char *name, bool *exists)
 {
     int in = t->folder;
-    if (!exists) return renameat(in, t->name, in, name);
-    if (linkat(in, t->name, in, name, 0) == 0) return unlinkat(in, t->name, 0);
-    if (errno == EEXIST) {
-        *exists = true;
-        return -1;
+    int failed = renameat2(in, t->name, in, name, RENAME_NOREPLACE);
+    if (failed && (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP)) { /* NFS, or a kernel of before 3.15 */
+        failed = linkat(in, t->name, in, name, 0);
+        if (!failed) unlinkat(in, t->name, 0); /* else the next run sweeps it away */
+        else if (errno == EPERM || errno == ENOTSUP || errno == ENOSYS || errno == EMLINK) { /* no hard links: FAT */
+            failed = faccessat(in, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? (errno = EEXIST, -1)
+                                                                         : renameat(in, t->name, in, name);
+        }
     }
-    if (errno != EPERM && errno != ENOTSUP && errno != ENOSYS && errno != EMLINK) return -1;
-    /* a file system without hard links (FAT, some network shares): rename without replacing */
-    if (renameat2(in, t->name, in, name, RENAME_NOREPLACE) == 0) return 0;
-    if (errno == EEXIST) *exists = true;
-    if (errno != EINVAL && errno != ENOSYS) return -1;
-    if (faccessat(in, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        *exists = true;
-        return -1;
-    }
-    return renameat(in, t->name, in, name);
+    *exists = failed && errno == EEXIST;
+    return failed;
+}
+
+static int publish(const Temporary *t, const char *name, bool *exists)
+{
+    return exists ? publish_new(t, name, exists) : renameat(t->folder, t->name, t->folder, name);
 }
 
 static int write_whole(const Folder *f, const char *name, Bytes data, bool *exists, Err *e)
@@ -80,11 +80,11 @@ int folder_write_new(const Folder *f, const char *name, Bytes data, bool *exists
 
 int folder_check_writable(const Folder *f, const char *name, Err *e)
 {
-    Temporary t;
     if (folder_check_target(f, name, e)) return -1;
     folder_sweep(f);
-    if (temporary_open(&t, f->fd)) return err_set(e, "%s%s: cannot write there: %s", f->path, name, strerror(errno));
-    temporary_drop(&t);
+    int fd = temporary_nameless(f->fd);
+    if (fd < 0) return err_set(e, "%s%s: cannot write there: %s", f->path, name, strerror(errno));
+    close(fd);
     return 0;
 }
 

@@ -119,6 +119,7 @@ static void put(Run *r, Item *item, Image *image, double seconds, const Err *e)
         free(t->job.negative_prompt);
         t->job.prompt = mem_strdup(item->job.prompt);
         t->job.negative_prompt = mem_strdup(item->job.negative_prompt);
+        t->job.negative_given = item->job.negative_given;
     } else {
         job_copy(&t->job, &item->job);
     }

@@ -260,13 +260,13 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
     store_file(&file, str_text(&words), key);
     begin(r, str_text(&words), 0);
 
-    int failed = 0;
+    int failed = 0, lost = 0;
     if (!store_read(&r->c->store, str_text(&file), key, &d)) {
         peak_start();
         failed = reference_draw(r->engine, &cell->job, &f->start, f->seed, &d, &why);
         d.cost.peak_mb = peak_mb();
         PngText texts[] = { { (char *)(size_t) "limn-reference", more.s } };
-        if (!failed) failed = store_write(&r->c->store, str_text(&file), key, &d, &(PngTexts){ texts, 1 }, &why);
+        if (!failed) lost = failed = store_write(&r->c->store, str_text(&file), key, &d, &(PngTexts){ texts, 1 }, &why);
     }
     behind(r, REFERENCE_WORK + DECODING);
     if (!failed) {
@@ -283,8 +283,10 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
     str_release(&file);
     str_release(&words);
     str_release(&more);
-    if (failed && why.code == ERR_INTERRUPTED) *e = why;
-    return failed && why.code == ERR_INTERRUPTED ? -1 : 0;
+    bool ends =
+        failed && (lost || why.code == ERR_INTERRUPTED); /* what was not drawn is a note; what was lost is not */
+    if (ends) *e = why;
+    return ends ? -1 : 0;
 }
 
 /* Which reference a drawn cell has: one that is there, or a new one. */

@@ -63,6 +63,20 @@ def test_limits_of_the_system():
     assert "x.png" not in files()
 
 
+def test_a_picture_alone_and_in_company():
+    """A picture that is drawn again alone has the bytes that it had beside others."""
+    jobs = [{"prompt": "a red potion", "id": "a", "negative_prompt": "dark"}, {"prompt": "(a:1.2) key", "id": "b"},
+            {"prompt": "key", "id": "c", "negative_prompt": ""}, {"prompt": "a potion", "id": "d", "long_prompt": "chunk"}]
+    write("j.jsonl", "".join(json.dumps(j) + "\n" for j in jobs).encode())
+    limn(*BATCH)
+    whole = {n: read("o/" + n) for n in files("o") if n.endswith(".png")}
+    assert len(whole) == 4
+    for name in whole:
+        os.unlink("o/" + name)
+        limn(*BATCH)
+        assert read("o/" + name) == whole[name], name
+
+
 def test_model_names_of_odd_bytes():
     """255 bytes that are no UTF-8: what limn writes it reads."""
     name = b"\xff\xfe" * 127
