@@ -21,6 +21,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 import render
+import sharpness
 from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
 from fast_norm import use_fast_norm
 from optim import Clock, Ema, make_optimizer
@@ -202,11 +203,18 @@ def finished(model, x):
 
 @torch.no_grad()
 def measure(vae, seed, count):
-    """(psnr of the mean error, mean psnr) over fresh renders, through the encoder's mean."""
-    x = to_tensor(pictures(seed, count))
+    """What the autoencoder makes of fresh renders, through the encoder's mean, in words. See sharpness.py."""
+    scenes = [render.random_scene(random.Random(seed * 100_003 + i)) for i in range(count)]
+    renders = [render.draw(scene, random.Random(i)) for i, scene in enumerate(scenes)]
+    x = to_tensor(np.stack(renders))
     y = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(8)])
     mse = (y.clamp(-1, 1) / 2 - x / 2).square().mean((1, 2, 3))
-    return -10 * mse.mean().log10().item(), (-10 * mse.log10()).mean().item()
+    own, other = sharpness.reconstruction_widths(renders, to_pictures(y))
+    plain = [i for i, scene in enumerate(scenes) if scene.style in ("flat", "pixel")]
+    shares = [np.mean([sharpness.in_between(pictures[i]) for i in plain]) for pictures in (renders, to_pictures(y))]
+    return (f"psnr of the mean {-10 * mse.mean().log10():.2f} dB, mean psnr {(-10 * mse.log10()).mean():.2f} dB; edges "
+            f"{other.mean() / own.mean():.2f} times as wide as rendered (median {np.median(other) / np.median(own):.2f}); in-between "
+            f"colours of flat pictures and pixel art {shares[1]:.4f}, rendered {shares[0]:.4f}")
 
 
 def main():
@@ -277,7 +285,7 @@ def main():
 
     vae = ema.module.vae if args.decoder else finished(ema.module, to_tensor(pictures(10**6 + 2, 250)))
     vae.save_pretrained(folder)
-    print("finished: psnr of the mean %.2f dB, mean psnr %.2f dB on 128 fresh renders" % measure(vae, 10**6 + 3, 128), flush=True)
+    print(f"finished: {measure(vae, 10**6 + 3, 128)}, on 128 fresh renders", flush=True)
 
 
 if __name__ == "__main__":
