@@ -233,7 +233,9 @@ static void find_spread(RowFinding *f, const RowPictures *p)
             for (int b = a + 1; b < p->seeds; b++) {
                 const Image *x = &p->images[column * p->seeds + a], *y = &p->images[column * p->seeds + b];
                 const Cell *cx = p->cells[column * p->seeds + a], *cy = p->cells[column * p->seeds + b];
+                Err unused;
                 if (!x->rgb || !y->rgb || cx->len != cy->len || cx->prompt != cy->prompt) continue;
+                if (measure_check(x, y, &unused)) continue; /* a file that was changed since */
                 sum[0] += measure_rmse(cx->latent, cy->latent, cx->len);
                 sum[1] += measure_psnr(x, y);
                 sum[2] += measure_ssim(x, y);

@@ -2,7 +2,6 @@
 #include "compare/store.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <math.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 #include "base/mem.h"
 #include "weights/safetensors.h"
 
-enum { LONGEST_WORDS = 60 };
+enum { LONGEST_WORDS = 60, MOST_NUMBER = 1000000000 };
 
 static const char cells[] = "cells/"; /* before every file's name */
 
@@ -96,12 +95,25 @@ int store_image(const Store *s, const char *file, Image *out, Err *e)
     return -1;
 }
 
-static double number(Bytes file, const char *key)
+/* False: it is not there, or no number that a run writes. */
+static bool read_number(Bytes file, const char *key, double *out)
 {
-    char *text = safetensors_metadata(file, key);
-    double v = text ? strtod(text, NULL) : NAN;
+    char *text = safetensors_metadata(file, key), *end = NULL;
+    *out = text ? strtod(text, &end) : NAN;
+    bool good = text && end != text && !*end && isfinite(*out) && fabs(*out) <= MOST_NUMBER;
     free(text);
-    return v;
+    return good;
+}
+
+static bool read_cost(Bytes file, Cost *cost)
+{
+    double evaluations;
+    bool good = read_number(file, "evaluations", &evaluations) && read_number(file, "seconds", &cost->seconds) &&
+                read_number(file, "peak_mb", &cost->peak_mb);
+    for (int i = 0; i < 4 && good; i++) good = read_number(file, change_names[i], &cost->change[i]);
+    good = good && evaluations >= 1 && cost->seconds >= 0 && cost->peak_mb >= 0;
+    cost->evaluations = good ? (int)evaluations : 0;
+    return good;
 }
 
 static bool read_record(Bytes file, const char *key, Drawn *out)
@@ -111,16 +123,11 @@ static bool read_record(Bytes file, const char *key, Drawn *out)
     Err e;
     free(found);
     if (!same) return false;
-    double evaluations = number(file, "evaluations");
-    out->cost.evaluations =
-        evaluations >= 1 && evaluations <= INT_MAX ? (int)evaluations : 0; /* NaN: it is not there */
-    out->cost.seconds = number(file, "seconds");
-    out->cost.peak_mb = number(file, "peak_mb");
-    for (int i = 0; i < 4; i++) out->cost.change[i] = number(file, change_names[i]);
+    if (!read_cost(file, &out->cost)) return false;
 
     Weights *w = weights_new();
     const Weight *t = safetensors_read(w, file, &e) ? NULL : weights_find(w, "latent");
-    bool whole = t && t->dtype == DT_F32 && out->cost.evaluations > 0;
+    bool whole = t && t->dtype == DT_F32;
     if (whole) {
         out->len = weight_count(t);
         out->latent = mem_array(out->len + 1, sizeof *out->latent);

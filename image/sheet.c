@@ -33,6 +33,7 @@ static const Pen title_pen = { 1.6, true, { 31, 29, 26 } }, strong_pen = { 1, tr
 typedef struct {
     int cell_w, cell_h; /* of a cell with its gap, picture and words */
     int picture_w;      /* of the place for a picture */
+    int label_lines;    /* over a column */
     int top, left;      /* where the first cell begins */
     int across, down;   /* cells on a full page */
     int pages_across, pages_down;
@@ -65,17 +66,55 @@ static int row_label_width(const Sheet *s)
     return s->row_labels ? (int)ceil(fmin(widest, LABEL_WIDEST)) + GAP : 0;
 }
 
+/* The end of a line of as many words as are no wider than w; of one at least. */
+static const char *line_end(const char *text, int w, const Pen *pen)
+{
+    Str tried = { 0 };
+    const char *end = text;
+    while (*end) {
+        size_t word = strspn(end, " ") + strcspn(end + strspn(end, " "), " ");
+        str_clear(&tried);
+        str_addn(&tried, text, (size_t)(end - text) + word);
+        if (end != text && letters_width(str_text(&tried), pen) > w) break;
+        end += word;
+    }
+    str_release(&tried);
+    return end;
+}
+
+/* Lines of a column's label; what is left beyond `most` is cut off. */
+static int count_lines(const char *text, int w, int most)
+{
+    int n = 0;
+    for (; *text && n < most; n++) {
+        const char *end = line_end(text, w, &strong_pen);
+        text = end + strspn(end, " ");
+    }
+    return n;
+}
+
+static int column_label_lines(const Sheet *s, int w)
+{
+    int most = 0;
+    for (int i = 0; s->column_labels && i < s->columns; i++) {
+        int n = count_lines(s->column_labels[i], w, LABEL_LINES - 1);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
 static int layout(Layout *l, const Sheet *s, Err *e)
 {
     int most = s->max_side ? s->max_side : SHEET_MAX_SIDE;
     bool words = s->captions || s->column_labels;
     *l = (Layout){ 0 };
     l->picture_w = words ? max_of(s->cell_w, SHEET_NARROWEST) : s->cell_w;
+    l->label_lines = column_label_lines(s, l->picture_w);
     l->cell_w = l->picture_w + GAP;
     l->cell_h = s->cell_h + GAP + (s->captions ? LINE + GAP / 2 : 0);
     l->left = MARGIN + row_label_width(s);
     l->top = MARGIN + (s->title ? TITLE_LINE : 0) + (s->subtitle ? LINE : 0) + (s->title || s->subtitle ? GAP : 0) +
-             (s->column_labels ? LINE + GAP / 2 : 0);
+             (s->column_labels ? l->label_lines * LINE + GAP / 2 : 0);
     int room_w = most - l->left - MARGIN + GAP, room_h = most - l->top - MARGIN + GAP;
     l->across = room_w / l->cell_w;
     l->down = room_h / l->cell_h;
@@ -137,24 +176,27 @@ static void draw_row_label(Image *im, int x, int y, int h, const char *label, do
 /* A paragraph in a box: broken at spaces, cut where the box ends. */
 static void draw_paragraph(Image *im, int x, int y, int w, int h, const char *text, const Pen *pen)
 {
-    int at = y + LINE;
-    while (*text && at + 4 <= y + h) {
-        Str line = { 0 }, tried = { 0 };
-        const char *end = text;
-        bool last = at + LINE + 4 > y + h;
-        while (*end) {
-            size_t word = strspn(end, " ") + strcspn(end + strspn(end, " "), " ");
-            str_clear(&tried);
-            str_addn(&tried, text, (size_t)(end - text) + word);
-            if (end != text && letters_width(str_text(&tried), pen) > w) break;
-            end += word;
-        }
-        str_addn(&line, text, last ? strlen(text) : (size_t)(end - text));
+    for (int at = y + LINE; *text && at + 4 <= y + h; at += LINE) {
+        Str line = { 0 };
+        const char *end = at + LINE + 4 > y + h ? text + strlen(text) : line_end(text, w, pen);
+        str_addn(&line, text, (size_t)(end - text));
         draw_line(im, x, at, str_text(&line), w, pen);
         str_release(&line);
-        str_release(&tried);
-        text = last ? "" : end + strspn(end, " ");
-        at += LINE;
+        text = end + strspn(end, " ");
+    }
+}
+
+/* A column's label over its picture: its last line ends at y. */
+static void draw_column_label(Image *im, int x, int y, int w, const char *text, int lines)
+{
+    int own = count_lines(text, w, lines);
+    for (int i = 1; i <= own; i++) {
+        Str line = { 0 };
+        const char *end = i == own ? text + strlen(text) : line_end(text, w, &strong_pen);
+        str_addn(&line, text, (size_t)(end - text));
+        draw_centred(im, x, y - (own - i) * LINE, w, str_text(&line), &strong_pen);
+        str_release(&line);
+        text = end + strspn(end, " ");
     }
 }
 
@@ -263,7 +305,8 @@ int sheet_draw(const Sheet *s, int page, Image *out, Err *e)
     draw_head(s, &l, out, page, l.pages_across * l.pages_down);
 
     for (int c = 0; c < columns && s->column_labels; c++)
-        draw_centred(out, l.left + c * l.cell_w, l.top - GAP, l.picture_w, s->column_labels[column0 + c], &strong_pen);
+        draw_column_label(out, l.left + c * l.cell_w, l.top - GAP, l.picture_w, s->column_labels[column0 + c],
+                          l.label_lines);
     for (int r = 0; r < rows; r++) {
         int y = l.top + r * l.cell_h;
         if (s->row_labels) draw_row_label(out, MARGIN, y, s->cell_h, s->row_labels[row0 + r], l.left - MARGIN - GAP);

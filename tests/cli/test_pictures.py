@@ -174,6 +174,36 @@ def test_verdict_over_prompts():
     assert files() == ["c", "empty.txt", "latin.txt", "many.txt", "p.txt"]
 
 
+def test_strange_records():
+    """What an earlier run left is believed only where it is whole: no NaN, no infinity, no picture of another size."""
+    args = ["compare", "a gem", *TINY, "--samplers", "euler,euler_ancestral", "--steps", "2,3", "--seeds", "2", "--cfg-scale", "1", "-o", "c"]
+    limn(*args)
+    records = sorted(f for f in files("c/cells/latents") if f.startswith("euler-2"))
+    path = "c/cells/latents/" + records[0]
+    raw = read(path)
+    n = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8:8 + n])
+    drawn = len(json.loads(read("c/compare.json"))["cells"])
+    for key, value in [("seconds", "nan"), ("seconds", "inf"), ("seconds", "-1"), ("evaluations", "1e99"), ("evaluations", "nan"), ("evaluations", "0"),
+                       ("evaluations", ""), ("evaluations", None), ("peak_mb", "1e999"), ("change1", "nan"), ("change2", "x1"), ("seconds", "3 apples")]:
+        changed = json.loads(json.dumps(header))
+        if value is None:
+            del changed["__metadata__"][key]
+        else:
+            changed["__metadata__"][key] = value
+        safetensors(path, changed, raw[8 + n:])
+        out = limn(*args).out
+        assert f"{drawn - 1} from an earlier run" in out, (key, value)
+        assert "nan" not in out and "inf" not in out, out
+    picture = sorted(f for f in files("c/cells") if f.startswith("euler_ancestral-3"))[0]
+    png("c/cells/" + picture, 9, 9, lambda x, y: (1, 2, 3), alpha=False)
+    limn(*args)
+    latent = json.loads(json.dumps(header))
+    safetensors(path, latent, struct.pack("<f", float("nan")) * (len(raw[8 + n:]) // 4))
+    limn(*args)
+    assert "NaN" not in read("c/compare.json").decode() and "nan" not in read("c/compare.csv").decode()
+
+
 def test_compare_names():
     fails(2, "compare", "x", "--sampler", "euler,heun", says="--samplers")
     fails(2, "compare", "x", "--steps", "20-5", says="5-20:5")
