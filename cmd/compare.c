@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/magic.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "cmd/command.h"
@@ -246,6 +247,18 @@ static bool is_picture(const char *word)
            file_exists(word);
 }
 
+/* Rather a picture than a prompt that a file happens to be called as. */
+static bool is_picture_file(const char *word)
+{
+    Bytes file;
+    Err unused;
+    if (str_ends(word, ".png") || str_ends(word, ".PNG")) return true;
+    if (file_map(&file, word, &unused)) return false;
+    MagicKind kind = magic_of(file).kind;
+    file_unmap(&file);
+    return kind == MAGIC_PNG || kind == MAGIC_PICTURE;
+}
+
 static int compare_pictures(const Args *a, const Job *j, const char *command, Err *e)
 {
     Pictures p;
@@ -287,7 +300,7 @@ int cmd_compare(const Args *a, Err *e)
             e,
             "%d words where one prompt or several PNG files are expected: put the prompt in quotes, \"%.60s %.60s%s\"",
             a->count, a->words[0], a->words[1], a->count > 2 ? " ..." : "");
-    else if (a->count && pictures && str_ends(a->words[0], ".png"))
+    else if (a->count && pictures && is_picture_file(a->words[0]))
         failed =
             err_usage(e, "\"%.200s\" alone: what shall it be compared with? limn compare A.png B.png", a->words[0]);
     else failed = compare_cells(a, &j, command, e);

@@ -57,6 +57,16 @@ def test_alpha_counts():
     assert "same" not in limn("compare", "opaque.png", "cleared.png").out
 
 
+def test_other_formats_are_named():
+    png("a.png", 8, 8, lambda x, y: (1, 2, 3), alpha=False)
+    for name, start, what in [("b.jpg", b"\xff\xd8\xff\xe0", "a JPEG picture"), ("c.gif", b"GIF89a", "a GIF picture"),
+                              ("d.webp", b"RIFF\x28\0\0\0WEBPVP8 ", "a WebP picture"), ("e.png", b"GIF89a", "a GIF picture")]:
+        write(name, start + bytes(40))
+        fails(1, "compare", name, "a.png", says=[name, what, "PNG"])
+        assert "not measured" in limn("compare", "a.png", name, code=1).out
+        fails(2, "compare", name, says=[name, "A.png B.png"])  # no prompt, and nothing to compare it with
+
+
 def on_checks(path):
     """Whether the sheet shows the checkerboard, and nothing of black where the background was."""
     seen = [p for row in pixels(path) for p in row]
