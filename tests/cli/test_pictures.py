@@ -92,7 +92,8 @@ def test_sheets_of_transparent_pictures():
 
 
 def test_converged_picture_of_transparent_ones():
-    r = limn("compare", "a red potion", "--samplers", "dpmpp_2m", "--steps", "8", "--transparent", "-o", "c", "-W", "64", "-H", "64")
+    r = limn("compare", "a red potion", "--samplers", "dpmpp_2m", "--steps", "8", "--transparent", "--seeds", "1", "--cfg-scale", "1",
+             "-o", "c", "-W", "64", "-H", "64")
     assert "NOT CONVERGED" not in r.out and "dB" in r.out, r.out
     reference = json.loads(read("c/compare.json"))["references"][0]["file"]
     assert len(pixels("c/" + reference)[0][0]) == 4  # it is cut out as the cells are
@@ -114,7 +115,7 @@ def test_words_of_all_scripts():
 
 # ---- what compare concludes ----
 
-TINY = ["-W", "32", "-H", "32"]
+TINY = ["-W", "32", "-H", "32", "--cfg-scale", "1"]
 
 
 def test_verdict():
@@ -148,7 +149,7 @@ def test_no_verdict_for_fresh_noise():
 
 
 def test_no_verdict_against_a_cell():
-    for axes in [["cfg-scale=3,5", "steps=2,3"], ["prompt=a red potion,a blue key"], ["cfg-scale=3,5"]]:
+    for axes in [["clip-skip=1,2", "steps=2,3"], ["prompt=a red potion,a blue key"], ["cfg-scale=3,5"]]:
         out = limn("compare", *([] if "prompt" in axes[0] else ["x"]), *TINY, *sum((["--axis", a] for a in axes), []), "-o", axes[0][:3]).out
         assert "Use " not in out and "heapest" not in out and "How far the others are from it" in out, out
         doc = json.loads(read(axes[0][:3] + "/compare.json"))
@@ -162,7 +163,7 @@ def test_no_verdict_against_a_cell():
 
 def test_verdict_over_prompts():
     write("p.txt", "a red potion\n\n a blue key \r\na red potion\n\u00e4\n".encode())
-    out = limn("compare", "--prompts", "p.txt", *TINY, "--cfg-scale", "1", "--samplers", "euler", "--steps", "2,12", "--seeds", "2", "--target", "psnr:5", "-o", "c").out
+    out = limn("compare", "--prompts", "p.txt", *TINY, "--samplers", "euler", "--steps", "2,12", "--seeds", "2", "--target", "psnr:5", "-o", "c").out
     assert "Use euler with" in out and "each of 6 pictures (3 prompts, seeds 1 to 2)" in out, out
     assert "With 95 % confidence at least 61 % of pictures like these" in out  # 0.05 ^ (1 / 6)
     assert "6 converged pictures" in out
@@ -186,7 +187,7 @@ def test_verdict_over_prompts():
 
 def test_strange_records():
     """What an earlier run left is believed only where it is whole: no NaN, no infinity, no picture of another size."""
-    args = ["compare", "a gem", *TINY, "--samplers", "euler,euler_ancestral", "--steps", "2,3", "--seeds", "2", "--cfg-scale", "1", "-o", "c"]
+    args = ["compare", "a gem", *TINY, "--samplers", "euler,euler_ancestral", "--steps", "2,3", "--seeds", "2", "-o", "c"]
     limn(*args)
     records = sorted(f for f in files("c/cells/latents") if f.startswith("euler-2"))
     path = "c/cells/latents/" + records[0]
