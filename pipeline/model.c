@@ -53,9 +53,9 @@ static void count_ids(Model *m)
 static void complete_defaults(Model *m)
 {
     if (m->defaults.cfg_scale <= 0 && m->ids) m->defaults.cfg_scale = XL_CFG_SCALE;
-    int side = unet_sample_size(m->unet) * vae_factor(m->vae);
-    if (!m->defaults.width) m->defaults.width = side;
-    if (!m->defaults.height) m->defaults.height = side;
+    int factor = vae_factor(m->vae);
+    if (!m->defaults.width) m->defaults.width = unet_sample_width(m->unet) * factor;
+    if (!m->defaults.height) m->defaults.height = unet_sample_size(m->unet) * factor;
 }
 
 int model_noise(const Model *m, const SchedulerRun *run, Noise *n, Err *e)

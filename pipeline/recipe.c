@@ -107,11 +107,10 @@ static void fill_defaults(Recipe *r, const Model *m)
 {
     Job *j = &r->said;
     const ModelDefaults *d = &m->defaults;
-    int size = unet_sample_size(m->unet) * vae_factor(m->vae);
     size_of_picture(m, j);
     if (j->init_image && j->strength < 0) j->strength = j->mask ? 1 : IMG2IMG_STRENGTH;
-    if (!j->width) j->width = d->width ? d->width : size ? size : 512;
-    if (!j->height) j->height = d->height ? d->height : size ? size : 512;
+    if (!j->width) j->width = d->width ? d->width : 512;
+    if (!j->height) j->height = d->height ? d->height : 512;
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
     if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
     const Sampler *s = r->sampler;

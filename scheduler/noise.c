@@ -169,6 +169,14 @@ double noise_sigma(const Noise *n, double t)
     return w > 0 ? exp((1 - w) * log(n->sigmas[low]) + w * log(n->sigmas[low + 1])) : n->sigmas[low];
 }
 
+double noise_sigma_float(const Noise *n, double t)
+{
+    float place = (float)t, w = place - floorf(place);
+    int low = (int)place;
+    if (w <= 0 || low >= n->timesteps - 1) return noise_sigma(n, t);
+    return (double)expf((1 - w) * logf((float)n->sigmas[low]) + w * logf((float)n->sigmas[low + 1]));
+}
+
 int noise_nearest(const Noise *n, double sigma)
 {
     int near = (int)noise_timestep(n, sigma), best = near > 0 ? near - 1 : 0;

@@ -87,6 +87,9 @@ void noise_release(Noise *n);
 double noise_sigma(const Noise *n, double t);
 double noise_timestep(const Noise *n, double sigma);
 
+/* noise_sigma() as ComfyUI computes it, in float32 throughout: half way between two timesteps the last bit decides. */
+double noise_sigma_float(const Noise *n, double t);
+
 /* The timestep of the nearest sigma by its logarithm in float32, the lower one of two; ComfyUI's. */
 int noise_nearest(const Noise *n, double sigma);
 

@@ -157,6 +157,7 @@ int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
 
     for (int i = 0; i < tl->steps; i++) { /* the tools keep them in float32 */
         if (isnan(tl->t[i])) tl->t[i] = noise_timestep(n, tl->sigma[i]);
+        else if (tl->compat == COMPAT_COMFYUI) tl->sigma[i] = noise_sigma_float(n, tl->t[i]);
         tl->t[i] = told(tl, p, n, i);
         tl->sigma[i] = (float)tl->sigma[i];
     }

@@ -56,6 +56,9 @@ static void check_row(const cJSON *row, const cJSON *given)
     free(kw);
     read_sigmas(row, given, sigma, steps);
     noise_defaults(&r->noise);
+    Err e = { 0 };
+    if (cJSON_HasObjectItem(row, "noise"))
+        assert_int_equal(noise_build(&r->noise, &e), 0); /* the sampler looks at it */
     rng_init(&r->rng, RNG_TORCH, (uint64_t)number_of(row, "seed", 0));
     r->d.exact = kdiffusion_denoiser;
     r->tl = timeline_of(sigma, steps, FAMILY_SIGMA);

@@ -29,7 +29,7 @@ enum {
 
 /* The config, one entry a level where it says so. */
 typedef struct {
-    int in, out, sample_size;
+    int in, out, sample_size, sample_width;
     int levels;
     int channels[MAX_LEVELS], layers[MAX_LEVELS], heads[MAX_LEVELS], transformer_layers[MAX_LEVELS];
     int up_transformer_layers[MAX_LEVELS]; /* in the order of the up blocks */
@@ -164,6 +164,7 @@ static int shape_read(Shape *s, Config *c, Err *e)
     s->context = context[0];
     if (config_has(c, "sample_size")) config_ints(c, "sample_size", 0, size, 2, 1, 4096);
     s->sample_size = sample_size(c, size[0]);
+    s->sample_width = sample_size(c, size[1]);
 
     const char *mid =
         config_has(c, "mid_block_type") ? config_str(c, "mid_block_type", NULL) : "UNetMidBlock2DCrossAttn";
@@ -373,6 +374,7 @@ int unet_in_channels(const UNet *u) { return u->s.in; }
 int unet_out_channels(const UNet *u) { return u->s.out; }
 int unet_context_width(const UNet *u) { return u->s.context; }
 int unet_sample_size(const UNet *u) { return u->s.sample_size; }
+int unet_sample_width(const UNet *u) { return u->s.sample_width; }
 int unet_added_width(const UNet *u) { return u->s.added_width; }
 int unet_added_id_width(const UNet *u) { return u->s.added_ids_dim; }
 int unet_cond_width(const UNet *u) { return u->s.cond_width; }

@@ -20,7 +20,8 @@ void unet_free(UNet *u);
 int unet_in_channels(const UNet *u); /* 4; 9 inpainting; 8 pix2pix */
 int unet_out_channels(const UNet *u);
 int unet_context_width(const UNet *u);  /* cross_attention_dim */
-int unet_sample_size(const UNet *u);    /* the latent size it was trained at; 0 when the config is silent */
+int unet_sample_size(const UNet *u);    /* the latent's height it was trained at; 0 when the config is silent */
+int unet_sample_width(const UNet *u);   /* its width, which is the height but where the config has both */
 int unet_added_width(const UNet *u);    /* text_time (XL): width of the pooled text and all ids' embeddings; 0: none */
 int unet_added_id_width(const UNet *u); /* of one id's embedding */
 int unet_cond_width(const UNet *u);     /* time_cond_proj_dim (LCM); 0: none */

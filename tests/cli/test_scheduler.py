@@ -111,3 +111,16 @@ def test_scheduler_eta_of_tcd():
         limn("a cat", "-m", "m", *TINY, "-q", "-s", "4", "--sampler", "tcd", "--seed", "1", *args, "-o", name + ".png")
     a, b, c = ([data for kind, data in chunks(read(name + ".png")) if kind == b"IDAT"] for name in "abc")
     assert a == b != c
+
+
+def test_scheduler_sample_size():
+    """A UNet trained on other than squares says height, then width."""
+    model(PAIRS["files"]["sd-1.5"]["config"])
+    for size, expected in [([4, 6], (48, 32)), (6, (48, 48))]:
+        config = json.load(open("m/unet/config.json"))
+        config.update(sample_size=size)
+        json.dump(config, open("m/unet/config.json", "w"))
+        factor = 2 ** (len(json.load(open("m/vae/config.json"))["block_out_channels"]) - 1)
+        path = limn("a cat", "-m", "m", "-s", "1", "-q", "-o", "s.png").out.strip()
+        w, h = size_of(path)
+        assert (w, h) == (expected[0] * factor // 8, expected[1] * factor // 8), (w, h, factor)

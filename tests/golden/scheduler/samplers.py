@@ -12,6 +12,7 @@ import random
 import sys
 import types
 
+import numpy as np
 import torch
 
 # k_diffusion/__init__.py wants all of what its training needs; the samplers want none of it.
@@ -255,6 +256,40 @@ def lcm(D, x, sigmas):
     return x
 
 
+def sa_solver(D, x, sigmas):
+    """ComfyUI's: orders 3 and 4, noise where a step goes to between a fifth and four fifths of the timesteps, the last step is D itself.
+    The integrals of e^((1 + tau^2) l) times the estimates' polynomial by Gauss and Legendre's rule."""
+    sd = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, 0).double()
+    logs = ((1 - sd) / sd).log() / 2
+    high, low = ((logs[int(t)] + (t % 1) * (logs[int(t) + 1] - logs[int(t)])).exp().item() for t in (0.8 * 999, 0.2 * 999))
+    points, rule = map(torch.tensor, np.polynomial.legendre.leggauss(24))
+    lam = -sigmas.double().log()
+
+    def step(x, i, nodes, tau):
+        """From sigma i - 1 to i."""
+        a, h = 1 + tau**2, lam[i] - lam[i - 1]
+        u = lam[i] - h / 2 + points * h / 2
+        out = sigmas[i] / sigmas[i - 1] * math.exp(-(tau**2) * h) * x
+        for j in nodes:
+            basis = math.prod([(u - lam[m]) / (lam[j] - lam[m]) for m in nodes if m != j], start=torch.ones_like(u))
+            out = out + (a * h / 2 * (rule * basis * torch.exp(a * (u - lam[i]))).sum()).item() * ests[j]
+        return out
+
+    ests, n, y, noise, tau = [], len(sigmas) - 1, x, 0, 0.0
+    for i, s, t in steps_of(sigmas):
+        ests.append(D(y, s))
+        order = 0 if i == 0 or t == 0 else min(4, i + 1, n - i)
+        x = step(x, i, range(i - order + 1, i + 1), tau) + noise if order else y
+        if t == 0:
+            y = ests[-1]
+            continue
+        tau = 1.0 if high >= t >= low else 0.0
+        noise = fresh(x) * t * math.sqrt(-math.expm1(-2 * tau**2 * (lam[i + 1] - lam[i]))) if tau else 0
+        order = min(3, i + 1, n - 1 - i)
+        y = step(x, i + 1, range(i - order + 1, i + 1), tau) + noise
+    return y
+
+
 def restart(D, x, sigmas):
     """A1111's: 9 steps again from 20 on, a quarter twice from 36 on."""
     n = len(sigmas) - 1
@@ -291,6 +326,7 @@ ETA = ("euler_ancestral", "dpm_2_ancestral", "dpmpp_2s_ancestral", "seeds_2", "s
 CHURN = ("euler", "heun", "dpm_2")
 OWN = (ipndm, ipndm_v, deis, heunpp2, gradient_estimation, res_multistep, res_multistep_ancestral, er_sde, seeds_2, seeds_3,
        exp_heun_2_x0, exp_heun_2_x0_sde, ddpm, lcm, restart)
+FURTHER = (sa_solver,)
 THEIRS = ("euler", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms", "dpm_fast", "dpm_adaptive",
           "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde")
 COMFYUI = {"deis", "lcm"}
@@ -314,7 +350,7 @@ def run(name, steps, kw, **extra):
     torch.manual_seed(seed)
     x = torch.randn(1, 4, 8, 8) * sigmas[0]
     row = dict(name=name, steps=steps, kw=kw, seed=seed, denoiser=net, **extra)
-    own = {f.__name__: f for f in OWN}
+    own = {f.__name__: f for f in OWN + FURTHER}
     if extra.get("compat") == "comfyui" and name == "lms":
         x = lms_comfyui(D, x, sigmas)
     elif name in own:
@@ -361,6 +397,9 @@ def cases():
     for name in ("euler", "dpmpp_2m", "dpmpp_2s_ancestral", "dpmpp_3m_sde"):
         row = run(name, 999, {}, limit=2e-4)  # their float32 rounds 999 times
         yield row
+    for name in (f.__name__ for f in FURTHER):
+        for steps in (1, 2, 3, 4, 5, 9, 16, 24):
+            yield run(name, steps, {}, compat="comfyui", noise="sd")
 
 
 rows = list(cases())

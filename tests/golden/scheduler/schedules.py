@@ -84,4 +84,14 @@ for compat, rules in (("a1111", A1111), ("comfyui", COMFYUI)):
 for name in ("karras", "kl_optimal"):  # A1111's DPM2: one more, the last but one left out
     sigmas = A1111[name](11)
     rows.append(dict(compat="a1111", schedule=name, steps=10, drop=1, sigmas=[float(f"{v:.9g}") for v in sigmas[:-2] + sigmas[-1:]]))
-print(json.dumps({"rows": rows}, separators=(",", ":")))
+
+
+def nearest(n):
+    """The timesteps that ComfyUI's networks are told with the schedule normal: of the nearest log sigma, in float32."""
+    logs, t = SIGMAS.log(), torch.linspace(999, 0, n)
+    low, w = t.floor().long(), t.frac()
+    sigma = ((1 - w) * logs[low] + w * logs[t.ceil().long()]).exp()
+    return (sigma.log() - logs[:, None]).abs().argmin(dim=0).tolist()
+
+
+print(json.dumps({"rows": rows, "nearest": {n: nearest(n) for n in (2, 3, 4, 7, 10, 19, 28, 38, 55, 75, 112, 223, 334)}}, separators=(",", ":")))
