@@ -328,6 +328,7 @@ static int set_options(const Plan *p, Item *out, Err *e)
         if (!f->option || is_prompt(f->option)) continue;
         Str value = { 0 };
         own_value(p, f, &value);
+        if (f->option->type == OPT_LINES) job_open(&out->job, f->option); /* in place of the command line's */
         int failed = job_set(&out->job, f->option, str_text(&value), e);
         str_release(&value);
         if (failed) return err_in(e, f->name);

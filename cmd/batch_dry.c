@@ -53,6 +53,18 @@ static void add_mkdir(const char *path, Str *out)
     free(folder);
 }
 
+static void add_option(const Option *o, const char *value, Str *out)
+{
+    do {
+        size_t len = o->type == OPT_LINES ? strcspn(value, "\n") : strlen(value); /* each line is given anew */
+        char *word = mem_strndup(value, len);
+        str_addf(out, o->type == OPT_FLAG ? " --%s" : " --%s ", o->name);
+        if (o->type != OPT_FLAG) shell_add(out, word);
+        free(word);
+        value += len + (value[len] != '\0');
+    } while (*value);
+}
+
 /* The picture as a command: what is not the default is in it. */
 static void command_of(const Batch *b, const Item *i, Str *out)
 {
@@ -69,11 +81,7 @@ static void command_of(const Batch *b, const Item *i, Str *out)
         bool is_prompt = strcmp(o->name, "prompt") == 0;
         if (!is_prompt && (item_counts(o) || strcmp(o->name, "memory") == 0) && job_get(&i->job, o, &value)) {
             bool same = job_get(&dflt, o, &usual) && strcmp(str_text(&usual), str_text(&value)) == 0;
-            if (!same && o->type == OPT_FLAG) str_addf(out, " --%s", o->name);
-            else if (!same) {
-                str_addf(out, " --%s ", o->name);
-                shell_add(out, str_text(&value));
-            }
+            if (!same) add_option(o, str_text(&value), out);
         }
         str_release(&value);
         str_release(&usual);

@@ -433,19 +433,21 @@ static int add_line(char **out, const Option *o, const char *text, Err *e)
     return failed;
 }
 
-static int set_open(Job *j, const Option *o)
+void job_open(Job *j, const Option *o)
 {
     assert(is_text(o) && !o->dflt);
     free(*(char **)field(j, o));
     *(char **)field(j, o) = NULL;
-    return 0;
 }
 
 int job_set(Job *j, const Option *o, const char *text, Err *e)
 {
     text = foreign_value(o->name, text, e);
     if (!text) return -1;
-    if (text == FOREIGN_OPEN) return set_open(j, o);
+    if (text == FOREIGN_OPEN) {
+        job_open(j, o);
+        return 0;
+    }
     if (o->check && o->check(text, e)) return -1;
     if (o->offset == JOB(negative_prompt)) j->negative_given = true;
     switch (o->type) {

@@ -43,7 +43,7 @@ typedef struct {
     bool transparent, transparent_holes;     /* the background becomes alpha */
     double transparent_tolerance;            /* < 0: the usual */
     int resize;                              /* pixels of the longer side; 0: as it was drawn */
-    char *lora; /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
+    char *lora;                              /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
     char *init_image, *mask;                 /* what to start from, and where it may change */
     double strength;                         /* < 0: the usual */
     char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "noise" | "nothing" */
@@ -117,6 +117,9 @@ const Option *option_letter(char c);
  * "false". Values as other tools write them are understood where they mean the same (foreign.h). The error tells what was found and what is expected; the caller puts the option's name before it (err_in).
  */
 int job_set(Job *j, const Option *o, const char *text, Err *e);
+
+/* As if the option had not been given: one of text without a default (OPT_LINES begins anew). */
+void job_open(Job *j, const Option *o);
 
 /* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import struct
 
@@ -130,6 +131,12 @@ def test_lora_in_batch_and_again():
     assert json.loads(texts(made[0])["limn"])["options"]["lora"] == "k.safetensors"
     limn("again", made[0], "-q", "-o", "same.png")
     assert read("same.png") == alone[0]
+    # a job's own are in place of the command line's; several are a line each, and a list draws with one after the other
+    write("j.jsonl", b'{"prompt": "a", "lora": "k.safetensors:0.5\\nk.safetensors"}\n{"prompt": "a", "lora": ["k.safetensors", "k.safetensors:2"]}\n'
+                     b'{"prompt": "a"}\n')
+    shown = limn("batch", "j.jsonl", *SIZE, "-o", "c", "--lora", "k.safetensors:3", "--dry-run").out.splitlines()[:-1]
+    assert [re.findall("--lora (\\S+)", line) for line in shown] == [["k.safetensors:0.5", "k.safetensors"], ["k.safetensors"],
+                                                                    ["k.safetensors:2"], ["k.safetensors:3"]]
 
 
 def test_loras_that_do_not_fit():
