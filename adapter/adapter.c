@@ -1,4 +1,5 @@
 /* adapter.c - see adapter.h. */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
@@ -172,6 +173,7 @@ static int make_patches(const Reading *r, Adapter *a, Err *e)
     a->panels = mem_array(r->count, sizeof *a->panels);
     for (size_t i = 0; i < r->count; i++) {
         const Module *m = &r->modules[i];
+        assert(m->matrix && "find_matrices() has refused the others");
         if (r->targets[m->target].strength == 0) continue;
         if (make_patch(r, m, &a->patches[a->count], e)) return -1;
         a->panels[a->count++] = m->matrix->w;

@@ -160,8 +160,8 @@ static int folder_above(Folder *out, const Folder *f, const char *file, const ch
 
 int folder_check_way(const Folder *f, const char *file, Err *e)
 {
-    Folder above;
-    const char *name;
+    Folder above = { 0 };
+    const char *name = NULL;
     if (folder_above(&above, f, file, &name, e)) return errno == ENOENT ? 0 : -1;
     folder_close(&above);
     return 0;
@@ -170,8 +170,8 @@ int folder_check_way(const Folder *f, const char *file, Err *e)
 /* What is there, itself and not what it links to. Error: errno tells why. */
 static int stat_file(const Folder *f, const char *file, struct stat *st)
 {
-    Folder above;
-    const char *name;
+    Folder above = { 0 };
+    const char *name = NULL;
     Err ignored;
     if (folder_above(&above, f, file, &name, &ignored)) return -1;
     int failed = fstatat(above.fd, name, st, AT_SYMLINK_NOFOLLOW), why = errno;
@@ -194,8 +194,8 @@ bool folder_has_file(const Folder *f, const char *file)
 
 int folder_map(const Folder *f, const char *file, Bytes *out, Err *e)
 {
-    Folder above;
-    const char *name;
+    Folder above = { 0 };
+    const char *name = NULL;
     *out = (Bytes){ 0 };
     if (folder_above(&above, f, file, &name, e)) return -1;
     int fd = openat(above.fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW), failed = -1;

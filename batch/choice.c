@@ -1,6 +1,7 @@
 /* choice.c - see choice.h: what a parsed prompt comes to, and how many there are. The parser is choice_parse.c. */
 #include "batch/choice.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,6 +180,7 @@ static size_t next_option(const Node *options, const bool *taken, uint64_t *sums
 {
     uint64_t without[SURELY_MANY + 1] = { 1 };
     size_t last = 0;
+    assert(left <= SURELY_MANY);
     for (size_t i = 0; i < options->count; i++) {
         if (taken[i]) continue;
         uint64_t own = options->kids[i]->values;
@@ -198,7 +200,7 @@ static size_t next_option(const Node *options, const bool *taken, uint64_t *sums
  */
 static int run_numbered_variant(const Node *n, Node *options, ChoiceRun *run, Str *out, Err *e)
 {
-    uint64_t sums[SURELY_MANY + 1], number = run->number, outer = number;
+    uint64_t sums[SURELY_MANY + 1] = { 0 }, number = run->number, outer = number;
     size_t r = least(n, options), high = most(n, options);
     if (high >= SURELY_MANY) return err_usage(e, "more choices than can be counted");
     if (high > 1) symmetric_sums(options, sums, high);

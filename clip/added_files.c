@@ -91,7 +91,7 @@ static bool same_way(const AddedEntry *a, const AddedEntry *b)
 static int push_named(AddedEntries *to, AddedEntry entry, Err *e)
 {
     for (size_t i = 0; i < to->count; i++)
-        if (strcmp(to->at[i].content, entry.content) == 0 && (i < to->numbered || same_way(&to->at[i], &entry)))
+        if ((i < to->numbered || same_way(&to->at[i], &entry)) && strcmp(to->at[i].content, entry.content) == 0)
             return 0;
     return push(to, entry, e);
 }

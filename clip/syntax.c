@@ -62,7 +62,7 @@ static size_t embedding_at(const char *s, const Prompt *p)
 static size_t bracket(const char *s, char open, char close)
 {
     int depth = 0;
-    for (size_t n = 0; s[n] && n < MAX_INSIDE; n++) {
+    for (size_t n = 0; n < MAX_INSIDE && s[n]; n++) {
         if (s[n] == '\\' && s[n + 1]) n++;
         else if (s[n] == open) depth++;
         else if (s[n] == close && --depth == 0) return n + 1;

@@ -178,7 +178,7 @@ static int list_words(Rows *rows)
     int failed =
         m->words ? 0
                  : err_set(rows->e, "%s brings no list of its words: it was trained on texts of all kinds", m->path);
-    for (int i = 0; !failed && i < m->words->count; i++) {
+    for (int i = 0; !failed && m->words && i < m->words->count; i++) {
         const Category *c = &m->words->categories[i];
         Str line = { 0 };
         words_line(c, true, &line);

@@ -283,7 +283,7 @@ static double add_up(const Work *k, double largest)
     const Band *a = &k->band[0], *b = &k->band[1];
     double sum = 0;
     for (size_t i = 0; i < (size_t)k->rows * (size_t)k->w; i++) {
-        double x[3], y[3], features = fmax(fabs(a->edge[i] - b->edge[i]), fabs(a->point[i] - b->point[i]));
+        double x[3], y[3], features = (double)fmaxf(fabsf(a->edge[i] - b->edge[i]), fabsf(a->point[i] - b->point[i]));
         looks_at(a, i, x);
         looks_at(b, i, y);
         sum += pow(colour_error(x, y, largest), 1 - pow(features / sqrt(2), FEATURE_POWER));

@@ -4,6 +4,7 @@
  */
 #include "image/png.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,12 +177,16 @@ static unsigned sample(const unsigned char *row, size_t k, int depth)
 }
 
 /* A number of so many bits as one of 8; of 16 the upper ones. */
-static uint8_t to8(unsigned v, int depth) { return (uint8_t)(depth == 16 ? v >> 8 : v * (255U / ((1U << depth) - 1))); }
+static uint8_t to8(unsigned v, int depth)
+{
+    assert(depth >= 1 && depth <= 16);
+    return (uint8_t)(depth == 16 ? v >> 8 : v * (255U / ((1U << depth) - 1)));
+}
 
 /* Pixel i of a row. Error: a colour that the palette does not have. */
 static int put_pixel(const Png *p, const unsigned char *row, size_t i, uint8_t *rgb, uint8_t *alpha)
 {
-    unsigned v[4];
+    unsigned v[4] = { 0 };
     for (int c = 0; c < p->channels; c++) v[c] = sample(row, i * (size_t)p->channels + (size_t)c, p->depth);
     if (p->type == PALETTE) {
         if (v[0] >= p->palette.len / 3) return -1;

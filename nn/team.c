@@ -33,7 +33,8 @@ int team_start(int wanted)
 {
     static _Thread_local int size = 1; /* OpenMP's pool is one a thread as well */
     if (wanted > size) {
-        int got = 0, most = 1 + can_start(wanted - 1);
+        int most = 1 + can_start(wanted - 1), got = 0;
+        (void)most; /* which a compiler without OpenMP does not read */
 #pragma omp parallel num_threads(most) reduction(+ : got)
         got++;
         size = got;

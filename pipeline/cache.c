@@ -75,9 +75,11 @@ static void drop_oldest(Cache *c)
     size_t oldest = 0;
     for (size_t i = 1; i < c->count; i++)
         if (c->entries[i].used < c->entries[oldest].used) oldest = i;
-    c->bytes -= c->entries[oldest].len * sizeof(float);
-    free(c->entries[oldest].data);
-    c->entries[oldest] = c->entries[--c->count];
+    Entry gone = c->entries[oldest];
+    c->count--;
+    memmove(c->entries + oldest, c->entries + oldest + 1, (c->count - oldest) * sizeof *c->entries);
+    c->bytes -= gone.len * sizeof(float);
+    free(gone.data);
 }
 
 void cache_put(Cache *c, const CacheKey *k, Tensor x)

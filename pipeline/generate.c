@@ -167,7 +167,7 @@ static void trace_start(Generator *g, const Prompts *p)
     Tensor context = g->run.context, pooled = g->run.pooled;
     bool guided = guidance_on(&g->recipe.guidance);
     trace_clear(&g->trace);
-    for (int i = 0; i < p->texts; i++) {
+    for (int i = 0; i < p->texts && i < TEXTS_MAX; i++) {
         int max = tokenizer_max(g->m->text[i].tokenizer);
         trace_ids(&g->trace, tokens[i], p->positive[i].ids, p->rows, max);
         trace_ids(&g->trace, negative_tokens[i], p->negative[i].ids, p->rows, max);

@@ -1,6 +1,7 @@
 /* prompts.c - see prompts.h. */
 #include "pipeline/prompts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,7 @@ static void repeat_rows(const PromptReader *r, Ids *ids, int rows)
 static int common_multiple(int a, int b)
 {
     int x = a, y = b;
+    assert(a > 0 && b > 0);
     while (y) {
         int rest = x % y;
         x = y;

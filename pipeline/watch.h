@@ -13,7 +13,7 @@ typedef struct {
     void (*warn)(void *ctx, const char *text);    /* one line for a person */
     void (*step)(void *ctx, int done, int steps); /* after each step; done == 0 before the first */
     bool (*cancelled)(void *ctx);                 /* asked before each evaluation of the UNet, and before the VAE */
-    void (*note)(void *ctx, const char *text);    /* what the user may want to change (advice.h): one line for a person */
+    void (*note)(void *ctx, const char *text); /* what the user may want to change (advice.h): one line for a person */
 } Watch;
 
 static inline void watch_say(const Watch *w, const char *what)

@@ -127,8 +127,8 @@ static void words_come_back(void **state)
         "end\n\n",
         "\x03touch x",
         "\x1B[201~\ntouch y\n",
-        "\xC2\x9B"
-        "31m",
+        ("\xC2\x9B"
+         "31m"),
         "\xE2\x80\xAE%s\\n",
         "\xFF%d",
         "\t",

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/str.h"
+
 typedef enum {
     LDM_UNET, /* the parts of a checkpoint */
     LDM_TEXT,
@@ -202,7 +204,7 @@ static const Kind no_unet = { KIND_VAE, "a text encoder and a VAE without a UNet
 
 static bool has_mark(const char *name, const char *mark)
 {
-    if (*mark == '^') return strncmp(name, mark + 1, strlen(mark + 1)) == 0;
+    if (*mark == '^') return str_starts(name, mark + 1);
     if (*mark == '=') return strcmp(name, mark + 1) == 0;
     return strstr(name, mark) != NULL;
 }

@@ -277,7 +277,7 @@ int safetensors_encode(const TensorOut *t, size_t count, const char *const *meta
 
 int safetensors_write(const char *path, const TensorOut *t, size_t count, const char *const *metadata, Err *e)
 {
-    Bytes file;
+    Bytes file = { 0 };
     if (safetensors_encode(t, count, metadata, &file, e)) return err_in(e, path);
     int failed = file_write(path, file, e);
     free((void *)(size_t)file.data);

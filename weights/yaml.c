@@ -67,7 +67,8 @@ static int put(Reader *r, Text value)
         y->cap = y->cap ? 2 * y->cap : 64;
         y->items = mem_grow(y->items, y->cap * sizeof *y->items);
     }
-    y->items[y->count++] = (YamlValue){ mem_strdup(str_text(&r->path)), mem_strndup(value.s, value.len) };
+    y->items[y->count++] =
+        (YamlValue){ mem_strdup(str_text(&r->path)), mem_strndup(value.len ? value.s : "", value.len) };
     return 0;
 }
 
@@ -137,7 +138,7 @@ static int read_flow_list(Reader *r, Text t)
 
 static int read_value(Reader *r, Text t)
 {
-    Text scalar;
+    Text scalar = { "", 0 };
     if (t.len && t.s[0] == '[') return read_flow_list(r, t);
     if (read_scalar(r, t, &scalar)) return -1;
     r->pending = !t.len || t.s[0] == '#';
