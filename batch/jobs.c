@@ -134,12 +134,20 @@ static bool only_names(const char *p, const char *end)
     return p == end || *p == '\n';
 }
 
-/* From the first character that is no space: { jsonl, [ json; else the first line: a header of fields with "prompt", or text. */
+/* Whether the line at p ends in }. */
+static bool is_object_line(const char *p, const char *end)
+{
+    const char *newline = memchr(p, '\n', (size_t)(end - p)), *q = newline ? newline : end;
+    while (q > p && strchr(" \t", q[-1])) q--;
+    return q > p && q[-1] == '}';
+}
+
+/* From the first character that is no space: { jsonl, or json where the line ends before the object; [ json; else the first line: a header of fields with "prompt", or text. */
 static JobsFormat guess(Bytes text)
 {
     const char *p = (const char *)text.data, *end = p + text.len;
     while (p < end && strchr(" \t\n", *p)) p++;
-    if (p < end && *p == '{') return JOBS_JSONL;
+    if (p < end && *p == '{') return is_object_line(p, end) ? JOBS_JSONL : JOBS_JSON;
     if (p < end && *p == '[') return JOBS_JSON;
     return is_header(p, end, ",;\t") ? JOBS_CSV : JOBS_TXT;
 }

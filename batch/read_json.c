@@ -1,4 +1,4 @@
-/* read_json.c - jobs as JSON objects: one a line, or in an array, whose elements are parsed one at a time. */
+/* read_json.c - jobs as JSON objects: one a line, in an array or one after the other, parsed one at a time. */
 #include <math.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -68,6 +68,14 @@ static bool blank(Bytes line)
     return true;
 }
 
+/* Whether a line that begins an object or array could be all of it. */
+static bool ends_here(Bytes line)
+{
+    size_t len = line.len;
+    while (len && is_space(line.data[len - 1])) len--;
+    return !memchr("{[", line.data[strspn((const char *)line.data, " \t")], 2) || memchr("}],", line.data[len - 1], 3);
+}
+
 int read_jsonl(Cursor *c, Record *out, Err *e)
 {
     Bytes line;
@@ -76,6 +84,9 @@ int read_jsonl(Cursor *c, Record *out, Err *e)
         c->first = false;
         if (blank(line)) continue;
         out->line = c->line;
+        if (!ends_here(line))
+            return err_usage(e, "not valid JSON: no object ends on this line; .jsonl has one a line, --format json "
+                                "takes them over several");
         return read_object(line, out, e);
     }
     return 0;
@@ -119,24 +130,29 @@ static int after_last(Cursor *c, Err *e)
     return c->at == c->end ? 0 : err_usage(e, "text after the end of the array");
 }
 
-int read_json(Cursor *c, Record *out, Err *e)
+/* The object at the cursor. */
+static int take_object(Cursor *c, Record *out, Err *e)
 {
-    bool first = c->first;
+    size_t lines = 0;
+    out->line = c->line;
+    if (read_object(take_value(c, &lines), out, e) < 0) return -1;
+    c->line += lines;
     skip_space(c);
-    c->first = false;
-    if (first && c->at == c->end) return 0;
-    if (first && *c->at == '{') { /* one object: one job */
-        size_t lines = 0;
-        out->line = c->line;
-        int got = read_object(take_value(c, &lines), out, e);
-        if (got < 0) return -1;
-        c->line += lines;
-        skip_space(c);
-        return c->at == c->end ? got
-                               : err_usage(e, "text after the object: objects a line are .jsonl, many in [ ] .json");
-    }
-    if (first && *c->at != '[')
-        return err_usage(e, "an array of objects is expected: [{\"prompt\": \"a red potion\"}, ...]");
+    return 1;
+}
+
+/* Objects one after the other, as jq prints them; one alone is one job. */
+static int next_object(Cursor *c, Record *out, Err *e)
+{
+    if (c->at == c->end) return 0;
+    if (*c->at != '{')
+        return err_usage(e, "an object is expected, or an array of them: [{\"prompt\": \"a red potion\"}, ...]");
+    return take_object(c, out, e);
+}
+
+/* Behind the '[' or the element before. */
+static int next_element(Cursor *c, bool first, Record *out, Err *e)
+{
     if (!first && c->at == c->end) return 0;
     if (!first && *c->at == ']') return after_last(c, e);
     if (!first && *c->at != ',') return err_usage(e, "a comma or ] is expected between two jobs");
@@ -145,12 +161,15 @@ int read_json(Cursor *c, Record *out, Err *e)
     if (c->at == c->end) return err_usage(e, "the array has no end");
     if (first && *c->at == ']') return after_last(c, e);
     if (*c->at == ']') return err_usage(e, "a comma with no job behind it");
+    if (take_object(c, out, e) < 0) return -1;
+    return c->at < c->end ? 1 : err_usage(e, "the array has no end: ] is missing");
+}
 
-    size_t lines = 0;
-    out->line = c->line;
-    int got = read_object(take_value(c, &lines), out, e);
-    if (got < 0) return -1;
-    c->line += lines;
+int read_json(Cursor *c, Record *out, Err *e)
+{
+    bool first = c->first;
     skip_space(c);
-    return c->at < c->end ? got : err_usage(e, "the array has no end: ] is missing");
+    c->first = false;
+    if (first) c->array = c->at < c->end && *c->at == '[';
+    return c->array ? next_element(c, first, out, e) : next_object(c, out, e);
 }

@@ -9,6 +9,7 @@ typedef struct {
     const char *at, *end;
     size_t line;    /* of `at`, from 1 */
     bool first;     /* nothing was read yet */
+    bool array;     /* json: within [ ] */
     Record columns; /* csv: the header's names */
     char separator; /* csv */
 } Cursor;

@@ -178,7 +178,11 @@ static void test_json(void **state)
         { JOBS_JSON, "[{\"prompt\": \"a\"},\r\n {\"prompt\": \"b\"}]\r\n", "prompt=a/prompt=b/" },
         { JOBS_JSON, "[]", "" },
         { JOBS_JSON, "[{\"prompt\": \"a\"},]", "!x:1: a comma with no job behind it" },
-        { JOBS_JSON, "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n", "!objects a line are .jsonl" },
+        { JOBS_JSON, "{\"prompt\": \"a\"}\n{\n \"prompt\": \"b\"\n}\n", "prompt=a/prompt=b/" },
+        { JOBS_JSON, "{\"prompt\": \"a\"}, {\"prompt\": \"b\"}", "!x:1: an object is expected" },
+        { JOBS_JSON, "5", "!x:1: an object is expected, or an array" },
+        { JOBS_JSONL, "{\n \"prompt\": \"a\"\n}\n", "!x:1: not valid JSON: no object ends on this line" },
+        { JOBS_JSONL, "[{\"prompt\": \"a\"},\n{\"prompt\": \"b\"}]\n", "!x:1: " },
         { JOBS_JSON, "{\"jobs\": [{\"prompt\": \"a\"}]}", "!jobs: a text, a number, true, false or a list" },
     };
     CHECK(cases);

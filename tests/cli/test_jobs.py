@@ -41,6 +41,7 @@ def test_what_a_file_is():
     assert prompts("-", stdin=b"sep=;\nseed;prompt\n1;a\n") == ["a"]
     assert prompts("-", stdin=b"prompt\na\nb\n") == ["a", "b"]
     assert prompts("-", stdin=b"a red prompt, flat\n") == ["a red prompt, flat"]
+    assert prompts("-", stdin=b'{\n "prompt": "a"\n}\n{\n "prompt": "b"\n}\n') == ["a", "b"]  # as jq prints them
     write("x.xlsx", b"PK\3\4\0\0")
     fails(2, "batch", "x.xlsx", says="not text")
     write("x.yaml", b"prompt: a\n")
