@@ -27,7 +27,7 @@ static const struct {
     { "SDXL", "prompt-2 negative-prompt-2 original-size crop target-size negative-original-size negative-crop "
               "negative-target-size aesthetic-score negative-aesthetic-score" },
     { "Files of the model", "vae lora tokenizer" },
-    { "The machine", "threads memory precision vae-tile" },
+    { "The machine", "threads memory precision vae-tile sandbox" },
     { "What is said and kept", "quiet verbose json save-steps trace latents" },
     { NULL, NULL },
 };

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/version.h"
 #include "cmd/command.h"
+#include "cmd/fence.h"
 #include "cmd/draw.h"
 #include "cmd/help.h"
 #include "cmd/interrupt.h"
@@ -48,7 +49,7 @@ static int run(const Command *c, char **argv, Err *e)
     int failed = args_parse(&a, c, argv, e);
     if (!failed && a.help) help_command(c);
     else if (!failed && a.version) failed = put_version(e);
-    else if (!failed) failed = c->run(&a, e);
+    else if (!failed) failed = (a.job.sandbox && fence_enter(c, &a, e)) || c->run(&a, e);
     if (!failed && a.renamed.len && !a.job.quiet) note_user(str_text(&a.renamed));
     args_release(&a);
     return failed;

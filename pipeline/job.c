@@ -180,6 +180,8 @@ const Option job_options[] = {
     { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, NULL,
       "write every intermediate tensor to a safetensors file" },
     { "json", 0, OPT_FLAG, JOB(json), "false", 0, 0, NULL, RUN, NULL, "print JSON on stdout" },
+    { "sandbox", 0, OPT_FLAG, JOB(sandbox), "false", 0, 0, NULL, RUN, NULL,
+      "let the kernel see to it that only what is named here is read, and only the output folder written" },
     { "quiet", 'q', OPT_FLAG, JOB(quiet), "false", 0, 0, NULL, RUN, NULL, "no progress, no words but errors" },
     { "verbose", 'v', OPT_FLAG, JOB(verbose), "false", 0, 0, NULL, RUN, NULL,
       "say what was used, how long it took, how much memory" },

@@ -57,7 +57,7 @@ typedef struct {
     bool atlas_pot;
     char *memory; /* "low" | "normal" | "high" */
     int threads;  /* 0: all cores */
-    bool quiet, json, verbose;
+    bool quiet, json, verbose, sandbox;
     /* limn bench's */
     char *shape;
     int size, batch; /* size 0: the shape's own */

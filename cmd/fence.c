@@ -1,0 +1,133 @@
+/* fence.c - see fence.h. */
+#include "cmd/fence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sandbox.h"
+#include "base/str.h"
+#include "cmd/draw.h"
+#include "pipeline/adapters.h"
+
+enum { MOST = 256 };
+
+typedef struct {
+    SandboxPath at[MOST];
+    size_t count;
+} List;
+
+/* Takes the text. */
+static void add_text(List *l, char *path, bool write)
+{
+    if (path && *path && l->count < MOST) l->at[l->count++] = (SandboxPath){ path, write };
+    else free(path);
+}
+
+static void add(List *l, const char *path, bool write)
+{
+    if (path) add_text(l, mem_strdup(path), write);
+}
+
+/* The folder that a path is in. */
+static char *above(const char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') len--;
+    while (len && path[len - 1] != '/') len--;
+    return len ? mem_strndup(path, len) : mem_strdup(".");
+}
+
+/* A file, and what lies beside it: a checkpoint's .yaml and tokenizer. */
+static void add_model(List *l, const char *path)
+{
+    if (!path) return;
+    add(l, path, false);
+    if (!file_is_dir(path) && file_exists(path)) add_text(l, above(path), false);
+}
+
+/* What is written: the folder of a path or of a template, or the nearest above it that is there, in which it will be made. */
+static void add_output(List *l, const char *path)
+{
+    if (!path || strcmp(path, "-") == 0) return;
+    char *folder = mem_strndup(path, strcspn(path, "{"));
+    if (!file_is_dir(folder)) {
+        char *up = above(folder);
+        free(folder);
+        folder = up;
+    }
+    while (!file_is_dir(folder) && strcmp(folder, ".") != 0 && strcmp(folder, "/") != 0) {
+        char *up = above(folder);
+        free(folder);
+        folder = up;
+    }
+    add_text(l, folder, true);
+}
+
+static void add_loras(List *l, const char *lines)
+{
+    for (const char *p = lines; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+        char *line = mem_strndup(p, strcspn(p, "\n")), *file = NULL;
+        double weight, text_weight;
+        if (adapters_split(line, &file, &weight, &text_weight)) add(l, file, false);
+        free(file);
+        free(line);
+    }
+}
+
+/* What limn asks of every system: memory, cores, time zone, the terminal. */
+static void add_system(List *l)
+{
+    static const char *const reads[] = { "/proc/self",
+                                         "/proc/meminfo",
+                                         "/proc/cpuinfo",
+                                         "/proc/sys/kernel/random",
+                                         "/proc/sys/vm",
+                                         "/sys/fs/cgroup",
+                                         "/sys/devices/system/cpu",
+                                         "/etc/localtime",
+                                         "/usr/share/zoneinfo",
+                                         "/dev/urandom",
+                                         NULL };
+    for (const char *const *p = reads; *p; p++) add(l, *p, false);
+    add(l, "/dev/null", true);
+    add(l, "/dev/tty", true);
+}
+
+/* $VARIABLE/limn, or below the home folder. */
+static void add_own(List *l, const char *variable, const char *usual, bool write)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    Str path = { 0 };
+    if (base && *base) str_addf(&path, "%s/limn", base);
+    else if (home && *home) str_addf(&path, "%s/%s/limn", home, usual);
+    add(l, str_text(&path), write);
+    str_release(&path);
+}
+
+int fence_enter(const Command *c, const Args *a, Err *e)
+{
+    const Job *j = &a->job;
+    List l = { .count = 0 };
+    const char *const files[] = { j->vae, j->tokenizer, j->latents, j->init_image, j->mask, j->wildcards, j->prompts };
+    add_system(&l);
+    add_own(&l, "XDG_CACHE_HOME", ".cache", true);
+    add_own(&l, "XDG_DATA_HOME", ".local/share", false);
+    add_model(&l, j->model ? j->model : getenv("LIMN_MODEL"));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) add(&l, files[i], false);
+    for (int i = 0; i < a->count; i++)
+        if (strlen(a->words[i]) < 4096 && file_exists(a->words[i])) add_model(&l, a->words[i]);
+    add_loras(&l, j->lora);
+    if (command_takes(c, option_find("output", strlen("output")))) add_output(&l, j->output ? j->output : "./x");
+    add_output(&l, j->trace);
+    add_output(&l, j->atlas);
+    Sandbox got;
+    int failed = sandbox_enter(l.at, l.count, &got, e);
+    for (size_t i = 0; i < l.count; i++) free((void *)(size_t)l.at[i].path);
+    if (failed) return err_in(e, "--sandbox");
+    if (!got.files && !j->quiet) warn_user("--sandbox: this kernel has no Landlock: files are not fenced off");
+    if (!got.calls && !j->quiet)
+        warn_user("--sandbox: this kernel has no seccomp filters: system calls are not fenced off");
+    return 0;
+}
