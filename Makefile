@@ -152,6 +152,11 @@ test-atlas: all
 test-compare: all
 	@tests/web/run $(B) compare
 
+# Larger goldens than the repository carries: SDXL, LoRA, runs from pictures, made by diffusers and peft; LIMN_GOLDEN is their folder.
+test-golden: all $(B)/tests/test_unet $(B)/tests/test_vae
+	@$(B)/tests/test_unet && $(B)/tests/test_vae
+	@tests/reference/run $(B)/limn "$(LIMN_GOLDEN)"
+
 # Pixels and traces as they were: 36 pictures of the default model, every sampler, schedule and option, in each kernel set.
 test-bytes: all
 	@tests/bytes/run $(B)/limn
@@ -224,4 +229,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: all demo test check test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
