@@ -213,17 +213,27 @@ static bool among(const char *text, const char *const *words)
     return false;
 }
 
-/* Each class takes the solver types of its own, and another class' as its default. */
+/* What a class makes of a solver type: one of another class' becomes its default. */
+static const char *solver_type_of(const SchedulerClass *c, const char *text)
+{
+    static const char *const dpm[] = { "midpoint", "heun", NULL }, *const unipc[] = { "bh1", "bh2", NULL };
+    if (!c || !(c->keys & KEY(SOLVER_TYPE))) return text;
+    if (str_starts(c->name, "DPMSolver")) return among(text, dpm) ? text : "midpoint";
+    if (strcmp(c->name, "UniPCMultistepScheduler") == 0) return among(text, unipc) ? text : "bh2";
+    return "logrho";
+}
+
+/* The file's own class has changed it before the one that is run sees it. */
 static int read_solver_type(const Reader *r, Err *e)
 {
     static const char *const known[] = { "midpoint", "heun", "bh1", "bh2", "logrho", NULL };
-    bool dpm = str_starts(r->run->name, "DPMSolver");
-    const char *text = read_str(r, KEY_SOLVER_TYPE, "midpoint");
+    const char *text = read_str(r, KEY_SOLVER_TYPE, "logrho");
     if (!among(text, known))
         return err_set(e, "solver_type is \"%.60s\"; %s takes midpoint, heun, bh1, bh2, logrho", text, r->run->name);
+    text = solver_type_of(r->run, solver_type_of(r->file, text));
     bool sde = r->as.named && r->n->solver.algorithm == ALGORITHM_SDE_DATA; /* of which samplers have both names */
-    r->n->solver.heun = dpm && !sde && strcmp(text, "heun") == 0;
-    r->n->solver.bh1 = runs(r, "UniPCMultistepScheduler") && strcmp(text, "bh1") == 0;
+    r->n->solver.heun = !sde && strcmp(text, "heun") == 0;
+    r->n->solver.bh1 = strcmp(text, "bh1") == 0;
     return 0;
 }
 
@@ -234,8 +244,9 @@ static int read_algorithm(const Reader *r, Err *e)
     static const char *const deis[] = { "deis", NULL };
     const char *const *own = runs(r, "SASolverScheduler") ? sa : runs(r, "DEISMultistepScheduler") ? deis : dpm;
     const char *text = read_str(r, KEY_ALGORITHM_TYPE, own[0]);
-    bool foreign =
-        (own != dpm && among(text, dpm)) || (own != sa && among(text, sa)) || (own != deis && among(text, deis));
+    bool of_deis = r->file && strcmp(r->file->name, "DEISMultistepScheduler") == 0; /* all are its own one to it */
+    bool foreign = (own == dpm && of_deis && among(text, dpm)) || (own != dpm && among(text, dpm)) ||
+                   (own != sa && among(text, sa)) || (own != deis && among(text, deis));
     Solver *s = &r->n->solver;
     int i = 0;
     if (r->as.named) s->algorithm = r->as.algorithm;

@@ -153,7 +153,7 @@ static int sigma_range(const Noise *n, Timeline *tl, double *high, double *low, 
     }
     if (n->sigma_max > 0) *high = n->sigma_max;
     if (n->sigma_min > 0) *low = n->sigma_min;
-    return *high >= *low ? 0 : err_set(e, "sigma_max %g is below sigma_min %g", *high, *low);
+    return *high >= *low || tl->steps == 1 ? 0 : err_set(e, "sigma_max %g is below sigma_min %g", *high, *low);
 }
 
 /* diffusers' DPM-Solver cuts the timesteps off for all schedules but karras, which it rounds. */

@@ -71,10 +71,8 @@ void fresh_noise(Tensor out, Rng *rng, Arena *arena)
 
 void split_noise(double sigma, double to, double eta, double *down, double *up)
 {
-    float s = (float)sigma, t = (float)to; /* the tools compute in float32, and little is left of the difference */
-    float u = fminf(t, (float)eta * sqrtf(fmaxf(t * t * (s * s - t * t) / (s * s), 0)));
-    *up = (double)u;
-    *down = (double)sqrtf(fmaxf(t * t - u * u, 0));
+    *up = fmin(to, eta * sqrt(fmax(to * to * (sigma * sigma - to * to) / (sigma * sigma), 0)));
+    *down = sqrt(to * to - *up * *up);
 }
 
 void add_noise(const Sampling *s, double amount, Tensor noise)

@@ -76,6 +76,7 @@ FILES = {
     "euler-log": file("EulerDiscrete", XL, **SD, interpolation_type="log_linear", timestep_spacing="leading", steps_offset=3),
     "euler-edm": file("EulerDiscrete", XL, **SD, timestep_type="continuous", prediction_type="v_prediction", use_beta_sigmas=True,
                       sigma_max=12.0),
+    "deis-foreign": file("DEISMultistep", XL, **SD, algorithm_type="dpmsolver", solver_type="heun", use_beta_sigmas=True),
     "ddpm-large": file("DDPM", XL, **SD, variance_type="fixed_large", clip_sample=True, clip_sample_range=1.3, prediction_type="sample"),
     "threshold": file("DDIM", XL, **SD, thresholding=True, dynamic_thresholding_ratio=0.8, sample_max_value=1.2),
     "sa": file("SASolver", XL, **SD, predictor_order=3, corrector_order=4, timestep_spacing="leading", steps_offset=2),
