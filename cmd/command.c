@@ -51,7 +51,8 @@ const Command commands[] = {
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
       cmd_compare },
-    { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json sandbox", "how a PNG was made, or what a model is",
+    { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json sandbox",
+      "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
       "  limn info sprites\n"
       "  limn info v1-5.safetensors -W 768 -H 512      the memory that this size needs\n",
