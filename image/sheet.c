@@ -1,6 +1,7 @@
 /* sheet.c - see sheet.h. */
 #include "image/sheet.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +293,7 @@ int sheet_draw(const Sheet *s, int page, Image *out, Err *e)
 {
     Layout l;
     if (layout(&l, s, e)) return -1;
+    assert(l.pages_across > 0);
     int row0 = page / l.pages_across * l.down, column0 = page % l.pages_across * l.across;
     int rows = s->rows - row0 < l.down ? s->rows - row0 : l.down;
     int columns = s->columns - column0 < l.across ? s->columns - column0 : l.across;
