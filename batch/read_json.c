@@ -84,6 +84,7 @@ int read_jsonl(Cursor *c, Record *out, Err *e)
         c->first = false;
         if (blank(line)) continue;
         out->line = c->line;
+        if (check_record(line, e)) return -1;
         if (!ends_here(line))
             return err_usage(e, "not valid JSON: no object ends on this line; .jsonl has one a line, --format json "
                                 "takes them over several");
