@@ -28,12 +28,10 @@ void mem_exhausted(size_t size) __attribute__((noreturn));
 /*
  * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.
  * mapped: address space that libraries will take beside, which counts where that is limited (ulimit -v).
+ * text, unless NULL: "3 MB are free", or that the limit on address space leaves less.
  */
-size_t mem_available(size_t mapped);
-
-/* "3 MB are free", or what else limits it, of what mem_available() said. */
 enum { MEM_FREE_TEXT = 64 };
-void mem_tell_free(char text[MEM_FREE_TEXT], size_t left);
+size_t mem_available(size_t mapped, char text[MEM_FREE_TEXT]);
 
 /* The same without the limits on address space: what files that are mapped already may fill. */
 size_t mem_free(void);

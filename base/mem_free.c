@@ -195,22 +195,24 @@ size_t mem_free_under(const char *root)
 
 size_t mem_free(void) { return mem_free_under(""); }
 
-size_t mem_available(size_t mapped)
+/* What the limit on address space leaves; SIZE_MAX: there is none. */
+static size_t address_space_left(size_t mapped)
 {
-    size_t left = mem_free(), pages;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        number_in("/proc/self/statm", "", &pages)) {
-        size_t taken = pages * (size_t)sysconf(_SC_PAGESIZE) + mapped;
-        left = smaller(left, limit.rlim_cur > taken ? limit.rlim_cur - taken : 0);
-    }
-    return left;
+    size_t pages;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+        !number_in("/proc/self/statm", "", &pages))
+        return SIZE_MAX;
+    size_t taken = pages * (size_t)sysconf(_SC_PAGESIZE) + mapped;
+    return limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
 }
 
-void mem_tell_free(char text[MEM_FREE_TEXT], size_t left)
+size_t mem_available(size_t mapped, char text[MEM_FREE_TEXT])
 {
+    size_t space = address_space_left(mapped), memory = mem_free(), left = smaller(space, memory);
     double mb = (double)left * 1e-6;
-    bool limited = left < mem_free(); /* by the limit on address space alone */
-    snprintf(text, MEM_FREE_TEXT, limited ? "%.*f MB of address space are left (ulimit -v)" : "%.*f MB are free",
-             mb < 10, mb);
+    if (text)
+        snprintf(text, MEM_FREE_TEXT,
+                 space < memory ? "%.*f MB of address space are left (ulimit -v)" : "%.*f MB are free", mb < 10, mb);
+    return left;
 }

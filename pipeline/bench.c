@@ -248,9 +248,8 @@ static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena,
         size_t weights = synthetic_bytes(dry.unet_weights) + synthetic_bytes(dry.vae_weights);
         b->large = weights > MODEL_SMALL;
         size_t need = counts.peak + unet_bytes(dry.unet) + vae_bytes(dry.vae) + weights;
-        size_t left = mem_available((size_t)b->nn.threads * GEMM_MAPPED);
         char free_text[MEM_FREE_TEXT];
-        mem_tell_free(free_text, left);
+        size_t left = mem_available((size_t)b->nn.threads * GEMM_MAPPED, free_text);
         if (need > left)
             failed = err_set(e, "%s at %dx%d needs %.0f MB of memory, %s: choose a smaller --size or --batch", s->name,
                              out->size, out->size, (double)need * 1e-6, free_text);

@@ -72,7 +72,8 @@ static int choose_tile(Generator *g, size_t available, Err *e)
 
 int memory_reserve(Generator *g, Err *e)
 {
-    size_t available = mem_available((size_t)g->nn.threads * GEMM_MAPPED);
+    char left[MEM_FREE_TEXT];
+    size_t available = mem_available((size_t)g->nn.threads * GEMM_MAPPED, left);
     const Job *j = &g->recipe.said;
     size_t finished = (size_t)j->width * (size_t)j->height * FINISHED;
     available -= finished < available ? finished : available;
@@ -80,8 +81,6 @@ int memory_reserve(Generator *g, Err *e)
     size_t need = memory_measure(g, g->share.batch);
     while (need > available && g->share.batch > 1 && g->share.shrink) need = memory_measure(g, g->share.batch /= 2);
     g->time.memory = need;
-    char left[MEM_FREE_TEXT];
-    mem_tell_free(left, available);
     if (need > available && g->share.batch > 1)
         return err_set(e, "%d pictures of %dx%d at once need %.0f MB beside the model, %s: draw fewer at once",
                        g->share.batch, j->width, j->height, (double)need * 1e-6, left);

@@ -129,11 +129,10 @@ static void weigh(Model *m)
 /* What is ours must fit. What the files hold need not: then they are read again and again, which the user is told. */
 static int check_memory(Model *m, Err *e)
 {
-    size_t left = mem_available(GEMM_MAPPED);
+    char free_text[MEM_FREE_TEXT];
+    size_t left = mem_available(GEMM_MAPPED, free_text);
     if (m->own > left) {
-        char free_text[MEM_FREE_TEXT];
         double mb = (double)m->own * 1e-6;
-        mem_tell_free(free_text, left);
         return err_set(e, "the model takes %.*f MB of memory, %s: close something or choose a smaller model", mb < 10,
                        mb, free_text);
     }
@@ -166,11 +165,12 @@ static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
     bool high = strcmp(memory, "high") == 0, low = strcmp(memory, "low") == 0, rounded;
     if (!k) return err_usage(e, "%s", why);
     if (precision_choose(&rounded, p->precision ? p->precision : "auto", k, unet_weight_bytes(m->unet), e)) return -1;
-    size_t need = unet_transformed_bytes(m->unet, rounded), left = mem_available(GEMM_MAPPED);
+    char free_text[MEM_FREE_TEXT];
+    size_t need = unet_transformed_bytes(m->unet, rounded), left = mem_available(GEMM_MAPPED, free_text);
     if (low || (!high && (need > MODEL_SMALL || need > left / 8))) return 0;
     if (need > left)
-        return err_set(e, "--memory high takes %.0f MB more for transformed weights, %.0f MB are free: use normal",
-                       (double)need * 1e-6, (double)left * 1e-6);
+        return err_set(e, "--memory high takes %.0f MB more for transformed weights, %s: use normal",
+                       (double)need * 1e-6, free_text);
     return unet_keep_transformed(m->unet, k, rounded, e);
 }
 
