@@ -323,15 +323,16 @@ static int read_unsupported(const Reader *r, Err *e)
     return 0;
 }
 
-/* Above 3 the multistep classes keep to 3; the others have more, or none. */
+/* Above 3 DPM-Solver and DEIS keep to 3 there; UniPC has more; the singlestep class refuses. */
 static int read_order(const Reader *r, Err *e)
 {
     bool capped = runs(r, "DPMSolverMultistepScheduler") || runs(r, "DEISMultistepScheduler");
     Solver *s = &r->n->solver;
     if (r->as.named) return 0;
+    int most = runs(r, "UniPCMultistepScheduler") ? 6 : 3;
     s->order = read_int(r, KEY_SOLVER_ORDER, 0, 1, 1000);
-    if (s->order > 3 && !capped) return err_set(e, "solver_order is %d; 1 to 3 are supported", s->order);
-    if (s->order > 3) s->order = 3;
+    if (s->order > most && !capped) return err_set(e, "solver_order is %d; 1 to %d are supported", s->order, most);
+    if (s->order > most) s->order = most;
     if (runs(r, "SASolverScheduler")) s->order = read_int(r, KEY_PREDICTOR_ORDER, 0, 1, 4);
     return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "scheduler/step.h"
 
-enum { MOST = 4 }; /* order 3, and the corrector's estimate */
+enum { MOST = 7 }; /* order 6, and the corrector's prediction */
 
 /* The system R w = b for the weights of the estimates' differences: eq. 5 and 9. */
 typedef struct {
@@ -113,15 +113,15 @@ static int predictor_corrector(const Sampling *s, int own, bool bh1, Err *e)
 {
     Tensor x = s->x, before = tensor_like(s->arena, x), x0 = tensor_like(s->arena, x),
            m[MOST]; /* before: where the step began */
-    for (int k = 0; k < MOST; k++) m[k] = tensor_like(s->arena, x);
-    int steps = s->tl->steps, most = order_of(s, own, 3);
+    int steps = s->tl->steps, most = order_of(s, own, MOST - 1);
+    for (int k = 0; k <= most; k++) m[k] = tensor_like(s->arena, x);
     Kind kind = { bh1, s->tuning.solver.algorithm == ALGORITHM_NOISE };
     Step last = { 0 };
     for (int i = 0; i < steps; i++) {
         int order = most;
         if (order > steps - i && !(s->tuning.solver.keep_order && sigma_to(s, i) > 0)) order = steps - i;
         if (order > i + 1) order = i + 1;
-        history_rotate(m, MOST);
+        history_rotate(m, most + 1);
         if (denoised(s, x0, x, i, e)) return -1;
         clip(s, x0);
         if (kind.noise) slope_of(m[0], x, x0, s->tl->sigma[i]);

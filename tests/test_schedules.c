@@ -118,6 +118,7 @@ static void test_refuse(void **state)
                                        "\"thresholding\":true}",
           "thresholding" },
         { CLASS("UniPCMultistep") "\"predict_x0\":false}", "predict_x0" },
+        { CLASS("UniPCMultistep") "\"solver_order\":7}", "solver_order" },
         { CLASS("UniPCMultistep") "\"solver_p\":{\"_class_name\":\"DDIMScheduler\"}}", "solver_p" },
         { CLASS("UniPCMultistep") "\"use_dynamic_shifting\":true}", "use_dynamic_shifting" },
         { CLASS("UniPCMultistep") "\"shift_terminal\":0.1}", "shift_terminal" },

@@ -59,6 +59,7 @@ FILES = {
     "old": file("DDIM", SDP, **SD, clip_sample=True, steps_offset=0, timestep_spacing="leading", tensor_format="pt", predict_epsilon=True),
     "unipc": file("UniPCMultistep", SDP, **SD, solver_order=3, solver_type="bh1", disable_corrector=[0, 2], timestep_spacing="trailing",
                   final_sigmas_type="sigma_min", lower_order_final=False),
+    "unipc-5": file("UniPCMultistep", SDP, **SD, solver_order=5, prediction_type="v_prediction"),
     "unipc-noise": file("UniPCMultistep", XL, **SD, predict_x0=False, final_sigmas_type="sigma_min", use_karras_sigmas=True),
     "dpm-heun": file("DPMSolverMultistep", XL, **SD, solver_order=3, solver_type="heun", euler_at_final=True, use_lu_lambdas=True,
                      final_sigmas_type="sigma_min", lower_order_final=False),
