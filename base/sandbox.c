@@ -1,5 +1,5 @@
 /* sandbox.c - see sandbox.h. */
-#define _GNU_SOURCE /* O_PATH, syscall() */
+#define _GNU_SOURCE /* O_PATH, CLONE_NEW*, syscall() */
 #include "base/sandbox.h"
 
 #include <errno.h>
@@ -8,9 +8,11 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -81,49 +83,137 @@ static int fence_files(const SandboxPath *paths, size_t count, bool *there, Err 
 #define MACHINE AUDIT_ARCH_AARCH64
 #endif
 
-/* Nothing that draws a picture asks for these: other programs, connections, other processes' memory, the kernel's own affairs. */
+/*
+ * Nothing that draws a picture asks for these: other programs and processes, connections, the kernel's own affairs, and what
+ * Landlock lets through: owners, modes, times and attributes of files anywhere.
+ */
+/* clang-format off */
 static const unsigned refused[] = {
-    SYS_execve,         SYS_execveat,         SYS_socket,
-    SYS_socketpair,     SYS_connect,          SYS_bind,
-    SYS_listen,         SYS_accept,           SYS_accept4,
-    SYS_ptrace,         SYS_process_vm_readv, SYS_process_vm_writev,
-    SYS_mount,          SYS_umount2,          SYS_chroot,
-    SYS_pivot_root,     SYS_unshare,          SYS_setns,
-    SYS_init_module,    SYS_finit_module,     SYS_bpf,
-    SYS_kexec_load,     SYS_add_key,          SYS_request_key,
-    SYS_keyctl,         SYS_perf_event_open,  SYS_userfaultfd,
-    SYS_reboot,         SYS_swapon,           SYS_swapoff,
+    SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_personality,
+    SYS_kill, SYS_tkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_move_pages, SYS_migrate_pages, SYS_socket,
+    SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_shmget, SYS_shmat, SYS_shmctl,
+    SYS_msgget, SYS_msgsnd, SYS_msgrcv, SYS_semget, SYS_semop, SYS_mq_open, SYS_fchmod, SYS_fchmodat, SYS_fchown,
+    SYS_fchownat, SYS_utimensat, SYS_truncate, SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, SYS_removexattr,
+    SYS_lremovexattr, SYS_fremovexattr, SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_fanotify_init, SYS_mount,
+    SYS_umount2, SYS_chroot, SYS_pivot_root, SYS_unshare, SYS_setns, SYS_swapon, SYS_swapoff, SYS_init_module,
+    SYS_finit_module, SYS_delete_module, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_kexec_load, SYS_reboot,
+    SYS_acct, SYS_quotactl, SYS_syslog, SYS_sethostname, SYS_setdomainname, SYS_settimeofday, SYS_clock_settime,
+    SYS_clock_adjtime, SYS_adjtimex, SYS_add_key, SYS_request_key, SYS_keyctl,
+#ifdef __x86_64__ /* older forms of the same */
+    SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat, SYS_ioperm, SYS_iopl, SYS_modify_ldt,
+#endif
 #ifdef SYS_io_uring_setup
-    SYS_io_uring_setup,
+    SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
+#endif
+#ifdef SYS_pidfd_open
+    SYS_pidfd_open, SYS_pidfd_send_signal,
 #endif
 #ifdef SYS_pidfd_getfd
     SYS_pidfd_getfd,
 #endif
+#ifdef SYS_fsopen
+    SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_open_tree, SYS_move_mount,
+#endif
+#ifdef SYS_mount_setattr
+    SYS_mount_setattr,
+#endif
+#ifdef SYS_fchmodat2
+    SYS_fchmodat2,
+#endif
+};
+/* clang-format on */
+
+/* Refused by one of their arguments. */
+enum {
+    NAMESPACES =
+        CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
+};
+static const struct {
+    unsigned call, argument, test, value; /* test: BPF_JEQ, or BPF_JSET: any of these bits */
+} unless[] = {
+    { SYS_ioctl, 1, BPF_JEQ, TIOCSTI }, /* types on the terminal in the user's name */
+    { SYS_ioctl, 1, BPF_JEQ, TIOCLINUX },
+    { SYS_clone, 0, BPF_JSET, NAMESPACES },
 };
 
-enum { CALLS = sizeof refused / sizeof *refused, MOST = 2 * CALLS + 8 };
+enum {
+    CALLS = sizeof refused / sizeof *refused,
+    UNLESS = sizeof unless / sizeof *unless,
+    MOST = 2 * CALLS + 4 * UNLESS + 24
+};
+
+typedef struct {
+    struct sock_filter at[MOST];
+    unsigned short n;
+} Filter;
+
+static void add(Filter *f, struct sock_filter one) { f->at[f->n++] = one; }
+
+static void load(Filter *f, size_t offset)
+{
+    add(f, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offset));
+}
+
+/* The low half of an argument: both machines are little-endian. */
+static void load_argument(Filter *f, unsigned i) { load(f, offsetof(struct seccomp_data, args) + 8 * i); }
+
+/* Where the test holds, the next instruction; else `skip` further on. */
+static void only_if(Filter *f, unsigned test, unsigned value, unsigned char skip)
+{
+    add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, value, 0, skip));
+}
+
+static void answer(Filter *f, int error)
+{
+    add(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error));
+}
+
+static void refuse_calls(Filter *f)
+{
+    for (size_t i = 0; i < CALLS; i++) {
+        only_if(f, BPF_JEQ, refused[i], 1);
+        answer(f, EPERM);
+    }
+#ifdef SYS_clone3 /* its flags cannot be seen; the C library then takes clone */
+    only_if(f, BPF_JEQ, SYS_clone3, 1);
+    answer(f, ENOSYS);
+#endif
+}
+
+/* Each of these loads over the number of the call, which is loaded again after it. */
+static void refuse_by_argument(Filter *f)
+{
+    for (size_t i = 0; i < UNLESS; i++) {
+        only_if(f, BPF_JEQ, unless[i].call, 4);
+        load_argument(f, unless[i].argument);
+        only_if(f, unless[i].test, unless[i].value, 1);
+        answer(f, EPERM);
+        load(f, offsetof(struct seccomp_data, nr));
+    }
+    only_if(f, BPF_JEQ, SYS_tgkill, 4); /* raise() and abort() signal the process itself */
+    load_argument(f, 0);
+    add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)getpid(), 1, 0));
+    answer(f, EPERM);
+    load(f, offsetof(struct seccomp_data, nr));
+}
 
 static int fence_calls(bool *there, Err *e)
 {
     *there = false;
 #ifdef MACHINE
-    struct sock_filter f[MOST];
-    unsigned short n = 0;
-    const struct sock_filter deny = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-    f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0);
-    f[n++] = deny;
-    f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    Filter f = { .n = 0 };
+    load(&f, offsetof(struct seccomp_data, arch));
+    add(&f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0));
+    answer(&f, EPERM);
+    load(&f, offsetof(struct seccomp_data, nr));
 #ifdef X32
-    f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
-    f[n++] = deny;
+    only_if(&f, BPF_JGE, X32, 1);
+    answer(&f, EPERM);
 #endif
-    for (size_t i = 0; i < CALLS; i++) {
-        f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], 0, 1);
-        f[n++] = deny;
-    }
-    f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = { .len = n, .filter = f };
+    refuse_calls(&f);
+    refuse_by_argument(&f);
+    add(&f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    struct sock_fprog program = { .len = f.n, .filter = f.at };
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0) *there = true;
     else if (errno != EINVAL && errno != ENOSYS) return err_set(e, "cannot enter the sandbox: %s", strerror(errno));
 #else

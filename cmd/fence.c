@@ -1,6 +1,9 @@
 /* fence.c - see fence.h. */
 #include "cmd/fence.h"
 
+#include <dirent.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,18 +14,20 @@
 #include "cmd/draw.h"
 #include "pipeline/adapters.h"
 
-enum { MOST = 256 };
-
 typedef struct {
-    SandboxPath at[MOST];
-    size_t count;
+    SandboxPath *at;
+    size_t count, room;
 } List;
 
 /* Takes the text. */
 static void add_text(List *l, char *path, bool write)
 {
-    if (path && *path && l->count < MOST) l->at[l->count++] = (SandboxPath){ path, write };
-    else free(path);
+    if (!path || !*path) {
+        free(path);
+        return;
+    }
+    if (l->count == l->room) l->at = mem_grow(l->at, (l->room = 2 * l->room + 32) * sizeof *l->at);
+    l->at[l->count++] = (SandboxPath){ path, write };
 }
 
 static void add(List *l, const char *path, bool write)
@@ -39,12 +44,42 @@ static char *above(const char *path)
     return len ? mem_strndup(path, len) : mem_strdup(".");
 }
 
-/* A file, and what lies beside it: a checkpoint's .yaml and tokenizer. */
+/* What may lie beside a checkpoint and belong to it: other shards, its .yaml, a tokenizer, configs. '*' stands for any letters. */
+static bool belongs(const char *name)
+{
+    static const char *const names[] = {
+        "*.safetensors",          "*.gguf",     "*.yaml",     "*.yml",      "*.index.json",
+        "*config.json",           "tokenizer*", "vocab.json", "merges.txt", "added_tokens.json",
+        "special_tokens_map.json"
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (fnmatch(names[i], name, FNM_PERIOD) == 0) return true;
+    return false;
+}
+
+/* A folder and all in it; or a file and what belongs to it, but not the rest of its folder, which may be the user's home. */
 static void add_model(List *l, const char *path)
 {
-    if (!path) return;
     add(l, path, false);
-    if (!file_is_dir(path) && file_exists(path)) add_text(l, above(path), false);
+    if (!path || file_is_dir(path) || !file_exists(path)) return;
+    char *folder = above(path);
+    DIR *d = opendir(folder);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        if (!belongs(entry->d_name)) continue;
+        Str beside = { 0 };
+        str_addf(&beside, "%s/%s", folder, entry->d_name);
+        add_text(l, beside.s, false);
+    }
+    if (d) closedir(d);
+    free(folder);
+}
+
+/* A word of the command line: a model, or a file of its own (a picture, a job file). */
+static void add_word(List *l, const char *word)
+{
+    if (strlen(word) >= PATH_MAX || !file_exists(word)) return;
+    if (belongs(word)) add_model(l, word);
+    else add(l, word, false);
 }
 
 /* What is written: the folder of a path or of a template, or the nearest above it that is there, in which it will be made. */
@@ -116,8 +151,7 @@ int fence_enter(const Command *c, const Args *a, Err *e)
     add_own(&l, "XDG_DATA_HOME", ".local/share", false);
     add_model(&l, j->model ? j->model : getenv("LIMN_MODEL"));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) add(&l, files[i], false);
-    for (int i = 0; i < a->count; i++)
-        if (strlen(a->words[i]) < 4096 && file_exists(a->words[i])) add_model(&l, a->words[i]);
+    for (int i = 0; i < a->count; i++) add_word(&l, a->words[i]);
     add_loras(&l, j->lora);
     if (command_takes(c, option_find("output", strlen("output")))) add_output(&l, j->output ? j->output : "./x");
     add_output(&l, j->trace);
@@ -125,6 +159,7 @@ int fence_enter(const Command *c, const Args *a, Err *e)
     Sandbox got;
     int failed = sandbox_enter(l.at, l.count, &got, e);
     for (size_t i = 0; i < l.count; i++) free((void *)(size_t)l.at[i].path);
+    free(l.at);
     if (failed) return err_in(e, "--sandbox");
     if (!got.files && !j->quiet) warn_user("--sandbox: this kernel has no Landlock: files are not fenced off");
     if (!got.calls && !j->quiet)

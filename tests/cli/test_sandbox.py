@@ -6,6 +6,7 @@ import os
 import shutil
 
 from helpers import SMALL, SPRITES, draw, limn, read, write
+from tiny import checkpoint
 
 # looking for leaks is done by ptrace, which is among what the sandbox refuses
 ENV = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99"}
@@ -43,3 +44,17 @@ def test_sandbox_keeps_what_is_not_named():
     r = limn("batch", "j.jsonl", "-m", "../elsewhere/model", *SMALL, "--sandbox", "-q", "-o", "shut", code=1, env=ENV)
     assert "ermission denied" in r.err, r.err
     assert len([n for n in os.listdir("shut") if n.endswith(".png")]) == 1
+
+
+def test_sandbox_keeps_the_rest_of_a_models_folder():
+    """A checkpoint in a home folder: what belongs to it can be read, the rest of the home not."""
+    if not LANDLOCK:
+        return
+    checkpoint().save("home/model.safetensors")
+    shutil.copytree(f"{SPRITES}/tokenizer", "home/tokenizer")
+    shutil.copytree(SPRITES, "home/private")
+    os.mkdir("out")  # else it is made in this folder, which is then open
+    write("j.jsonl", b'{"prompt": "a key"}\n{"prompt": "a key", "model": "home/private"}')
+    r = limn("batch", "j.jsonl", "-m", "home/model.safetensors", *SMALL, "--sandbox", "-q", "-o", "out", code=1, env=ENV)
+    assert "ermission denied" in r.err, r.err
+    assert len([n for n in os.listdir("out") if n.endswith(".png")]) == 1
