@@ -15,10 +15,9 @@
 struct Checking {
     pthread_t thread;
     bool started;
-    const Parts *parts;
     struct {
         const Weight *tensor;
-        PartId part;
+        const Part *part;
     } * list;
     size_t count;
     atomic_size_t next;
@@ -37,7 +36,7 @@ static void work(struct Checking *c)
         if (i < c->bad) {
             c->bad = i;
             c->said = e;
-            err_in(&c->said, c->parts->part[c->list[i].part].where);
+            err_in(&c->said, c->list[i].part->where);
         }
         pthread_mutex_unlock(&c->lock);
     }
@@ -55,15 +54,15 @@ static void *beside(void *arg)
 void model_check_later(Model *m)
 {
     struct Checking *c = mem_alloc(sizeof *c);
-    c->parts = m->files;
-    for (PartId id = 0; id < PART_COUNT; id++) {
-        Weights *w = c->parts->part[id].weights;
+    for (int k = 0; k < m->files->count; k++) {
+        const Part *p = &m->files->part[k];
+        Weights *w = p->weights;
         if (!w) continue;
         c->list = mem_grow(c->list, (c->count + weights_count(w)) * sizeof *c->list);
         for (size_t i = 0; i < weights_count(w); i++) {
             if (!weights_at(w, i)->unchecked) continue;
             c->list[c->count].tensor = weights_at(w, i);
-            c->list[c->count++].part = id;
+            c->list[c->count++].part = p;
         }
     }
     c->bad = c->count;

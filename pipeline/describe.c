@@ -159,8 +159,9 @@ static const char *task_of(const Model *m)
 /* The first tokenizer's folder; NULL: none was found. */
 static const char *tokenizer_of(const Model *m)
 {
-    const Parts *p = m->files;
-    return p->tokenizer[0].where ? p->tokenizer[0].where : p->tokenizer[1].where;
+    const Part *p = NULL;
+    while ((p = parts_next(m->files, ROLE_TEXT, p)) && !p->tokenizer.where) continue;
+    return p ? p->tokenizer.where : NULL;
 }
 
 /* The line at *at, without its newline; false behind the last. */
@@ -206,10 +207,10 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     cJSON_AddStringToObject(root, "prediction", prediction_name(m->noise.prediction));
     cJSON_AddStringToObject(root, "sha256", m->sha256);
     parts = cJSON_AddObjectToObject(root, "parts");
-    for (PartId id = 0; id < PART_COUNT; id++) {
-        const Part *p = &m->files->part[id];
+    for (int i = 0; i < m->files->count; i++) {
+        const Part *p = &m->files->part[i];
         if (!part_present(p)) continue;
-        cJSON *part = cJSON_AddObjectToObject(parts, part_names[id]);
+        cJSON *part = cJSON_AddObjectToObject(parts, p->is->name);
         Sum s = sum_of(p->weights);
         json_add_text(part, "file", p->where);
         add_sum(part, &s);
@@ -245,11 +246,11 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     Str types = { 0 };
     bool custom = strcmp(m->family, "custom") == 0;
     str_addf(out, "%s: %s, %s\n", m->path, custom ? "networks of its own shape" : m->family, task_of(m));
-    for (PartId id = 0; id < PART_COUNT; id++) {
-        const Part *p = &m->files->part[id];
+    for (int i = 0; i < m->files->count; i++) {
+        const Part *p = &m->files->part[i];
         if (!part_present(p)) continue;
         Sum s = sum_of(p->weights);
-        str_addf(out, "  %-14s %.1f M parameters, %s, %zu tensors, %s\n", part_names[id], (double)s.parameters * 1e-6,
+        str_addf(out, "  %-14s %.1f M parameters, %s, %zu tensors, %s\n", p->is->name, (double)s.parameters * 1e-6,
                  types_text(&s, &types), s.tensors, p->where);
     }
     str_addf(out, "  %-14s %s\n", "tokenizer", tokenizer_of(m) ? tokenizer_of(m) : "none found (--tokenizer)");

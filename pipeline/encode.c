@@ -160,8 +160,7 @@ int encode(Generator *g, const Prompts *const *prompts, int n, Err *e)
 {
     double start = clock_now();
     encode_prompts(g, prompts, n);
-    model_rest(g->m, PART_TEXT);
-    model_rest(g->m, PART_TEXT_2);
+    model_rest(g->m, ROLE_TEXT);
     g->time.text += clock_now() - start;
     if (finite(g, g->run.context) && finite(g, g->run.pooled)) return 0;
     if (model_check(g->m, e)) return -1;

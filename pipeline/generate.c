@@ -33,7 +33,7 @@ int generator_draw(Generator *g, const Request *requests, int n, Picture *out, E
     int failed = passes_run(g, requests, x, e);
     g->time.sample = clock_now() - start;
     if (out && !failed) failed = model_check(g->m, e);
-    if (out) model_rest(g->m, PART_UNET);
+    if (out) model_rest(g->m, ROLE_NETWORK);
     start = clock_now();
     if (!failed) failed = picture_finish(g, x, out, e);
     g->time.decode = clock_now() - start;

@@ -133,7 +133,6 @@ static void *compute(void *arg)
     const Parts *parts = h->parts;
     struct sha256_ctx ctx;
     unsigned char digest[SHA256_DIGEST_SIZE];
-    Weights *unet = parts->part[PART_UNET].weights;
     bool shards = parts->hashed_path && str_ends(parts->hashed_path, ".json");
 
     sha256_init(&ctx);
@@ -142,7 +141,8 @@ static void *compute(void *arg)
         sha256_update(&ctx, n, parts->hashed.data + at);
         if (parts->hashed_path) file_forget((Bytes){ parts->hashed.data + at, n });
     }
-    for (size_t i = 0; shards && i < weights_count(unet) && !h->stop; i++)
+    Weights *unet = shards ? parts_next(parts, ROLE_NETWORK, NULL)->weights : NULL;
+    for (size_t i = 0; unet && i < weights_count(unet) && !h->stop; i++)
         sha256_update(&ctx, weights_at(unet, i)->bytes, weights_at(unet, i)->data);
     sha256_digest(&ctx, sizeof digest, digest);
     for (size_t i = 0; i < sizeof digest; i++) snprintf(h->sha256 + 2 * i, 3, "%02x", digest[i]);

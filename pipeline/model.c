@@ -87,36 +87,29 @@ static int read_noise(Model *m, Parts *parts, Err *e)
 }
 
 /* All networks have the same life: config and weights in, errors named by file. */
-static int bind_part(Model *m, Part *part, PartId id, const ModelPaths *p, Err *e)
+static int bind_part(Model *m, Part *part, const ModelPaths *p, Err *e)
 {
     Config *c = config_parse(text_bytes(&part->config), part->config_where, e);
     if (!c) return -1;
-    bool bound = false;
     config_pass_over(c);
     if (p->no_weights) weights_set_dry(part->weights);
     if (m->large) {
         weights_set_mapped(part->weights);
         weights_put_off(part->weights);
     }
-    switch (id) {
-    case PART_TEXT:
-    case PART_TEXT_2: bound = (m->text[m->texts++].encoder = text_encoder_new(c, part->weights, e)) != NULL; break;
-    case PART_UNET: bound = (m->unet = unet_new(c, part->weights, e)) != NULL; break;
-    case PART_VAE: bound = (m->vae = vae_new(c, part->weights, p->encoder, e)) != NULL; break;
-    case PART_COUNT: break;
-    }
-    if (bound && config_passed_over(c))
+    int failed = part->class->bind(m, part, c, p, e);
+    if (!failed && config_passed_over(c))
         parts_note(m->files, "%s: passed over, as diffusers does: %s", part->config_where, config_passed_over(c));
     config_free(c);
-    if (!bound && !str_starts(e->text, part->config_where)) err_in(e, part->where);
-    return bound ? 0 : -1;
+    if (failed && !str_starts(e->text, part->config_where)) err_in(e, part->where);
+    return failed;
 }
 
 /* What the weights take: converted to memory of our own (vectors; types that products cannot read), or read in their file. */
 static void weigh(Model *m)
 {
-    for (PartId id = 0; id < PART_COUNT; id++) {
-        Weights *w = m->files->part[id].weights;
+    for (int k = 0; k < m->files->count; k++) {
+        Weights *w = m->files->part[k].weights;
         for (size_t i = 0; w && i < weights_count(w); i++) {
             const Weight *t = weights_at(w, i);
             if (t->ndim >= 2 && scan_knows(t->dtype)) m->in_file += t->bytes;
@@ -152,9 +145,9 @@ size_t model_texts(const Model *m, size_t (*figure)(const TextEncoder *t))
     return sum;
 }
 
-void model_rest(const Model *m, PartId part)
+void model_rest(const Model *m, PartRole role)
 {
-    if (m->large && part_present(&m->files->part[part])) weights_forget(m->files->part[part].weights);
+    for (const Part *p = NULL; m->large && (p = parts_next(m->files, role, p));) weights_forget(p->weights);
 }
 
 /* Transformed weights are kept where they are asked for, or small beside what is free. */
@@ -185,9 +178,8 @@ static void *read_tokenizers(void *arg)
 {
     Reading *r = arg;
     int count = 0;
-    for (int i = 0; i < TEXTS_MAX && !r->failed; i++) {
-        const PartTokenizer *t = &r->m->files->tokenizer[i];
-        if (!part_present(&r->m->files->part[PART_TEXT + i])) continue;
+    for (const Part *p = NULL; !r->failed && (p = parts_next(r->m->files, ROLE_TEXT, p));) {
+        const PartTokenizer *t = &p->tokenizer;
         Tokenizer **to = &r->m->text[count++].tokenizer;
         if (!t->where) continue;
         *to = tokenizer_new(&t->files, &r->e);
@@ -201,8 +193,8 @@ static int bind_all(Model *m, const ModelPaths *p, Err *e)
 {
     bool dry = p->no_weights;
     if (!dry && check_memory(m, e)) return -1;
-    for (PartId id = 0; id < PART_COUNT; id++)
-        if (part_present(&m->files->part[id]) && bind_part(m, &m->files->part[id], id, p, e)) return -1;
+    for (int i = 0; i < m->files->count; i++)
+        if (part_present(&m->files->part[i]) && bind_part(m, &m->files->part[i], p, e)) return -1;
     if (m->large && !dry) model_check_later(m);
     return 0;
 }
@@ -224,12 +216,14 @@ static int read_networks(Model *m, const ModelPaths *p, Err *e)
 /* What only binding found. */
 static void note_the_rest(Model *m)
 {
+    const Part *p = NULL;
     for (int i = 0; i < m->texts; i++) {
         const char *left_out = m->text[i].tokenizer ? tokenizer_left_out(m->text[i].tokenizer) : NULL;
+        p = parts_next(m->files, ROLE_TEXT, p);
         if (left_out)
             parts_note(m->files,
                        "%s: the tokenizer adds %s, which the text encoder has no rows for: read as other words are",
-                       m->files->tokenizer[i].where, left_out);
+                       p->tokenizer.where, left_out);
     }
     m->notes = str_text(&m->files->notes);
 }

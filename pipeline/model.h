@@ -17,8 +17,12 @@
 #include "unet/unet.h"
 #include "vae/vae.h"
 
-/* In the order of their work. */
-typedef enum { PART_TEXT, PART_TEXT_2, PART_UNET, PART_VAE, PART_COUNT } PartId;
+/* What a part does in a run. */
+typedef enum {
+    ROLE_TEXT,    /* ids to embeddings */
+    ROLE_NETWORK, /* the denoiser */
+    ROLE_CODEC,   /* latents to pixels and back */
+} PartRole;
 
 enum { TEXTS_MAX = 2 };
 
@@ -82,8 +86,8 @@ enum { MODEL_CHEAP_ROWS = 1024 };
 /* The sum of a figure over the text encoders. */
 size_t model_texts(const Model *m, size_t (*figure)(const TextEncoder *t));
 
-/* A large model's network is not needed soon: the pages of its weights stop counting as the program's. */
-void model_rest(const Model *m, PartId part);
+/* A large model's networks of that role are not needed soon: the pages of their weights stop counting as the program's. */
+void model_rest(const Model *m, PartRole role);
 
 /* Error: everything that is wrong with the files, with the file's and the tensor's name. */
 Model *model_open(const ModelPaths *p, Err *e);

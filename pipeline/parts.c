@@ -1,6 +1,7 @@
 /* parts.c - see parts.h. */
 #include "pipeline/parts.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,30 @@
 #include "weights/kind.h"
 #include "weights/shapes.h"
 
-const char *const part_names[PART_COUNT] = { "text_encoder", "text_encoder_2", "unet", "vae" };
+Part *parts_named(const Parts *parts, const char *name)
+{
+    for (int i = 0; i < parts->count; i++)
+        if (strcmp(parts->part[i].is->name, name) == 0) return &parts->part[i];
+    return NULL;
+}
+
+Part *parts_next(const Parts *parts, PartRole role, const Part *before)
+{
+    for (int i = before ? (int)(before - parts->part) + 1 : 0; i < parts->count; i++)
+        if (parts->part[i].is->role == role && part_present(&parts->part[i])) return &parts->part[i];
+    return NULL;
+}
+
+int parts_map(Parts *parts, const char *path, PartFile **out, Err *e)
+{
+    assert(parts->files < PARTS_FILES); /* the model's and --vae's */
+    PartFile *f = &parts->file[parts->files];
+    if (file_map_as(&f->bytes, &f->id, path, e)) return -1;
+    f->path = mem_strdup(path);
+    parts->files++;
+    *out = f;
+    return 0;
+}
 
 Source *parts_keep(Parts *parts, Source *s)
 {
@@ -39,7 +63,7 @@ static char *short_name(const char *path)
 /* What the UNet is made for tells the family. */
 static const char *family_of(const Parts *parts, Err *e)
 {
-    const Part *unet = &parts->part[PART_UNET];
+    const Part *unet = parts_next(parts, ROLE_NETWORK, NULL);
     Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&unet->config), unet->config.len },
                              unet->config_where, e);
     if (!c) return NULL;
@@ -66,12 +90,9 @@ void parts_note(Parts *parts, const char *fmt, ...)
 /* --tokenizer: one folder serves all encoders, unless there is one beside it for the second. */
 static int read_given_tokenizers(Parts *parts, Source *s, Err *e)
 {
-    for (int i = 0; i < TEXTS_MAX; i++) {
-        if (!part_present(&parts->part[PART_TEXT + i])) continue;
-        bool whole = source_has(s, "tokenizer/vocab.json") || source_has(s, "tokenizer/tokenizer.json");
-        const char *folder = !whole ? "" : i == 0 ? "tokenizer/" : "tokenizer_2/";
-        if (parts_read_tokenizer(&parts->tokenizer[i], s, folder, e)) return -1;
-    }
+    bool whole = source_has(s, "tokenizer/vocab.json") || source_has(s, "tokenizer/tokenizer.json");
+    for (Part *p = NULL; (p = parts_next(parts, ROLE_TEXT, p));)
+        if (parts_read_tokenizer_of(p, s, whole, e)) return -1;
     return 0;
 }
 
@@ -108,15 +129,13 @@ static int open_named(Parts *parts, const char *name, const ModelPaths *p, Err *
         s = kind == NAME_BUILTIN ? source_open_builtin(name, e) : source_open(parts->path, e);
         if (!s || parts_open_folder(parts, parts_keep(parts, s), p, e)) return -1;
     }
-    if (p->vae && parts_open_vae(parts, p->vae, e)) return -1;
+    if (p->vae && parts_open_alone(parts, parts_named(parts, "vae"), p->vae, "--vae", e)) return -1;
     if (p->tokenizer) {
         s = source_open(p->tokenizer, e);
         if (!s || read_given_tokenizers(parts, parts_keep(parts, s), e)) return err_in(e, "--tokenizer");
     }
-    for (int i = 0; i < TEXTS_MAX; i++)
-        if (part_present(&parts->part[PART_TEXT + i]))
-            parts->tokenizer[i].files.rows =
-                shapes_dim(parts->part[PART_TEXT + i].weights, 0, "text_model.embeddings.token_embedding.weight");
+    for (Part *text = NULL; (text = parts_next(parts, ROLE_TEXT, text));)
+        text->tokenizer.files.rows = shapes_dim(text->weights, 0, "text_model.embeddings.token_embedding.weight");
     if (!parts->family) parts->family = family_of(parts, e);
     return parts->family ? 0 : -1;
 }
@@ -126,26 +145,28 @@ int parts_open(Parts *parts, const ModelPaths *p, Err *e)
     const char *from_env = getenv("LIMN_MODEL");
     bool by_env = !p->path && from_env && *from_env;
     *parts = (Parts){ 0 };
+    while (components[parts->count].name) parts->count++;
+    parts->part = mem_array((size_t)parts->count, sizeof *parts->part);
+    for (int i = 0; i < parts->count; i++) parts->part[i].is = &components[i];
     if (open_named(parts, p->path ? p->path : by_env ? from_env : "sprites", p, e) == 0) return 0;
     return by_env ? err_in(e, "$LIMN_MODEL") : -1;
 }
 
 void parts_release(Parts *parts)
 {
-    for (int i = 0; i < PART_COUNT; i++) {
+    for (int i = 0; i < parts->count; i++) {
         Part *p = &parts->part[i];
+        PartTokenizer *t = &p->tokenizer;
         free(p->where);
         free(p->config_where);
         str_release(&p->config);
         weights_free(p->weights);
-    }
-    for (int i = 0; i < TEXTS_MAX; i++) {
-        PartTokenizer *t = &parts->tokenizer[i];
         free(t->where);
         str_release(&t->vocab);
         str_release(&t->merges);
         str_release(&t->added_tokens);
     }
+    free(parts->part);
     free(parts->path);
     free(parts->name);
     free(parts->scheduler_class);
@@ -159,26 +180,22 @@ void parts_release(Parts *parts)
     config_free(parts->defaults);
     words_free(parts->words);
     for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);
-    file_unmap(&parts->file);
-    file_unmap(&parts->vae_file);
+    for (int i = 0; i < parts->files; i++) {
+        file_unmap(&parts->file[i].bytes);
+        free(parts->file[i].path);
+    }
     *parts = (Parts){ 0 };
 }
 
 FileChange parts_change(const Parts *parts, Str *path)
 {
-    const struct {
-        const Bytes *bytes;
-        const FileId *id;
-        const char *where;
-    } files[] = { { &parts->file, &parts->file_id, parts->hashed_path },
-                  { &parts->vae_file, &parts->vae_file_id, parts->part[PART_VAE].where } };
     FileChange worst = FILE_SAME;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        FileChange c = files[i].bytes->len ? file_change(files[i].id, files[i].where) : FILE_SAME;
+    for (int i = 0; i < parts->files; i++) {
+        FileChange c = file_change(&parts->file[i].id, parts->file[i].path);
         if (c <= worst) continue;
         worst = c;
         str_clear(path);
-        str_add(path, files[i].where);
+        str_add(path, parts->file[i].path);
     }
     for (int i = 0; i < PARTS_SOURCES; i++) {
         Str own = { 0 };

@@ -8,16 +8,36 @@
 #include "base/str.h"
 #include "pipeline/model.h"
 #include "weights/config.h"
+#include "weights/names.h"
 #include "weights/source.h"
 #include "weights/weights.h"
 
-/* One network: what it is built from. */
+/* A component of a pipeline, by its name in model_index.json. To add one is a row of components[]. */
 typedef struct {
-    char *where;        /* the file of the weights, for messages */
-    char *config_where; /* that of the config */
-    Str config;         /* JSON */
-    Weights *weights;
-} Part;
+    const char *name; /* "text_encoder" */
+    PartRole role;
+    const char *instead;   /* the model may lack it where it has that one (the refiner has only text_encoder_2); NULL */
+    const char *tokenizer; /* the component that makes its ids; NULL */
+} Component;
+
+extern const Component components[]; /* in the order of their work; ends with name NULL */
+
+typedef struct Part Part;
+
+/* A class of networks that limn runs, by diffusers' and transformers' name. To add one is a row of part_classes[]. */
+typedef struct {
+    const char *name; /* "AutoencoderKL" */
+    PartRole role;    /* the first class of a role is meant where a file names none */
+    NameTable names;  /* from the names that tensors have in folders to those that it binds */
+
+    /* Builds the network and puts it into the model. Error: with the config's or the tensor's name. */
+    int (*bind)(Model *m, const Part *p, Config *c, const ModelPaths *paths, Err *e);
+} PartClass;
+
+extern const PartClass part_classes[]; /* ends with name NULL */
+
+/* name NULL: the role's first. Returns NULL when limn has no such class for that role. */
+const PartClass *part_class_find(const char *name, PartRole role);
 
 /* One tokenizer's files. */
 typedef struct {
@@ -26,7 +46,25 @@ typedef struct {
     char *where;                     /* its folder; NULL: none was found, which only no_weights allows */
 } PartTokenizer;
 
-enum { PARTS_SOURCES = 4 };
+/* One network: what it is built from. */
+struct Part {
+    const Component *is;
+    const PartClass *class; /* NULL until it is known */
+    char *where;            /* the file of the weights, for messages */
+    char *config_where;     /* that of the config */
+    Str config;             /* JSON */
+    Weights *weights;       /* NULL: the model has no such part */
+    PartTokenizer tokenizer;
+};
+
+/* A file that is mapped: a single-file model's, --vae's. */
+typedef struct {
+    char *path;
+    Bytes bytes;
+    FileId id; /* which file it was */
+} PartFile;
+
+enum { PARTS_SOURCES = 4, PARTS_FILES = 2 };
 
 typedef struct Parts {
     char *path, *name; /* as in Model */
@@ -34,22 +72,20 @@ typedef struct Parts {
     char *note;        /* what it predicts was guessed: a line for a person; NULL */
     char *config_from; /* a YAML beside a single file, which counted; NULL */
     Str notes;         /* what is passed over: lines for a person, each ends with a newline */
-    Part part[PART_COUNT];
+    Part *part;        /* [count] a row of components[] each, present or not */
+    int count;
     Str scheduler; /* scheduler_config.json */
     char *scheduler_where;
     char *scheduler_class, *pipeline; /* the classes that model_index.json names; NULL: a single file, which has none */
-    PartTokenizer tokenizer[TEXTS_MAX];
-    bool has_text[TEXTS_MAX];       /* a folder's model_index.json names them */
-    bool zero_negative;             /* model_index.json: force_zeros_for_empty_prompt */
-    Config *defaults;               /* limn.json; NULL */
-    Words *words;                   /* limn-words.json; NULL */
-    char *hashed_path;              /* the file that stands for the model in its SHA-256; NULL: built in */
-    Bytes hashed;                   /* its bytes */
-    FileId hashed_id;               /* and which file it was; of no meaning without hashed_path */
-    Source *sources[PARTS_SOURCES]; /* what all of this is read from */
-    Bytes file;                     /* a single file, mapped */
-    Bytes vae_file;                 /* the same of --vae */
-    FileId file_id, vae_file_id;
+    bool zero_negative;               /* model_index.json: force_zeros_for_empty_prompt */
+    Config *defaults;                 /* limn.json; NULL */
+    Words *words;                     /* limn-words.json; NULL */
+    char *hashed_path;                /* the file that stands for the model in its SHA-256; NULL: built in */
+    Bytes hashed;                     /* its bytes */
+    FileId hashed_id;                 /* and which file it was; of no meaning without hashed_path */
+    Source *sources[PARTS_SOURCES];   /* what all of this is read from */
+    PartFile file[PARTS_FILES];
+    int files;
 } Parts;
 
 /* Error: whatever is wrong with the files. parts_release() also then. */
@@ -62,9 +98,13 @@ void parts_note(Parts *parts, const char *fmt, ...) __attribute__((format(printf
 /* What has become of the files since they were mapped: as source_change(), of all. */
 FileChange parts_change(const Parts *parts, Str *path);
 
-extern const char *const part_names[PART_COUNT]; /* "text_encoder", "text_encoder_2", "unet", "vae" */
-
 /* Whether the model has that part. */
 static inline bool part_present(const Part *p) { return p->weights != NULL; }
+
+/* The part of that name, "unet", present or not; NULL: components[] has none. */
+Part *parts_named(const Parts *parts, const char *name);
+
+/* The parts of a role that the model has, one after the other: the one after `before` (NULL: the first); NULL: no more. */
+Part *parts_next(const Parts *parts, PartRole role, const Part *before);
 
 #endif

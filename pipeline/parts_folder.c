@@ -23,21 +23,7 @@ static const char *const pipelines[] = {
     NULL,
 };
 
-/* Components and the classes that limn has for them; NULL: any class will do. */
-static const struct {
-    const char *name;
-    const char *classes[3];
-    const char *instead; /* the model may lack it where it has that one: the refiner has only the second text encoder */
-} components[] = {
-    { "text_encoder", { "CLIPTextModel", "CLIPTextModelWithProjection", NULL }, "text_encoder_2" },
-    { "text_encoder_2", { "CLIPTextModel", "CLIPTextModelWithProjection", NULL }, "text_encoder" },
-    { "unet", { "UNet2DConditionModel", NULL }, NULL },
-    { "vae", { "AutoencoderKL", NULL }, NULL },
-    { "tokenizer", { "CLIPTokenizer", "CLIPTokenizerFast", NULL }, "tokenizer_2" },
-    { "tokenizer_2", { "CLIPTokenizer", "CLIPTokenizerFast", NULL }, "tokenizer" },
-    { "scheduler", { NULL }, NULL },
-    { NULL, { NULL }, NULL },
-};
+static const char *const tokenizer_classes[] = { "CLIPTokenizer", "CLIPTokenizerFast", NULL };
 
 /* Further components without which the picture would be another one. */
 static const char *const needed[] = {
@@ -57,6 +43,9 @@ static bool one_of(const char *name, const char *const *list)
     return *list != NULL;
 }
 
+/* Another one takes its place. */
+static bool given_alone(const Part *part, const ModelPaths *p) { return p->vae && part->is->role == ROLE_CODEC; }
+
 /* "StableDiffusionPipeline", or ["my_pipeline", "MyPipeline"] where the folder brings code of its own; NULL: neither. */
 static const char *pipeline_class(Config *index)
 {
@@ -71,28 +60,43 @@ static const char *component_class(Config *index, const char *name)
     return there ? config_str_at(index, name, 1) : NULL;
 }
 
-static int check_class(Config *index, const char *name, const char *const *classes, Err *e)
+static int no_component(const char *name, Err *e)
 {
-    const char *class = component_class(index, name);
-    if (!class) return err_set(e, "model_index.json names no \"%s\": the model is not complete", name);
-    if (!classes[0] || one_of(class, classes)) return 0;
-    return err_set(e, "the %s is of the class %.60s, which limn cannot run: expected %s", name, class, classes[0]);
+    return err_set(e, "model_index.json names no \"%s\": the model is not complete", name);
+}
+
+/* The component's class, which the part has from now on. */
+static int check_part(Part *part, Config *index, Err *e)
+{
+    const char *name = part->is->name, *class = component_class(index, name), *instead = part->is->instead;
+    if (!class) return instead && component_class(index, instead) ? 0 : no_component(name, e);
+    part->class = part_class_find(class, part->is->role);
+    if (part->class) return 0;
+    return err_set(e, "the %s is of the class %.60s, which limn cannot run: expected %s", name, class,
+                   part_class_find(NULL, part->is->role)->name);
+}
+
+/* A text encoder that is there has its own. */
+static int check_tokenizer(const Part *part, Config *index, Err *e)
+{
+    const char *name = part->is->tokenizer, *class = component_class(index, name);
+    if (!class) return part->class ? no_component(name, e) : 0;
+    if (one_of(class, tokenizer_classes)) return 0;
+    return err_set(e, "the %s is of the class %.60s, which limn cannot run: expected %s", name, class,
+                   tokenizer_classes[0]);
 }
 
 /* The parts of the pipeline are those of Stable Diffusion. */
-static int check_components(Config *index, const ModelPaths *p, Err *e)
+static int check_components(Parts *parts, Config *index, const ModelPaths *p, Err *e)
 {
     for (const char *const *x = needed; *x; x++)
         if (component_class(index, *x))
             return err_set(e, "has a \"%s\", which limn cannot run: expected SD 1.x, 2.x or XL", *x);
-    for (int i = 0; components[i].name; i++) {
-        bool replaced = (p->vae && strcmp(components[i].name, "vae") == 0) ||
-                        (p->tokenizer && str_starts(components[i].name, "tokenizer"));
-        const char *instead = components[i].instead;
-        bool lacking = instead && component_class(index, instead) && !component_class(index, components[i].name);
-        if (!replaced && !lacking && check_class(index, components[i].name, components[i].classes, e)) return -1;
-    }
-    return 0;
+    for (int i = 0; i < parts->count; i++)
+        if (!given_alone(&parts->part[i], p) && check_part(&parts->part[i], index, e)) return -1;
+    for (int i = 0; i < parts->count; i++)
+        if (parts->part[i].is->tokenizer && !p->tokenizer && check_tokenizer(&parts->part[i], index, e)) return -1;
+    return component_class(index, "scheduler") ? 0 : no_component("scheduler", e);
 }
 
 /* The classes that decide how the scheduler's file is read. */
@@ -110,8 +114,9 @@ static void note_further(Parts *parts, Config *index, const char *class)
     const char *key;
     for (int i = 0; (key = config_key(index, i)); i++) {
         char buf[SHOWN_MAX];
-        bool known = *key == '_' || !component_class(index, key) || one_of(key, needless);
-        for (int k = 0; components[k].name; k++) known = known || strcmp(key, components[k].name) == 0;
+        bool known = *key == '_' || !component_class(index, key) || one_of(key, needless) || !strcmp(key, "scheduler");
+        for (const Component *c = components; c->name; c++)
+            known = known || !strcmp(key, c->name) || (c->tokenizer && !strcmp(key, c->tokenizer));
         if (!known) str_addf(&names, "%s\"%s\"", names.len ? ", " : "", shown(key, buf));
     }
     if (!one_of(class, pipelines))
@@ -135,13 +140,12 @@ static int read_index(Parts *parts, Source *s, const ModelPaths *p, Err *e)
     int failed = -1;
     if (!class) {
         err_set(e, "model_index.json names no _class_name: not a diffusers pipeline");
-    } else if (check_components(index, p, e)) {
+    } else if (check_components(parts, index, p, e)) {
         Err why = *e;
         if (!one_of(class, pipelines)) err_set(e, "a %.60s, which limn cannot run: %s", class, why.text);
     } else {
         note_further(parts, index, class);
         keep_classes(parts, index, class);
-        for (int i = 0; i < TEXTS_MAX; i++) parts->has_text[i] = component_class(index, part_names[PART_TEXT + i]);
         parts->zero_negative = config_bool(index, "force_zeros_for_empty_prompt", false);
         failed = 0;
     }
@@ -166,14 +170,9 @@ int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e)
 }
 
 /* Brings older and newer diffusers names to those that limn binds. */
-static int rename_part(Parts *parts, PartId id, Err *e)
+static int rename_part(Parts *parts, Part *part, Err *e)
 {
-    static const NameTable tables[PART_COUNT] = { [PART_TEXT] = NAMES_CLIP_TEXT,
-                                                  [PART_TEXT_2] = NAMES_CLIP_TEXT,
-                                                  [PART_UNET] = NAMES_DIFFUSERS_UNET,
-                                                  [PART_VAE] = NAMES_DIFFUSERS_VAE };
-    Part *part = &parts->part[id];
-    Weights *renamed = names_convert(part->weights, "", tables[id], (NameShape){ 0 }, e);
+    Weights *renamed = names_convert(part->weights, "", part->class->names, (NameShape){ 0 }, e);
     if (!renamed) return err_in(e, part->where);
     parts_note_rest(parts, part->weights, part->where);
     weights_free(part->weights);
@@ -181,25 +180,36 @@ static int rename_part(Parts *parts, PartId id, Err *e)
     return 0;
 }
 
-int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id, Err *e)
+/* As config.json names it; one that limn does not know is refused when the role's first is bound. */
+static const PartClass *class_of_config(const Part *part)
 {
-    Part *part = &parts->part[id];
+    Err ignored;
+    Config *c = config_parse((Bytes){ (const unsigned char *)str_text(&part->config), part->config.len },
+                             part->config_where, &ignored);
+    const PartClass *named = c ? part_class_find(config_str(c, "_class_name", NULL), part->is->role) : NULL;
+    config_free(c);
+    return named ? named : part_class_find(NULL, part->is->role);
+}
+
+int parts_read_component(Parts *parts, Source *s, const char *folder, Part *part, Err *e)
+{
     Str file = { 0 }, config = { 0 };
     int failed = -1;
 
     str_addf(&config, "%s%sconfig.json", folder, *folder ? "/" : "");
     if (parts_read_text(s, config.s, &part->config, &part->config_where, e)) goto done;
+    if (!part->class) part->class = class_of_config(part);
     if (component_find(s, folder, &file, e)) goto done;
     part->where = file_in(s, file.s);
     if (strstr(file.s, ".non_ema."))
         parts_note(parts, "%s: the weights without their training's average: no others are there", part->where);
     part->weights = weights_new();
     if (component_read(s, file.s, part->weights, e)) goto done;
-    if (id == PART_UNET) {
+    if (part->is->role == ROLE_NETWORK) {
         if (source_get(s, file.s, &parts->hashed, e)) goto done;
         if (source_id(s, file.s, &parts->hashed_id)) parts->hashed_path = mem_strdup(part->where);
     }
-    failed = rename_part(parts, id, e);
+    failed = rename_part(parts, part, e);
 
 done:
     str_release(&file);
@@ -211,10 +221,9 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
 {
     Bytes text;
     if (read_index(parts, s, p, e)) return -1;
-    for (PartId id = 0; id < PART_COUNT; id++) {
-        if (id == PART_VAE && p->vae) continue;
-        if (id <= PART_TEXT_2 && !parts->has_text[id]) continue;
-        if (parts_read_component(parts, s, part_names[id], id, e)) return -1;
+    for (int i = 0; i < parts->count; i++) {
+        Part *part = &parts->part[i]; /* one that the index does not name has no class */
+        if (part->class && parts_read_component(parts, s, part->is->name, part, e)) return -1;
     }
     if (parts_read_text(s, "scheduler/scheduler_config.json", &parts->scheduler, &parts->scheduler_where, e)) return -1;
     if (source_has(s, "limn.json")) {
@@ -227,8 +236,7 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         parts->words = words_parse(text, e);
         if (!parts->words) return err_in(e, "limn-words.json"), err_in(e, source_name(s));
     }
-    for (int i = 0; !p->tokenizer && i < TEXTS_MAX; i++)
-        if (parts->has_text[i] && parts_read_tokenizer(&parts->tokenizer[i], s, i ? "tokenizer_2/" : "tokenizer/", e))
-            return -1;
+    for (Part *part = NULL; !p->tokenizer && (part = parts_next(parts, ROLE_TEXT, part));)
+        if (parts_read_tokenizer_of(part, s, true, e)) return -1;
     return 0;
 }

@@ -1,10 +1,11 @@
 /*
- * parts_internal.h - what parts.c, parts_folder.c and parts_file.c share.
+ * parts_internal.h - what parts.c and the files parts_*.c share.
  */
 #ifndef LIMN_PIPELINE_PARTS_INTERNAL_H
 #define LIMN_PIPELINE_PARTS_INTERNAL_H
 
 #include "pipeline/parts.h"
+#include "pipeline/parts_yaml.h"
 
 /* A model in a diffusers folder (or inside the program), but for what --vae and --tokenizer replace. */
 int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e);
@@ -12,11 +13,44 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e);
 /* A model in one safetensors file with LDM names. */
 int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e);
 
-/* --vae: a folder with config.json, or a file with diffusers' or LDM's names. */
-int parts_open_vae(Parts *parts, const char *path, Err *e);
+/*
+ * A part from a place of its own, in place of the model's: a folder with config.json, or a file with diffusers' or LDM's names.
+ * option: what asked for it, for messages.
+ */
+int parts_open_alone(Parts *parts, Part *part, const char *path, const char *option, Err *e);
 
-/* config.json and weights of a component's folder ("": the source itself). */
-int parts_read_component(Parts *parts, Source *s, const char *folder, PartId id, Err *e);
+/* Maps a file, which the parts keep. *out: good until the next. */
+int parts_map(Parts *parts, const char *path, PartFile **out, Err *e);
+
+/* config.json and weights of a component's folder ("": the source itself). A class that is not known yet is the config's. */
+int parts_read_component(Parts *parts, Source *s, const char *folder, Part *part, Err *e);
+
+/*
+ * How a network is named in a single file: the tensors under a prefix of which one is called so; how their names become diffusers';
+ * and what takes them out of `all` (c: what lies beside the file, NULL: nothing does) and makes their config.json.
+ */
+typedef struct Form Form;
+struct Form {
+    const char *part; /* the component's name */
+    const char *prefix, *probe;
+    NameTable table;
+    int (*take)(Part *p, Weights *all, const Form *f, const FileConfig *c, Err *e);
+};
+
+/* The form that a component has in a file; NULL: it is not there. */
+const Form *parts_form(const Weights *all, const Component *is);
+
+/* Takes a part out of a file. Error: it is not there, or not whole. */
+int parts_take(Part *p, Weights *all, const FileConfig *c, Err *e);
+
+/*
+ * What a single file's UNet (in: its channels; context: its context's width) predicts, as in scheduler_config.json: as the configuration
+ * says, or else guessed; where they differ, that is noted, and a guess on thin ground is the parts' note.
+ */
+const char *parts_prediction(Parts *parts, const Weights *all, const FileConfig *c, int in, int context);
+
+/* The parts' scheduler: as in the folders of SD 1.5 and (ddim) 2.1, but for what the configuration says. */
+void parts_describe_noise(Parts *parts, const FileConfig *c, const char *prediction, bool ddim, bool zero_snr);
 
 /* A tensor that single files have besides the networks, and drawing does not need. */
 bool parts_needless(const char *name);
@@ -29,6 +63,9 @@ int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e)
 
 /* vocab.json and merges.txt, or tokenizer.json, and the settings beside them; folder ends with '/' or is "". */
 int parts_read_tokenizer(PartTokenizer *part, Source *s, const char *folder, Err *e);
+
+/* The same of a text encoder: in the folder of its tokenizer's name, or (not in_folder) in the source itself. */
+int parts_read_tokenizer_of(Part *text, Source *s, bool in_folder, Err *e);
 
 /* CLIP's vocabulary for a single file: beside it, or where the user keeps it. optional: its absence is no error. */
 int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e);

@@ -106,6 +106,15 @@ int parts_read_tokenizer(PartTokenizer *part, Source *s, const char *folder, Err
            get_in(s, folder, "added_tokens.json", true, &t->added, e);
 }
 
+int parts_read_tokenizer_of(Part *text, Source *s, bool in_folder, Err *e)
+{
+    Str folder = { 0 };
+    if (in_folder) str_addf(&folder, "%s/", text->is->tokenizer);
+    int failed = parts_read_tokenizer(&text->tokenizer, s, str_text(&folder), e);
+    str_release(&folder);
+    return failed;
+}
+
 static bool has_vocabulary(const Source *s) { return source_has(s, "vocab.json") || source_has(s, "tokenizer.json"); }
 
 int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
@@ -128,8 +137,8 @@ int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
     }
     failed = 0;
     if (s) parts_keep(parts, s);
-    for (int t = 0; s && !failed && t < TEXTS_MAX; t++)
-        if (part_present(&parts->part[PART_TEXT + t])) failed = parts_read_tokenizer(&parts->tokenizer[t], s, "", e);
+    for (Part *p = NULL; s && !failed && (p = parts_next(parts, ROLE_TEXT, p));)
+        failed = parts_read_tokenizer(&p->tokenizer, s, "", e);
     if (!s && !optional) failed = err_set(e, NO_TOKENIZER, path, places[2].s);
     for (int i = 0; i < 3; i++) str_release(&places[i]);
     return failed;

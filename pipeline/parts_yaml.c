@@ -266,12 +266,12 @@ static int check_unet(const FileConfig *c, const Weights *w, Err *e)
 
 int file_config_check(const FileConfig *c, const Parts *parts, Err *e)
 {
-    const Weights *vae = parts->part[PART_VAE].weights;
+    const Part *vae = parts_next(parts, ROLE_CODEC, NULL);
     if (!c->path) return 0;
-    int failed = check_unet(c, parts->part[PART_UNET].weights, e);
+    int failed = check_unet(c, parts_next(parts, ROLE_NETWORK, NULL)->weights, e);
     if (!failed && vae)
-        failed = check_count(c, VAE "z_channels", shapes_dim(vae, 1, "decoder.conv_in.weight"), e) ||
-                 check_count(c, VAE "ch", shapes_dim(vae, 1, "decoder.conv_out.weight"), e);
+        failed = check_count(c, VAE "z_channels", shapes_dim(vae->weights, 1, "decoder.conv_in.weight"), e) ||
+                 check_count(c, VAE "ch", shapes_dim(vae->weights, 1, "decoder.conv_out.weight"), e);
     return failed ? err_in(e, c->path) : 0;
 }
 

@@ -152,13 +152,16 @@ static void bad_values_of_a_large_model(void **state)
             return;
         }
         assert_true(m->large);
-        const Weight *t = weights_find(m->files->part[PART_TEXT].weights, "encoder.layers.0.mlp.fc1.weight");
-        if (!t) t = weights_find(m->files->part[PART_TEXT].weights, "text_model.encoder.layers.0.mlp.fc1.weight");
+        const Weight *t =
+            weights_find(parts_named(m->files, "text_encoder")->weights, "encoder.layers.0.mlp.fc1.weight");
+        if (!t)
+            t = weights_find(parts_named(m->files, "text_encoder")->weights,
+                             "text_model.encoder.layers.0.mlp.fc1.weight");
         assert_non_null(t);
         FILE *f = fopen(path, "r+b");
         assert_non_null(f);
         const long places[] = { 77777, 1234 }; /* both are there in the end */
-        assert_int_equal(fseek(f, (long)(t->data - m->files->file.data) + 2 * places[beside], SEEK_SET), 0);
+        assert_int_equal(fseek(f, (long)(t->data - m->files->file[0].bytes.data) + 2 * places[beside], SEEK_SET), 0);
         assert_int_equal(fwrite("\0\xfc", 1, 2, f), 2);
         assert_int_equal(fclose(f), 0);
 
@@ -278,13 +281,14 @@ static void replaced_while_loading(void **state)
     Err e = { 0 };
     char *path = path_in(*state, "m"), *next = path_in(*state, "n");
     for (int way = 0; way < 3; way++) {
-        Parts parts = { .hashed_path = path };
+        Parts parts = { .hashed_path = path, .files = 1, .file[0].path = path };
+        PartFile *file = &parts.file[0];
         Model m = { .files = &parts };
         put_file(*state, "m", (Bytes){ (const unsigned char *)"abc", 3 });
         put_file(*state, "n", (Bytes){ (const unsigned char *)"xyz", 3 });
-        assert_int_equal(file_map_as(&parts.file, &parts.file_id, path, &e), 0);
-        parts.hashed = parts.file;
-        parts.hashed_id = parts.file_id;
+        assert_int_equal(file_map_as(&file->bytes, &file->id, path, &e), 0);
+        parts.hashed = file->bytes;
+        parts.hashed_id = file->id;
         model_hash_begin(&m);
         if (way == 0) assert_int_equal(rename(next, path), 0);
         if (way == 1) assert_int_equal(unlink(path), 0);
@@ -303,7 +307,7 @@ static void replaced_while_loading(void **state)
             assert_non_null(strstr(m.replaced, "was replaced or removed while limn loaded it"));
         }
         free(m.replaced);
-        file_unmap(&parts.file);
+        file_unmap(&file->bytes);
     }
     free(path), free(next);
 }

@@ -15,23 +15,16 @@
 
 /* ---- single files ---- */
 
-static PartId part_id(const char *name)
-{
-    PartId id = 0;
-    while (strcmp(part_names[id], name) != 0) id++;
-    return id;
-}
-
 /* Every tensor is where diffusers' converter puts it, looks at the right bytes, and nothing else is there. */
 static void check_names(const Parts *parts, const char *list)
 {
     char golden[256], buf[64], last[160] = "";
     CheckpointLine l;
     Str want = { 0 };
-    size_t offset = 0, next = 0, count, source_count, seen[PART_COUNT] = { 0 };
-    const unsigned char *data = parts->file.data + 8;
+    size_t offset = 0, next = 0, count, source_count, seen[8] = { 0 };
+    const unsigned char *data = parts->file[0].bytes.data + 8;
     uint64_t header;
-    memcpy(&header, parts->file.data, 8);
+    memcpy(&header, parts->file[0].bytes.data, 8);
     data += header;
 
     snprintf(golden, sizeof golden, GOLDEN "/ldm/%s.tsv", list);
@@ -44,8 +37,8 @@ static void check_names(const Parts *parts, const char *list)
             strcpy(last, l.name);
         }
         if (l.part[0] == '-') continue;
-        PartId id = part_id(l.part);
-        const Weight *t = weights_find(parts->part[id].weights, l.diffusers);
+        const Part *part = parts_named(parts, l.part);
+        const Weight *t = weights_find(part->weights, l.diffusers);
         if (!t) {
             fail_msg("%s: %s is missing", l.part, l.diffusers);
             return;
@@ -60,12 +53,12 @@ static void check_names(const Parts *parts, const char *list)
         assert_int_equal(t->bytes, 2 * count);
         size_t rows = t->ndim ? (size_t)t->shape[0] : 1;
         assert_ptr_equal(t->data, data + offset + 2 * l.row * (count / rows));
-        seen[id]++;
+        seen[part - parts->part]++;
     }
     fclose(f);
     str_release(&want);
-    for (PartId id = 0; id < PART_COUNT; id++)
-        assert_int_equal(seen[id], part_present(&parts->part[id]) ? weights_count(parts->part[id].weights) : 0);
+    for (int i = 0; i < parts->count; i++)
+        assert_int_equal(seen[i], part_present(&parts->part[i]) ? weights_count(parts->part[i].weights) : 0);
 }
 
 static void put_vocabulary(const char *dir)
@@ -91,7 +84,7 @@ static void sd15_file(void **state)
     assert_string_equal(parts.family, "SD 1.x");
     assert_string_equal(parts.name, "sd15");
     assert_null(parts.note);
-    const Str *unet = &parts.part[PART_UNET].config, *vae = &parts.part[PART_VAE].config;
+    const Str *unet = &parts_named(&parts, "unet")->config, *vae = &parts_named(&parts, "vae")->config;
     assert_has(unet, "\"block_out_channels\": [320, 640, 1280, 1280]");
     assert_has(unet, "\"attention_head_dim\": [8, 8, 8, 8]");
     assert_has(unet, "\"cross_attention_dim\": 768");
@@ -103,12 +96,12 @@ static void sd15_file(void **state)
     assert_has(vae, "\"block_out_channels\": [128, 256, 512, 512]");
     assert_has(vae, "\"layers_per_block\": 2");
     assert_has(vae, "\"latent_channels\": 4");
-    assert_has(&parts.part[PART_TEXT].config, "\"num_hidden_layers\": 12");
-    assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"quick_gelu\"");
+    assert_has(&parts_named(&parts, "text_encoder")->config, "\"num_hidden_layers\": 12");
+    assert_has(&parts_named(&parts, "text_encoder")->config, "\"hidden_act\": \"quick_gelu\"");
     assert_has(&parts.scheduler, "\"prediction_type\": \"epsilon\"");
-    assert_string_equal(parts.tokenizer[0].files.added.pad, "<|endoftext|>");
-    assert_int_equal(parts.tokenizer[0].files.max, 77);
-    assert_int_equal(parts.tokenizer[0].files.rows, 49408);
+    assert_string_equal(parts_named(&parts, "text_encoder")->tokenizer.files.added.pad, "<|endoftext|>");
+    assert_int_equal(parts_named(&parts, "text_encoder")->tokenizer.files.max, 77);
+    assert_int_equal(parts_named(&parts, "text_encoder")->tokenizer.files.rows, 49408);
     parts_release(&parts);
     free(path);
 }
@@ -122,16 +115,16 @@ static void sd21_file(void **state)
     if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
     check_names(&parts, "sd21");
     assert_string_equal(parts.family, "SD 2.x");
-    const Str *unet = &parts.part[PART_UNET].config;
+    const Str *unet = &parts_named(&parts, "unet")->config;
     assert_has(unet, "\"attention_head_dim\": [5, 10, 20, 20]");
     assert_has(unet, "\"use_linear_projection\": true");
     assert_has(unet, "\"cross_attention_dim\": 1024");
     assert_has(unet, "\"sample_size\": 96");
-    assert_has(&parts.part[PART_TEXT].config, "\"num_hidden_layers\": 23");
-    assert_has(&parts.part[PART_TEXT].config, "\"num_attention_heads\": 16");
-    assert_has(&parts.part[PART_TEXT].config, "\"hidden_act\": \"gelu\"");
+    assert_has(&parts_named(&parts, "text_encoder")->config, "\"num_hidden_layers\": 23");
+    assert_has(&parts_named(&parts, "text_encoder")->config, "\"num_attention_heads\": 16");
+    assert_has(&parts_named(&parts, "text_encoder")->config, "\"hidden_act\": \"gelu\"");
     assert_has(&parts.scheduler, "\"prediction_type\": \"v_prediction\"");
-    assert_string_equal(parts.tokenizer[0].files.added.pad, "!");
+    assert_string_equal(parts_named(&parts, "text_encoder")->tokenizer.files.added.pad, "!");
     assert_null(parts.note);
     parts_release(&parts);
     free(path);
@@ -161,7 +154,7 @@ static void predictions(void **state)
         snprintf(want, sizeof want, "\"prediction_type\": \"%s\"", rows[i].predicts);
         assert_has(&parts.scheduler, want);
         snprintf(want, sizeof want, "\"sample_size\": %s,", rows[i].size);
-        assert_has(&parts.part[PART_UNET].config, want);
+        assert_has(&parts_named(&parts, "unet")->config, want);
         assert_int_equal(parts.note != NULL, rows[i].noted);
         parts_release(&parts);
         unlink(path);
@@ -255,7 +248,7 @@ static void tokenizer_places(void **state)
     assert_said(parts_open(&parts, &(ModelPaths){ .path = path }, &e), &e, "data/limn/clip/ or beside");
     parts_release(&parts);
     assert_int_equal(parts_open(&parts, &(ModelPaths){ .path = path, .no_weights = true }, &e), 0);
-    assert_null(parts.tokenizer[0].where);
+    assert_null(parts_named(&parts, "text_encoder")->tokenizer.where);
     parts_release(&parts);
 
     static const char *const later_first[] = { "data/limn/clip", "alone/tokenizer", "alone" };
@@ -263,12 +256,12 @@ static void tokenizer_places(void **state)
         char *place = path_in(*state, later_first[i]);
         put_vocabulary(place);
         if (parts_open(&parts, &(ModelPaths){ .path = path }, &e)) fail_msg("%s", e.text);
-        assert_string_equal(parts.tokenizer[0].where, place);
+        assert_string_equal(parts_named(&parts, "text_encoder")->tokenizer.where, place);
         parts_release(&parts);
         free(place);
     }
     if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = clip }, &e)) fail_msg("%s", e.text);
-    assert_string_equal(parts.tokenizer[0].where, clip);
+    assert_string_equal(parts_named(&parts, "text_encoder")->tokenizer.where, clip);
     parts_release(&parts);
     static const struct {
         const char *json, *said;
@@ -287,8 +280,9 @@ static void tokenizer_places(void **state)
     }
     put_text(data, "tokenizer.json", "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [[\"a\", \"b</w>\"], \"c d\"]}}");
     if (parts_open(&parts, &(ModelPaths){ .path = path, .tokenizer = data }, &e)) fail_msg("%s", e.text);
-    assert_string_equal((const char *)parts.tokenizer[0].files.vocab.data, "{\"a\":0}");
-    assert_string_equal((const char *)parts.tokenizer[0].files.merges.data, "#version: 0.2\na b</w>\nc d\n");
+    assert_string_equal((const char *)parts_named(&parts, "text_encoder")->tokenizer.files.vocab.data, "{\"a\":0}");
+    assert_string_equal((const char *)parts_named(&parts, "text_encoder")->tokenizer.files.merges.data,
+                        "#version: 0.2\na b</w>\nc d\n");
     parts_release(&parts);
     free(path), free(dir), free(data), free(clip);
 }
@@ -310,9 +304,9 @@ static void other_vae(void **state)
         fclose(f);
         char *vae = checkpoint_finish(*state, files[i], &layout);
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = vae }, &e)) fail_msg("%s", e.text);
-        assert_int_equal(weights_count(parts.part[PART_VAE].weights), 248);
-        assert_string_equal(parts.part[PART_VAE].where, vae);
-        assert_has(&parts.part[PART_VAE].config, "[128, 256, 512, 512]");
+        assert_int_equal(weights_count(parts_named(&parts, "vae")->weights), 248);
+        assert_string_equal(parts_named(&parts, "vae")->where, vae);
+        assert_has(&parts_named(&parts, "vae")->config, "[128, 256, 512, 512]");
         parts_release(&parts);
         assert_said(parts_open(&parts, &(ModelPaths){ .path = vae }, &e), &e, "give it as --vae");
         parts_release(&parts);
@@ -323,8 +317,9 @@ static void other_vae(void **state)
                                         "models/sprites/vae/diffusion_pytorch_model.safetensors" };
     for (int i = 0; i < 3; i++) {
         if (parts_open(&parts, &(ModelPaths){ .path = model, .vae = same[i] }, &e)) fail_msg("%s", e.text);
-        assert_non_null(weights_find(parts.part[PART_VAE].weights, "decoder.mid_block.attentions.0.to_q.weight"));
-        assert_has(&parts.part[PART_VAE].config, "\"latent_channels\": 8");
+        assert_non_null(
+            weights_find(parts_named(&parts, "vae")->weights, "decoder.mid_block.attentions.0.to_q.weight"));
+        assert_has(&parts_named(&parts, "vae")->config, "\"latent_channels\": 8");
         parts_release(&parts);
     }
     assert_said(parts_open(&parts, &(ModelPaths){ .path = model, .vae = "none" }, &e), &e, "--vae: none: No such file");
@@ -344,10 +339,12 @@ static void builtin_model(void **state)
     assert_string_equal(parts.name, "sprites");
     assert_string_equal(parts.family, "custom");
     assert_null(parts.hashed_path);
-    for (PartId id = 0; id < PART_COUNT; id++)
-        assert_true(id == PART_TEXT_2 ? !part_present(&parts.part[id]) : weights_count(parts.part[id].weights) > 10);
-    assert_true(parts.tokenizer[0].files.vocab.len && parts.tokenizer[0].files.merges.len &&
-                parts.tokenizer[0].files.added.special_map.len);
+    for (int i = 0; i < parts.count; i++)
+        assert_true(strcmp(parts.part[i].is->name, "text_encoder_2") == 0 ? !part_present(&parts.part[i])
+                                                                          : weights_count(parts.part[i].weights) > 10);
+    assert_true(parts_named(&parts, "text_encoder")->tokenizer.files.vocab.len &&
+                parts_named(&parts, "text_encoder")->tokenizer.files.merges.len &&
+                parts_named(&parts, "text_encoder")->tokenizer.files.added.special_map.len);
     parts_release(&parts);
     assert_said(parts_open(&parts, &(ModelPaths){ .path = "nothing" }, &e), &e, "built in: sprites");
     parts_release(&parts);
@@ -410,7 +407,7 @@ static void same_as_folder(void **state)
     if (parts_open(&parts, &(ModelPaths){ .path = "models/sprites/" }, &e)) fail_msg("%s", e.text);
     assert_string_equal(parts.name, "sprites");
     assert_string_equal(parts.hashed_path, "models/sprites/unet/diffusion_pytorch_model.safetensors");
-    assert_string_equal(parts.tokenizer[0].where, "models/sprites/tokenizer");
+    assert_string_equal(parts_named(&parts, "text_encoder")->tokenizer.where, "models/sprites/tokenizer");
     assert_non_null(parts.defaults);
     parts_release(&parts);
 }

@@ -1,0 +1,56 @@
+/* parts_alone.c - one part from a place of its own (--vae): a folder or a file. See parts_internal.h. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "pipeline/parts_internal.h"
+#include "pipeline/parts_name.h"
+#include "weights/kind.h"
+#include "weights/safetensors.h"
+
+static const char *const wanted[] = {
+    [ROLE_TEXT] = "a text encoder", [ROLE_NETWORK] = "a UNet", [ROLE_CODEC] = "a VAE"
+};
+
+static int open_file(Parts *parts, Part *part, const char *path, const char *option, Err *e)
+{
+    Weights *all = weights_new();
+    PartFile *file;
+    int failed = -1;
+
+    part->where = mem_strdup(path);
+    part->config_where = mem_strdup(path);
+    if (parts_map(parts, path, &file, e)) goto done;
+    if (safetensors_read(all, file->bytes, e)) {
+        err_in(e, path);
+        goto done;
+    }
+    const Kind *kind = kind_of(all);
+    if (parts_form(all, part->is) || (kind->id == KIND_VAE && part->is->role == ROLE_CODEC))
+        failed = parts_take(part, all, NULL, e) ? err_in(e, path) : 0;
+    else err_set(e, "%s: this is %s: %s wants %s", path, kind->what, option, wanted[part->is->role]);
+
+done:
+    weights_free(all);
+    return failed;
+}
+
+int parts_open_alone(Parts *parts, Part *part, const char *path, const char *option, Err *e)
+{
+    free(part->where);
+    free(part->config_where);
+    part->where = part->config_where = NULL;
+    if (!file_exists(path)) {
+        parts_name_missing(path, e);
+        return err_in(e, option);
+    }
+    if (!file_is_dir(path)) return open_file(parts, part, path, option, e) ? err_in(e, option) : 0;
+
+    Source *s = source_open(path, e);
+    if (!s) return err_in(e, option);
+    parts_keep(parts, s);
+    Str config = { 0 };
+    str_addf(&config, "%s/config.json", part->is->name);
+    const char *folder = source_has(s, config.s) && !source_has(s, "config.json") ? part->is->name : "";
+    str_release(&config);
+    return parts_read_component(parts, s, folder, part, e) ? err_in(e, option) : 0;
+}

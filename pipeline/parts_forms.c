@@ -1,0 +1,136 @@
+/*
+ * parts_forms.c - what networks are called in a single file: a table of forms, and how a network is taken out of the file by each.
+ * See parts_internal.h. Source: CompVis/stable-diffusion and Stability-AI/stablediffusion (configs, module names).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "pipeline/parts_internal.h"
+#include "weights/shapes.h"
+
+static bool has_tensor(const Weights *w, const char *prefix, const char *name)
+{
+    return shapes_dim(w, 0, "%s%s", prefix, name) > 0;
+}
+
+/* How many tensors there are of a name behind the prefix with 0, 1, 2, ... in the place of its %d. */
+static int count_under(const Weights *w, const char *prefix, const char *fmt)
+{
+    char full[160];
+    snprintf(full, sizeof full, "%s%s", prefix, fmt);
+    return shapes_count(w, full);
+}
+
+/* How input_blocks are numbered: each level has `layers` blocks, then, but for the last, a downsampler. */
+static int unet_numbering(const Weights *w, const char *prefix, NameShape *s, Err *e)
+{
+    int blocks = 1; /* 0 is conv_in */
+    *s = (NameShape){ .levels = 1 };
+    for (;; blocks++) {
+        bool down = shapes_dim(w, 0, "%sinput_blocks.%d.0.op.weight", prefix, blocks) > 0;
+        if (!down && !shapes_dim(w, 0, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, blocks)) break;
+        if (!down) continue;
+        if (s->levels++ == 1) s->layers = blocks - 1;
+    }
+    if (s->levels == 1) s->layers = blocks - 1;
+    if (s->layers < 1 || blocks != s->levels * (s->layers + 1))
+        return err_set(e, "a UNet of %d input blocks on %d levels, which do not divide evenly: tensors are missing",
+                       blocks, s->levels);
+    return 0;
+}
+
+static int take_unet(Part *p, Weights *all, const Form *f, const FileConfig *c, Err *e)
+{
+    NameShape s = { 0 };
+    (void)c;
+    if (f->table == NAMES_LDM_UNET && unet_numbering(all, f->prefix, &s, e)) return -1;
+    return (p->weights = names_convert(all, f->prefix, f->table, s, e)) ? 0 : -1;
+}
+
+static int take_vae(Part *p, Weights *all, const Form *f, const FileConfig *c, Err *e)
+{
+    NameShape s = { .levels = count_under(all, f->prefix, "decoder.up.%d.block.0.conv1.weight") };
+    p->weights = names_convert(all, f->prefix, f->table, s, e);
+    return p->weights ? shapes_vae(p->weights, c ? c->scaling_factor : VAE_SCALING, &p->config, e) : -1;
+}
+
+/* SD 2.x takes the output of the last block but one of ViT-H's 24; some files were saved without the last. */
+static int layers_taken(int layers, const FileConfig *c)
+{
+    return layers == 23 || (c && c->last_layer) ? layers : layers - 1;
+}
+
+static int take_text(Part *p, Weights *all, const Form *f, const FileConfig *c, Err *e)
+{
+    NameShape s = { 0 };
+    bool openclip = f->table == NAMES_OPENCLIP_TEXT || shapes_dim(all, 1, "%s%s", f->prefix, f->probe) == 1024;
+    if (f->table == NAMES_OPENCLIP_TEXT)
+        s.text_layers = layers_taken(count_under(all, f->prefix, "transformer.resblocks.%d.ln_1.weight"), c);
+    else if (openclip)
+        s.text_layers = layers_taken(count_under(all, f->prefix, "text_model.encoder.layers.%d.layer_norm1.weight"), c);
+    p->weights = names_convert(all, f->prefix, f->table, s, e);
+    if (!p->weights) return -1;
+
+    /* wherever the vocabulary comes from, the padding is what this text encoder was trained with */
+    p->tokenizer.files.added.pad = openclip ? "!" : "<|endoftext|>";
+    p->tokenizer.files.max = shapes_dim(p->weights, 0, "text_model.embeddings.position_embedding.weight");
+    return shapes_text(p->weights, openclip ? "gelu" : "quick_gelu", &p->config, e);
+}
+
+#define CLIP_PROBE      "text_model.embeddings.token_embedding.weight"
+#define BARE_CLIP_PROBE "embeddings.token_embedding.weight"
+#define OPENCLIP_PROBE  "transformer.resblocks.0.ln_1.weight"
+#define LDM_VAE_PROBE   "decoder.up.0.block.0.conv1.weight"
+#define VAE_PROBE       "decoder.up_blocks.0.resnets.0.conv1.weight"
+
+/* As released, as ComfyUI, sgm and converters name them. The first that is there counts. */
+static const Form forms[] = {
+    { "unet", "model.diffusion_model.", "input_blocks.0.0.weight", NAMES_LDM_UNET, take_unet },
+    { "unet", "diffusion_model.", "input_blocks.0.0.weight", NAMES_LDM_UNET, take_unet },
+    { "unet", "unet.", "input_blocks.0.0.weight", NAMES_LDM_UNET, take_unet },
+    { "unet", "unet.", "conv_in.weight", NAMES_DIFFUSERS_UNET, take_unet },
+    { "text_encoder", "cond_stage_model.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "cond_stage_model.transformer.", BARE_CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "cond_stage_model.model.", OPENCLIP_PROBE, NAMES_OPENCLIP_TEXT, take_text },
+    { "text_encoder", "cond_stage_model.clip_l.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "cond_stage_model.clip_h.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "cond_stage_model.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "conditioner.embedders.0.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "conditioner.embedders.0.model.", OPENCLIP_PROBE, NAMES_OPENCLIP_TEXT, take_text },
+    { "text_encoder", "text_encoders.clip_l.transformer.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "text_encoder.", CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "text_encoder", "text_encoder.", BARE_CLIP_PROBE, NAMES_CLIP_TEXT, take_text },
+    { "vae", "first_stage_model.", LDM_VAE_PROBE, NAMES_LDM_VAE, take_vae },
+    { "vae", "first_stage_model.", VAE_PROBE, NAMES_DIFFUSERS_VAE, take_vae },
+    { "vae", "vae.", LDM_VAE_PROBE, NAMES_LDM_VAE, take_vae },
+    { "vae", "vae.", VAE_PROBE, NAMES_DIFFUSERS_VAE, take_vae },
+    { "vae", "", LDM_VAE_PROBE, NAMES_LDM_VAE, take_vae },
+    { "vae", "", VAE_PROBE, NAMES_DIFFUSERS_VAE, take_vae },
+};
+
+const Form *parts_form(const Weights *all, const Component *is)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(forms[i].part, is->name) == 0 && has_tensor(all, forms[i].prefix, forms[i].probe)) return &forms[i];
+    return NULL;
+}
+
+int parts_take(Part *p, Weights *all, const FileConfig *c, Err *e)
+{
+    static const struct {
+        PartRole role;
+        const char *lacking;
+    } said[] = {
+        { ROLE_NETWORK, "no UNet in it (model.diffusion_model.input_blocks.0.0.weight): tensors are missing" },
+        { ROLE_TEXT, "no text encoder in it (cond_stage_model.*): it is not a whole checkpoint" },
+        { ROLE_CODEC, "no VAE in it (first_stage_model.decoder.*): give one with --vae" },
+    };
+    const Form *f = parts_form(all, p->is);
+    if (f) {
+        p->class = part_class_find(NULL, p->is->role);
+        return f->take(p, all, f, c, e);
+    }
+    int i = 0;
+    while (said[i].role != p->is->role) i++;
+    return err_set(e, "%s", said[i].lacking);
+}
