@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
 FOLDERS := base weights nn clip unet vae scheduler image adapter pipeline engine web batch compare cmd
-PKGS    := openblas libutf8proc nettle fftw3f
+PKGS    := openblas libutf8proc nettle fftw3f libjpeg libwebpdemux libwebp
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
@@ -38,7 +38,7 @@ archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib
 # Where a library runs out of memory or threads, limn says so: base/carried.c.
 WRAP     = $(foreach f,malloc calloc realloc memalign strdup gomp_fatal,-Wl,--wrap=$(f))
 BLAS     = $(shell scripts/blas-kernels "$(CC)" "$(AR)")
-CARRY    = $(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) $(BLAS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f gomp,$(call archive,$(l))) -lpthread -ldl -lm
+CARRY    = $(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) $(BLAS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f jpeg webpdemux webp gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif

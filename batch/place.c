@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sha.h"
 #include "base/str.h"
 
 /* All that limn ever writes in the staging folder. */
@@ -121,23 +121,13 @@ int place_manifest(const Place *p, const char *name, Err *e)
     return 0;
 }
 
-void place_sha256(Bytes data, char hex[65])
-{
-    struct sha256_ctx sha;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    sha256_init(&sha);
-    sha256_update(&sha, data.len, data.data);
-    sha256_digest(&sha, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
 bool place_whole(const Folder *folder, const char *file, uint64_t bytes, const char *sha256)
 {
     Bytes data;
     Err e;
     char found[65] = "";
     if (folder_map(folder, file, &data, &e)) return false;
-    if (data.len == bytes) place_sha256(data, found);
+    if (data.len == bytes) sha_hex(data, found);
     file_unmap(&data);
     return *found && strcmp(found, sha256) == 0;
 }

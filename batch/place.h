@@ -37,7 +37,4 @@ int place_manifest(const Place *p, const char *name, Err *e);
 /* Whether the file is there, itself and no link, with that many bytes and that SHA-256 (hexadecimal). */
 bool place_whole(const Folder *folder, const char *file, uint64_t bytes, const char *sha256);
 
-/* SHA-256 as hexadecimal digits. */
-void place_sha256(Bytes data, char hex[65]);
-
 #endif

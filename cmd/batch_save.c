@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/sha.h"
 #include "cmd/batch.h"
 #include "pipeline/finish.h"
 #include "pipeline/metadata.h"
@@ -110,7 +111,7 @@ static int save_file(const Batch *b, Task *t, int side, const char *file, cJSON 
     if (finish_png(&t->job, t->m, &t->image, t->job.seed, side, &png, &t->e)) return -1;
     int failed = place_file(&b->place, file, png, &t->fatal, &t->e);
     if (!failed) {
-        place_sha256(png, sha);
+        sha_hex(png, sha);
         cJSON_AddNumberToObject(about, "bytes", (double)png.len);
         cJSON_AddStringToObject(about, "sha256", sha);
     }

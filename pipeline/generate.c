@@ -101,7 +101,7 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     Generator *g = mem_alloc(sizeof *g);
     if (w) g->watch = *w;
     if (start(g, m, j, share, e) || given_latents(g, e)) goto fail;
-    if (init_read(&g->init, &g->recipe, vae_factor(m->vae), e)) goto fail;
+    if (init_read(&g->init, &g->recipe, vae_factor(m->vae), &g->watch, e)) goto fail;
     warn_of_model(g);
     advise_job(m, &g->recipe, j, &g->watch);
     if (memory_reserve(g, e)) goto fail;

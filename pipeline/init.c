@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
+#include "base/sha.h"
+#include "base/str.h"
+#include "image/colour_name.h"
 #include "image/load.h"
 
 /* ---- to the size drawn ------------------------------------------------------------------------------------------------ */
@@ -95,21 +99,67 @@ static void make_latent_mask(Init *init, const Recipe *r, int factor)
             init->mask[y * (size_t)r->w + x] = init->paint[y * (size_t)factor * w + x * (size_t)factor] >= 128;
 }
 
-static int read_mask(Init *init, const Recipe *r, int source_w, int source_h, Err *e)
+/* A picture of the job's, and what its bytes hash to: the job says what they must, or is told. */
+static int read_source(const char *option, const char *path, char **sha256, Image *im, const Watch *w, Err *e)
 {
-    const Job *j = &r->said;
+    Bytes file;
+    char found[65];
+    const char *note = NULL;
+    if (file_map(&file, path, e)) return err_in(e, option);
+    sha_hex(file, found);
+    int failed = 0;
+    if (*sha256 && strcmp(*sha256, found) != 0)
+        failed = err_set(e, "it has SHA-256 %.10s..., the one that is meant %.10s...; name that one with %s", found,
+                         *sha256, option);
+    if (!failed) failed = image_decode(file, im, &note, e);
+    file_unmap(&file);
+    if (failed) {
+        err_in(e, path);
+        return err_in(e, option);
+    }
+    if (!*sha256) *sha256 = mem_strdup(found);
+    if (note) {
+        Str line = { 0 };
+        str_addf(&line, "%s: %.300s: %s", option, path, note);
+        watch_warn(w, str_text(&line));
+        str_release(&line);
+    }
+    return 0;
+}
+
+/* What is clear in the picture is drawn anew. */
+static int mask_of_alpha(const Image *picture, Samples *out, Err *e)
+{
+    size_t n = (size_t)picture->w * (size_t)picture->h;
+    if (!picture->alpha) return err_usage(e, "--mask alpha: the picture has none; give a FILE");
+    *out = (Samples){ mem_array(n, 1), picture->w, picture->h, 1 };
+    for (size_t i = 0; i < n; i++) out->data[i] = (uint8_t)(255 - picture->alpha[i]);
+    return 0;
+}
+
+static int mask_of_file(Job *j, const Image *picture, Samples *out, const Watch *w, Err *e)
+{
     Image im = { 0 };
-    if (image_load(j->mask, &im, e)) return err_in(e, "--mask");
-    if (im.w != source_w || im.h != source_h) {
+    if (read_source("--mask", j->mask, &j->mask_sha256, &im, w, e)) return -1;
+    if (im.w != picture->w || im.h != picture->h) {
         err_usage(e, "--mask: %.300s has %d x %d pixels, the picture %d x %d: they must be of one size", j->mask, im.w,
-                  im.h, source_w, source_h);
+                  im.h, picture->w, picture->h);
         image_release(&im);
         return -1;
     }
-    Samples grey = grey_of(&im);
+    if (im.alpha) watch_warn(w, "--mask: it has alpha, which is passed over: white and black count");
+    *out = grey_of(&im);
     image_release(&im);
-    Samples fitted = fit_to(grey, &(Fit){ j->width, j->height, j->resize_mode });
-    free(grey.data);
+    return 0;
+}
+
+static int read_mask(Init *init, Job *j, const Image *picture, const Watch *w, Err *e)
+{
+    Samples mask;
+    bool own = strcmp(j->mask, "alpha") == 0;
+    if (own ? mask_of_alpha(picture, &mask, e) : mask_of_file(j, picture, &mask, w, e)) return -1;
+    Samples fitted = fit_to(mask, &(Fit){ j->width, j->height, j->resize_mode });
+    free(mask.data);
     init->paint = fitted.data;
     for (size_t i = 0; j->mask_invert && i < (size_t)fitted.w * (size_t)fitted.h; i++)
         init->paint[i] = (uint8_t)(255 - init->paint[i]);
@@ -118,24 +168,36 @@ static int read_mask(Init *init, const Recipe *r, int source_w, int source_h, Er
 
 /* ---- the whole of it ---------------------------------------------------------------------------------------------------- */
 
-int init_read(Init *init, const Recipe *r, int factor, Err *e)
+/* The picture over a colour, opaque. */
+static Samples over_background(const Image *im, const char *colour)
 {
-    const Job *j = &r->said;
-    Image im = { 0 }, flat = { 0 };
+    uint8_t ground[3] = { 255, 255, 255 }; /* as A1111 has it */
+    Err e;
+    size_t n = (size_t)im->w * (size_t)im->h * 3;
+    Samples out = { mem_array(n, 1), im->w, im->h, 3 };
+    if (colour) colour_parse(colour, ground, &e); /* job_set() has looked at it */
+    for (size_t i = 0; i < n; i++)
+        out.data[i] = image_over(im->rgb[i], im->alpha ? im->alpha[i / 3] : 255, ground[i % 3]);
+    return out;
+}
+
+int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e)
+{
+    Job *j = &r->said;
+    Image im = { 0 };
     *init = (Init){ 0 };
     if (!j->init_image) return 0;
-    if (image_load(j->init_image, &im, e)) return err_in(e, "--init-image");
-    image_flatten(&flat, &im, 255); /* what is clear is white, as A1111 has it */
-    int failed = j->mask ? read_mask(init, r, im.w, im.h, e) : 0;
-    image_release(&im);
+    if (read_source("--init-image", j->init_image, &j->init_sha256, &im, w, e)) return -1;
+    int failed = j->mask ? read_mask(init, j, &im, w, e) : 0;
     if (!failed) {
-        Samples fitted =
-            fit_to((Samples){ flat.rgb, flat.w, flat.h, 3 }, &(Fit){ j->width, j->height, j->resize_mode });
+        Samples flat = over_background(&im, j->init_background);
+        Samples fitted = fit_to(flat, &(Fit){ j->width, j->height, j->resize_mode });
+        free(flat.data);
         init->picture = (Image){ .w = fitted.w, .h = fitted.h, .rgb = fitted.data };
         if (init->paint) make_latent_mask(init, r, factor);
         if (init->paint) blur(init->paint, j->width, j->height, j->mask_blur);
     }
-    image_release(&flat);
+    image_release(&im);
     return failed;
 }
 

@@ -9,6 +9,7 @@
 #include "image/image.h"
 #include "image/resample.h"
 #include "pipeline/recipe.h"
+#include "pipeline/watch.h"
 
 typedef struct {
     Image picture;         /* at the size drawn, opaque; w 0: there is none */
@@ -18,8 +19,11 @@ typedef struct {
     float *masked_moments; /* the same of the picture with what is drawn anew in grey; NULL: nobody wants it */
 } Init;
 
-/* Reads the files that the recipe names and brings them to the size drawn. Error: what is wrong with them. init_release() also then. */
-int init_read(Init *init, const Recipe *r, int factor, Err *e);
+/*
+ * Reads the files that the recipe names and brings them to the size drawn; w hears what of them was passed over. r->said is told
+ * their SHA-256. Error: what is wrong with them. init_release() also then.
+ */
+int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e);
 void init_release(Init *init);
 
 /* pixels [1, H, W, 3] = the picture in -1..1; hidden: what is drawn anew becomes 0, the grey between. */

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
+#include "image/colour_name.h"
 #include "pipeline/foreign.h"
 #include "scheduler/names.h"
 #include "scheduler/samplers.h"
@@ -36,6 +37,8 @@ static int check_axis(const char *text, Err *e);
 static int check_sizes(const char *text, Err *e);
 static int check_size_pair(const char *text, Err *e);
 static int check_crop(const char *text, Err *e);
+static int check_colour(const char *text, Err *e);
+static int check_sha256(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
 
@@ -78,14 +81,21 @@ const Option job_options[] = {
     { "lora", 0, OPT_LINES, JOB(lora), NULL, 0, 0, "FILE[:W[:TEXT_W]]", PICTURE, NULL,
       "lay a LoRA over the model, with this strength (1) for the UNet and the text encoders; may be given again", "lora-path, loras" },
     { "init-image", 'i', OPT_PATH, JOB(init_image), NULL, 0, 0, "FILE", PICTURE, NULL,
-      "start from this picture, a PNG; its size is the size drawn where no other is given", "init-img, init, image, input-image, image-path, source-image, img, init-images" },
+      "start from this picture (PNG, JPEG, WebP); its size is the size drawn where no other is given", "init-img, init, image, input-image, image-path, source-image, img, init-images" },
     { "strength", 0, OPT_FLOAT, JOB(strength), NULL, 0, 1, "X", PICTURE, NULL,
       "how much of it changes: the share of the steps that are run; otherwise 0.8, with --mask 1",
       "denoising-strength, denoise, img2img-strength" },
     { "resize-mode", 0, OPT_CHOICE, JOB(resize_mode), "stretch", 0, 0, "stretch|crop|fit", PICTURE, NULL,
       "where its shape is another than the one drawn: stretch it, cut off what is too much, or add at the edges" },
-    { "mask", 0, OPT_PATH, JOB(mask), NULL, 0, 0, "FILE", PICTURE, NULL,
-      "where it may change: white is drawn anew, black stays to the byte", "mask-image, mask-img, mask-path, init-mask" },
+    { "init-background", 0, OPT_STR, JOB(init_background), NULL, 0, 0, "COLOUR", PICTURE, check_colour,
+      "what is under a picture that is transparent in places: #rrggbb, white, grey or black; otherwise white", "img2img-background-color" },
+    { "mask", 0, OPT_PATH, JOB(mask), NULL, 0, 0, "FILE|alpha", PICTURE, NULL,
+      "where it may change: white is drawn anew, black stays to the byte; alpha: where the picture is transparent",
+      "mask-image, mask-img, mask-path, init-mask" },
+    { "init-image-sha256", 0, OPT_STR, JOB(init_sha256), NULL, 0, 0, "HEX", PICTURE, check_sha256,
+      "refuse a --init-image whose bytes have another SHA-256; pictures carry it for limn again" },
+    { "mask-sha256", 0, OPT_STR, JOB(mask_sha256), NULL, 0, 0, "HEX", PICTURE, check_sha256,
+      "the same for --mask" },
     { "mask-blur", 0, OPT_INT, JOB(mask_blur), NULL, 0, 256, "PIXELS", PICTURE, NULL,
       "soften the mask's edges, where the old picture is laid over the new one" },
     { "mask-invert", 0, OPT_FLAG, JOB(mask_invert), "false", 0, 0, NULL, PICTURE, NULL,
@@ -713,6 +723,18 @@ static int check_crop(const char *text, Err *e)
     int x, y;
     if (job_pair(text, ',', &x, &y)) return 0;
     return err_usage(e, "\"%.60s\" is not a number of pixels at the left and one at the top, such as 0,64", text);
+}
+
+static int check_colour(const char *text, Err *e)
+{
+    uint8_t rgb[3];
+    return colour_parse(text, rgb, e);
+}
+
+static int check_sha256(const char *text, Err *e)
+{
+    if (strlen(text) == 64 && !text[strspn(text, "0123456789abcdef")]) return 0;
+    return err_usage(e, "\"%.80s\" is no SHA-256: 64 digits of 0-9 and a-f are expected", text);
 }
 
 static int check_sizes(const char *text, Err *e)

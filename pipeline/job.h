@@ -44,7 +44,9 @@ typedef struct {
     double transparent_tolerance;            /* < 0: the usual */
     int resize;                              /* pixels of the longer side; 0: as it was drawn */
     char *lora;                              /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
-    char *init_image, *mask;                 /* what to start from, and where it may change */
+    char *init_image, *mask;                 /* what to start from, and where it may change; "alpha": where it is clear */
+    char *init_sha256, *mask_sha256;         /* of their bytes; NULL: whatever they are */
+    char *init_background;                   /* under what is clear of it; NULL: white */
     double strength;                         /* < 0: the usual */
     char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "noise" | "nothing" */
     int mask_blur;                           /* pixels */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sha.h"
 #include "batch/draw.h"
 #include "batch/expand.h"
 #include "batch/index.h"
@@ -346,7 +347,7 @@ static void test_place(void **state)
     assert_int_equal(folder_make(&folder, path, &e), 0);
     assert_int_equal(place_open(&p, &folder, &(Shard){ 2, 3 }, &e), 0);
     assert_int_equal(place_file(&p, "x/y/z.png", data, &fatal, &e), 0);
-    place_sha256(data, sha);
+    sha_hex(data, sha);
     assert_string_equal(sha, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_true(place_whole(&folder, "x/y/z.png", 3, sha));
     assert_false(place_whole(&folder, "x/y/z.png", 4, sha));

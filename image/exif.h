@@ -1,0 +1,20 @@
+/*
+ * exif.h - which way up a picture is to be shown: the one field of Exif that changes pixels. Source: Exif 2.32 (CIPA DC-008), 4.6.4,
+ * tag 0x0112; the layout is that of TIFF 6.0.
+ */
+#ifndef LIMN_IMAGE_EXIF_H
+#define LIMN_IMAGE_EXIF_H
+
+#include "base/file.h"
+#include "image/image.h"
+
+/* exif: what a file carries, with or without "Exif\0\0" in front. 1 to 8; 1 (as it is) where nothing, or nothing sensible, is said. */
+int exif_orientation(Bytes exif);
+
+/* Whether width and height change places. */
+bool exif_turns(int orientation);
+
+/* Turns and mirrors the picture so that it stands as it is to be shown. */
+void exif_upright(Image *im, int orientation);
+
+#endif
