@@ -197,7 +197,7 @@ static Tensor over_prompt(Torch *t, Transformer *m, Tensor x, Tensor context)
 {
     Tensor kv = tensor_new(&t->arena, context.n, context.h, context.w, transformer_place(m, 0));
     transformer_context(&t->nn, m, context, kv);
-    return transformer_forward(&t->nn, m, x, kv);
+    return transformer_forward(&t->nn, m, x, &(Prompted){ .kv = kv });
 }
 
 /* ---- test_layers_utils.py -------------------------------------------------------------------------------------------- */

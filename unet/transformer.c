@@ -2,6 +2,7 @@
 #include "unet/transformer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -16,6 +17,7 @@ static int attention_bind(Binder *b, Attention *a, const char *name, const Trans
                                bind_linear_joined(b, &a->to_kv, qkv + 1, context, c, false)
                          : bind_linear_joined(b, &a->to_qkv, qkv, c, c, false);
     failed = failed || bind_linear(b, &a->to_out, "to_out.0", c, c, true);
+    a->pictures = strcmp(name, "attn2") == 0;
     bind_leave(b, mark);
     return failed ? -1 : 0;
 }
@@ -91,35 +93,46 @@ void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv
     }
 }
 
+/* What the prompt gives, and each picture beside it. Ye et al. 2023 (arXiv:2308.06721), eq. 5; the scale is in the values. */
+static Tensor attend_cross(Nn *nn, const Attention *a, Tensor q, const Prompted *p)
+{
+    Tensor y = nn_attention_cross(nn, q, own_columns(a, p->kv), a->heads);
+    for (int i = 0; a->pictures && i < p->picture_count; i++) {
+        size_t mark = nn->arena->used;
+        nn_add(nn, y, nn_attention_cross(nn, q, own_columns(a, p->pictures[i]), a->heads));
+        arena_reset(nn->arena, mark);
+    }
+    return y;
+}
+
 /* x += attention(norm(x), itself or the prompt) */
-static void attend(Nn *nn, const Attention *a, const Norm *norm, Tensor x, Tensor kv)
+static void attend(Nn *nn, const Attention *a, const Norm *norm, Tensor x, const Prompted *p)
 {
     size_t mark = nn->arena->used;
     const With normed = { .norm = norm };
-    Tensor y = a->kv_at < 0
-                   ? nn_attention_joined(nn, nn_linear_with(nn, &a->to_qkv, x, &normed), a->heads, false)
-                   : nn_attention_cross(nn, nn_linear_with(nn, &a->to_q, x, &normed), own_columns(a, kv), a->heads);
+    Tensor y = a->kv_at < 0 ? nn_attention_joined(nn, nn_linear_with(nn, &a->to_qkv, x, &normed), a->heads, false)
+                            : attend_cross(nn, a, nn_linear_with(nn, &a->to_q, x, &normed), p);
     nn_linear_with(nn, &a->to_out, y, &(With){ .residual = x, .into = x });
     arena_reset(nn->arena, mark);
 }
 
 /* In place. */
-static void block_forward(Nn *nn, const TransformerBlock *t, Tensor x, Tensor kv)
+static void block_forward(Nn *nn, const TransformerBlock *t, Tensor x, const Prompted *p)
 {
-    attend(nn, &t->attn1, &t->norm1, x, kv);
-    attend(nn, &t->attn2, &t->norm2, x, kv);
+    attend(nn, &t->attn1, &t->norm1, x, p);
+    attend(nn, &t->attn2, &t->norm2, x, p);
     size_t mark = nn->arena->used;
     Tensor h = nn_linear_with(nn, &t->ff_in, x, &(With){ .norm = &t->norm3 });
     nn_linear_with(nn, &t->ff_out, h, &(With){ .residual = x, .into = x });
     arena_reset(nn->arena, mark);
 }
 
-Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor kv)
+Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, const Prompted *p)
 {
     Tensor y = tensor_like(nn->arena, x);
     size_t mark = nn->arena->used;
     Tensor h = nn_linear_with(nn, &t->proj_in, x, &(With){ .norm = &t->norm });
-    for (int i = 0; i < t->count; i++) block_forward(nn, &t->blocks[i], h, kv);
+    for (int i = 0; i < t->count; i++) block_forward(nn, &t->blocks[i], h, p);
     nn_linear_with(nn, &t->proj_out, h, &(With){ .residual = x, .into = y });
     arena_reset(nn->arena, mark);
     return y;

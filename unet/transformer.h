@@ -12,6 +12,7 @@
 typedef struct {
     Linear to_qkv, to_q, to_kv, to_out; /* to_qkv, or to_q and to_kv; only to_out has a bias */
     int heads, kv_at; /* kv_at: its columns begin there in what transformer_context() fills; -1: no prompt */
+    bool pictures;    /* it attends to what Prompted says of pictures, too: attn2 */
 } Attention;
 
 typedef struct {
@@ -44,7 +45,15 @@ void transformer_release(Transformer *t);
  */
 void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv);
 
-/* x [n, h, w, channels]; kv: what transformer_context() has filled. Returns [n, h, w, channels]; all temporaries are given back. */
-Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, Tensor kv);
+/* What cross-attentions attend to. */
+typedef struct {
+    Tensor kv; /* of the prompt: what transformer_context() has filled */
+    const Tensor *
+        pictures; /* [picture_count] of pictures (IP-Adapter): the same columns, of other tokens; what each gives is added */
+    int picture_count;
+} Prompted;
+
+/* x [n, h, w, channels]. Returns [n, h, w, channels]; all temporaries are given back. */
+Tensor transformer_forward(Nn *nn, const Transformer *t, Tensor x, const Prompted *p);
 
 #endif

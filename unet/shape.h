@@ -1,0 +1,47 @@
+/*
+ * shape.h - what a UNet's config.json says, one entry a level where it says so. ControlNets are copies of a UNet's way down and have
+ * the same keys. Internal to unet/ and control/.
+ */
+#ifndef LIMN_UNET_SHAPE_H
+#define LIMN_UNET_SHAPE_H
+
+#include "base/err.h"
+#include "weights/config.h"
+
+enum {
+    UNET_MAX_LEVELS = 8,
+    UNET_MAX_LAYERS = 8,
+    UNET_MAX_CHANNELS = 16384,
+    UNET_MAX_SKIPS = 1 + UNET_MAX_LEVELS * (UNET_MAX_LAYERS + 1),
+};
+
+typedef enum { MID_NONE, MID_PLAIN, MID_ATTENTION } MidKind;
+
+typedef struct {
+    int in, out, sample_size, sample_width; /* out 0: a way down alone */
+    int levels;
+    int channels[UNET_MAX_LEVELS], layers[UNET_MAX_LEVELS], heads[UNET_MAX_LEVELS];
+    int transformer_layers[UNET_MAX_LEVELS];
+    int up_transformer_layers[UNET_MAX_LEVELS]; /* in the order of the up blocks */
+    bool down_attention[UNET_MAX_LEVELS], up_attention[UNET_MAX_LEVELS], only_cross[UNET_MAX_LEVELS];
+    MidKind mid;
+    int context, groups, time_width;
+    float eps, freq_shift;
+    bool flip_sin_to_cos;
+    int cond_width;                 /* time_cond_proj_dim */
+    int added_width, added_ids_dim; /* text_time: width of pooled text and ids, of one id's embedding */
+} UNetShape;
+
+/* The keys of a UNet2DConditionModel. config_finish() is called. Error: what limn does not run. */
+int unet_shape_read(UNetShape *s, Config *c, Err *e);
+
+/* Those that a ControlNetModel shares with it: the way down and the middle. The caller reads its own keys and calls config_finish(). */
+int unet_shape_read_down(UNetShape *s, Config *c, Err *e);
+
+/* Whether heads divide channels wherever there is attention. */
+int unet_shape_check(const UNetShape *s, Err *e);
+
+/* How many tensors the way down leaves for the way up. */
+int unet_shape_skips(const UNetShape *s);
+
+#endif
