@@ -7,18 +7,58 @@
 
 #include "base/mem.h"
 
-void block_alloc(Block *k, int count, bool attention)
+void block_alloc(Block *k, int count, int attentions)
 {
     k->count = count;
+    k->attention_count = attentions;
     k->resnets = mem_array((size_t)count, sizeof *k->resnets);
-    if (attention) k->attentions = mem_array((size_t)count, sizeof *k->attentions);
+    if (attentions) k->attentions = mem_array((size_t)attentions, sizeof *k->attentions);
 }
 
 void block_release(Block *k)
 {
-    for (int i = 0; k->attentions && i < k->count; i++) transformer_release(&k->attentions[i]);
+    for (int i = 0; i < k->attention_count; i++) transformer_release(&k->attentions[i]);
     free(k->attentions);
     free(k->resnets);
+}
+
+int block_place(Block *k, int columns)
+{
+    for (int i = 0; i < k->attention_count; i++) columns = transformer_place(&k->attentions[i], columns);
+    return columns;
+}
+
+void block_context(Nn *nn, const Block *k, Tensor context, Tensor kv)
+{
+    for (int i = 0; i < k->attention_count; i++) transformer_context(nn, &k->attentions[i], context, kv);
+}
+
+int down_place(Down *d, int columns)
+{
+    for (int i = 0; i < d->s.levels; i++) columns = block_place(&d->blocks[i], columns);
+    return block_place(&d->mid, columns);
+}
+
+void down_context(Nn *nn, const Down *d, Tensor context, Tensor kv)
+{
+    for (int i = 0; i < d->s.levels; i++) block_context(nn, &d->blocks[i], context, kv);
+    block_context(nn, &d->mid, context, kv);
+}
+
+int down_residual_shapes(const Down *d, int n, int h, int w, Tensor *shapes)
+{
+    const UNetShape *s = &d->s;
+    int count = 0;
+    shapes[count++] = (Tensor){ NULL, n, h, w, s->channels[0] };
+    for (int i = 0; i < s->levels; i++) {
+        for (int j = 0; j < s->layers[i]; j++) shapes[count++] = (Tensor){ NULL, n, h, w, s->channels[i] };
+        if (i == s->levels - 1) break;
+        h = (h + 1) / 2;
+        w = (w + 1) / 2;
+        shapes[count++] = (Tensor){ NULL, n, h, w, s->channels[i] };
+    }
+    shapes[count++] = (Tensor){ NULL, n, h, w, s->channels[s->levels - 1] };
+    return count;
 }
 
 /* ---- binding ------------------------------------------------------------------------------------------------------- */
@@ -49,7 +89,7 @@ int block_bind_attention(Binder *b, const UNetShape *s, Block *k, int j, int lev
 static int bind_level(Binder *b, const UNetShape *s, Block *k, int i)
 {
     int in = s->channels[i ? i - 1 : 0], out = s->channels[i];
-    block_alloc(k, s->layers[i], s->down_attention[i]);
+    block_alloc(k, s->layers[i], s->down_attention[i] ? s->layers[i] : 0);
     size_t mark = bind_enter(b, "down_blocks.%d", i);
     for (int j = 0; j < k->count; j++)
         if (block_bind_resnet(b, s, k, j, j ? out : in, out) ||
@@ -64,7 +104,7 @@ static int bind_mid(Binder *b, const UNetShape *s, Block *k)
 {
     int last = s->levels - 1, c = s->channels[last];
     if (s->mid == MID_NONE) return 0;
-    block_alloc(k, s->mid == MID_ATTENTION ? 2 : 1, s->mid == MID_ATTENTION);
+    block_alloc(k, s->mid == MID_ATTENTION ? 2 : 1, s->mid == MID_ATTENTION ? 1 : 0);
     size_t mark = bind_enter(b, "mid_block");
     for (int j = 0; j < k->count; j++)
         if (block_bind_resnet(b, s, k, j, c, c)) return -1;
@@ -107,6 +147,13 @@ int block_each_conv(Block *k, ConvVisit visit, void *ctx, Err *e)
     for (int j = 0; j < k->count; j++)
         if (visit(ctx, &k->resnets[j].conv1, e) || visit(ctx, &k->resnets[j].conv2, e)) return -1;
     return 0;
+}
+
+int down_each_conv(Down *d, ConvVisit visit, void *ctx, Err *e)
+{
+    for (int i = 0; i < d->s.levels; i++)
+        if (block_each_conv(&d->blocks[i], visit, ctx, e)) return -1;
+    return block_each_conv(&d->mid, visit, ctx, e) || visit(ctx, &d->conv_in, e) ? -1 : 0;
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */

@@ -6,18 +6,19 @@
 #define LIMN_UNET_SHAPE_H
 
 #include "base/err.h"
+#include "unet/unet.h"
 #include "weights/config.h"
 
 enum {
     UNET_MAX_LEVELS = 8,
     UNET_MAX_LAYERS = 8,
     UNET_MAX_CHANNELS = 16384,
-    UNET_MAX_SKIPS = 1 + UNET_MAX_LEVELS * (UNET_MAX_LAYERS + 1),
+    UNET_MAX_SKIPS = 1 + UNET_MAX_LEVELS * (UNET_MAX_LAYERS + 1), /* and the middle: UNET_MAX_RESIDUALS */
 };
 
 typedef enum { MID_NONE, MID_PLAIN, MID_ATTENTION } MidKind;
 
-typedef struct {
+struct UNetShape {
     int in, out, sample_size, sample_width; /* out 0: a way down alone */
     int levels;
     int channels[UNET_MAX_LEVELS], layers[UNET_MAX_LEVELS], heads[UNET_MAX_LEVELS];
@@ -30,7 +31,7 @@ typedef struct {
     bool flip_sin_to_cos;
     int cond_width;                 /* time_cond_proj_dim */
     int added_width, added_ids_dim; /* text_time: width of pooled text and ids, of one id's embedding */
-} UNetShape;
+};
 
 /* The keys of a UNet2DConditionModel. config_finish() is called. Error: what limn does not run. */
 int unet_shape_read(UNetShape *s, Config *c, Err *e);

@@ -29,7 +29,7 @@ static int bind_up(Binder *b, const UNetShape *s, Block *k, int i)
 {
     int level = s->levels - 1 - i, out = s->channels[level];
     int below = s->channels[level + 1 < s->levels ? level + 1 : level], above = s->channels[level ? level - 1 : 0];
-    block_alloc(k, s->layers[level] + 1, s->up_attention[i]);
+    block_alloc(k, s->layers[level] + 1, s->up_attention[i] ? s->layers[level] + 1 : 0);
     size_t mark = bind_enter(b, "up_blocks.%d", i);
     for (int j = 0; j < k->count; j++) {
         int in = j ? out : below, skip = j == k->count - 1 ? above : out;
@@ -54,22 +54,10 @@ static int unet_bind(Binder *b, UNet *u)
     return bind_finish(b, NULL);
 }
 
-/* The attentions of block i, in the order of the forward; *count of them. */
-static Transformer *attentions_of(const UNet *u, int i, int *count)
-{
-    int levels = u->down.s.levels;
-    const Block *k = i < levels ? &u->down.blocks[i] : i == levels ? &u->down.mid : &u->up[i - levels - 1];
-    *count = !k->attentions ? 0 : k == &u->down.mid ? 1 : k->count;
-    return k->attentions;
-}
-
 static int place_context(UNet *u)
 {
-    int columns = 0, count;
-    for (int i = 0; i <= 2 * u->down.s.levels; i++) {
-        Transformer *t = attentions_of(u, i, &count);
-        for (int j = 0; j < count; j++) columns = transformer_place(&t[j], columns);
-    }
+    int columns = down_place(&u->down, 0);
+    for (int i = 0; i < u->down.s.levels; i++) columns = block_place(&u->up[i], columns);
     return columns;
 }
 
@@ -110,15 +98,12 @@ int unet_context_columns(const UNet *u) { return u->context_columns; }
 /* Every 3x3 convolution of stride 1. */
 static int each_conv(UNet *u, ConvVisit visit, void *ctx, Err *e)
 {
-    int levels = u->down.s.levels;
-    for (int i = 0; i < levels; i++)
-        if (block_each_conv(&u->down.blocks[i], visit, ctx, e)) return -1;
-    if (block_each_conv(&u->down.mid, visit, ctx, e)) return -1;
-    for (int i = 0; i < levels; i++) {
+    if (down_each_conv(&u->down, visit, ctx, e)) return -1;
+    for (int i = 0; i < u->down.s.levels; i++) {
         Conv *sampler = &u->up[i].sampler;
         if (block_each_conv(&u->up[i], visit, ctx, e) || (conv_present(sampler) && visit(ctx, sampler, e))) return -1;
     }
-    return visit(ctx, &u->down.conv_in, e) || visit(ctx, &u->conv_out, e) ? -1 : 0;
+    return visit(ctx, &u->conv_out, e);
 }
 
 typedef struct {
@@ -161,6 +146,12 @@ const BoundMatrix *unet_matrices(const UNet *u, size_t *count)
     return u->memory.matrices;
 }
 
+int unet_residual_shapes(const UNet *u, int n, int h, int w, Tensor *shapes)
+{
+    return down_residual_shapes(&u->down, n, h, w, shapes);
+}
+
+const UNetShape *unet_shape(const UNet *u) { return &u->down.s; }
 int unet_layers(const UNet *u) { return u->down.blocks[0].count; }
 size_t unet_weight_bytes(const UNet *u) { return u->weights; }
 size_t unet_bytes(const UNet *u) { return u->memory.bytes; }
@@ -171,11 +162,8 @@ size_t unet_borrowed(const UNet *u) { return u->memory.borrowed; }
 void unet_context(Nn *nn, const UNet *u, Tensor context, Tensor kv)
 {
     assert(context.c == u->down.s.context && kv.n == context.n && kv.h == context.h && kv.c == u->context_columns);
-    int count;
-    for (int i = 0; i <= 2 * u->down.s.levels; i++) {
-        const Transformer *t = attentions_of(u, i, &count);
-        for (int j = 0; j < count; j++) transformer_context(nn, &t[j], context, kv);
-    }
+    down_context(nn, &u->down, context, kv);
+    for (int i = 0; i < u->down.s.levels; i++) block_context(nn, &u->up[i], context, kv);
 }
 
 /* The keys and values that the caller has, or else ours. */

@@ -36,6 +36,14 @@ int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e);
 /* Its matrices by their names, for adapters; and how many residual blocks a level has on the way down (the first's). */
 const BoundMatrix *unet_matrices(const UNet *u, size_t *count);
 int unet_layers(const UNet *u);
+/*
+ * What residuals are added to: shapes alone (data NULL) for n latents of h x w. Returns how many, at most UNET_MAX_RESIDUALS.
+ */
+enum { UNET_MAX_RESIDUALS = 80 };
+int unet_residual_shapes(const UNet *u, int n, int h, int w, Tensor *shapes);
+/* Its config; shape.h is internal to unet/ and control/. */
+typedef struct UNetShape UNetShape;
+const UNetShape *unet_shape(const UNet *u);
 size_t unet_weight_bytes(const UNet *u); /* without transformed ones: the network's size */
 size_t unet_bytes(const UNet *u);        /* memory of converted and transformed weights */
 size_t unet_borrowed(const UNet *u);     /* bytes that are read where the file has them */
