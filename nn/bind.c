@@ -287,7 +287,7 @@ static int bind_panels(Binder *b, Panels *p, const Parts *m)
     }
     DType t = m->tensor[0]->dtype;
     p->type = t == DT_F16 ? PANEL_F16 : t == DT_BF16 ? PANEL_BF16 : PANEL_F32;
-    p->mapped = weights_mapped(b->weights);
+    p->mapped = weights_mapped(b->weights) && !m->tensor[0]->own;
     for (int i = 0; i < m->count; i++) {
         if (borrow(b, m->tensor[i])) return -1;
         if (m->tensor[i]->data) p->data[i] = m->tensor[i]->data; /* a set that is only described may have none */

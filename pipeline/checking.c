@@ -31,7 +31,7 @@ static void work(struct Checking *c)
 {
     Err e;
     for (size_t i; !c->stop && (i = c->next++) < c->bad;) { /* what comes after a bad one does not matter */
-        if (!scan_weight(c->list[i].tensor, true, &e)) continue;
+        if (!scan_weight(c->list[i].tensor, !c->list[i].tensor->own, &e)) continue;
         pthread_mutex_lock(&c->lock);
         if (i < c->bad) {
             c->bad = i;

@@ -60,6 +60,14 @@ static char *short_name(const char *path)
     return name;
 }
 
+/* The width of the UNet's first level, and of what it attends to. */
+static const struct {
+    int channels, context;
+    const char *name;
+} families[] = {
+    { 320, 768, "SD 1.x" }, { 320, 1024, "SD 2.x" }, { 320, 2048, "SD XL" }, { 384, 1280, "SD XL refiner" }
+};
+
 /* What the UNet is made for tells the family. */
 static const char *family_of(const Parts *parts, Err *e)
 {
@@ -69,10 +77,11 @@ static const char *family_of(const Parts *parts, Err *e)
     if (!c) return NULL;
     int context =
         config_list_len(c, "cross_attention_dim") > 0 ? 0 : config_int(c, "cross_attention_dim", 1280, 1, 1 << 20);
-    bool real = config_list_len(c, "block_out_channels") > 0 && config_num_at(c, "block_out_channels", 0) == 320;
+    int channels = config_list_len(c, "block_out_channels") > 0 ? (int)config_num_at(c, "block_out_channels", 0) : 0;
     config_free(c);
-    if (!real) return "custom";
-    return context == 768 ? "SD 1.x" : context == 1024 ? "SD 2.x" : context == 2048 ? "SD XL" : "custom";
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (families[i].channels == channels && families[i].context == context) return families[i].name;
+    return "custom";
 }
 
 void parts_note(Parts *parts, const char *fmt, ...)

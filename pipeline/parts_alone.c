@@ -6,10 +6,18 @@
 #include "pipeline/parts_name.h"
 #include "weights/kind.h"
 #include "weights/safetensors.h"
+#include "weights/shapes.h"
 
 static const char *const wanted[] = {
     [ROLE_TEXT] = "a text encoder", [ROLE_NETWORK] = "a UNet", [ROLE_CODEC] = "a VAE"
 };
+
+/* Without a configuration a VAE is taken for one of the model's family. */
+double parts_vae_scaling(const Parts *parts)
+{
+    const Part *unet = parts_next(parts, ROLE_NETWORK, NULL);
+    return unet && shapes_pooled(unet->weights) ? VAE_SCALING_XL : VAE_SCALING;
+}
 
 static int open_file(Parts *parts, Part *part, const char *path, const char *option, Err *e)
 {
@@ -24,9 +32,10 @@ static int open_file(Parts *parts, Part *part, const char *path, const char *opt
         err_in(e, path);
         goto done;
     }
+    const FileConfig c = { .scaling_factor = parts_vae_scaling(parts) };
     const Kind *kind = kind_of(all);
     if (parts_form(all, part->is) || (kind->id == KIND_VAE && part->is->role == ROLE_CODEC))
-        failed = parts_take(part, all, NULL, e) ? err_in(e, path) : 0;
+        failed = parts_take(part, all, &c, e) ? err_in(e, path) : 0;
     else err_set(e, "%s: this is %s: %s wants %s", path, kind->what, option, wanted[part->is->role]);
 
 done:

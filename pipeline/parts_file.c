@@ -1,5 +1,5 @@
 /*
- * parts_file.c - a model as one safetensors file in LDM naming: SD 1.x and 2.x as their makers released them, and what
+ * parts_file.c - a model as one safetensors file in LDM naming: SD 1.x, 2.x and XL as their makers released them, and what
  * people merge and fine-tune from them. There is no config: names and shapes tell.
  * Source: CompVis/stable-diffusion and Stability-AI/stablediffusion (configs, module names); what is done where is in
  * docs/models.md.
@@ -42,6 +42,9 @@ static const char *const others[] = {
     "cond_stage_model.clip_l.text_projection*",
     "conditioner.embedders.0.logit_scale",
     "conditioner.embedders.0.text_projection*",
+    "conditioner.embedders.1.logit_scale",
+    "text_encoders.clip_l.logit_scale",
+    "text_encoders.clip_g.logit_scale",
     "embedding_manager.*",
     /* of pipelines */
     "safety_checker.*",
@@ -77,6 +80,9 @@ static int take_parts(Parts *parts, Weights *all, const FileConfig *c, const Mod
         else if (!f && instead && parts_form(all, instead->is)) continue;
         else if (parts_take(part, all, c, e)) return -1;
     }
+    if (parts_pooled(all) && !part_present(parts_named(parts, "text_encoder_2")))
+        return err_set(e, "its UNet takes pooled text, and no text encoder that gives it is there "
+                          "(conditioner.embedders.1.model.*): not a whole SD XL checkpoint");
     return 0;
 }
 
@@ -86,12 +92,22 @@ static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, con
     parts_note_rest(parts, all, parts->path);
 
     Part *unet = parts_next(parts, ROLE_NETWORK, NULL);
-    int in = shapes_dim(unet->weights, 1, "conv_in.weight");
-    int context = shapes_dim(unet->weights, 1, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight");
+    int in = shapes_dim(unet->weights, 1, "conv_in.weight"), context = shapes_context(unet->weights);
     const char *prediction = parts_prediction(parts, all, c, in, context);
-    bool sd2_768 = context == 1024 && strcmp(prediction, "v_prediction") == 0;
-    parts_describe_noise(parts, c, prediction, sd2_768, weights_find(all, "ztsnr") != NULL);
-    const UNetHints hints = { .sample = sd2_768 ? 96 : 64, .heads = c->heads, .head_channels = c->head_channels };
+    bool pooled = shapes_pooled(unet->weights);
+    bool sd2_768 = !pooled && context == 1024 && strcmp(prediction, "v_prediction") == 0;
+    const FileNoise noise = { prediction,
+                              pooled    ? "EulerDiscreteScheduler"
+                              : sd2_768 ? "DDIMScheduler"
+                                        : "PNDMScheduler",
+                              weights_find(all, "ztsnr") != NULL };
+    parts_describe_noise(parts, c, &noise);
+    parts->zero_negative = pooled && part_present(parts_named(parts, "text_encoder")); /* XL's base; not its refiner */
+    const UNetHints hints = { .sample = pooled    ? 128
+                                        : sd2_768 ? 96
+                                                  : 64,
+                              .heads = c->heads,
+                              .head_channels = c->head_channels };
     file_config_note_others(c, parts, parts->path, prediction, p->vae != NULL);
     return shapes_unet(unet->weights, &hints, &unet->config, e);
 }
@@ -101,6 +117,7 @@ static int read_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err 
 {
     FileConfig c;
     int failed = file_config_read(&c, parts, parts->path, e);
+    if (c.scaling_factor == 0) c.scaling_factor = parts_pooled(all) ? VAE_SCALING_XL : VAE_SCALING;
     if (!failed && split_checkpoint(parts, all, &c, p, e)) failed = err_in(e, parts->path);
     if (!failed) failed = file_config_check(&c, parts, e);
     if (c.path) parts->config_from = mem_strdup(c.path);

@@ -27,13 +27,14 @@ int parts_read_component(Parts *parts, Source *s, const char *folder, Part *part
 
 /*
  * How a network is named in a single file: the tensors under a prefix of which one is called so; how their names become diffusers';
- * and what takes them out of `all` (c: what lies beside the file, NULL: nothing does) and makes their config.json.
+ * and what takes them out of `all` (c: what lies beside the file) and makes their config.json.
  */
 typedef struct Form Form;
 struct Form {
     const char *part; /* the component's name */
     const char *prefix, *probe;
     NameTable table;
+    enum { IN_ANY, IN_POOLED, IN_PLAIN } in; /* any model; only one whose UNet takes pooled text; only another */
     int (*take)(Part *p, Weights *all, const Form *f, const FileConfig *c, Err *e);
 };
 
@@ -49,8 +50,18 @@ int parts_take(Part *p, Weights *all, const FileConfig *c, Err *e);
  */
 const char *parts_prediction(Parts *parts, const Weights *all, const FileConfig *c, int in, int context);
 
-/* The parts' scheduler: as in the folders of SD 1.5 and (ddim) 2.1, but for what the configuration says. */
-void parts_describe_noise(Parts *parts, const FileConfig *c, const char *prediction, bool ddim, bool zero_snr);
+/* The parts' scheduler: what diffusers gives to a single file, but for what the configuration says. */
+typedef struct {
+    const char *prediction, *class;
+    bool zero_snr; /* the schedule ends without signal */
+} FileNoise;
+void parts_describe_noise(Parts *parts, const FileConfig *c, const FileNoise *n);
+
+/* Whether a file's UNet takes pooled text (SD XL). */
+bool parts_pooled(const Weights *all);
+
+/* The scaling factor of a VAE without a configuration: that of the model's family. */
+double parts_vae_scaling(const Parts *parts);
 
 /* A tensor that single files have besides the networks, and drawing does not need. */
 bool parts_needless(const char *name);

@@ -76,16 +76,19 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
     return v ? PREDICT_V : PREDICT_EPSILON;
 }
 
-/* As in the folders of SD 1.5 and (ddim) 2.1, but for what the configuration says. */
-void parts_describe_noise(Parts *parts, const FileConfig *c, const char *prediction, bool ddim, bool zero_snr)
+/* diffusers gives to a single file what the folders of SD 1.5, 2.1 and XL have; but for what the configuration says. */
+void parts_describe_noise(Parts *parts, const FileConfig *c, const FileNoise *n)
 {
+    bool euler = str_starts(n->class, "Euler");
+    const char *class = n->zero_snr && !euler ? "DDIMScheduler" : n->class;
     str_addf(&parts->scheduler,
              "{\"_class_name\": \"%s\", \"num_train_timesteps\": %d, \"beta_schedule\": \"%s\", \"beta_start\": %.9g, "
              "\"beta_end\": %.9g, \"clip_sample\": false, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, "
              "\"steps_offset\": 1, \"prediction_type\": \"%s\"%s}",
-             ddim || zero_snr ? "DDIMScheduler" : "PNDMScheduler", c->steps, c->beta_schedule, c->beta_start,
-             c->beta_end, prediction,
-             zero_snr ? ", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true" : "");
+             class, c->steps, c->beta_schedule, c->beta_start, c->beta_end, n->prediction,
+             n->zero_snr ? ", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true"
+             : euler     ? ", \"timestep_spacing\": \"leading\", \"use_karras_sigmas\": false"
+                         : "");
     parts->scheduler_where = mem_strdup("scheduler of a single file");
 }
 

@@ -190,11 +190,7 @@ static void find_yaml(FileConfig *c, const char *checkpoint)
 int file_config_read(FileConfig *c, Parts *parts, const char *checkpoint, Err *e)
 {
     Err why = { .text = "no model.params in it: not a model's configuration" };
-    *c = (FileConfig){ .beta_schedule = "scaled_linear",
-                       .beta_start = 0.00085,
-                       .beta_end = 0.012,
-                       .scaling_factor = 0.18215,
-                       .steps = 1000 };
+    *c = (FileConfig){ .beta_schedule = "scaled_linear", .beta_start = 0.00085, .beta_end = 0.012, .steps = 1000 };
     find_yaml(c, checkpoint);
     if (!c->path) return 0;
     if (parse_file(&c->yaml, c->path, &why) || !is_config(&c->yaml)) {
@@ -257,8 +253,7 @@ static int check_unet(const FileConfig *c, const Weights *w, Err *e)
         check_count(c, UNET "out_channels", shapes_dim(w, 0, "conv_out.weight"), e) ||
         check_count(c, UNET "model_channels", base, e) ||
         check_count(c, UNET "num_res_blocks", shapes_count(w, "down_blocks.0.resnets.%d.conv1.weight"), e) ||
-        check_count(c, UNET "context_dim",
-                    shapes_dim(w, 1, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"), e))
+        check_count(c, UNET "context_dim", shapes_context(w), e))
         return -1;
     if (levels > LEVELS || !value(c, UNET "channel_mult.0")) return 0;
     return check_factors(c, UNET "channel_mult", base, channels, levels, e);

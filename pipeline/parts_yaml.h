@@ -15,7 +15,8 @@ typedef struct {
     Yaml yaml;
     const char *prediction; /* as in a scheduler_config.json; NULL: not said */
     const char *beta_schedule;
-    double beta_start, beta_end, scaling_factor;
+    double beta_start, beta_end;
+    double scaling_factor;    /* 0: not said */
     int steps;                /* of training */
     int heads, head_channels; /* of the UNet's attention; 0: not said */
     bool last_layer;          /* an OpenCLIP text encoder's last layer counts */

@@ -93,7 +93,7 @@ static int bind_level(Binder *b, const UNetShape *s, Block *k, int i)
     size_t mark = bind_enter(b, "down_blocks.%d", i);
     for (int j = 0; j < k->count; j++)
         if (block_bind_resnet(b, s, k, j, j ? out : in, out) ||
-            block_bind_attention(b, s, k, j, i, s->transformer_layers[i], s->only_cross[i]))
+            block_bind_attention(b, s, k, j, i, s->depth[i][j], s->only_cross[i]))
             return -1;
     if (i < s->levels - 1 && bind_conv(b, &k->sampler, "downsamplers.0.conv", out, out, 3)) return -1;
     bind_leave(b, mark);
@@ -108,7 +108,7 @@ static int bind_mid(Binder *b, const UNetShape *s, Block *k)
     size_t mark = bind_enter(b, "mid_block");
     for (int j = 0; j < k->count; j++)
         if (block_bind_resnet(b, s, k, j, c, c)) return -1;
-    if (block_bind_attention(b, s, k, 0, last, s->transformer_layers[last], false)) return -1;
+    if (block_bind_attention(b, s, k, 0, last, s->depth[last][0], false)) return -1;
     bind_leave(b, mark);
     return 0;
 }

@@ -70,13 +70,30 @@ static void refuse_unet_options(Config *c)
     config_ignore(c, harmless);
 }
 
-/* Transformer layers of the up blocks: the down blocks' reversed, unless the config lists them. */
-static void up_layers(Config *c, UNetShape *s)
+/* Transformer layers: a number a level, or one for each of its attentions. reversed: the way up's, one attention more a level. */
+static void read_depths(Config *c, const char *key, const UNetShape *s, bool reversed, int extra,
+                        int out[][UNET_MAX_LAYERS + 1])
 {
-    for (int i = 0; i < s->levels; i++) s->up_transformer_layers[i] = s->transformer_layers[s->levels - 1 - i];
-    if (config_has(c, "reverse_transformer_layers_per_block"))
-        config_ints(c, "reverse_transformer_layers_per_block", 1, s->up_transformer_layers, s->levels, 1,
-                    MAX_TRANSFORMER_LAYERS);
+    int counts[UNET_MAX_LEVELS];
+    for (int i = 0; i < s->levels; i++) counts[i] = s->layers[reversed ? s->levels - 1 - i : i] + extra;
+    config_int_rows(c, key, 1, out[0], &(ConfigRows){ counts, s->levels, UNET_MAX_LAYERS + 1, MAX_TRANSFORMER_LAYERS });
+}
+
+static void down_depths(Config *c, UNetShape *s)
+{
+    static const char *const key = "transformer_layers_per_block";
+    read_depths(c, key, s, false, config_nested(c, key) ? 0 : 1, s->depth); /* one more, for the way up */
+}
+
+/* The way down's reversed, unless the config lists them. */
+static int up_depths(Config *c, UNetShape *s, Err *e)
+{
+    static const char *const down = "transformer_layers_per_block", *const up = "reverse_transformer_layers_per_block";
+    if (config_nested(c, down) && !config_has(c, up))
+        return err_set(e, "%s has lists in it, and %s is missing: diffusers asks for both", down, up);
+    for (int i = 0; i < s->levels; i++) memcpy(s->up_depth[i], s->depth[s->levels - 1 - i], sizeof s->up_depth[i]);
+    if (config_has(c, up)) read_depths(c, up, s, true, 1, s->up_depth);
+    return 0;
 }
 
 /* diffusers' pipelines take a size below 64 in the configs of before 0.9 for a slip: many said 32 where 64 was meant. */
@@ -99,7 +116,7 @@ static int levels_read(UNetShape *s, Config *c, Err *e)
     if (listed) config_ints(c, "block_out_channels", 0, s->channels, s->levels, 1, UNET_MAX_CHANNELS);
     else memcpy(s->channels, default_channels, sizeof default_channels);
     config_ints(c, "layers_per_block", 2, s->layers, s->levels, 1, UNET_MAX_LAYERS);
-    config_ints(c, "transformer_layers_per_block", 1, s->transformer_layers, s->levels, 1, MAX_TRANSFORMER_LAYERS);
+    down_depths(c, s);
     config_ints(c, "attention_head_dim", 8, s->heads, s->levels, 1, 1024);
     if (config_has(c, "num_attention_heads")) config_ints(c, "num_attention_heads", 8, s->heads, s->levels, 1, 1024);
     config_bools(c, "only_cross_attention", false, s->only_cross, s->levels);
@@ -164,8 +181,7 @@ int unet_shape_read(UNetShape *s, Config *c, Err *e)
     int size[2] = { 0, 0 };
     if (config_check_class(c, "UNet2DConditionModel", e) || unet_shape_read_down(s, c, e)) return -1;
     s->out = config_int(c, "out_channels", 4, 1, 1024);
-    up_layers(c, s);
-    if (block_types(c, false, s->levels, s->up_attention, e)) return -1;
+    if (up_depths(c, s, e) || block_types(c, false, s->levels, s->up_attention, e)) return -1;
     if (config_has(c, "sample_size")) config_ints(c, "sample_size", 0, size, 2, 1, 4096);
     s->sample_size = sample_size(c, size[0]);
     s->sample_width = sample_size(c, size[1]);

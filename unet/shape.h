@@ -22,8 +22,8 @@ struct UNetShape {
     int in, out, sample_size, sample_width; /* out 0: a way down alone */
     int levels;
     int channels[UNET_MAX_LEVELS], layers[UNET_MAX_LEVELS], heads[UNET_MAX_LEVELS];
-    int transformer_layers[UNET_MAX_LEVELS];
-    int up_transformer_layers[UNET_MAX_LEVELS]; /* in the order of the up blocks */
+    int depth[UNET_MAX_LEVELS][UNET_MAX_LAYERS + 1];    /* transformer layers of each attention on the way down */
+    int up_depth[UNET_MAX_LEVELS][UNET_MAX_LAYERS + 1]; /* and in the order of the up blocks */
     bool down_attention[UNET_MAX_LEVELS], up_attention[UNET_MAX_LEVELS], only_cross[UNET_MAX_LEVELS];
     MidKind mid;
     int context, groups, time_width;

@@ -34,7 +34,7 @@ static int bind_up(Binder *b, const UNetShape *s, Block *k, int i)
     for (int j = 0; j < k->count; j++) {
         int in = j ? out : below, skip = j == k->count - 1 ? above : out;
         if (block_bind_resnet(b, s, k, j, in + skip, out) ||
-            block_bind_attention(b, s, k, j, level, s->up_transformer_layers[i], s->only_cross[level]))
+            block_bind_attention(b, s, k, j, level, s->up_depth[i][j], s->only_cross[level]))
             return -1;
     }
     if (level > 0 && bind_conv(b, &k->sampler, "upsamplers.0.conv", out, out, 3)) return -1;

@@ -154,6 +154,31 @@ void config_ints(Config *c, const char *key, int dflt, int *out, int count, int 
     }
 }
 
+void config_int_rows(Config *c, const char *key, int dflt, int *out, const ConfigRows *r)
+{
+    const cJSON *list = take(c, key), *item = first_of(c, key, list, r->rows);
+    for (int i = 0; i < r->rows; i++) {
+        const cJSON *row = cJSON_IsArray(item) ? item->child : item;
+        if (cJSON_IsArray(item) && cJSON_GetArraySize(item) < r->counts[i]) {
+            wrong(c, key, item, "a list of %d there, or one number for all", r->counts[i]);
+            row = NULL;
+        }
+        for (int k = 0; k < r->counts[i]; k++) {
+            out[i * r->stride + k] = row ? as_int(c, key, row, dflt, 1, r->max) : dflt;
+            if (row && cJSON_IsArray(item)) row = row->next;
+        }
+        if (item && item != list) item = item->next;
+    }
+}
+
+bool config_nested(const Config *c, const char *key)
+{
+    const cJSON *item, *list = look(c, key);
+    if (!cJSON_IsArray(list)) return false;
+    cJSON_ArrayForEach(item, list) if (cJSON_IsArray(item)) return true;
+    return false;
+}
+
 void config_bools(Config *c, const char *key, bool dflt, bool *out, int count)
 {
     const cJSON *list = take(c, key), *item = first_of(c, key, list, count);

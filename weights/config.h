@@ -32,7 +32,18 @@ const char *config_str(Config *c, const char *key, const char *dflt); /* borrowe
 
 /* A list of ints, or one int that stands for all; n entries are written. count: how many the list must have. */
 void config_ints(Config *c, const char *key, int dflt, int *out, int count, int min, int max);
-/* The same for bools. */
+/*
+ * A list of ints, or one int that stands for all; where a row's place has a list, its counts[i] numbers are the row's. Numbers are
+ * 1 .. max. out [rows, stride].
+ */
+typedef struct {
+    const int *counts; /* [rows] */
+    int rows, stride, max;
+} ConfigRows;
+void config_int_rows(Config *c, const char *key, int dflt, int *out, const ConfigRows *r);
+/* Whether a list has a list in it. */
+bool config_nested(const Config *c, const char *key);
+/* The same as config_ints() for bools. */
 void config_bools(Config *c, const char *key, bool dflt, bool *out, int count);
 /* The length of a list; 0 when absent; -1 when it is not a list. Does not mark the key. */
 int config_list_len(const Config *c, const char *key);

@@ -49,7 +49,7 @@ static const Kind families[FAMILIES] = {
     [LORA] = { KIND_OTHER, "a LoRA", "give the model that it was made for" },
     [CONTROL] = { KIND_OTHER, "a ControlNet", "give a Stable Diffusion model" },
     [TRANSFORMER] = { KIND_OTHER, "a diffusion transformer (SD 3, Flux, PixArt or their like)",
-                      "limn does not run it; use SD 1.x or 2.x" },
+                      "limn does not run it; use SD 1.x, 2.x or XL" },
     [T5] = { KIND_OTHER, "a T5 text encoder", "limn does not run it; give a Stable Diffusion model" },
     [VISION] = { KIND_OTHER, "an image encoder (CLIP's other half)", "give a Stable Diffusion model" },
     [TINY] = { KIND_OTHER, "a tiny autoencoder (TAESD)", "limn does not run it; give a whole VAE" },
@@ -64,7 +64,7 @@ static const Kind families[FAMILIES] = {
 };
 
 static const Kind unknown = { KIND_UNKNOWN, "none of the kinds of weights that limn knows",
-                              "give a Stable Diffusion 1.x or 2.x checkpoint, or a diffusers folder" };
+                              "give a Stable Diffusion 1.x, 2.x or XL checkpoint, or a diffusers folder" };
 
 /* '^': the name begins so; '=': it is that; else it stands anywhere. The special before the general. */
 static const struct {
@@ -164,30 +164,31 @@ static const struct {
 };
 
 /* Inside a family: what a file is that has both marks (the second may be NULL). The first row counts. */
-#define XL "a Stable Diffusion XL checkpoint", "limn reads SD XL as a diffusers folder, not yet as a single file"
 static const struct {
     Family family;
     const char *marks[2];
     Kind is;
 } variants[] = {
-    { LDM_UNET, { ".label_emb.0.0.", "^conditioner.embedders.1." }, { KIND_OTHER, XL } },
-    { LDM_UNET, { ".add_embedding.linear_1.", NULL }, { KIND_OTHER, XL } },
     { LDM_UNET,
-      { ".label_emb.0.0.", "^conditioner.embedders.0.model." },
-      { KIND_OTHER, "a Stable Diffusion XL refiner",
-        "limn reads SD XL as a diffusers folder, not yet as a single file" } },
+      { "^edm_mean", NULL },
+      { KIND_OTHER, "Playground v2.5 or its like (edm_mean: a noise schedule of its own)",
+        "limn does not run it; use SD 1.x, 2.x or XL" } },
     { LDM_UNET,
-      { ".label_emb.0.0.", NULL },
-      { KIND_OTHER, "a UNet with class or image embeddings (unCLIP, XL)", "limn does not run it; use SD 1.x or 2.x" } },
+      { ".label_emb.0.0.", ".open_clip." },
+      { KIND_OTHER, "Stable Video Diffusion", "limn draws no films; use SD 1.x, 2.x or XL" } },
+    { LDM_UNET,
+      { ".label_emb.0.0.", "^noise_augmentor." },
+      { KIND_OTHER, "Stable unCLIP (a UNet that takes a picture's embedding)",
+        "limn does not run it; use SD 1.x, 2.x or XL" } },
     { LDM_UNET,
       { ".label_emb.weight", NULL },
-      { KIND_OTHER, "Stable Diffusion's x4 upscaler", "limn does not run it; use SD 1.x or 2.x" } },
+      { KIND_OTHER, "Stable Diffusion's x4 upscaler", "limn does not run it; use SD 1.x, 2.x or XL" } },
     { TRANSFORMER,
       { "joint_blocks.0.", NULL },
-      { KIND_OTHER, "a Stable Diffusion 3 checkpoint", "limn does not run it; use SD 1.x or 2.x" } },
+      { KIND_OTHER, "a Stable Diffusion 3 checkpoint", "limn does not run it; use SD 1.x, 2.x or XL" } },
     { TRANSFORMER,
       { "double_blocks.0.img_", NULL },
-      { KIND_OTHER, "a Flux checkpoint", "limn does not run it; use SD 1.x or 2.x" } },
+      { KIND_OTHER, "a Flux checkpoint", "limn does not run it; use SD 1.x, 2.x or XL" } },
     { UNET, { "controlnet_", NULL }, { KIND_OTHER, "a ControlNet", "give a Stable Diffusion model" } },
     { UNET, { "motion_modules.", NULL }, { KIND_OTHER, "an AnimateDiff UNet", "give a Stable Diffusion model" } },
     { UNET,

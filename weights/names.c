@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "weights/json.h"
 
@@ -25,6 +26,7 @@ typedef enum {
     NUM_UP,    /* UNet's output_blocks.n: each level has its layers and one more */
     NUM_RAISE, /* VAE's up.n: counted from the largest resolution, diffusers counts from the smallest */
     NUM_TEXT,  /* a text block, dropped when it is not needed */
+    NUM_POOL,  /* the text's projection, dropped when no pooled text is wanted */
 } Numbering;
 
 typedef enum {
@@ -32,6 +34,7 @@ typedef enum {
     DROP,    /* known, and not needed to draw */
     FLATTEN, /* a 1x1 convolution [c, c, 1, 1] that diffusers has as a linear layer [c, c] */
     SPLIT,   /* query, key and value in one tensor; the replacement has %q where "q", "k", "v" go */
+    TURN,    /* [in, out], as x @ p multiplies; [out, in] is wanted */
 } Action;
 
 typedef struct {
@@ -54,6 +57,8 @@ static const Leaf unet_resnet[] = {
 static const NameRule ldm_unet[] = {
     { "time_embed.0.*", "time_embedding.linear_1.*", NUM_SAME, NULL, KEEP },
     { "time_embed.2.*", "time_embedding.linear_2.*", NUM_SAME, NULL, KEEP },
+    { "label_emb.0.0.*", "add_embedding.linear_1.*", NUM_SAME, NULL, KEEP },
+    { "label_emb.0.2.*", "add_embedding.linear_2.*", NUM_SAME, NULL, KEEP },
     { "input_blocks.0.0.*", "conv_in.*", NUM_SAME, NULL, KEEP },
     { "input_blocks.#.0.op.*", "down_blocks.%b.downsamplers.0.conv.*", NUM_DOWN, NULL, KEEP },
     { "input_blocks.#.0.*", "down_blocks.%b.resnets.%l.*", NUM_DOWN, unet_resnet, KEEP },
@@ -144,7 +149,9 @@ static const NameRule openclip_text[] = {
       NULL, SPLIT },
     { "transformer.resblocks.#.*", "text_model.encoder.layers.%b.*", NUM_TEXT, openclip_block, KEEP },
     { "ln_final.*", "text_model.final_layer_norm.*", NUM_SAME, NULL, KEEP },
-    { "text_projection", NULL, NUM_SAME, NULL, DROP }, /* SD 2.x takes the hidden states */
+    { "text_projection", "text_projection.weight", NUM_POOL, NULL, TURN },
+    { "text_projection.weight", "text_projection.weight", NUM_POOL, NULL,
+      KEEP }, /* a file that was converted by halves */
     { "logit_scale", NULL, NUM_SAME, NULL, DROP },
     { "logit_bias", NULL, NUM_SAME, NULL, DROP },
     { "visual.*", NULL, NUM_SAME, NULL, DROP },  /* the half for pictures */
@@ -214,7 +221,8 @@ static bool renumber(Numbering how, NameShape s, Match *m)
         break;
     case NUM_UP: break;
     case NUM_RAISE: m->numbers[0] = s.levels - 1 - n; return n < s.levels;
-    case NUM_TEXT: return true;
+    case NUM_TEXT:
+    case NUM_POOL: return true;
     }
     if (n < 0) return false;
     m->numbers[0] = n / (s.layers + 1);
@@ -260,6 +268,23 @@ static int add_third(Weights *out, const char *name, const Weight *t, int third,
     return weights_add(out, name, &part, e);
 }
 
+/* Rows become columns, in memory of the tensor's own. */
+static int turn(Weight *t, Err *e)
+{
+    char shape[SHOWN_MAX];
+    if (t->ndim != 2) return err_set(e, "shape %s: a matrix is expected", weight_shape_text(t, shape, sizeof shape));
+    const size_t rows = (size_t)t->shape[0], columns = (size_t)t->shape[1], size = dtype_size(t->dtype);
+    t->own = mem_try(t->bytes);
+    if (!t->own) return err_set(e, "out of memory for its %zu bytes", t->bytes);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t k = 0; k < columns; k++)
+            memcpy(t->own + (k * rows + i) * size, t->data + (i * columns + k) * size, size);
+    t->data = t->own;
+    t->shape[0] = (int64_t)columns;
+    t->shape[1] = (int64_t)rows;
+    return 0;
+}
+
 static int add_converted(Weights *out, const NameRule *r, const Match *m, const Weight *t, Err *e)
 {
     Str name = { 0 };
@@ -269,6 +294,7 @@ static int add_converted(Weights *out, const NameRule *r, const Match *m, const 
     view.used = false;
     if (r->action == FLATTEN)
         while (view.ndim > 2 && view.shape[view.ndim - 1] == 1) view.ndim--;
+    if (r->action == TURN && turn(&view, e)) return -1;
     if (r->action == SPLIT) {
         for (int i = 0; i < 3 && !failed; i++) {
             write_name(&name, r, m, "qkv"[i]);
@@ -317,7 +343,7 @@ Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameSh
         }
         t->used = true;
         bool unused_block = r->how == NUM_TEXT && shape.text_layers && m.numbers[0] >= shape.text_layers;
-        if (r->action == DROP || unused_block) continue;
+        if (r->action == DROP || unused_block || (r->how == NUM_POOL && !shape.pooled)) continue;
         if (add_converted(out, r, &m, t, e)) {
             err_in(e, shown(t->name, buf));
             goto fail;

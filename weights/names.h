@@ -3,7 +3,7 @@
  *
  * The LDM tables are for the single files of the Stable Diffusion 1.x and 2.x releases (CompVis/latent-diffusion,
  * openai/guided-diffusion, mlfoundations/open_clip); two short ones bring older and newer diffusers folders to the
- * names that limn binds. Nothing is copied: the new tensors look at the same mapped bytes.
+ * names that limn binds. Nothing is copied but what OpenCLIP has transposed: the other tensors look at the same mapped bytes.
  */
 #ifndef LIMN_WEIGHTS_NAMES_H
 #define LIMN_WEIGHTS_NAMES_H
@@ -25,6 +25,7 @@ typedef struct {
     int levels;      /* resolutions of the UNet or VAE */
     int layers;      /* residual blocks a level on the way down (UNet) */
     int text_layers; /* text blocks from this number on are dropped (SD 2.x: the last one is not used) */
+    bool pooled;     /* the pooled text is wanted (SD XL), so the text's projection is kept */
 } NameShape;
 
 /*

@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEVELS_MAX = 8, NAME_SIZE = 256 };
+enum {
+    LEVELS_MAX = 8,
+    LAYERS_MAX = 8,
+    NAME_SIZE = 256,
+    ID_WIDTH = 256 /* of one size's embedding, in all that is known */
+};
 
 int shapes_dim(const Weights *w, int i, const char *fmt, ...)
 {
@@ -47,13 +52,16 @@ static void add_types(Str *out, const char *key, const char *with, const char *w
 /* What the levels of a UNet are, from the outside in. */
 typedef struct {
     int count, layers;
-    int channels[LEVELS_MAX], depth[LEVELS_MAX], heads[LEVELS_MAX];
+    int channels[LEVELS_MAX], heads[LEVELS_MAX];
+    int depth[LEVELS_MAX][LAYERS_MAX + 1],
+        up_depth[LEVELS_MAX][LAYERS_MAX + 1]; /* of each attention; up blocks in their order */
     bool attention[LEVELS_MAX], upward[LEVELS_MAX];
+    const char *mid; /* its class; NULL: there is none */
 } Levels;
 
 /*
- * Attention's heads leave no trace in shapes. SD 1.x has 8 on every level and projects by 1x1 convolutions; SD 2.x has
- * heads of 64 channels and projects by linear layers.
+ * Attention's heads leave no trace in shapes. SD 1.x has 8 on every level and projects by 1x1 convolutions; SD 2.x and XL have
+ * heads of 64 channels and project by linear layers.
  */
 static int heads_of(int channels, bool linear, const UNetHints *hints)
 {
@@ -62,36 +70,137 @@ static int heads_of(int channels, bool linear, const UNetHints *hints)
     return !linear && !hints->head_channels ? 8 : channels % size ? 0 : channels / size;
 }
 
-static int read_levels(const Weights *w, bool linear, const UNetHints *hints, Levels *l, Err *e)
+/* Transformer layers of one attention; 0: it is not there. */
+static int depth_of(const Weights *w, const char *block)
 {
-    char fmt[NAME_SIZE];
-    l->count = shapes_count(w, "down_blocks.%d.resnets.0.conv1.weight");
-    l->layers = shapes_count(w, "down_blocks.0.resnets.%d.conv1.weight");
-    if (l->count < 1 || l->count > LEVELS_MAX)
-        return err_set(e, "a UNet of %d levels: expected 1 to %d", l->count, LEVELS_MAX);
+    char fmt[2 * NAME_SIZE];
+    snprintf(fmt, sizeof fmt, "%s.transformer_blocks.%%d.norm1.weight", block);
+    return shapes_count(w, fmt);
+}
+
+static void read_depths(const Weights *w, Levels *l)
+{
+    char block[NAME_SIZE];
     for (int i = 0; i < l->count; i++) {
-        l->channels[i] = shapes_dim(w, 0, "down_blocks.%d.resnets.0.conv1.weight", i);
-        l->attention[i] = shapes_dim(w, 0, "down_blocks.%d.attentions.0.norm.weight", i) > 0;
-        snprintf(fmt, sizeof fmt, "down_blocks.%d.attentions.0.transformer_blocks.%%d.norm1.weight", i);
-        l->depth[i] = l->attention[i] ? shapes_count(w, fmt) : 1;
+        for (int k = 0; k <= l->layers; k++) {
+            snprintf(block, sizeof block, "down_blocks.%d.attentions.%d", i, k);
+            l->depth[i][k] = depth_of(w, block);
+            snprintf(block, sizeof block, "up_blocks.%d.attentions.%d", i, k);
+            l->up_depth[i][k] = depth_of(w, block);
+        }
+        l->attention[i] = l->depth[i][0] > 0;
+        l->upward[i] = l->up_depth[i][0] > 0;
+    }
+}
+
+static const char *mid_of(const Weights *w)
+{
+    if (!weights_find(w, "mid_block.resnets.0.conv1.weight")) return NULL;
+    return depth_of(w, "mid_block.attentions.0") ? "UNetMidBlock2DCrossAttn" : "UNetMidBlock2D";
+}
+
+static int read_heads(Levels *l, bool linear, const UNetHints *hints, Err *e)
+{
+    for (int i = 0; i < l->count; i++) {
+        bool last = i == l->count - 1, used = l->attention[i] || l->upward[l->count - 1 - i] || last;
         l->heads[i] = heads_of(l->channels[i], linear, hints);
-        if (l->heads[i] == 0)
+        if (l->heads[i]) continue;
+        if (used)
             return err_set(e, "a UNet level of %d channels with linear projections: limn expects heads of 64 there",
                            l->channels[i]);
-        l->upward[l->count - 1 - i] = l->attention[i];
+        l->heads[i] = 1; /* a level without attention has none */
     }
     return 0;
+}
+
+static int read_levels(const Weights *w, bool linear, const UNetHints *hints, Levels *l, Err *e)
+{
+    l->count = shapes_count(w, "down_blocks.%d.resnets.0.conv1.weight");
+    l->layers = shapes_count(w, "down_blocks.0.resnets.%d.conv1.weight");
+    if (l->count < 1 || l->count > LEVELS_MAX || l->layers < 1 || l->layers > LAYERS_MAX)
+        return err_set(e, "a UNet of %d levels of %d layers: expected 1 to %d of 1 to %d", l->count, l->layers,
+                       LEVELS_MAX, LAYERS_MAX);
+    for (int i = 0; i < l->count; i++) {
+        l->channels[i] = shapes_dim(w, 0, "down_blocks.%d.resnets.0.conv1.weight", i);
+    }
+    read_depths(w, l);
+    l->mid = mid_of(w);
+    if (read_heads(l, linear, hints, e)) return -1;
+    const int *last = l->depth[l->count - 1], mid = depth_of(w, "mid_block.attentions.0");
+    if (mid && last[0] && last[0] != mid)
+        return err_set(e, "a UNet whose middle has %d transformer layers and whose last level %d: expected as many",
+                       mid, last[0]);
+    if (mid) l->depth[l->count - 1][0] = mid; /* where the level has none, its number is the middle's */
+    return 0;
+}
+
+/* Whether the depths are one number a level, and the way up has the way down's. */
+static bool is_even(const Levels *l)
+{
+    for (int i = 0; i < l->count; i++) {
+        const int *down = l->depth[i], *up = l->up_depth[l->count - 1 - i];
+        for (int k = 0; l->attention[i] && k < l->layers; k++)
+            if (down[k] != down[0]) return false;
+        for (int k = 0; l->upward[l->count - 1 - i] && k <= l->layers; k++)
+            if (up[k] != down[0]) return false;
+    }
+    return true;
+}
+
+/* A level without attention has a 1, which nothing reads. */
+static void add_depths(Str *out, const Levels *l, const char *key, const int depth[][LAYERS_MAX + 1], int each)
+{
+    bool nested = !is_even(l);
+    str_addf(out, ", \"%s\": [", key);
+    for (int i = 0; i < l->count; i++) {
+        str_addf(out, "%s%s", i ? ", " : "", nested ? "[" : "");
+        for (int k = 0; k < (nested ? each : 1); k++) {
+            int n = depth[i][k] ? depth[i][k] : 1;
+            str_addf(out, "%s%d", k ? ", " : "", n);
+        }
+        str_add(out, nested ? "]" : "");
+    }
+    str_add(out, "]");
+}
+
+int shapes_context(const Weights *w)
+{
+    static const char end[] = ".attn2.to_k.weight";
+    for (size_t i = 0; i < weights_count(w); i++) {
+        const Weight *t = weights_at((Weights *)(size_t)w, i);
+        if (t->ndim == 2 && t->shape[1] <= INT_MAX && str_ends(t->name, end)) return (int)t->shape[1];
+    }
+    return 0;
+}
+
+/* How attention's input is projected: by the first that there is. */
+static bool projects_linearly(const Weights *w)
+{
+    for (size_t i = 0; i < weights_count(w); i++) {
+        const Weight *t = weights_at((Weights *)(size_t)w, i);
+        if (str_ends(t->name, ".proj_in.weight")) return t->ndim == 2;
+    }
+    return false;
+}
+
+/* text_time: what stands beside the timestep, of which the pooled text is a part. */
+static void add_pooled(Str *out, const Weights *w)
+{
+    int width = shapes_dim(w, 1, "add_embedding.linear_1.weight");
+    if (!width) return;
+    str_addf(out,
+             ", \"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": %d, "
+             "\"projection_class_embeddings_input_dim\": %d",
+             ID_WIDTH, width);
 }
 
 int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e)
 {
     Levels l = { 0 };
-    const Weight *proj = weights_find(w, "mid_block.attentions.0.proj_in.weight");
-    bool linear = proj && proj->ndim == 2;
-    int context = shapes_dim(w, 1, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight");
+    bool linear = projects_linearly(w);
+    int context = shapes_context(w);
 
-    if (!proj || !context)
-        return err_set(e, "a UNet without cross-attention in its middle block: expected SD 1.x or 2.x");
+    if (!context) return err_set(e, "a UNet without cross-attention: expected SD 1.x, 2.x or XL");
     if (read_levels(w, linear, hints, &l, e)) return -1;
     str_addf(
         out,
@@ -99,11 +208,17 @@ int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e)
         hints->sample, shapes_dim(w, 1, "conv_in.weight"), shapes_dim(w, 0, "conv_out.weight"));
     str_addf(out, ", \"layers_per_block\": %d, \"cross_attention_dim\": %d, \"use_linear_projection\": %s", l.layers,
              context, linear ? "true" : "false");
+    if (l.mid) str_addf(out, ", \"mid_block_type\": \"%s\"", l.mid);
+    else str_add(out, ", \"mid_block_type\": null");
     add_list(out, "block_out_channels", l.channels, l.count);
     add_list(out, "attention_head_dim", l.heads, l.count); /* diffusers' name for the number of heads */
-    add_list(out, "transformer_layers_per_block", l.depth, l.count);
+    add_depths(out, &l, "transformer_layers_per_block", l.depth, l.layers);
+    if (!is_even(&l)) add_depths(out, &l, "reverse_transformer_layers_per_block", l.up_depth, l.layers + 1);
     add_types(out, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", l.attention, l.count);
     add_types(out, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", l.upward, l.count);
+    add_pooled(out, w);
+    int guidance = shapes_dim(w, 1, "time_embedding.cond_proj.weight"); /* LCM's */
+    if (guidance) str_addf(out, ", \"time_cond_proj_dim\": %d", guidance);
     str_add(out, "}");
     return 0;
 }
@@ -134,7 +249,7 @@ int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e)
     return 0;
 }
 
-int shapes_text(const Weights *w, const char *act, Str *out, Err *e)
+int shapes_text(const Weights *w, const char *act, bool pooled, Str *out, Err *e)
 {
     int vocab = shapes_dim(w, 0, "text_model.embeddings.token_embedding.weight");
     int width = shapes_dim(w, 1, "text_model.embeddings.token_embedding.weight");
@@ -143,9 +258,11 @@ int shapes_text(const Weights *w, const char *act, Str *out, Err *e)
     if (vocab < 3 || width < 64 || width % 64 || !layers)
         return err_set(e, "a text encoder of width %d with %d ids and %d layers: expected CLIP's, with heads of 64",
                        width, vocab, layers);
-    str_addf(out,
-             "{\"model_type\": \"clip_text_model\", \"vocab_size\": %d, \"hidden_size\": %d, \"num_hidden_layers\": %d",
-             vocab, width, layers);
+    str_addf(
+        out,
+        "{\"architectures\": [\"%s\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d, \"hidden_size\": %d, "
+        "\"num_hidden_layers\": %d",
+        pooled ? "CLIPTextModelWithProjection" : "CLIPTextModel", vocab, width, layers);
     str_addf(out, ", \"num_attention_heads\": %d, \"intermediate_size\": %d, \"max_position_embeddings\": %d",
              width / 64, shapes_dim(w, 0, "text_model.encoder.layers.0.mlp.fc1.weight"),
              shapes_dim(w, 0, "text_model.embeddings.position_embedding.weight"));

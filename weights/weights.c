@@ -50,6 +50,7 @@ void weights_free(Weights *w)
     tdestroy(w->tree, keep);
     for (size_t i = 0; i < w->count; i++) {
         free(w->items[i]->name);
+        free(w->items[i]->own);
         free(w->items[i]);
     }
     free(w->items);
@@ -79,7 +80,7 @@ Weight *weights_make(Weights *w, const Weight *want, bool described, Err *e)
 
 void weights_converted(const Weights *w, const Weight *t)
 {
-    if (w->mapped) file_forget((Bytes){ t->data, t->bytes });
+    if (w->mapped && !t->own) file_forget((Bytes){ t->data, t->bytes });
 }
 
 void weights_forget(const Weights *w)
@@ -97,6 +98,7 @@ int weights_add(Weights *w, const char *name, const Weight *t, Err *e)
     Weight **node = tsearch(item, &w->tree, by_name);
     if (!node || *node != item) {
         free(item->name);
+        free(item->own);
         free(item);
         return err_set(e, node ? "the tensor \"%s\" is there twice" : "out of memory at \"%s\"", shown(name, buf));
     }

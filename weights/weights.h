@@ -41,8 +41,9 @@ typedef struct {
     int64_t shape[WEIGHT_MAX_DIMS];
     const unsigned char *data; /* little-endian, row-major, perhaps unaligned; borrowed from the file */
     size_t bytes;
-    bool used;      /* set by weights_take(): what is left over is reported as extra */
-    bool unchecked; /* binding put off the look for NaN and infinity */
+    unsigned char *own; /* NULL; or what data points to where no file has it so: heap, the set's */
+    bool used;          /* set by weights_take(): what is left over is reported as extra */
+    bool unchecked;     /* binding put off the look for NaN and infinity */
 } Weight;
 
 typedef struct Weights Weights;
@@ -65,7 +66,7 @@ bool weights_are_put_off(const Weights *w);
 /* All of the set is not needed soon: its pages stop counting as ours (file.h). Nothing where they are not mapped. */
 void weights_forget(const Weights *w);
 
-/* A tensor's values were copied to where they are used. */
+/* A tensor's values were copied to where they are used: its pages of a mapped file are let go of. */
 void weights_converted(const Weights *w, const Weight *t);
 
 /*
@@ -82,7 +83,7 @@ bool weights_makes(const Weights *w);
 /* Makes a tensor of that name and shape and adds it, used. */
 Weight *weights_make(Weights *w, const Weight *want, bool described, Err *e);
 
-/* Adds a tensor (name is copied). Error: the name is there already. */
+/* Adds a tensor (name is copied, own handed over). Error: the name is there already; own is freed then, too. */
 int weights_add(Weights *w, const char *name, const Weight *t, Err *e);
 
 size_t weights_count(const Weights *w);

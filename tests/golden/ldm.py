@@ -12,7 +12,7 @@ import os
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders import single_file_utils as sfu
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -32,7 +32,8 @@ def norm(out, name, c):
     out[name + ".weight"] = out[name + ".bias"] = (c,)
 
 
-def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj):
+def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj, middle=1, added=0):
+    """attention: transformer layers of each level; added: what stands beside the timestep (SD XL)"""
     out, p = {}, "model.diffusion_model."
 
     def res(name, i, o):
@@ -44,23 +45,26 @@ def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj):
         if i != o:
             conv(out, name + ".skip_connection", i, o, 1)
 
-    def attn(name, c):
+    def attn(name, c, depth):
         norm(out, name + ".norm", c)
         for proj in ("proj_in", "proj_out"):
             linear(out, f"{name}.{proj}", c, c) if linear_proj else conv(out, f"{name}.{proj}", c, c, 1)
-        b = name + ".transformer_blocks.0"
-        for a, width in (("attn1", c), ("attn2", context)):
-            linear(out, f"{b}.{a}.to_q", c, c, False)
-            linear(out, f"{b}.{a}.to_k", width, c, False)
-            linear(out, f"{b}.{a}.to_v", width, c, False)
-            linear(out, f"{b}.{a}.to_out.0", c, c)
-        linear(out, b + ".ff.net.0.proj", c, 8 * c)
-        linear(out, b + ".ff.net.2", 4 * c, c)
-        for n in ("norm1", "norm2", "norm3"):
-            norm(out, f"{b}.{n}", c)
+        for b in (f"{name}.transformer_blocks.{i}" for i in range(depth)):
+            for a, width in (("attn1", c), ("attn2", context)):
+                linear(out, f"{b}.{a}.to_q", c, c, False)
+                linear(out, f"{b}.{a}.to_k", width, c, False)
+                linear(out, f"{b}.{a}.to_v", width, c, False)
+                linear(out, f"{b}.{a}.to_out.0", c, c)
+            linear(out, b + ".ff.net.0.proj", c, 8 * c)
+            linear(out, b + ".ff.net.2", 4 * c, c)
+            for n in ("norm1", "norm2", "norm3"):
+                norm(out, f"{b}.{n}", c)
 
     linear(out, p + "time_embed.0", ch, 4 * ch)
     linear(out, p + "time_embed.2", 4 * ch, 4 * ch)
+    if added:
+        linear(out, p + "label_emb.0.0", added, 4 * ch)
+        linear(out, p + "label_emb.0.2", 4 * ch, 4 * ch)
     conv(out, p + "input_blocks.0.0", in_channels, ch, 3)
     c, skips, n = ch, [ch], 1
     for level, m in enumerate(mult):
@@ -68,7 +72,7 @@ def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj):
             res(f"{p}input_blocks.{n}.0", c, ch * m)
             c = ch * m
             if attention[level]:
-                attn(f"{p}input_blocks.{n}.1", c)
+                attn(f"{p}input_blocks.{n}.1", c, attention[level])
             skips.append(c)
             n += 1
         if level != len(mult) - 1:
@@ -76,7 +80,7 @@ def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj):
             skips.append(c)
             n += 1
     res(p + "middle_block.0", c, c)
-    attn(p + "middle_block.1", c)
+    attn(p + "middle_block.1", c, middle)
     res(p + "middle_block.2", c, c)
     n = 0
     for level in reversed(range(len(mult))):
@@ -84,7 +88,7 @@ def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj):
             res(f"{p}output_blocks.{n}.0", c + skips.pop(), ch * mult[level])
             c = ch * mult[level]
             if attention[level]:
-                attn(f"{p}output_blocks.{n}.1", c)
+                attn(f"{p}output_blocks.{n}.1", c, attention[level])
             if level and i == layers:
                 conv(out, f"{p}output_blocks.{n}.{2 if attention[level] else 1}.conv", c, c, 3)
             n += 1
@@ -137,8 +141,8 @@ def ldm_vae(ch, mult, layers, z):
     return out
 
 
-def clip(width, layers):
-    out, p = {}, "cond_stage_model.transformer.text_model."
+def clip(width, layers, prefix="cond_stage_model."):
+    out, p = {}, prefix + "transformer.text_model."
     out[p + "embeddings.position_ids"] = (1, 77)
     out[p + "embeddings.token_embedding.weight"] = (49408, width)
     out[p + "embeddings.position_embedding.weight"] = (77, width)
@@ -154,8 +158,8 @@ def clip(width, layers):
     return out
 
 
-def openclip(width, layers):
-    out, p = {}, "cond_stage_model.model."
+def openclip(width, layers, prefix="cond_stage_model."):
+    out, p = {}, prefix + "model."
     out[p + "positional_embedding"] = (77, width)
     out[p + "text_projection"] = (width, width)
     out[p + "logit_scale"] = ()
@@ -180,20 +184,23 @@ def schedule():
     return {n: (1000,) for n in names.split()} | {"model_ema.decay": (), "model_ema.num_updates": ()}
 
 
-def convert(shapes, unet_config, vae_config, text_config, is_openclip):
-    """[(component, name, shape, source, row)] by diffusers' converters; a tensor's value is its number."""
+def convert(shapes, unet_config, vae_config, texts):
+    """[(component, name, shape, source, row)] by diffusers' converters; a tensor's value is its number. texts: by component, the
+    model and None, or the prefix of OpenCLIP's names."""
     names = list(shapes)
     whole = {n: torch.tensor(float(i)).expand(shapes[n]) for i, n in enumerate(names)}
     with torch.device("meta"):
-        unet, vae, text = UNet2DConditionModel(**unet_config), AutoencoderKL(**vae_config), CLIPTextModel(text_config)
+        unet, vae = UNet2DConditionModel(**unet_config), AutoencoderKL(**vae_config)
     strip = lambda d: {k.removeprefix("text_model."): v for k, v in d.items()}
-    clip_dict = strip(sfu.convert_open_clip_checkpoint(text, whole) if is_openclip else sfu.convert_ldm_clip_checkpoint(whole))
-    clip_dict.pop("embeddings.position_ids", None)
     parts = {
         "unet": (unet, sfu.convert_ldm_unet_checkpoint(whole, unet.config)),
         "vae": (vae, sfu.convert_ldm_vae_checkpoint(whole, vae.config)),
-        "text_encoder": (text, clip_dict),
     }
+    for part, (model, openclip) in texts.items():
+        made = sfu.convert_open_clip_checkpoint(model, whole, openclip) if openclip else sfu.convert_ldm_clip_checkpoint(whole)
+        made = strip(made)
+        made.pop("embeddings.position_ids", None)
+        parts[part] = model, made
     rows = []
     for part, (model, made) in parts.items():
         want = strip({k: tuple(v.shape) for k, v in model.state_dict().items()})
@@ -203,7 +210,7 @@ def convert(shapes, unet_config, vae_config, text_config, is_openclip):
         for name, tensor in made.items():
             source = names[int(tensor.flatten()[0])]
             third = next((i for i, x in enumerate("qkv") if "in_proj" in source and f".{x}_proj." in name), 0)
-            full = "text_model." + name if part == "text_encoder" else name
+            full = "text_model." + name if part.startswith("text_encoder") and name != "text_projection.weight" else name
             rows.append((part, full, tuple(tensor.shape), source, third * tensor.shape[0] if third else 0))
     return rows
 
@@ -229,14 +236,40 @@ def main():
     text1 = CLIPTextConfig(vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12)
     text2 = CLIPTextConfig(vocab_size=49408, hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16)
 
+    def text(config, model=CLIPTextModel):
+        with torch.device("meta"):
+            return model(config)
+
     sd1 = schedule() | ldm_unet(**walk, context=768, in_channels=4, linear_proj=False) | ldm_vae(128, (1, 2, 4, 4), 2, 4) | clip(768, 12)
-    rows = convert(sd1, dict(unet, cross_attention_dim=768, attention_head_dim=8), vae, text1, False)
+    rows = convert(sd1, dict(unet, cross_attention_dim=768, attention_head_dim=8), vae, {"text_encoder": (text(text1), None)})
     write(f"{HERE}/ldm/sd15.tsv", sd1, rows)
 
     sd2 = ldm_unet(**walk, context=1024, in_channels=4, linear_proj=True) | ldm_vae(128, (1, 2, 4, 4), 2, 4) | openclip(1024, 24)
     rows = convert(sd2, dict(unet, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True), vae,
-                   text2, True)
+                   {"text_encoder": (text(text2), "cond_stage_model.model.")})
     write(f"{HERE}/ldm/sd21.tsv", sd2, rows)
+
+    text_g = CLIPTextConfig(vocab_size=49408, hidden_size=1280, intermediate_size=5120, num_hidden_layers=32, num_attention_heads=20,
+                            projection_dim=1280)
+    pooled = dict(addition_embed_type="text_time", addition_time_embed_dim=256, use_linear_projection=True)
+    base = dict(pooled, block_out_channels=(320, 640, 1280), layers_per_block=2, attention_head_dim=(5, 10, 20), cross_attention_dim=2048,
+                transformer_layers_per_block=(1, 2, 10), projection_class_embeddings_input_dim=2816,
+                down_block_types=(down,) + ("CrossAttn" + down,) * 2, up_block_types=("CrossAttn" + up,) * 2 + (up,))
+    at = "conditioner.embedders."
+    xl = ldm_unet(320, (1, 2, 4), 2, (0, 2, 10), 2048, 4, True, 10, 2816) | ldm_vae(128, (1, 2, 4, 4), 2, 4) | \
+        clip(768, 12, at + "0.") | openclip(1280, 32, at + "1.")
+    rows = convert(xl, base, vae, {"text_encoder": (text(text1), None),
+                                   "text_encoder_2": (text(text_g, CLIPTextModelWithProjection), at + "1.model.")})
+    write(f"{HERE}/ldm/sdxl.tsv", xl, rows)
+
+    refiner = dict(pooled, block_out_channels=(384, 768, 1536, 1536), layers_per_block=2, attention_head_dim=(6, 12, 24, 24),
+                   cross_attention_dim=1280, transformer_layers_per_block=4, projection_class_embeddings_input_dim=2560,
+                   down_block_types=(down,) + ("CrossAttn" + down,) * 2 + (down,),
+                   up_block_types=(up,) + ("CrossAttn" + up,) * 2 + (up,))
+    xlr = ldm_unet(384, (1, 2, 4, 4), 2, (0, 4, 4, 0), 1280, 4, True, 4, 2560) | ldm_vae(128, (1, 2, 4, 4), 2, 4) | \
+        openclip(1280, 32, at + "0.")
+    rows = convert(xlr, refiner, vae, {"text_encoder_2": (text(text_g, CLIPTextModelWithProjection), at + "0.model.")})
+    write(f"{HERE}/ldm/sdxl-refiner.tsv", xlr, rows)
 
 
 if __name__ == "__main__":

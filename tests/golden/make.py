@@ -93,6 +93,10 @@ UNETS = {
     "no_mid": (dict(mid_block_type=None), (8, 6)),
     # one level: nothing goes down or up
     "one_level": (dict(block_out_channels=(4,), down_block_types=(DOWN_X,), up_block_types=(UP_X,)), (4, 5)),
+    # distilled XL models (SSD-1B): each attention of its own depth, otherwise on the way up; one residual block in the middle
+    "uneven": (dict(layers_per_block=2, block_out_channels=(4, 8), attention_head_dim=(1, 2), use_linear_projection=True,
+                    transformer_layers_per_block=(1, (2, 1)), reverse_transformer_layers_per_block=((1, 2, 3), 1),
+                    mid_block_type="UNetMidBlock2D", down_block_types=(DOWN, DOWN_X), up_block_types=(UP_X, UP)), (6, 8)),
 }
 
 TIMESTEPS = (0, 421.5, 999)
