@@ -10,6 +10,7 @@
 #include "cmd/help.h"
 #include "cmd/say.h"
 #include "pipeline/model.h"
+#include "scheduler/guide.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 #include "weights/source.h"
@@ -132,6 +133,23 @@ static int list_schedules(Rows *rows)
     return 0;
 }
 
+static int list_guides(Rows *rows)
+{
+    for (const Guide *g = guides; g->name; g++) {
+        if (!rows->array) {
+            printf("%s\n    %s\n    %s\n", g->name, g->help, g->paper);
+            continue;
+        }
+        row(rows, g->name, g->help);
+        cJSON *o = cJSON_GetArrayItem(rows->array, cJSON_GetArraySize(rows->array) - 1);
+        cJSON_AddStringToObject(o, "paper", g->paper);
+        cJSON *options = cJSON_AddArrayToObject(o, "options");
+        for (int i = 0; i < GUIDE_VALUES && g->options[i]; i++)
+            cJSON_AddItemToArray(options, cJSON_CreateString(g->options[i]));
+    }
+    return 0;
+}
+
 static int list_models(Rows *rows)
 {
     for (const char *const *name = source_builtin_names(); *name; name++) row(rows, *name, NULL);
@@ -196,6 +214,7 @@ static const struct Topic {
 } topics[] = {
     { "samplers", "ways from noise to a picture, for --sampler", list_samplers },
     { "schedules", "noise levels that a sampler visits, for --schedule", list_schedules },
+    { "guides", "ways to follow the prompt more closely", list_guides },
     { "models", "models inside the program, for --model", list_models },
     { "words", "words that the model inside knows, or that of --model", list_words },
     { "options", "every option of limn generate", list_options },

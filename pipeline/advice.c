@@ -81,13 +81,13 @@ static const char *no_guidance(const Situation *s)
 {
     const Guidance *g = &s->r->guidance;
     if (unet_cond_width(s->m->unet)) return "the model has its guidance built in";
-    if (!guidance_on(g)) return "guidance is off (--cfg-scale 1)";
+    if (!guidance_wants(g, BRANCH_NEGATIVE)) return "guidance is off (--cfg-scale 1)";
     return g->limited && g->from >= g->end ? "guidance is off in all steps (--guidance-interval)" : NULL;
 }
 
 static const char *no_interval(const Situation *s)
 {
-    return guidance_on(&s->r->guidance) || unet_cond_width(s->m->unet) ? NULL : no_guidance(s);
+    return guidance_wants(&s->r->guidance, BRANCH_NEGATIVE) || unet_cond_width(s->m->unet) ? NULL : no_guidance(s);
 }
 
 /* Whether the run would end elsewhere with other settings. */

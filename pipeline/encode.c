@@ -124,7 +124,7 @@ static void embed_prompt(Generator *g, Tensor to, Tensor pooled, const Ids *ids,
 void encode_prompts(Generator *g, const Prompts *const *prompts, int n)
 {
     const Model *m = g->m;
-    bool guided = guidance_on(&g->recipe.guidance);
+    bool guided = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE);
     int tokens = prompts[0]->rows * tokenizer_max(m->text[0].tokenizer), width = unet_context_width(m->unet);
     int all = guided ? 2 * n : n;
     Tensor context = tensor_new(g->nn.arena, all, tokens, 1, width), pooled = { 0 };

@@ -54,7 +54,7 @@ static int given_latents(Generator *g, Err *e)
 static int read_prompts(const Generator *g, const PromptTexts *texts, Prompts *out, Err *e)
 {
     PromptReader reader = recipe_reader(&g->recipe, g->m, &g->watch);
-    advise_prompts(g->m, texts, guidance_on(&g->recipe.guidance), &g->watch);
+    advise_prompts(g->m, texts, guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE), &g->watch);
     return prompts_read(&reader, texts, out, e);
 }
 
@@ -165,7 +165,7 @@ static void trace_start(Generator *g, const Prompts *p)
                                                                                                "negative_tokens_2" };
     const Timeline *tl = &g->recipe.timeline;
     Tensor context = g->run.context, pooled = g->run.pooled;
-    bool guided = guidance_on(&g->recipe.guidance);
+    bool guided = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE);
     trace_clear(&g->trace);
     for (int i = 0; i < p->texts && i < TEXTS_MAX; i++) {
         int max = tokenizer_max(g->m->text[i].tokenizer);

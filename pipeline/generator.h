@@ -54,7 +54,11 @@ int encode(Generator *g, const Prompts *const *prompts, int n, Err *e); /* also 
 /* 3. network.c: what all steps share of the UNet's work on the prompts; LCM's guidance embedding; NetworkFn of a denoiser. */
 void network_prepare(Generator *g);
 void network_embed_guidance(Generator *g);
-int network_call(void *generator, Tensor out, Tensor x, float t, Err *e);
+int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e);
+
+/* 3. told.c: what the UNet is told in an evaluation, in g's arena; and all that decides it, for the cache. */
+UNetInputs told_inputs(const Generator *g, const Evaluation *ev);
+void told_key(const Generator *g, CacheKey *key);
 
 /* 4. passes.c: noise to latents x [n, h, w, c]. requests NULL: in a dry arena. */
 int passes_run(Generator *g, const Request *requests, Tensor x, Err *e);

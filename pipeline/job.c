@@ -519,6 +519,14 @@ bool job_get(const Job *j, const Option *o, Str *out)
     return false;
 }
 
+double job_number(const Job *j, const char *name)
+{
+    const Option *o = option_find(name, strlen(name));
+    assert(o && (o->type == OPT_INT || o->type == OPT_FLOAT));
+    if (o->type == OPT_INT) return *(const int *)field(j, o);
+    return fmax(*(const double *)field(j, o), 0);
+}
+
 /* What is not a name of a table: those that are near, or have it in them. next: the table's names, one a call, then NULL. */
 static int unknown_name(const char *text, const char *what, const char *(*name)(int i), Err *e)
 {

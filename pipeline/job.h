@@ -126,6 +126,9 @@ void job_open(Job *j, const Option *o);
 /* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);
 
+/* The number that an option has, by its name, OPT_INT or OPT_FLOAT; 0: it is open. */
+double job_number(const Job *j, const char *name);
+
 /* --guidance-interval as the steps first <= i < end of a run; NULL text: all of them. The text was checked by job_set(). */
 void job_interval(const char *text, int steps, int *first, int *end);
 

@@ -32,34 +32,13 @@ void network_embed_guidance(Generator *g)
     arena_release(&a);
 }
 
-/* Pooled text and sizes, of the prompts that x's samples belong to. */
-static void tell_sizes(const Generator *g, UNetInputs *in, int n)
-{
-    const Recipe *r = &g->recipe;
-    int all = g->run.context.n, pictures = guidance_on(&r->guidance) ? all / 2 : all, count = g->m->ids;
-    if (!count) return;
-    float *ids = arena_alloc(g->nn.arena, (size_t)(n * count) * sizeof *ids);
-    for (int i = 0; ids && i < n; i++) {
-        bool negative = all - n + i < all - pictures;
-        memcpy(ids + i * count, r->ids[!negative], (size_t)count * sizeof *ids);
-    }
-    in->pooled = tensor_slice(g->run.pooled, all - n, n);
-    in->ids = ids;
-    in->id_count = count;
-}
-
-/*
- * All pictures in one batch; layers give each sample the bits that it has alone. x, out: [halves * n, h, w, c]; outside of
- * --guidance-interval the prompts' half, which comes last.
- */
-static void evaluate(Generator *g, Tensor out, Tensor x, float t)
+/* All pictures in one batch; layers give each sample the bits that it has alone. */
+static void evaluate(Generator *g, Tensor out, const Evaluation *ev)
 {
     size_t mark = g->nn.arena->used;
     Nn nn = generator_nn(g);
-    UNetInputs in = { .kv = tensor_slice(g->run.kv, g->run.kv.n - x.n, x.n), .cond = g->cond };
-    tell_sizes(g, &in, x.n);
-    if (g->run.beside.c) in.beside = tensor_slice(g->run.beside, g->run.beside.n - x.n, x.n);
-    tensor_copy(out, unet_forward(&nn, g->m->unet, x, t, &in));
+    UNetInputs in = told_inputs(g, ev);
+    tensor_copy(out, unet_forward(&nn, g->m->unet, ev->x, ev->t, &in));
     arena_reset(g->nn.arena, mark);
 }
 
@@ -73,24 +52,19 @@ static int begin_call(Generator *g, Err *e)
 }
 
 /* All that the network is given. */
-static void key_of(const Generator *g, CacheKey *key, Tensor x, float t)
+static void key_of(const Generator *g, CacheKey *key, const Evaluation *ev)
 {
     const bool how[] = { g->nn.wrap_x, g->nn.wrap_y, g->recipe.bf16 };
     key_begin(key, "evaluation");
-    key_add_tensor(key, x);
-    key_add_tensor(key, g->run.context);
-    if (g->run.beside.c) key_add_tensor(key, g->run.beside);
-    if (g->m->ids) {
-        key_add_tensor(key, g->run.pooled);
-        key_add(key, g->recipe.ids, sizeof g->recipe.ids);
-    }
-    key_add(key, &t, sizeof t);
+    key_add_tensor(key, ev->x);
+    key_add(key, ev->branch, (size_t)ev->branches * sizeof *ev->branch);
+    key_add(key, &ev->t, sizeof ev->t);
     key_add(key, how, sizeof how);
-    if (g->cond) key_add(key, g->cond, (size_t)x.n * (size_t)unet_cond_width(g->m->unet) * sizeof *g->cond);
+    told_key(g, key);
     key_end(key);
 }
 
-int network_call(void *generator, Tensor out, Tensor x, float t, Err *e)
+int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e)
 {
     Generator *g = generator;
     if (generator_check(g, e)) return -1;
@@ -98,11 +72,11 @@ int network_call(void *generator, Tensor out, Tensor x, float t, Err *e)
     bool first = g->run.calls++ == 0 && g->share.firsts && out.data;
     CacheKey key;
     if (first) {
-        key_of(g, &key, x, t);
+        key_of(g, &key, ev);
         g->time.shared = cache_get(g->share.firsts, &key, out);
         if (g->time.shared) return 0;
     }
-    evaluate(g, out, x, t);
+    evaluate(g, out, ev);
     size_t len = out.data ? tensor_len(out) : 0;
     if (g->nn.k->find_bad(out.data, len) < len && model_check(g->m, e)) return -1; /* that says which tensor */
     if (first) cache_put(g->share.firsts, &key, out);

@@ -224,9 +224,11 @@ static void choose_guidance(Recipe *r, const Model *m)
     bool on = (j->cfg_scale > 1 || r->sampler->cfg_pp) && !unet_cond_width(m->unet);
     *g = (Guidance){ .scale = on ? (float)j->cfg_scale : 1,
                      .both = on && r->sampler->cfg_pp,
-                     .rescale = (float)fmax(j->cfg_rescale, 0),
-                     .rescale_v = r->compat == COMPAT_COMFYUI,
+                     .comfyui = r->compat == COMPAT_COMFYUI,
                      .limited = j->guidance_interval != NULL };
+    for (int i = 0; guides[i].name; i++)
+        for (int k = 0; k < GUIDE_VALUES && guides[i].options[k]; k++)
+            g->value[i][k] = job_number(j, guides[i].options[k]);
     job_interval(j->guidance_interval, r->timeline.steps, &g->from, &g->end);
 }
 

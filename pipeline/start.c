@@ -84,7 +84,7 @@ static Tensor mask_of(const Generator *g)
 /* Nine channels: the mask, and the picture's latent without what is drawn anew; the same for both halves of guidance. */
 static Tensor beside_of(Generator *g, Tensor masked)
 {
-    int halves = guidance_on(&g->recipe.guidance) ? 2 : 1;
+    int halves = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? 2 : 1;
     size_t c = (size_t)masked.c, all = c + 1, rows = (size_t)masked.h * (size_t)masked.w;
     Tensor out = tensor_new(g->nn.arena, halves * masked.n, masked.h, masked.w, masked.c + 1);
     for (size_t i = 0; out.data && i < (size_t)out.n * rows; i++) {

@@ -5,61 +5,17 @@
 
 #include <math.h>
 
-/* The network's input: x / sqrt(sigma^2 + 1), once or (guidance) twice. */
-static Tensor scaled_input(const Denoiser *d, Tensor x, double sigma)
+/* The latents in unit variance, once for each branch of a call. */
+static Tensor scaled_input(const Denoiser *d, Tensor x, double sigma, int branches)
 {
-    int halves = denoiser_guided(d) ? 2 : 1;
-    Tensor in = tensor_new(d->arena, halves * x.n, x.h, x.w, x.c);
+    Tensor in = tensor_new(d->arena, branches * x.n, x.h, x.w, x.c);
     if (arena_dry(d->arena)) return in;
 
     float norm = (float)sqrt(sigma * sigma + 1);
     size_t len = tensor_len(x);
     for (size_t k = 0; k < len; k++) in.data[k] = x.data[k] / norm;
-    if (halves == 2) tensor_copy(tensor_slice(in, x.n, x.n), tensor_slice(in, 0, x.n));
+    for (int i = 1; i < branches; i++) tensor_copy(tensor_slice(in, i * x.n, x.n), tensor_slice(in, 0, x.n));
     return in;
-}
-
-/* The standard deviation of count values, about their mean (n - 1, as torch's). */
-static double deviation(const float *x, size_t count)
-{
-    double sum = 0, squares = 0;
-    for (size_t k = 0; k < count; k++) sum += (double)x[k];
-    for (size_t k = 0; k < count; k++)
-        squares += ((double)x[k] - sum / (double)count) * ((double)x[k] - sum / (double)count);
-    return sqrt(squares / (double)(count - 1));
-}
-
-/* One picture's output as v, or back; x in unit variance. sigma / sqrt(sigma^2 + 1) is the share of noise in it. */
-static void to_v(float *out, const float *x, size_t count, double sigma, bool back)
-{
-    double noise = sigma / sqrt(sigma * sigma + 1), alpha = 1 / sqrt(sigma * sigma + 1);
-    float a = (float)(back ? alpha : 1 / alpha), b = (float)(back ? noise : -noise / alpha);
-    for (size_t k = 0; k < count; k++) out[k] = a * out[k] + b * x[k]; /* epsilon = alpha v + noise x */
-}
-
-/*
- * The guided output of one picture with the deviation of the prompt's, as far as `rescale`. Lin et al. 2023, arXiv:2305.08891,
- * eq. 15 and 16. x: the network's input.
- */
-static void rescale(const Denoiser *d, float *guided, float *prompt, const float *x, size_t count, double sigma)
-{
-    bool v = d->guidance.rescale_v && d->noise->prediction == PREDICT_EPSILON;
-    if (v) to_v(guided, x, count, sigma, false);
-    if (v) to_v(prompt, x, count, sigma, false);
-    double ratio = deviation(prompt, count) / deviation(guided, count);
-    float factor = (float)((double)d->guidance.rescale * ratio + 1 - (double)d->guidance.rescale);
-    for (size_t k = 0; k < count; k++) guided[k] *= factor;
-    if (v) to_v(guided, x, count, sigma, true);
-}
-
-/* F = negative + scale * (prompt - negative), into the first half. Ho and Salimans 2022, arXiv:2207.12598. */
-static void guide(const Denoiser *d, Tensor raw, Tensor in, double sigma)
-{
-    size_t count = tensor_len(raw) / (size_t)raw.n, len = count * (size_t)raw.n / 2;
-    float *negative = raw.data, *prompt = raw.data + len;
-    for (size_t k = 0; k < len; k++) negative[k] += d->guidance.scale * (prompt[k] - negative[k]);
-    for (size_t k = 0; d->guidance.rescale > 0 && k < len; k += count)
-        rescale(d, negative + k, prompt + k, in.data + k, count, sigma);
 }
 
 /* What the network predicts, as an estimate of x0. Salimans and Ho 2022, arXiv:2202.00512, for v. */
@@ -98,18 +54,37 @@ void kept_put(const Kept *k, Tensor x, double sigma)
     }
 }
 
+/* Round by round, until no guide wants more. */
+static int evaluate(Denoiser *d, GuideStep *s, Tensor x, double t, Err *e)
+{
+    for (int round = 0, done = 0;; round++, done = s->branches) {
+        guides_branches(s, round);
+        int more = s->branches - done;
+        if (!more) return 0;
+        Tensor in = scaled_input(d, x, s->sigma, more), raw = tensor_like(d->arena, in);
+        Evaluation ev = {
+            .x = in, .branch = s->branch + done, .branches = more, .step = s->step, .sigma = s->sigma, .t = (float)t
+        };
+        if (d->network(d->ctx, raw, &ev, e)) return -1;
+        for (int i = 0; i < more; i++) s->raw[done + i] = tensor_slice(raw, i * x.n, x.n);
+        if (round == 0) s->in = tensor_slice(in, 0, x.n);
+    }
+}
+
 static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
 {
-    Tensor in = scaled_input(d, x, sigma), raw = tensor_like(d->arena, in);
-    if (d->network(d->ctx, raw, in, (float)t, e)) return -1;
+    GuideStep s = {
+        .guidance = &d->guidance, .step = d->step, .sigma = sigma, .prediction = d->noise->prediction, .arena = d->arena
+    };
+    if (evaluate(d, &s, x, t, e)) return -1;
+    guides_join(&s);
     if (arena_dry(d->arena)) return 0;
 
     size_t len = tensor_len(x);
-    Prediction p = d->noise->prediction;
-    if (d->unguided.n > 0)
-        estimate(p, d->unguided.data, x.data, raw.data, len, sigma); /* the first half, or all there is */
-    if (denoiser_guided(d)) guide(d, raw, in, sigma);
-    estimate(p, x0.data, x.data, raw.data, len, sigma);
+    Tensor unguided = guide_raw(&s, BRANCH_NEGATIVE);
+    if (!unguided.n) unguided = guide_raw(&s, BRANCH_PROMPT);
+    if (d->unguided.n > 0) estimate(s.prediction, d->unguided.data, x.data, unguided.data, len, sigma);
+    estimate(s.prediction, x0.data, x.data, s.out.data, len, sigma);
     if (all_finite(x0.data, len)) return 0;
     return err_set(
         e,

@@ -1,7 +1,7 @@
 /*
  * denoiser.h - D(x; sigma): the network as an estimate of the clean latent (Karras et al. 2022, arXiv:2206.00364, eq. 7).
  *
- * Prediction type, guidance and the timestep a sigma stands for live here, so that samplers know only x0 = D(x; sigma).
+ * Prediction types and the timestep a sigma stands for live here, guidance in guide.h, so that samplers know only x0 = D(x; sigma).
  * x is in the variance-exploding scale: x = x0 + sigma * noise.
  */
 #ifndef LIMN_SCHEDULER_DENOISER_H
@@ -11,29 +11,22 @@
 
 #include "base/err.h"
 #include "nn/tensor.h"
+#include "scheduler/guide.h"
 #include "scheduler/noise.h"
 
-/*
- * The raw network: out = F(x, t) for x.n samples in one batch; t is one timestep for all. x is scaled to unit variance
- * (x / sqrt(sigma^2 + 1)). With guidance x.n is 2 * pictures: the same latents twice, the first half to be conditioned on the
- * negative prompt, the second on the prompt; outside of the guidance's steps only the prompt's half is asked for. x and out
- * [n, h, w, c], both the denoiser's. Error: cancelled.
- */
-typedef int (*NetworkFn)(void *ctx, Tensor out, Tensor x, float t, Err *e);
-
-/* What a step makes of the network's outputs with the prompt and with the negative prompt. */
+/* A call of the network: one batch, branch after branch, each of as many samples as there are pictures. */
 typedef struct {
-    float scale; /* <= 1: no guidance, only the prompt's half is computed (as diffusers: 0 is for Turbo models) */
-    bool both;   /* both halves are computed whatever the scale: CFG++ */
-    float
-        rescale; /* 0 .. 1: how much the guided output is brought back to the deviation of the prompt's, arXiv:2305.08891 */
-    bool rescale_v; /* measured on v whatever the network predicts, as ComfyUI does */
-    bool limited;   /* guidance only in steps from <= step < end, arXiv:2404.07724 */
-    int from, end;
-} Guidance;
+    Tensor
+        x; /* [branches * n, h, w, c], the latents scaled to unit variance (x / sqrt(sigma^2 + 1)), the same for each branch */
+    const Branch *branch;
+    int branches;
+    int step; /* of the run, from 0 */
+    double sigma;
+    float t; /* one timestep for all */
+} Evaluation;
 
-/* Whether any step of a run asks for the negative prompt's half. */
-static inline bool guidance_on(const Guidance *g) { return g->scale > 1 || g->both; }
+/* The raw network: out = F(x, t), of x's shape. Error: cancelled. */
+typedef int (*NetworkFn)(void *ctx, Tensor out, const Evaluation *ev, Err *e);
 
 /*
  * What of a picture stays: where mask is 0 the latent is the source's, noised. [n, h, w, c], mask [1, h, w, 1]. A1111 puts the source
@@ -66,15 +59,9 @@ struct Denoiser {
     int evals;       /* counts the calls of the network */
 };
 
-static inline bool denoiser_guided(const Denoiser *d)
-{
-    const Guidance *g = &d->guidance;
-    return guidance_on(g) && (!g->limited || (g->from <= d->step && d->step < g->end));
-}
-
 /*
- * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. Guidance joins the network's raw outputs:
- * F = F_negative + scale * (F_prompt - F_negative), and rescales. Error: cancelled, or NaN / infinity in the result (the text says at
+ * x0 = D(x; sigma), [n, h, w, c]; t NAN: looked up from sigma. The guides that are on join the network's raw
+ * outputs. Error: cancelled, or NaN / infinity in the result (the text says at
  * which sigma).
  */
 int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e);

@@ -74,10 +74,12 @@ static int record(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 static bool own_network(const Run *r) { return r->net[0] != 0 || r->net[1] != 0; }
 
 /* diffusers' dummy_model(), or net[0] x + net[1] tanh(net[2] x + net[3] t / 1000). */
-int dummy_network(void *ctx, Tensor out, Tensor x, float t, Err *e)
+int dummy_network(void *ctx, Tensor out, const Evaluation *ev, Err *e)
 {
     (void)e;
     const Run *r = ctx;
+    Tensor x = ev->x;
+    float t = ev->t;
     for (size_t k = 0; k < tensor_len(x) && x.data; k++) {
         double v = (double)x.data[k];
         out.data[k] = own_network(r)

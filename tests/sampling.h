@@ -51,7 +51,7 @@ Tensor dummy_latent(Arena *a, double scale, double noise_scale);
 Timeline timeline_of(const double *sigma, int steps, Family family);
 
 /* The network of run_new(): diffusers' dummy_model(), or with net; ctx: Run. */
-int dummy_network(void *ctx, Tensor out, Tensor x, float t, Err *e);
+int dummy_network(void *ctx, Tensor out, const Evaluation *ev, Err *e);
 
 /* Denoisers for Denoiser.exact. */
 int kdiffusion_denoiser(void *ctx, Tensor x0, Tensor x, double sigma, Err *e); /* ctx: Run */

@@ -218,7 +218,7 @@ static int rescaling_denoiser(void *ctx, Tensor x0, Tensor x, double sigma, Err 
     double t = i < r->tl.steps ? r->tl.t[i] : noise_timestep(&r->noise, sigma);
     float norm = (float)sqrt(sigma * sigma + 1);
     for (size_t k = 0; k < tensor_len(x); k++) x.data[k] /= norm;
-    if (dummy_network(ctx, x0, x, (float)t, e)) return -1;
+    if (dummy_network(ctx, x0, &(Evaluation){ .x = x, .t = (float)t }, e)) return -1;
     for (size_t k = 0; k < tensor_len(x); k++)
         x0.data[k] = r->noise.prediction == PREDICT_EPSILON
                          ? x.data[k] - (float)sigma * x0.data[k]

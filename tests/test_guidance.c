@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/job.h"
 #include "tests/sampling.h"
 
 /* A network that notes how it was called; the second half's output is 10 more than the first's. */
@@ -15,12 +16,13 @@ typedef struct {
     float add;
 } Probe;
 
-static int probe_network(void *ctx, Tensor out, Tensor x, float t, Err *e)
+static int probe_network(void *ctx, Tensor out, const Evaluation *ev, Err *e)
 {
+    Tensor x = ev->x;
     Probe *p = ctx;
     p->calls++;
     p->batch = x.n;
-    p->t = t;
+    p->t = ev->t;
     if (p->trouble) return err_set(e, "%s", p->trouble);
     if (!x.data) return 0;
     p->first = x.data[0];
@@ -77,9 +79,10 @@ static void test_guidance(void **state)
 /* ---- two halves that differ ---- */
 
 /* F of the two halves: tanh of the input, and half of it plus a little. */
-static int two_halves(void *ctx, Tensor out, Tensor x, float t, Err *e)
+static int two_halves(void *ctx, Tensor out, const Evaluation *ev, Err *e)
 {
-    (void)e, (void)t;
+    Tensor x = ev->x;
+    (void)e;
     int *calls = ctx;
     calls[x.n == 2]++;
     if (!x.data) return 0;
@@ -113,8 +116,8 @@ static void test_rescale(void **state)
         r->d.network = two_halves;
         r->d.ctx = calls;
         r->d.guidance.scale = 6;
-        r->d.guidance.rescale = 0.7f;
-        r->d.guidance.rescale_v = v;
+        guide_values(&r->d.guidance, "cfg-rescale")[0] = 0.7;
+        r->d.guidance.comfyui = v;
         Tensor x = tensor_new(&r->arena, 1, 4, 4, 3), x0 = tensor_like(&r->arena, x);
         rng_randn(&r->rng, x.data, N);
         double sigma = 2, norm = sqrt(sigma * sigma + 1), alpha = 1 / norm, noise = sigma / norm;
@@ -218,13 +221,29 @@ static void test_cfg_pp(void **state)
     run_free(r);
 }
 
+/* Each row can be listed, and its numbers are options. */
+static void test_table(void **state)
+{
+    (void)state;
+    for (const Guide *g = guides; g->name; g++) {
+        assert_true(g->on && g->help && g->paper && (g->branches || g->join));
+        for (int i = 0; i < GUIDE_VALUES && g->options[i]; i++)
+            assert_non_null(option_find(g->options[i], strlen(g->options[i])));
+    }
+    Guidance g = { .scale = 1 };
+    assert_false(guidance_wants(&g, BRANCH_NEGATIVE));
+    assert_true(guidance_wants(&g, BRANCH_PROMPT));
+    g.both = true;
+    assert_true(guidance_wants(&g, BRANCH_NEGATIVE));
+    g = (Guidance){ .scale = 2, .limited = true, .from = 9, .end = 9 };
+    assert_true(guidance_wants(&g, BRANCH_NEGATIVE) && !guidance_in(&g, 9));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_guidance),
-        cmocka_unit_test(test_rescale),
-        cmocka_unit_test(test_interval),
-        cmocka_unit_test(test_cfg_pp),
+        cmocka_unit_test(test_table),    cmocka_unit_test(test_guidance), cmocka_unit_test(test_rescale),
+        cmocka_unit_test(test_interval), cmocka_unit_test(test_cfg_pp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,103 @@
+/*
+ * told.c - what the UNet is told in an evaluation: a table of tellers, each of which fills its part of the inputs. What acts on the
+ * UNet's evaluations is a row here and its functions. See generator.h.
+ */
+#include <string.h>
+
+#include "pipeline/generator.h"
+
+/* Where a branch's rows begin in what the run has computed for [negative prompts, prompts]. n: pictures. */
+static int first_row(Tensor all, Branch branch, int n) { return branch.of == BRANCH_PROMPT ? all.n - n : 0; }
+
+/* The rows of all branches, one after the other. */
+static Tensor rows_of(const Generator *g, Tensor all, const Evaluation *ev)
+{
+    int n = ev->x.n / ev->branches, first = first_row(all, ev->branch[0], n);
+    bool together = true;
+    for (int i = 1; i < ev->branches; i++) together = together && first_row(all, ev->branch[i], n) == first + i * n;
+    if (together) return tensor_slice(all, first, ev->x.n);
+    Tensor rows = tensor_new(g->nn.arena, ev->x.n, all.h, all.w, all.c);
+    for (int i = 0; i < ev->branches; i++)
+        tensor_copy(tensor_slice(rows, i * n, n), tensor_slice(all, first_row(all, ev->branch[i], n), n));
+    return rows;
+}
+
+/* ---- the prompts ------------------------------------------------------------------------------------------------------- */
+
+static void tell_prompts(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    in->kv = rows_of(g, g->run.kv, ev);
+}
+
+static void key_prompts(const Generator *g, CacheKey *key) { key_add_tensor(key, g->run.context); }
+
+/* ---- pooled text and sizes (SDXL) -------------------------------------------------------------------------------------- */
+
+static void tell_sizes(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    int n = ev->x.n / ev->branches, count = g->m->ids;
+    if (!count) return;
+    float *ids = arena_alloc(g->nn.arena, (size_t)(ev->x.n * count) * sizeof *ids);
+    for (int i = 0; ids && i < ev->x.n; i++)
+        memcpy(ids + i * count, g->recipe.ids[ev->branch[i / n].of == BRANCH_PROMPT], (size_t)count * sizeof *ids);
+    in->pooled = rows_of(g, g->run.pooled, ev);
+    in->ids = ids;
+    in->id_count = count;
+}
+
+static void key_sizes(const Generator *g, CacheKey *key)
+{
+    if (!g->m->ids) return;
+    key_add_tensor(key, g->run.pooled);
+    key_add(key, g->recipe.ids, sizeof g->recipe.ids);
+}
+
+/* ---- further channels (inpainting, pix2pix) ---------------------------------------------------------------------------- */
+
+static void tell_beside(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    if (g->run.beside.c) in->beside = rows_of(g, g->run.beside, ev);
+}
+
+static void key_beside(const Generator *g, CacheKey *key)
+{
+    if (g->run.beside.c) key_add_tensor(key, g->run.beside);
+}
+
+/* ---- the guidance scale's embedding (LCM) ------------------------------------------------------------------------------ */
+
+/* The same for all: [batch, width]. */
+static void tell_scale(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    (void)ev;
+    in->cond = g->cond;
+}
+
+static void key_scale(const Generator *g, CacheKey *key)
+{
+    if (g->cond) key_add(key, g->cond, (size_t)unet_cond_width(g->m->unet) * sizeof *g->cond);
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    void (*tell)(const Generator *g, const Evaluation *ev, UNetInputs *in); /* temporaries are in g's arena */
+    void (*key)(const Generator *g, CacheKey *key);                         /* adds all that decides what is told */
+} tellers[] = {
+    { tell_prompts, key_prompts },
+    { tell_sizes, key_sizes },
+    { tell_beside, key_beside },
+    { tell_scale, key_scale },
+};
+
+UNetInputs told_inputs(const Generator *g, const Evaluation *ev)
+{
+    UNetInputs in = { 0 };
+    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) tellers[i].tell(g, ev, &in);
+    return in;
+}
+
+void told_key(const Generator *g, CacheKey *key)
+{
+    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) tellers[i].key(g, key);
+}
