@@ -145,11 +145,12 @@ int fence_enter(const Command *c, const Args *a, Err *e)
 {
     const Job *j = &a->job;
     List l = { .count = 0 };
-    const char *const files[] = { j->vae, j->tokenizer, j->latents, j->init_image, j->mask, j->wildcards, j->prompts };
+    const char *const files[] = { j->tokenizer, j->latents, j->init_image, j->mask, j->wildcards, j->prompts };
     add_system(&l);
     add_own(&l, "XDG_CACHE_HOME", ".cache", true);
     add_own(&l, "XDG_DATA_HOME", ".local/share", false);
     add_model(&l, j->model ? j->model : getenv("LIMN_MODEL"));
+    add_model(&l, j->vae); /* TAESD's encoder lies beside its decoder */
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) add(&l, files[i], false);
     for (int i = 0; i < a->count; i++) add_word(&l, a->words[i]);
     add_loras(&l, j->lora);

@@ -346,11 +346,16 @@ int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, i
     return 0;
 }
 
-int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k)
+int bind_conv_unbiased(Binder *b, Conv *c, const char *name, int in, int out, int k)
 {
     *c = (Conv){ .w = { .k = k * k * in, .n = out }, .in = in, .out = out, .k = k };
     Parts m = { .tensor = { take(b, name, ".weight", 4, (int64_t[]){ out, in, k, k }) }, .count = 1 };
-    if (!m.tensor[0] || bind_panels(b, &c->w, &m)) return -1;
+    return m.tensor[0] ? bind_panels(b, &c->w, &m) : -1;
+}
+
+int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k)
+{
+    if (bind_conv_unbiased(b, c, name, in, out, k)) return -1;
     return bind_vector(b, &c->b, name, ".bias", out);
 }
 

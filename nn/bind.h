@@ -62,6 +62,7 @@ int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out);
 enum { BIND_JOINED = PANELS_JOINED };
 int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, int out, bool bias);
 int bind_conv(Binder *b, Conv *c, const char *name, int in, int out, int k); /* with bias */
+int bind_conv_unbiased(Binder *b, Conv *c, const char *name, int in, int out, int k);
 int bind_norm(Binder *b, Norm *n, const char *name, int c, int groups, float eps);
 /* A whole tensor as f32. */
 int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const int64_t *shape);

@@ -69,6 +69,7 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
     assert(c.y.n == c.x.n && c.y.h == oh && c.y.w == ow && c.y.c == cv->out);
     assert(!with->residual.c || tensor_len(with->residual) == tensor_len(c.y));
     c.residual = with->residual.data;
+    c.relu = with->relu;
     c.act = with->act;
     c.wrap_x = nn->wrap_x;
     c.wrap_y = nn->wrap_y;
@@ -88,6 +89,7 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
         PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
         if (fast) winograd_convolve(nn, &c);
         else multiply(nn, &c);
+        if (c.relu && !fast) nn_act(nn, ACT_RELU, c.y);
         forget_weights(nn, &cv->w, tensor_rows(c.y));
     }
     arena_reset(nn->arena, mark);

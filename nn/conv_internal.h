@@ -16,6 +16,7 @@ typedef struct {
     Act act;               /* of the normalised input */
     Tensor y;              /* [n, oh, ow, out] */
     const float *residual; /* as y, or NULL */
+    bool relu;             /* of the sum of both */
     const float *zeros;    /* [in] */
 } Convolution;
 

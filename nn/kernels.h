@@ -37,6 +37,7 @@ typedef struct {
     float *y;
     const float *bias;     /* [channels], or NULL */
     const float *residual; /* strides as y's, perhaps y; or NULL */
+    bool relu;             /* what is negative becomes 0 */
     size_t row, pixel;     /* floats from a row of pixels, or a pixel, to the next */
     int rows, cols;        /* pixels there are, at most 4 each way */
     size_t channels;       /* at most PANEL */
@@ -107,7 +108,7 @@ typedef struct {
      * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c: a multiple of 16.
      * input: v[36] of c = B^T d B of a 6x6 neighbourhood of pixels; the next tile's lie `ahead` floats further (a hint).
      * weights: u[36] of [depth, PANEL] = G g G^T of g [depth, 9, PANEL].
-     * output: the tile = A^T m A + bias + residual, m[36] of PANEL.
+     * output: the tile = A^T m A + bias + residual, with relu no less than 0; m[36] of PANEL.
      */
     void (*winograd_input)(float *v, size_t stride, const float *const pixels[36], size_t ahead, size_t c);
     void (*winograd_weights)(float *u, size_t stride, const float *g, size_t depth);

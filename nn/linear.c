@@ -15,6 +15,9 @@ void act_row(const Kernels *k, Act act, float *x, size_t n)
     case ACT_SILU: k->silu(x, x, n); break;
     case ACT_GELU: k->gelu(x, x, n); break;
     case ACT_QUICK_GELU: k->quick_gelu(x, x, n); break;
+    case ACT_RELU:
+        for (size_t i = 0; i < n; i++) x[i] = x[i] < 0 ? 0 : x[i]; /* a NaN stays one */
+        break;
     }
 }
 

@@ -64,7 +64,7 @@ typedef struct {
     float eps;
 } Norm;
 
-typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU } Act;
+typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU, ACT_RELU } Act;
 
 /* A block's conv or linear that some configs lack has no weights. */
 static inline bool conv_present(const Conv *c) { return c->w.data[0] != NULL; }
@@ -78,6 +78,7 @@ typedef struct {
     const Norm *norm; /* of the input: a convolution's has groups, a linear layer's may */
     Act act;          /* of the normalised input; convolutions only */
     Tensor residual;  /* added to the result */
+    bool relu;        /* then, what is negative becomes 0; convolutions only */
     Tensor into;      /* where the result goes, perhaps the residual's place; otherwise a new tensor */
 } With;
 

@@ -218,6 +218,7 @@ static void transform_output(const Work *w, size_t panel, size_t at, const float
     WinogradTile tile = { .y = c->y.data + to,
                           .bias = c->conv->b ? c->conv->b + panel * PANEL : NULL,
                           .residual = c->residual ? c->residual + to : NULL,
+                          .relu = c->relu,
                           .row = (size_t)c->y.w * out,
                           .pixel = out,
                           .rows = c->y.h - y < TILE ? c->y.h - y : TILE,

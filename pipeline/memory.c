@@ -43,6 +43,7 @@ static void largest_tile(Generator *g, size_t available)
     size_t count = sizeof sizes / sizeof *sizes;
     for (size_t i = 0; i < count; i++) {
         g->tile = sizes[i];
+        if (g->tile != VAE_WHOLE && g->tile < least) continue;
         if (low && (!g->tile || g->tile > LOW_TILE) && i + 1 < count) continue;
         if (memory_measure(g, 1) < available / 10 * 9) break;
     }

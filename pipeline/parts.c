@@ -146,6 +146,7 @@ static int open_named(Parts *parts, const char *name, const ModelPaths *p, Err *
     for (Part *text = NULL; (text = parts_next(parts, ROLE_TEXT, text));)
         text->tokenizer.files.rows = shapes_dim(text->weights, 0, "text_model.embeddings.token_embedding.weight");
     if (!parts->family) parts->family = family_of(parts, e);
+    if (parts->family && p->vae) parts_note_tiny(parts, p->vae);
     return parts->family ? 0 : -1;
 }
 

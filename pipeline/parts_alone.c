@@ -34,7 +34,9 @@ static int open_file(Parts *parts, Part *part, const char *path, const char *opt
     }
     const FileConfig c = { .scaling_factor = parts_vae_scaling(parts) };
     const Kind *kind = kind_of(all);
-    if (parts_form(all, part->is) || (kind->id == KIND_VAE && part->is->role == ROLE_CODEC))
+    if (part->is->role == ROLE_CODEC && parts_is_tiny(all))
+        failed = parts_take_tiny(parts, part, all, path, e) ? err_in(e, path) : 0;
+    else if (parts_form(all, part->is) || (kind->id == KIND_VAE && part->is->role == ROLE_CODEC))
         failed = parts_take(part, all, &c, e) ? err_in(e, path) : 0;
     else err_set(e, "%s: this is %s: %s wants %s", path, kind->what, option, wanted[part->is->role]);
 

@@ -39,6 +39,7 @@ const PartClass part_classes[] = {
     { "CLIPTextModelWithProjection", ROLE_TEXT, NAMES_CLIP_TEXT, bind_text },
     { "UNet2DConditionModel", ROLE_NETWORK, NAMES_DIFFUSERS_UNET, bind_unet },
     { "AutoencoderKL", ROLE_CODEC, NAMES_DIFFUSERS_VAE, bind_vae },
+    { "AutoencoderTiny", ROLE_CODEC, NAMES_DIFFUSERS_VAE, bind_vae },
     { NULL, 0, 0, NULL },
 };
 

@@ -160,6 +160,7 @@ int parts_take(Part *p, Weights *all, const FileConfig *c, Err *e)
         p->class = part_class_find(NULL, p->is->role);
         return f->take(p, all, f, c, e);
     }
+    if (p->is->role == ROLE_CODEC && parts_is_tiny(all)) return parts_take_tiny(NULL, p, all, NULL, e);
     int i = 0;
     while (said[i].role != p->is->role) i++;
     return err_set(e, "%s", said[i].lacking);

@@ -63,6 +63,17 @@ bool parts_pooled(const Weights *all);
 /* The scaling factor of a VAE without a configuration: that of the model's family. */
 double parts_vae_scaling(const Parts *parts);
 
+/*
+ * The tensors of a tiny autoencoder in any of its files' namings, with a config of their shapes: decoder and encoder, or what there is
+ * of them. With a path the half that is missing is looked for in a file of its own beside it (taesd_encoder beside taesd_decoder), which the
+ * parts keep. Error: it is none.
+ */
+bool parts_is_tiny(const Weights *all);
+int parts_take_tiny(Parts *parts, Part *part, Weights *all, const char *path, Err *e);
+/* Whose latents it was made for stands in the file's name alone. */
+void parts_note_tiny(Parts *parts, const char *path);
+
+
 /* A tensor that single files have besides the networks, and drawing does not need. */
 bool parts_needless(const char *name);
 

@@ -48,16 +48,24 @@ int start_encode(Generator *g, Err *e)
 
 /* ---- the first latent -------------------------------------------------------------------------------------------------- */
 
-/* out [n, h, w, c]: draws of the VAE's latents, scaled. Tools whose generator is not known here take the mean. draws: room. */
+/*
+ * out [n, h, w, c]: draws of the VAE's latents, scaled. Tools whose generator is not known here take the mean; a VAE that gives the
+ * latent itself has nothing drawn. draws: room.
+ */
 static void draw_latents(const Generator *g, Tensor out, const float *moments, Rng *rng, Tensor draws)
 {
-    bool sampled = g->recipe.compat == COMPAT_DIFFUSERS;
+    bool draws_one = vae_draws(g->m->vae), sampled = draws_one && g->recipe.compat == COMPAT_DIFFUSERS;
     float scale = vae_scaling_factor(g->m->vae);
     if (sampled) fresh_noise(draws, rng, g->nn.arena);
     if (!out.data) return;
     if (!sampled) memset(draws.data, 0, tensor_len(draws) * sizeof *draws.data);
     for (int i = 0; i < out.n; i++) {
-        Tensor one = tensor_slice(out, i, 1), m = { (float *)(size_t)moments, 1, out.h, out.w, 2 * out.c };
+        Tensor one = tensor_slice(out, i, 1), m = { (float *)(size_t)moments, 1, out.h, out.w, out.c };
+        if (!draws_one) {
+            tensor_copy(one, m);
+            continue;
+        }
+        m.c *= 2;
         vae_sample(one, m, tensor_slice(draws, i, 1).data);
     }
     for (size_t i = 0; i < tensor_len(out); i++) out.data[i] *= scale;

@@ -428,7 +428,7 @@ static void folders(void **state)
         { "{\"_class_name\":\"StableDiffusionXLPipeline\"}", "text_encoder" },
         { SD COMPONENTS "}", "names no \"vae\"" },
         { SD COMPONENTS ",\"vae\":[null,null]}", "names no \"vae\"" },
-        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderTiny\"]}", "the vae is of the class AutoencoderTiny" },
+        { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKLWan\"]}", "the vae is of the class AutoencoderKLWan" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"text_encoder_2\":[\"transformers\",\"T5\"]}",
           "text_encoder_2" },
         { SD COMPONENTS ",\"vae\":[\"diffusers\",\"AutoencoderKL\"]}", "text_encoder/config.json: No such file" },

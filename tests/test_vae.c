@@ -174,9 +174,59 @@ static void test_tiles(void **state)
     check_tiles(GOLDEN "/vae/no_attention", 1, 5, 23);
 }
 
+/* ---- AutoencoderTiny ---- */
+
+static void check_tiny(const char *dir)
+{
+    Case c;
+    Arena a, b;
+    case_open(&c, dir);
+    assert_true(vae_is_tiny(c.vae) && !vae_draws(c.vae) && vae_scaling_factor(c.vae) == 1);
+    Tensor whole = run_measured(decode, &c, 2, &a), tiled, z;
+    assert_error(relative_l2_nchw(whole, &c.io, "decoded"), LIMIT, "%s decode", dir);
+    z = run_measured(encode, &c, 1, &b);
+    assert_int_equal(z.c, vae_latent_channels(c.vae));
+    assert_error(relative_l2_nchw(z, &c.io, "encoded"), LIMIT, "%s encode", dir);
+    arena_release(&b);
+    c.tile = vae_min_tile(c.vae);
+    tiled = run_measured(decode, &c, 2, &b); /* the golden is smaller than a tile */
+    assert_error(relative_l2(tiled.data, whole.data, tensor_len(whole)), 1e-6, "%s one tile", dir);
+    arena_release(&a);
+    arena_release(&b);
+    case_close(&c);
+}
+
+/* Larger than a tile: pixels see no farther than their tile's halo. */
+static void test_tiny(void **state)
+{
+    (void)state;
+    const char *outside = getenv("LIMN_GOLDEN");
+    char dir[1024];
+    Case c;
+    Arena a, b, room;
+    Err e;
+    check_tiny(GOLDEN "/tiny");
+    if (outside) {
+        snprintf(dir, sizeof dir, "%s/small/taesd", outside);
+        check_tiny(dir);
+    }
+    case_open(&c, GOLDEN "/tiny");
+    assert_int_equal(arena_init(&room, 1 << 20, &e), 0);
+    Tiling t = { c.vae, uneven_latent(&room, 2, 70, 61, 4), 0 };
+    Tensor whole = run_measured(decode_tiling, &t, 2, &a);
+    t.tile = vae_min_tile(c.vae);
+    Tensor tiled = run_measured(decode_tiling, &t, 2, &b);
+    assert_error(relative_l2(tiled.data, whole.data, tensor_len(whole)), 1e-6, "tiles");
+    arena_release(&a);
+    arena_release(&b);
+    arena_release(&room);
+    case_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_golden), cmocka_unit_test(test_golden_outside),
-                                        cmocka_unit_test(test_sample), cmocka_unit_test(test_tiles) };
+                                        cmocka_unit_test(test_sample), cmocka_unit_test(test_tiles),
+                                        cmocka_unit_test(test_tiny) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static Rng rng;
 typedef struct {
     int n, h, w, in, out, up; /* h and w: of the result */
     PanelType type;
-    bool wrap_x, wrap_y, norm, silu, residual, in_place;
+    bool wrap_x, wrap_y, norm, silu, residual, in_place, relu;
 } Case;
 
 /* A case with its numbers. */
@@ -100,7 +100,9 @@ static Tensor convolve(const Trial *t, Way way, int threads, int first, int coun
     if (t->c.up == 2) {
         tensor_copy(y, nn_conv2d_up(&nn, &t->conv, x, t->c.h, t->c.w));
     } else {
-        With with = { .norm = t->c.norm ? &t->norm : NULL, .act = t->c.silu ? ACT_SILU : ACT_NONE, .into = y };
+        With with = {
+            .norm = t->c.norm ? &t->norm : NULL, .act = t->c.silu ? ACT_SILU : ACT_NONE, .into = y, .relu = t->c.relu
+        };
         if (t->c.residual) with.residual = tensor_slice(t->residual, first, count);
         if (t->c.residual && t->c.in_place) {
             tensor_copy(y, with.residual);
@@ -115,9 +117,10 @@ static Tensor convolve(const Trial *t, Way way, int threads, int first, int coun
 static void say(const Trial *t, const char *row, const char *what)
 {
     const Case *c = &t->c;
-    fail_msg("%s: %s: n %d h %d w %d in %d out %d up %d type %d wrap %d %d norm %d silu %d residual %d in place %d",
-             row, what, c->n, c->h, c->w, c->in, c->out, c->up, c->type, c->wrap_x, c->wrap_y, c->norm, c->silu,
-             c->residual, c->in_place);
+    fail_msg(
+        "%s: %s: n %d h %d w %d in %d out %d up %d type %d wrap %d %d norm %d silu %d residual %d in place %d relu %d",
+        row, what, c->n, c->h, c->w, c->in, c->out, c->up, c->type, c->wrap_x, c->wrap_y, c->norm, c->silu, c->residual,
+        c->in_place, c->relu);
 }
 
 static bool by_winograd(const Case *c) { return c->in % 16 == 0 && c->h * c->w >= 16; }
@@ -143,7 +146,8 @@ static double worst(const Trial *t, Tensor y, int pixels)
         exact_pixel(&e, (int)(at / (size_t)(c->h * c->w)), (int)in / c->w, (int)in % c->w, want, mass);
         for (size_t o = 0; o < out; o++) {
             double add = c->residual ? (double)t->residual.data[at * out + o] : 0;
-            double off = fabs((double)y.data[at * out + o] - want[o] - add);
+            double whole = c->relu && want[o] + add < 0 ? 0 : want[o] + add;
+            double off = fabs((double)y.data[at * out + o] - whole);
             double limit = UNIT * (mass[o] + fabs(add) + 1);
             if (!(off / limit <= most)) most = off / limit;
         }
@@ -212,6 +216,9 @@ static void test_shapes(void **state)
         { 2, 9, 7, 16, 65, 2, .wrap_x = true },
         { 1, 5, 5, 7, 4, 2, .wrap_y = true },
         { 1, 1, 1, 16, 8, .up = 2 },
+        { 2, 9, 11, 32, 33, 1, .residual = true, .in_place = true, .relu = true },
+        { 1, 3, 4, 5, 7, 1, .residual = true, .relu = true },
+        { 1, 8, 8, 16, 40, 1, .relu = true },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(cases[i], 100);
 }
@@ -231,6 +238,7 @@ static Case random_case(void)
     c.silu = c.norm && below(&rng, 2);
     c.residual = below(&rng, 2);
     c.in_place = below(&rng, 2);
+    c.relu = below(&rng, 2);
     return c;
 }
 

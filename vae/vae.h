@@ -1,6 +1,6 @@
 /*
- * vae.h - latents to pixels and back: AutoencoderKL of diffusers, built from its config.json.
- * Source: Rombach et al. 2022 (arXiv:2112.10752); diffusers models/autoencoders/autoencoder_kl.py.
+ * vae.h - latents to pixels and back: AutoencoderKL and AutoencoderTiny (TAESD) of diffusers, built from their config.json.
+ * Source: Rombach et al. 2022 (arXiv:2112.10752); diffusers models/autoencoders/autoencoder_kl.py and autoencoder_tiny.py.
  */
 #ifndef LIMN_VAE_VAE_H
 #define LIMN_VAE_VAE_H
@@ -18,7 +18,9 @@ void vae_free(Vae *v);
 
 int vae_factor(const Vae *v);           /* pixels a latent: 8 */
 int vae_latent_channels(const Vae *v);  /* 4 */
-float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding */
+float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding; TAESD's 1 */
+bool vae_draws(const Vae *v);           /* what it encodes is a distribution, to be drawn from; TAESD's is the latent */
+bool vae_is_tiny(const Vae *v);         /* TAESD: decoding costs no more than a small part of a step */
 size_t vae_bytes(const Vae *v);         /* memory of converted weights */
 size_t vae_borrowed(const Vae *v);      /* bytes that are read where the file has them */
 
@@ -27,16 +29,17 @@ Tensor vae_decode(Nn *nn, const Vae *v, Tensor z);
 
 /*
  * The same with the fine levels worked in overlapping tiles of tile x tile latents: memory is that of one tile, the
- * latent-sized layers and the picture. What is not local is the whole picture's: the attention, and the group norms'
+ * latent-sized layers and the picture. TAESD's layers are all local. Of AutoencoderKL what is not local is the whole picture's: the attention, and the group norms'
  * statistics, which cost more passes over the tiles (four to seven times the work of a whole decode, and the overlap). So
  * there are no seams and no drift of colour.
  */
 Tensor vae_decode_tiled(Nn *nn, const Vae *v, Tensor z, int tile);
 
-/* The smallest tile: an overlap as wide as a pixel sees on each side, and as much between. 21 latents for SD's. */
+/* The smallest tile: an overlap as wide as a pixel sees on each side, and as much between. 21 latents for SD's, 57 for TAESD. */
 int vae_min_tile(const Vae *v);
 
-/* image [n, h, w, 3], -1..1. Returns [n, h/f, w/f, 2 * latent]: mean, then logvar clamped to -30..20. */
+/* image [n, h, w, 3], -1..1. Returns [n, h/f, w/f, 2 * latent]: mean, then logvar clamped to -30..20; of one
+ * that does not draw [n, h/f, w/f, latent], the latent. */
 Tensor vae_encode(Nn *nn, const Vae *v, Tensor image);
 
 /* out = mean + exp(logvar / 2) * noise; moments from vae_encode(), noise [n, h, w, latent]. */

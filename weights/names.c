@@ -27,6 +27,7 @@ typedef enum {
     NUM_RAISE, /* VAE's up.n: counted from the largest resolution, diffusers counts from the smallest */
     NUM_TEXT,  /* a text block, dropped when it is not needed */
     NUM_POOL,  /* the text's projection, dropped when no pooled text is wanted */
+    NUM_LESS,  /* TAESD's decoder: its clamp is number 0 */
 } Numbering;
 
 typedef enum {
@@ -119,6 +120,16 @@ static const NameRule diffusers_vae[] = {
     { NULL, NULL, NUM_SAME, NULL, KEEP },
 };
 
+static const NameRule taesd[] = {
+    { "#.*", "layers.%b.*", NUM_SAME, NULL, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const NameRule taesd_raised[] = {
+    { "#.*", "layers.%b.*", NUM_LESS, NULL, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
 static const NameRule diffusers_unet[] = {
     { "conv_in.*", "conv_in.*", NUM_SAME, NULL, KEEP },
     { "time_embedding.*", "time_embedding.*", NUM_SAME, NULL, KEEP },
@@ -181,6 +192,8 @@ static const NameRule *const tables[NAMES_COUNT] = {
     [NAMES_CLIP_TEXT] = clip_text,
     [NAMES_DIFFUSERS_UNET] = diffusers_unet,
     [NAMES_DIFFUSERS_VAE] = diffusers_vae,
+    [NAMES_TAESD] = taesd,
+    [NAMES_TAESD_RAISED] = taesd_raised,
 };
 
 /* What a pattern found in a name. */
@@ -223,6 +236,7 @@ static bool renumber(Numbering how, NameShape s, Match *m)
     case NUM_RAISE: m->numbers[0] = s.levels - 1 - n; return n < s.levels;
     case NUM_TEXT:
     case NUM_POOL: return true;
+    case NUM_LESS: return m->numbers[0]-- > 0;
     }
     if (n < 0) return false;
     m->numbers[0] = n / (s.layers + 1);

@@ -17,6 +17,8 @@ typedef enum {
     NAMES_CLIP_TEXT,      /* transformers' own, with "text_model." in front or not */
     NAMES_DIFFUSERS_UNET, /* diffusers' own */
     NAMES_DIFFUSERS_VAE,  /* diffusers' own, the mid attention's names of before 0.18 too */
+    NAMES_TAESD,          /* half of a tiny autoencoder: 1.conv.0.weight -> layers.1.conv.0.weight */
+    NAMES_TAESD_RAISED,   /* its decoder's original numbers, each one more than diffusers' */
     NAMES_COUNT
 } NameTable;
 

@@ -249,6 +249,54 @@ int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e)
     return 0;
 }
 
+/*
+ * The blocks of each level of an AutoencoderTiny's half. Behind a level, or its upsampling (`between`), stands a convolution without
+ * bias; behind the last one with.
+ */
+static int tiny_blocks(const Weights *w, const char *half, int first, int between, int blocks[LEVELS_MAX])
+{
+    int levels = 0;
+    for (int at = first; levels < LEVELS_MAX; at += between + 1) {
+        int *count = &blocks[levels++];
+        for (*count = 0; shapes_dim(w, 0, "%s.layers.%d.conv.0.weight", half, at); at++) ++*count;
+        if (!shapes_dim(w, 0, "%s.layers.%d.weight", half, at + between) ||
+            shapes_dim(w, 0, "%s.layers.%d.bias", half, at + between))
+            break;
+    }
+    return levels;
+}
+
+static void add_tiny_half(Str *out, const char *half, int width, const int *blocks, int levels)
+{
+    int widths[LEVELS_MAX];
+    char key[64];
+    for (int i = 0; i < levels; i++) widths[i] = width;
+    snprintf(key, sizeof key, "%s_block_out_channels", half);
+    add_list(out, key, widths, levels);
+    snprintf(key, sizeof key, "num_%s_blocks", half);
+    add_list(out, key, blocks, levels);
+}
+
+int shapes_tiny(const Weights *w, Str *out, Err *e)
+{
+    int down[LEVELS_MAX], up[LEVELS_MAX], width = shapes_dim(w, 0, "decoder.layers.0.weight");
+    int levels = tiny_blocks(w, "decoder", 2, 1, up);
+    bool encoder = weights_find(w, "encoder.layers.0.weight");
+    if (!width) return err_set(e, "a tiny autoencoder without a decoder: give taesd_decoder.safetensors");
+    str_addf(out, "{\"_class_name\": \"AutoencoderTiny\", \"latent_channels\": %d",
+             shapes_dim(w, 1, "decoder.layers.0.weight"));
+    add_tiny_half(out, "decoder", width, up, levels);
+    /* the encoder's own shape, or one that nobody looks at */
+    if (encoder) {
+        int count = tiny_blocks(w, "encoder", 1, 0, down);
+        add_tiny_half(out, "encoder", shapes_dim(w, 0, "encoder.layers.0.weight"), down, count);
+    } else {
+        add_tiny_half(out, "encoder", width, up, levels);
+    }
+    str_add(out, "}");
+    return 0;
+}
+
 int shapes_text(const Weights *w, const char *act, bool pooled, Str *out, Err *e)
 {
     int vocab = shapes_dim(w, 0, "text_model.embeddings.token_embedding.weight");

@@ -22,6 +22,8 @@ typedef struct {
 /* The JSON goes to *out. Error: the tensors are not such a network's. */
 int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e);
 int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e);
+/* Of an AutoencoderTiny, whose encoder may be missing. */
+int shapes_tiny(const Weights *w, Str *out, Err *e);
 /* act: "quick_gelu" (OpenAI's CLIP) or "gelu" (OpenCLIP). pooled: its projection is there, and used. */
 int shapes_text(const Weights *w, const char *act, bool pooled, Str *out, Err *e);
 
