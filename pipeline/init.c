@@ -5,207 +5,169 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
-#include "base/sha.h"
-#include "base/str.h"
-#include "image/colour_name.h"
-#include "image/load.h"
+#include "image/blur.h"
+#include "image/fill.h"
+#include "pipeline/extend.h"
+#include "pipeline/source.h"
 
-/* ---- to the size drawn ------------------------------------------------------------------------------------------------ */
-
-/* How a picture of another shape is brought to w x h. */
-typedef struct {
-    int w, h;
-    const char *mode;
-} Fit;
-
-/* A window of w x h; what lies outside of the samples repeats their edge. */
-static Samples window(Samples in, int left, int top, int w, int h)
+static Samples copy_of(Samples s)
 {
-    Samples out = { mem_array((size_t)w * (size_t)h, (size_t)in.c), w, h, in.c };
-    size_t c = (size_t)in.c;
-    for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x++) {
-            int sx = x + left, sy = y + top;
-            sx = sx < 0 ? 0 : sx >= in.w ? in.w - 1 : sx;
-            sy = sy < 0 ? 0 : sy >= in.h ? in.h - 1 : sy;
-            memcpy(out.data + ((size_t)y * (size_t)w + (size_t)x) * c,
-                   in.data + ((size_t)sy * (size_t)in.w + (size_t)sx) * c, c);
-        }
-    return out;
+    size_t n = (size_t)s.w * (size_t)s.h * (size_t)s.c;
+    return (Samples){ memcpy(mem_array(n, 1), s.data, n), s.w, s.h, s.c };
 }
 
-/* A1111's "crop and resize" covers the size and cuts off, its "resize and fill" fits into it and fills with the edge. */
-static Samples fit_to(Samples in, const Fit *f)
-{
-    if (strcmp(f->mode, "stretch") == 0) return resample(in, f->w, f->h, RESAMPLE_LANCZOS);
-    bool crop = strcmp(f->mode, "crop") == 0;
-    bool wider = (double)f->w / f->h > (double)in.w / in.h;
-    bool by_width = crop ? wider : !wider;
-    int w = by_width ? f->w : (int)((int64_t)in.w * f->h / in.h),
-        h = by_width ? (int)((int64_t)in.h * f->w / in.w) : f->h;
-    Samples scaled = resample(in, w < 1 ? 1 : w, h < 1 ? 1 : h, RESAMPLE_LANCZOS);
-    Samples out = window(scaled, scaled.w / 2 - f->w / 2, scaled.h / 2 - f->h / 2, f->w, f->h);
-    free(scaled.data);
-    return out;
-}
+static Image image_of(Samples s) { return (Image){ .w = s.w, .h = s.h, .rgb = s.data }; }
 
-/* ---- the mask --------------------------------------------------------------------------------------------------------- */
+/* ---- the mask for the latent ------------------------------------------------------------------------------------------ */
 
-/* Rec. 601 luma as Pillow's convert("L") rounds it; a picture with alpha that is not grey alone counts by its colours. */
-static Samples grey_of(const Image *im)
-{
-    size_t n = (size_t)im->w * (size_t)im->h;
-    Samples g = { mem_array(n, 1), im->w, im->h, 1 };
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *p = im->rgb + 3 * i;
-        g.data[i] = (uint8_t)((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16);
-    }
-    return g;
-}
-
-/* A box of 2 r + 1 samples along one axis, three times: close to a Gaussian of that radius. */
-static void blur_line(uint8_t *x, uint8_t *work, int n, size_t step, int r)
-{
-    int sum = 0, width = 2 * r + 1;
-    for (int i = 0; i < n; i++) work[i] = x[(size_t)i * step];
-    for (int i = -r; i <= r; i++) sum += work[i < 0 ? 0 : i >= n ? n - 1 : i];
-    for (int i = 0; i < n; i++) {
-        x[(size_t)i * step] = (uint8_t)((sum + r) / width);
-        int in = i + r + 1, out = i - r;
-        sum += work[in >= n ? n - 1 : in] - work[out < 0 ? 0 : out];
-    }
-}
-
-static void blur(uint8_t *mask, int w, int h, int radius)
-{
-    if (!radius) return;
-    uint8_t *work = mem_array((size_t)(w > h ? w : h), 1);
-    for (int pass = 0; pass < 3; pass++) {
-        for (int y = 0; y < h; y++) blur_line(mask + (size_t)y * (size_t)w, work, w, 1, (radius + 1) / 2);
-        for (int x = 0; x < w; x++) blur_line(mask + x, work, h, (size_t)w, (radius + 1) / 2);
-    }
-    free(work);
-}
-
-/* Counted as diffusers does: from half on it is drawn anew, and a latent goes by the pixel at its upper left. */
-static void make_latent_mask(Init *init, const Recipe *r, int factor)
+/* What the upper left pixel of a latent says, as torch's nearest does; any: its most. */
+static uint8_t at_pixel(const Init *init, const Recipe *r, int factor, int x, int y, bool any)
 {
     size_t w = (size_t)r->w * (size_t)factor;
-    init->mask = mem_array((size_t)r->w * (size_t)r->h, sizeof *init->mask);
-    for (size_t y = 0; y < (size_t)r->h; y++)
-        for (size_t x = 0; x < (size_t)r->w; x++)
-            init->mask[y * (size_t)r->w + x] = init->paint[y * (size_t)factor * w + x * (size_t)factor] >= 128;
-}
-
-/* A picture of the job's, and what its bytes hash to: the job says what they must, or is told. */
-static int read_source(const char *option, const char *path, char **sha256, Image *im, const Watch *w, Err *e)
-{
-    Bytes file;
-    char found[65];
-    const char *note = NULL;
-    if (file_map(&file, path, e)) return err_in(e, option);
-    sha_hex(file, found);
-    int failed = 0;
-    if (*sha256 && strcmp(*sha256, found) != 0)
-        failed = err_set(e, "it has SHA-256 %.10s..., the one that is meant %.10s...; name that one with %s", found,
-                         *sha256, option);
-    if (!failed) failed = image_decode(file, im, &note, e);
-    file_unmap(&file);
-    if (failed) {
-        err_in(e, path);
-        return err_in(e, option);
+    const uint8_t *p = init->area + (size_t)y * (size_t)factor * w + (size_t)x * (size_t)factor;
+    uint8_t most = *p;
+    for (int i = 0; any && i < factor * factor; i++) {
+        uint8_t v = p[(size_t)(i / factor) * w + (size_t)(i % factor)];
+        if (v > most) most = v;
     }
-    if (!*sha256) *sha256 = mem_strdup(found);
-    if (note) {
-        Str line = { 0 };
-        str_addf(&line, "%s: %.300s: %s", option, path, note);
-        watch_warn(w, str_text(&line));
-        str_release(&line);
-    }
-    return 0;
+    return most;
 }
 
-/* What is clear in the picture is drawn anew. */
-static int mask_of_alpha(const Image *picture, Samples *out, Err *e)
+/* Half way between four pixels, as torch's bilinear interpolation to a factor-th does without antialias. */
+static float between_pixels(const Init *init, const Recipe *r, int factor, int x, int y)
 {
-    size_t n = (size_t)picture->w * (size_t)picture->h;
-    if (!picture->alpha) return err_usage(e, "--mask alpha: the picture has none; give a FILE");
-    *out = (Samples){ mem_array(n, 1), picture->w, picture->h, 1 };
-    for (size_t i = 0; i < n; i++) out->data[i] = (uint8_t)(255 - picture->alpha[i]);
-    return 0;
+    size_t w = (size_t)r->w * (size_t)factor;
+    size_t px = (size_t)(x * factor + factor / 2 - 1), py = (size_t)(y * factor + factor / 2 - 1);
+    const uint8_t *p = init->area + py * w + px;
+    return ((float)p[0] + (float)p[1] + (float)p[w] + (float)p[w + 1]) / (4 * 255.0F);
 }
 
-static int mask_of_file(Job *j, const Image *picture, Samples *out, const Watch *w, Err *e)
+/* diffusers: half or more is drawn anew. ComfyUI, and whoever takes a soft mask: shares. A1111: bicubic, then rounded. */
+static void make_latent_mask(Init *init, const Recipe *r, int factor)
 {
-    Image im = { 0 };
-    if (read_source("--mask", j->mask, &j->mask_sha256, &im, w, e)) return -1;
-    if (im.w != picture->w || im.h != picture->h) {
-        err_usage(e, "--mask: %.300s has %d x %d pixels, the picture %d x %d: they must be of one size", j->mask, im.w,
-                  im.h, picture->w, picture->h);
-        image_release(&im);
-        return -1;
-    }
-    if (im.alpha) watch_warn(w, "--mask: it has alpha, which is passed over: white and black count");
-    *out = grey_of(&im);
-    image_release(&im);
-    return 0;
+    bool a1111 = r->compat == COMPAT_A1111, shares = r->compat == COMPAT_COMFYUI || r->said.soft_mask;
+    size_t n = (size_t)r->w * (size_t)r->h;
+    Samples small = { 0 };
+    init->mask = mem_array(n, sizeof *init->mask);
+    init->told = mem_array(n, sizeof *init->told);
+    if (a1111) small = resample((Samples){ init->area, r->w * factor, r->h * factor, 1 }, r->w, r->h, RESAMPLE_BICUBIC);
+    for (int y = 0; y < r->h; y++)
+        for (int x = 0; x < r->w; x++) {
+            size_t i = (size_t)y * (size_t)r->w + (size_t)x;
+            uint8_t pixel = at_pixel(init, r, factor, x, y, r->said.extend && !shares);
+            float share = factor > 1 ? between_pixels(init, r, factor, x, y) : (float)pixel / 255;
+            if (shares) init->mask[i] = share;
+            else init->mask[i] = (a1111 ? small.data[i] : pixel) >= 128;
+            init->told[i] = r->compat == COMPAT_COMFYUI ? nearbyintf(share) : (float)(pixel >= 128);
+        }
+    free(small.data);
 }
 
-static int read_mask(Init *init, Job *j, const Image *picture, const Watch *w, Err *e)
+static void warn_of_nothing(const Init *init, const Recipe *r, const Watch *w)
 {
-    Samples mask;
-    bool own = strcmp(j->mask, "alpha") == 0;
-    if (own ? mask_of_alpha(picture, &mask, e) : mask_of_file(j, picture, &mask, w, e)) return -1;
-    Samples fitted = fit_to(mask, &(Fit){ j->width, j->height, j->resize_mode });
-    free(mask.data);
-    init->paint = fitted.data;
-    for (size_t i = 0; j->mask_invert && i < (size_t)fitted.w * (size_t)fitted.h; i++)
-        init->paint[i] = (uint8_t)(255 - init->paint[i]);
-    return 0;
+    bool pixels = false, latents = false;
+    for (size_t i = 0; i < (size_t)init->whole.w * (size_t)init->whole.h; i++) pixels = pixels || init->paint[i];
+    for (size_t i = 0; i < (size_t)r->w * (size_t)r->h; i++) latents = latents || init->mask[i] > 0;
+    if (!pixels) watch_warn(w, "--mask: nothing of it is drawn anew; the picture stays as it is");
+    else if (!latents)
+        watch_warn(w, "--mask: what is white is smaller than the model sees; --only-masked draws it larger");
 }
 
 /* ---- the whole of it ---------------------------------------------------------------------------------------------------- */
 
-/* The picture over a colour, opaque. */
-static Samples over_background(const Image *im, const char *colour)
+/* What of the result is seen at its edges. A1111 doubles a soft mask, so that the seam lies outside of it. */
+static void soften_paint(Init *init, const Recipe *r)
 {
-    uint8_t ground[3] = { 255, 255, 255 }; /* as A1111 has it */
-    Err e;
-    size_t n = (size_t)im->w * (size_t)im->h * 3;
-    Samples out = { mem_array(n, 1), im->w, im->h, 3 };
-    if (colour) colour_parse(colour, ground, &e); /* job_set() has looked at it */
-    for (size_t i = 0; i < n; i++)
-        out.data[i] = image_over(im->rgb[i], im->alpha ? im->alpha[i / 3] : 255, ground[i % 3]);
-    return out;
+    Samples paint = { init->paint, init->whole.w, init->whole.h, 1 };
+    bool a1111 = r->compat == COMPAT_A1111;
+    if (!a1111 && !r->said.soft_mask) blur_pillow(paint, (float)r->said.mask_blur);
+    for (size_t i = 0; i < (size_t)paint.w * (size_t)paint.h; i++) {
+        if (r->said.soft_mask) paint.data[i] = paint.data[i] ? 255 : 0;
+        else if (a1111 && !init->at.w) paint.data[i] = paint.data[i] > 127 ? 255 : (uint8_t)(2 * paint.data[i]);
+    }
+}
+
+/* Both at the size of their file, perhaps extended; the picture alone where there is no mask. Both are taken. */
+static void arrange(Init *init, const Recipe *r, Samples picture, Samples mask)
+{
+    const Job *j = &r->said;
+    Fit fit = { j->width, j->height, j->resize_mode };
+    Samples drawn;
+    if (mask.data && r->compat == COMPAT_A1111) blur_opencv(mask, j->mask_blur);
+    if (mask.data && j->only_masked >= 0) init->at = fit_region(mask, (int)j->only_masked, j->width, j->height);
+    if (init->at.w) {
+        Samples part = fit_window(picture, init->at), part_mask = fit_window(mask, init->at);
+        fit.mode = "fit";
+        drawn = fit_to(part, &fit);
+        init->area = fit_to(part_mask, &fit).data;
+        init->whole = image_of(picture);
+        init->paint = mask.data;
+        free(part.data);
+        free(part_mask.data);
+    } else {
+        drawn = fit_to(picture, &fit);
+        if (mask.data) {
+            Samples area = fit_to(mask, &fit);
+            init->area = area.data;
+            init->whole = image_of(copy_of(drawn));
+            init->paint = copy_of(area).data;
+        }
+        free(picture.data);
+        free(mask.data);
+    }
+    init->picture = image_of(drawn);
+}
+
+/* --fill: A1111 fills before noise is laid there, or nothing, too. */
+static void fill(Init *init, const Recipe *r)
+{
+    const char *how = r->said.fill;
+    bool filled = strcmp(how, "fill") == 0 || (r->compat == COMPAT_A1111 && strcmp(how, "original") != 0);
+    Image *im = &init->picture;
+    if (init->area && filled)
+        fill_masked_part((Samples){ im->rgb, im->w, im->h, 3 }, (Samples){ init->area, im->w, im->h, 1 });
 }
 
 int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e)
 {
     Job *j = &r->said;
     Image im = { 0 };
+    Samples mask = { 0 };
+    Extend more;
     *init = (Init){ 0 };
     if (!j->init_image) return 0;
-    if (read_source("--init-image", j->init_image, &j->init_sha256, &im, w, e)) return -1;
-    int failed = j->mask ? read_mask(init, j, &im, w, e) : 0;
-    if (!failed) {
-        Samples flat = over_background(&im, j->init_background);
-        Samples fitted = fit_to(flat, &(Fit){ j->width, j->height, j->resize_mode });
-        free(flat.data);
-        init->picture = (Image){ .w = fitted.w, .h = fitted.h, .rgb = fitted.data };
-        if (init->paint) make_latent_mask(init, r, factor);
-        if (init->paint) blur(init->paint, j->width, j->height, j->mask_blur);
+    if (source_picture(j, &im, w, e) || source_mask(j, &im, &mask, w, e) || extend_parse(j->extend, &more, e)) {
+        image_release(&im);
+        return -1;
     }
+    Samples picture = source_flat(&im, j);
     image_release(&im);
-    return failed;
+    if (j->extend) {
+        Samples old = picture, old_mask = mask;
+        picture = extend_picture(old, &more);
+        mask = extend_mask(old_mask, &more, 2 * j->mask_blur); /* the seam lies inside the old picture */
+        free(old.data);
+        free(old_mask.data);
+    }
+    arrange(init, r, picture, mask);
+    if (init->area) {
+        make_latent_mask(init, r, factor);
+        soften_paint(init, r);
+        warn_of_nothing(init, r, w);
+    }
+    fill(init, r);
+    return 0;
 }
 
 void init_release(Init *init)
 {
     image_release(&init->picture);
+    image_release(&init->whole);
+    free(init->area);
     free(init->paint);
     free(init->mask);
+    free(init->told);
     free(init->moments);
     free(init->masked_moments);
     *init = (Init){ 0 };
@@ -217,16 +179,30 @@ void init_pixels(const Init *init, Tensor pixels, bool hidden)
     for (size_t i = 0; pixels.data && i < (size_t)im->w * (size_t)im->h; i++)
         for (size_t k = 0; k < 3; k++) {
             float v = 2 * ((float)im->rgb[3 * i + k] / 255) - 1;
-            pixels.data[3 * i + k] = hidden && init->paint && init->paint[i] >= 128 ? 0 : v;
+            pixels.data[3 * i + k] = hidden && init->area && init->area[i] >= 128 ? 0 : v;
         }
 }
 
-void init_overlay(const Init *init, Image *result)
+/* What was drawn, brought to where it belongs in the whole. */
+static void put_back(const Init *init, Image *drawn)
 {
-    size_t n = (size_t)result->w * (size_t)result->h;
-    for (size_t i = 0; init->paint && i < n; i++)
-        for (size_t k = 0; k < 3; k++) {
-            uint8_t *to = &result->rgb[3 * i + k];
-            *to = image_over(*to, init->paint[i], init->picture.rgb[3 * i + k]);
-        }
+    Region at = init->at;
+    Samples small = fit_to((Samples){ drawn->rgb, drawn->w, drawn->h, 3 }, &(Fit){ at.w, at.h, "crop" });
+    Image out;
+    image_copy(&out, &init->whole);
+    for (int y = 0; y < at.h; y++)
+        memcpy(out.rgb + ((size_t)(at.y + y) * (size_t)out.w + (size_t)at.x) * 3,
+               small.data + (size_t)y * (size_t)at.w * 3, (size_t)at.w * 3);
+    free(small.data);
+    image_release(drawn);
+    *drawn = out;
+}
+
+void init_overlay(const Init *init, Image *drawn)
+{
+    if (!init->area) return;
+    if (init->at.w) put_back(init, drawn);
+    size_t n = (size_t)drawn->w * (size_t)drawn->h;
+    for (size_t i = 0; i < n * 3; i++)
+        drawn->rgb[i] = image_over(drawn->rgb[i], init->paint[i / 3], init->whole.rgb[i]);
 }

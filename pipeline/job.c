@@ -18,6 +18,7 @@
 #include "base/nearest.h"
 #include "base/utf8.h"
 #include "image/colour_name.h"
+#include "pipeline/extend.h"
 #include "pipeline/foreign.h"
 #include "scheduler/names.h"
 #include "scheduler/samplers.h"
@@ -39,6 +40,8 @@ static int check_size_pair(const char *text, Err *e);
 static int check_crop(const char *text, Err *e);
 static int check_colour(const char *text, Err *e);
 static int check_sha256(const char *text, Err *e);
+static int check_padding(const char *text, Err *e);
+static int check_extend(const char *text, Err *e);
 
 #define JOB(field) offsetof(Job, field)
 
@@ -100,8 +103,16 @@ const Option job_options[] = {
       "soften the mask's edges, where the old picture is laid over the new one" },
     { "mask-invert", 0, OPT_FLAG, JOB(mask_invert), "false", 0, 0, NULL, PICTURE, NULL,
       "draw what is black in the mask anew", "invert-mask, inpainting-mask-invert" },
-    { "fill", 0, OPT_CHOICE, JOB(fill), "original", 0, 0, "original|noise|nothing", PICTURE, NULL,
-      "what the part that is drawn anew starts from" },
+    { "fill", 0, OPT_CHOICE, JOB(fill), NULL, 0, 0, "original|fill|noise|nothing", PICTURE, NULL,
+      "what the part that is drawn anew starts from; fill: colours of its surroundings; otherwise original, with --extend fill",
+      "masked-content" },
+    { "only-masked", 0, OPT_FLOAT, JOB(only_masked), NULL, 0, 4096, "[PADDING=32]", PICTURE, check_padding,
+      "draw only what the mask shows, at the full size, with so many pixels around it, and lay it back",
+      "inpaint-full-res, padding-mask-crop, inpaint-full-res-padding" },
+    { "soft-mask", 0, OPT_FLAG, JOB(soft_mask), "false", 0, 0, NULL, PICTURE, NULL,
+      "grey in the mask changes less: it is let go of later (differential diffusion)", "differential-diffusion" },
+    { "extend", 0, OPT_STR, JOB(extend), NULL, 0, 0, "SIDE=N,..", PICTURE, check_extend,
+      "draw on beyond the picture's edges: left=64,top=0,right=32,bottom=0 or all=64 (pixels)" },
     { "original-size", 0, OPT_STR, JOB(original_size), NULL, 0, 0, "WxH", PICTURE, check_size_pair,
       "SDXL: how large the picture was before it was cut, as the model is told; otherwise the picture's size" },
     { "crop", 0, OPT_STR, JOB(crop), NULL, 0, 0, "X,Y", PICTURE, check_crop,
@@ -274,6 +285,7 @@ void job_init(Job *j)
                 .cfg_scale = -1,
                 .eta = -1,
                 .strength = -1,
+                .only_masked = -1,
                 .aesthetic_score = -1,
                 .negative_aesthetic_score = -1,
                 .transparent_tolerance = -1 };
@@ -452,10 +464,31 @@ void job_open(Job *j, const Option *o)
     *(char **)field(j, o) = NULL;
 }
 
+bool option_implied(const Option *o, char out[32])
+{
+    if (!o->value || *o->value != '[') return false;
+    const char *is = strchr(o->value, '=') + 1;
+    snprintf(out, 32, "%.*s", (int)strcspn(is, "]"), is);
+    return true;
+}
+
+/* "true" and "false" for an option that may stand without a value. False: the text is another. */
+static bool set_implied(Job *j, const Option *o, const char *text, int *failed, Err *e)
+{
+    char implied[32];
+    bool on = strcmp(text, "true") == 0;
+    if (!option_implied(o, implied) || (!on && strcmp(text, "false") != 0)) return false;
+    *failed = on ? job_set(j, o, implied, e) : 0;
+    if (!on) *(double *)field(j, o) = -1;
+    return true;
+}
+
 int job_set(Job *j, const Option *o, const char *text, Err *e)
 {
+    int failed;
     text = foreign_value(o->name, text, e);
     if (!text) return -1;
+    if (set_implied(j, o, text, &failed, e)) return failed;
     if (text == FOREIGN_OPEN) {
         job_open(j, o);
         return 0;
@@ -737,6 +770,18 @@ static int check_colour(const char *text, Err *e)
 {
     uint8_t rgb[3];
     return colour_parse(text, rgb, e);
+}
+
+static int check_padding(const char *text, Err *e)
+{
+    long v;
+    return parse_long(text, &v) ? 0 : err_usage(e, "\"%.60s\" is not a whole number of pixels", text);
+}
+
+static int check_extend(const char *text, Err *e)
+{
+    Extend unused;
+    return *text ? extend_parse(text, &unused, e) : err_usage(e, "\"\" names no side, such as left=64");
 }
 
 static int check_sha256(const char *text, Err *e)

@@ -48,9 +48,11 @@ typedef struct {
     char *init_sha256, *mask_sha256;         /* of their bytes; NULL: whatever they are */
     char *init_background;                   /* under what is clear of it; NULL: white */
     double strength;                         /* < 0: the usual */
-    char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "noise" | "nothing" */
+    char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "fill" | "noise" | "nothing" */
     int mask_blur;                           /* pixels */
-    bool mask_invert;
+    bool mask_invert, soft_mask;
+    double only_masked; /* pixels around what is drawn larger; < 0: the whole picture is drawn */
+    char *extend;       /* extend.h's; NULL: not */
     char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;
@@ -95,7 +97,7 @@ typedef struct {
     size_t offset;     /* in Job */
     const char *dflt;  /* as text; NULL: open, from the model */
     double min, max;   /* OPT_INT, OPT_FLOAT */
-    const char *value; /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox" */
+    const char *value; /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox"; "[N=32]": 32 without one */
     bool picture;      /* part of the picture's identity: written into the PNG */
     int (*check)(const char *text, Err *e); /* what the type alone cannot tell; may be NULL */
     const char *help;
@@ -119,6 +121,9 @@ const Option *option_letter(char c);
  * "false". Values as other tools write them are understood where they mean the same (foreign.h). The error tells what was found and what is expected; the caller puts the option's name before it (err_in).
  */
 int job_set(Job *j, const Option *o, const char *text, Err *e);
+
+/* What an option means that is given without a value; false: it needs one. */
+bool option_implied(const Option *o, char out[32]);
 
 /* As if the option had not been given: one of text without a default (OPT_LINES begins anew). */
 void job_open(Job *j, const Option *o);

@@ -8,13 +8,29 @@
 /* What the mask keeps of the picture, and where it is put back; a UNet that is told the mask needs no help. */
 static Kept kept_of(const Generator *g)
 {
-    bool comfy = g->recipe.compat == COMPAT_COMFYUI, a1111 = g->recipe.compat == COMPAT_A1111;
-    if (!g->run.mask.n || g->run.beside.c) return (Kept){ 0 };
-    return (Kept){ .source = g->run.source,
+    const Recipe *r = &g->recipe;
+    bool comfy = r->compat == COMPAT_COMFYUI, a1111 = r->compat == COMPAT_A1111;
+    if (!g->run.mask.n || (g->run.beside.c && r->compat == COMPAT_DIFFUSERS)) return (Kept){ 0 };
+    return (Kept){ .soft = r->said.soft_mask,
+                   .t_from = noise_nearest(&r->noise, r->timeline.sigma[0]),
+                   .source = g->run.source,
                    .noise = g->run.noise,
                    .mask = g->run.mask,
                    .in_input = comfy,
                    .in_estimate = comfy || a1111 };
+}
+
+/*
+ * diffusers, before step i, and after the last one with the clean picture. Its differential diffusion (the authors' pipeline): a
+ * place is kept while what keeps it, 1 - mask, is above i / steps, and after the last step nothing is.
+ */
+static void put_picture_back(const Generator *g, int i, Tensor x)
+{
+    const Timeline *tl = &g->recipe.timeline;
+    Kept kept = kept_of(g);
+    double sigma = i < tl->steps ? tl->sigma[i] : 0;
+    if (kept.soft) kept_put_below(&kept, x, sigma, 1 - (double)i / tl->steps);
+    else kept_put(&kept, x, sigma);
 }
 
 static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
@@ -24,10 +40,7 @@ static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
     size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)tl->steps;
     bool put_back = g->run.mask.n && !g->run.beside.c && g->recipe.compat == COMPAT_DIFFUSERS;
     (void)e;
-    if (put_back) {
-        Kept kept = kept_of(g);
-        kept_put(&kept, x, i + 1 < tl->steps ? tl->sigma[i + 1] : 0);
-    }
+    if (put_back) put_picture_back(g, i + 1, x);
     for (int k = 0; g->run.x0 && k < x0.n; k++)
         memcpy(g->run.x0 + ((size_t)k * steps + (size_t)i) * each, tensor_slice(x0, k, 1).data, each * sizeof(float));
     if (g->recipe.said.trace && x.data) trace_image(&g->trace, "latents", i, x, timeline_shown(tl, i + 1));
@@ -71,7 +84,7 @@ static int sample(Generator *g, Tensor x, Rng *rng, const uint64_t *seeds, Err *
     g->run.calls = 0;
     g->time.shared = false;
     if (sampler_run(r->sampler, &s, e)) return -1;
-    if (d.kept.in_estimate) kept_put(&d.kept, x, 0);
+    if (d.kept.in_estimate && !d.kept.soft) kept_put(&d.kept, x, 0);
     g->time.evals = d.evals;
     return 0;
 }

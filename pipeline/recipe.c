@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "image/load.h"
+#include "pipeline/extend.h"
 #include "pipeline/finish.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
@@ -47,13 +48,21 @@ static const char *usual_sampler(const Model *m, Err *e)
     return own && !slow ? own->name : "dpmpp_2m";
 }
 
-/* The picture's own size, cut down to what the model can draw. Where it cannot be read, init.c says why. */
+/*
+ * The picture's own size, cut down to what the model can draw; one that is extended is not cut, since its bytes stay. Where it
+ * cannot be read, init.c says why.
+ */
 static void size_of_picture(const Model *m, Job *j)
 {
     int w = 0, h = 0, factor = vae_factor(m->vae);
+    Extend more;
     Err e;
-    if (!j->init_image || j->width || j->height || image_load_size(j->init_image, &w, &h, &e)) return;
-    if (w >= factor && w <= JOB_MAX_SIDE && h >= factor && h <= JOB_MAX_SIDE) {
+    if (!j->init_image || j->width || j->height || j->only_masked >= 0) return;
+    if (image_load_size(j->init_image, &w, &h, &e)) return;
+    if (j->extend && extend_parse(j->extend, &more, &e) == 0) {
+        j->width = w + more.left + more.right;
+        j->height = h + more.top + more.bottom;
+    } else if (w >= factor && w <= JOB_MAX_SIDE && h >= factor && h <= JOB_MAX_SIDE) {
         j->width = w / factor * factor;
         j->height = h / factor * factor;
     }
@@ -108,7 +117,8 @@ static void fill_defaults(Recipe *r, const Model *m)
     Job *j = &r->said;
     const ModelDefaults *d = &m->defaults;
     size_of_picture(m, j);
-    if (j->init_image && j->strength < 0) j->strength = j->mask ? 1 : IMG2IMG_STRENGTH;
+    if (j->init_image && j->strength < 0) j->strength = r->masked ? 1 : IMG2IMG_STRENGTH;
+    if (!j->fill) set_text(&j->fill, j->extend ? "fill" : "original");
     if (!j->width) j->width = d->width ? d->width : 512;
     if (!j->height) j->height = d->height ? d->height : 512;
     if (!j->steps) j->steps = d->steps ? d->steps : 20;
@@ -189,7 +199,7 @@ static int start_later(Recipe *r, Err *e)
     const Job *j = &r->said;
     Timeline *tl = &r->timeline;
     int out = steps_left_out(r, tl->steps);
-    r->pure_noise = j->mask && j->strength >= 1 && r->compat == COMPAT_DIFFUSERS;
+    r->pure_noise = r->masked && !j->soft_mask && j->strength >= 1 && r->compat == COMPAT_DIFFUSERS;
     if (out >= tl->steps)
         return err_usage(e, "strength %g: none of %d steps would be run; the least that runs one is %.3g", j->strength,
                          j->steps, ceil(1000.0 / j->steps) / 1000);
@@ -323,6 +333,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     job_copy(&r->said, j);
     const Job *said = &r->said;
     r->compat = compat_of(said);
+    r->masked = said->mask || said->extend;
     if (choose_sampler(r, m, e)) return -1;
     fill_defaults(r, m);
     r->emphasis = emphasis_of(r->compat);

@@ -37,6 +37,7 @@ typedef struct {
     float ids[2][IDS_MAX]; /* text_time's numbers for the negative prompt and the prompt */
 
     bool from_picture;  /* --init-image; its file's shape decides the size where none is given */
+    bool masked;        /* a part of it only may change: --mask, --extend */
     bool pure_noise;    /* nothing of the picture is in the first latent (diffusers: inpainting with strength 1) */
     double first_sigma; /* of the noise that the picture's latent begins with */
 

@@ -65,9 +65,18 @@ static int check_picture(const Model *m, const Job *j, Err *e)
         return err_usage(e, "mask: it says where a picture may change; give one with --init-image");
     if (j->strength > 0 && j->strength < 1 && !j->init_image)
         return err_usage(e, "strength: it says how much of a picture changes; give one with --init-image");
-    if (!j->mask && (j->mask_blur || j->mask_invert || strcmp(j->fill, "original") != 0))
-        return err_usage(e, "mask-blur, mask-invert, fill: there is no --mask");
-    if (fills && !j->mask)
+    bool masked = j->mask || j->extend;
+    if (j->extend && !j->init_image)
+        return err_usage(e, "extend: it draws on beyond a picture's edges; give one with --init-image");
+    if (!masked && (j->mask_blur || j->mask_invert || j->soft_mask || strcmp(j->fill, "original") != 0))
+        return err_usage(e, "mask-blur, mask-invert, soft-mask, fill: there is no --mask");
+    if (!masked && j->only_masked >= 0) return err_usage(e, "only-masked: there is no --mask");
+    if (j->mask_invert && !j->mask) return err_usage(e, "mask-invert: there is no --mask");
+    if (j->soft_mask && fills)
+        return err_usage(e, "soft-mask: this model of 9 channels is told what to fill, and takes no shares of it");
+    if (j->soft_mask && j->compat && strcmp(j->compat, "a1111") == 0)
+        return err_usage(e, "soft-mask: A1111's soft inpainting is another thing, which limn cannot do; leave out --compat");
+    if (fills && !masked)
         return err_set(e,
                        "the UNet takes 9 channels: this model fills what a mask shows; give --init-image and --mask");
     return 0;

@@ -75,10 +75,11 @@ static void draw_latents(const Generator *g, Tensor out, const float *moments, R
 static void fill_masked(const Generator *g, Tensor source, Tensor noise)
 {
     const char *fill = g->recipe.said.fill;
+    bool noisy = strcmp(fill, "noise") == 0;
     size_t c = (size_t)source.c, pixels = (size_t)source.h * (size_t)source.w;
-    if (strcmp(fill, "original") == 0 || !g->init.mask || !source.data) return;
+    if ((!noisy && strcmp(fill, "nothing") != 0) || !g->init.mask || !source.data) return;
     for (size_t i = 0; i < tensor_len(source); i++)
-        if (g->init.mask[i / c % pixels] > 0) source.data[i] = *fill == 'n' && fill[2] == 'i' ? noise.data[i] : 0;
+        if (g->init.mask[i / c % pixels] > 0) source.data[i] = noisy ? noise.data[i] : 0;
 }
 
 static Tensor mask_of(const Generator *g)
@@ -96,7 +97,7 @@ static Tensor beside_of(Generator *g, Tensor masked)
     size_t c = (size_t)masked.c, all = c + 1, rows = (size_t)masked.h * (size_t)masked.w;
     Tensor out = tensor_new(g->nn.arena, halves * masked.n, masked.h, masked.w, masked.c + 1);
     for (size_t i = 0; out.data && i < (size_t)out.n * rows; i++) {
-        out.data[i * all] = g->init.mask[i % rows];
+        out.data[i * all] = g->init.told[i % rows];
         memcpy(out.data + i * all + 1, masked.data + i % ((size_t)masked.n * rows) * c, c * sizeof *out.data);
     }
     return out;
@@ -121,7 +122,7 @@ static void from_picture(Generator *g, Tensor x, Rng *rng)
     g->run.source = tensor_like(g->nn.arena, x);
     if (needs_source) draw_latents(g, g->run.source, g->init.moments, rng, draws);
     unit_noise(g, x, rng);
-    if (r->said.mask) {
+    if (r->masked) {
         masked = tensor_like(g->nn.arena, x);
         if (fills(g)) draw_latents(g, masked, g->init.masked_moments, rng, draws);
         else if (r->compat == COMPAT_DIFFUSERS) fresh_noise(draws, rng, g->nn.arena); /* drawn there, and not used */

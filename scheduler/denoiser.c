@@ -71,6 +71,23 @@ static int evaluate(Denoiser *d, GuideStep *s, Tensor x, double t, Err *e)
     }
 }
 
+void kept_put_below(const Kept *k, Tensor x, double sigma, double threshold)
+{
+    size_t c = (size_t)x.c, pixels = (size_t)x.h * (size_t)x.w;
+    float s = (float)sigma, limit = (float)threshold;
+    for (size_t i = 0; x.data && i < tensor_len(x); i++) {
+        float m = k->mask.data[i / c % pixels];
+        if (m < limit) x.data[i] = k->source.data[i] + (s != 0 ? s * k->noise.data[i] : 0);
+    }
+}
+
+/* What the network sees, or its estimate, at timestep t. ComfyUI: nodes_differential_diffusion.py. */
+static void keep(const Kept *k, Tensor x, double sigma, double t)
+{
+    if (k->soft) kept_put_below(k, x, sigma, (t - k->t_to) / (k->t_from - k->t_to));
+    else kept_put(k, x, sigma);
+}
+
 static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
 {
     GuideStep s = {
@@ -105,11 +122,11 @@ int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
     if (d->kept.in_input) {
         Tensor seen = tensor_like(d->arena, x);
         tensor_copy(seen, x);
-        kept_put(&d->kept, seen, sigma);
+        keep(&d->kept, seen, sigma, t);
         x = seen;
     }
     int rc = run_network(d, x0, x, sigma, t, e);
-    if (!rc && d->kept.in_estimate) kept_put(&d->kept, x0, 0);
+    if (!rc && d->kept.in_estimate) keep(&d->kept, x0, 0, t);
     arena_reset(d->arena, mark);
     return rc;
 }

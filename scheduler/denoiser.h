@@ -35,10 +35,15 @@ typedef int (*NetworkFn)(void *ctx, Tensor out, const Evaluation *ev, Err *e);
 typedef struct {
     Tensor source, noise, mask; /* source.n 0: everything may change */
     bool in_estimate, in_input;
+    bool soft; /* differential diffusion (arXiv:2306.00950): a place is let go of once its mask reaches a threshold */
+    double t_from, t_to; /* soft, in the estimate: the timesteps between which the threshold falls from 1 to 0 */
 } Kept;
 
 /* x = mask * x + (1 - mask) * (source + sigma * noise) */
 void kept_put(const Kept *k, Tensor x, double sigma);
+
+/* x = source + sigma * noise where the mask is below the threshold; the rest of x stays. */
+void kept_put_below(const Kept *k, Tensor x, double sigma, double threshold);
 
 typedef struct Denoiser Denoiser;
 struct Denoiser {

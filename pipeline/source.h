@@ -1,0 +1,23 @@
+/* source.h - the files of --init-image and --mask, as samples. Internal to pipeline/. */
+#ifndef LIMN_PIPELINE_SOURCE_H
+#define LIMN_PIPELINE_SOURCE_H
+
+#include "base/err.h"
+#include "image/image.h"
+#include "image/resample.h"
+#include "pipeline/job.h"
+#include "pipeline/watch.h"
+
+/* --init-image; j is told its SHA-256, or says what it must be. image_release() the result. */
+int source_picture(Job *j, Image *out, const Watch *w, Err *e);
+
+/* The picture over --init-background, opaque (free(.data)). */
+Samples source_flat(const Image *picture, const Job *j);
+
+/*
+ * --mask, of the picture's size: 255 is drawn anew (free(.data)). With --compat a1111 a file's alpha counts where it has any, from half
+ * on; otherwise its white. Without --mask: data NULL.
+ */
+int source_mask(Job *j, const Image *picture, Samples *out, const Watch *w, Err *e);
+
+#endif
