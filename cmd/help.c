@@ -21,7 +21,8 @@ static const struct {
     { "As assets",
       "transparent transparent-tolerance transparent-holes resize sizes tile atlas atlas-size atlas-padding "
       "atlas-pot" },
-    { "From a picture", "init-image strength resize-mode init-background mask mask-blur mask-invert fill init-image-sha256 "
+    { "From a picture", "init-image strength resize-mode init-background mask mask-blur mask-invert fill only-masked soft-mask "
+                        "extend init-image-sha256 "
                         "mask-sha256" },
     { "As other tools draw", "compat rng clip-skip eta ensd prediction long-prompt" },
     { "Guidance and solvers", "cfg-rescale guidance-interval solver-order s-churn s-tmin s-tmax s-noise" },

@@ -172,10 +172,20 @@ static const char *no_second_negative(const Situation *s)
 
 static const char *no_sizes(const Situation *s) { return s->m->ids ? NULL : "the model is not told sizes (SDXL is)"; }
 
+static const char *no_fill(const Situation *s)
+{
+    return s->r->pure_noise ? "with --strength 1 all that is drawn anew starts from noise" : NULL;
+}
+
+static const char *no_background(const Situation *s) { return s->r->from_picture ? NULL : "there is no --init-image"; }
+
 static const struct {
     const char *option;
     const char *(*why)(const Situation *s);
 } idle[] = {
+    { "fill", no_fill },
+    { "init-background", no_background },
+    { "init-image-sha256", no_background },
     { "negative-prompt", no_guidance },
     { "prompt-2", no_second_text },
     { "negative-prompt-2", no_second_negative },

@@ -186,9 +186,10 @@ static const Foreign foreign[] = {
       LINE, YET("textual inversion (embeddings)") },
     { .names = "image-strength, init-strength, fit",
       LINE, .says = "limn has --strength: the share of the steps that are run" },
-    { .names = "masked-image-path, inpaint, inpainting-fill, inpaint-full-res, inpaint-full-res-padding, "
-      "only-masked, extend, outpaint, outcrop, text-mask",
-      LINE, .says = "limn cannot do this kind of inpainting yet; it has --mask, --mask-blur, --mask-invert, --fill" },
+    { .names = "inpainting-fill", LINE, .becomes = "fill" },
+    { .names = "outpaint, outcrop, outpainting", LINE, .says = "limn has --extend left=64,top=0,right=0,bottom=0" },
+    { .names = "masked-image-path, inpaint, text-mask",
+      LINE, .says = "limn has --init-image FILE --mask FILE, or --mask alpha for a picture that is clear in places" },
     { .names = "img-cfg-scale, image-cfg-scale, image-guidance-scale, image-guidance, instruction",
       .neutral = "||null|none|", YET("editing by instruction (pix2pix)") },
     { .names = "control-net, controlnet, control, control-image, controlnet-image-path, control-strength, "
@@ -294,6 +295,16 @@ static const struct {
       "that is a schedule of betas, which is the model's own; limn list schedules shows limn's" },
     { "sampler", "dpm++2mv2, dpmpp-2mv2, dpm++2m-v2", NULL, "a variant that limn lacks; dpmpp_2m is the nearest" },
     { "seed", "auto, rand", "random", NULL },
+    { "fill", "0", "fill", NULL }, /* A1111's numbers */
+    { "fill", "1", "original", NULL },
+    { "fill", "2, latent-noise", "noise", NULL },
+    { "fill", "3, latent-nothing", "nothing", NULL },
+    { "resize-mode", "0, just-resize", "stretch", NULL },
+    { "resize-mode", "1, crop-and-resize", "crop", NULL },
+    { "resize-mode", "2, resize-and-fill", "fit", NULL },
+    { "resize-mode", "3", NULL, "A1111's resize of latents, which limn cannot do; choose of stretch|crop|fit" },
+    { "mask-invert", "1", "true", NULL },
+    { "mask-invert", "0", "false", NULL },
     { "memory", "lowvram, medvram", "low", NULL },
     { NULL, NULL, NULL, NULL },
 };

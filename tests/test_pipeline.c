@@ -85,7 +85,7 @@ static void check_case(const char *file)
     set_option(&j, "threads", 7, "1"); /* these networks are too small to share */
 
     snprintf(path, sizeof path, GOLDEN "/pipeline/%s", c.model);
-    Model *m = model_open(&(ModelPaths){ .path = path }, &e);
+    Model *m = model_open(&(ModelPaths){ .path = path, .encoder = j.init_image != NULL }, &e);
     if (!m) fail_msg("%s: %s", file, e.text);
     Generator *g = generator_new(m, &j, NULL, NULL, &e);
     Picture p = { 0 };
