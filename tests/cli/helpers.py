@@ -130,30 +130,71 @@ def safetensors(path, header, data=b"", length=None):
     write(path, struct.pack("<Q", len(text) if length is None else length) + text + data)
 
 
+# ---- the runner ----
+
+def run_one(name, test, home):
+    """In a process of its own, as are the tests beside it: an empty folder, a home, and what it prints."""
+    ENV["HOME"] = home
+    os.makedirs(home, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="limn-")
+    os.chdir(folder)
+    start = time.monotonic()
+    try:
+        test()
+        print(f"ok   {name[5:]:<40} {1000 * (time.monotonic() - start):5.0f} ms", flush=True)
+        return 0
+    except Exception:
+        print(f"{traceback.format_exc(limit=-3)[:3000]}\nFAIL {name[5:]}", flush=True)
+        return 1
+    finally:
+        os.chdir(REPO)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_one(name, test, slot, said):
+    """The process's number; what it prints goes to the file `said`."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        with open(said, "w", encoding="utf-8", errors="surrogateescape") as out:
+            os.dup2(out.fileno(), 1)
+            code = run_one(name, test, os.path.join(HOME, str(slot)))
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
 def main(tests):
-    """Runs those of tests (names to functions) that the command line chooses."""
+    """Runs those of tests (names to functions) that the command line chooses, $LIMN_TEST_JOBS (or as many as cores) at once."""
     words = sys.argv[2:]
     if not os.access(LIMN, os.X_OK):
         sys.exit(f"{LIMN}: no such program")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it is ignored, and limn keeps to that
-    passed = failed = 0
-    home = os.getcwd()
-    for name, test in list(tests.items()):
-        if not name.startswith("test_") or (words and not any(w in name for w in words)):
-            continue
-        folder = tempfile.mkdtemp(prefix="limn-")
-        os.chdir(folder)
-        start = time.monotonic()
-        try:
-            test()
-            passed += 1
-            print(f"ok   {name[5:]:<40} {1000 * (time.monotonic() - start):5.0f} ms", flush=True)
-        except Exception:
-            failed += 1
-            print(f"{traceback.format_exc(limit=-3)[:3000]}\nFAIL {name[5:]}", flush=True)
-        finally:
-            os.chdir(home)
-            shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(HOME, ignore_errors=True)
+    left = [(n, t) for n, t in tests.items() if n.startswith("test_") and (not words or any(w in n for w in words))]
+    slots = list(range(int(os.environ.get("LIMN_TEST_JOBS") or len(os.sched_getaffinity(0)))))
+    running, passed, failed = {}, 0, 0
+    try:
+        while left or running:
+            while left and slots:
+                slot = slots.pop(0)
+                said = os.path.join(HOME, f"said-{slot}")
+                running[start_one(*left.pop(0), slot, said)] = slot, said
+            pid, status = os.wait()
+            slot, said = running.pop(pid)
+            with open(said, encoding="utf-8", errors="surrogateescape") as f:
+                sys.stdout.write(f.read())
+                sys.stdout.flush()
+            slots.append(slot)
+            passed += status == 0
+            failed += status != 0
+    finally:
+        for pid in running:
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(HOME, ignore_errors=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

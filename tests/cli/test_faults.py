@@ -11,8 +11,7 @@ FAULTS = []
 
 def faults():
     if not FAULTS:
-        folder = os.path.join(HOME, "faults")  # goes with it
-        os.makedirs(folder)
+        folder = tempfile.mkdtemp(prefix="faults-", dir=HOME)  # goes with it
         FAULTS.append(Faults(LIMN, folder, REPO))
     return FAULTS[0]
 
