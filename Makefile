@@ -23,9 +23,9 @@ ISA     := -DLIMN_X86
 SRC     := $(filter-out nn/%_neon.c,$(SRC))
 else ifneq ($(filter aarch64 arm64,$(TARGET)),)
 ISA     := -DLIMN_ARM64
-SRC     := $(filter-out nn/kernels_avx% nn/peak_avx%,$(SRC))
+SRC     := $(filter-out nn/kernels_avx% nn/peak_avx% nn/blocks_avx%,$(SRC))
 else
-SRC     := $(filter-out nn/kernels_avx% nn/peak_avx% nn/%_neon.c,$(SRC))
+SRC     := $(filter-out nn/kernels_avx% nn/peak_avx% nn/blocks_avx% nn/%_neon.c,$(SRC))
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o $(B)/fonts.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
@@ -109,9 +109,11 @@ $(B)/%.o: %.c
 
 # Only the kernels see machine flags; no errno, so that loops vectorise.
 $(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
-$(B)/nn/kernels_avx2.o $(B)/nn/peak_avx2.o: EXTRA += -mavx2 -mfma -mf16c
+# Products of numbers in blocks are not fused, so that every kernel row reads the same numbers.
+$(B)/nn/blocks_%.o $(B)/weights/blocks.o: EXTRA = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
+$(B)/nn/kernels_avx2.o $(B)/nn/peak_avx2.o $(B)/nn/blocks_avx2.o: EXTRA += -mavx2 -mfma -mf16c
 AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
-$(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o: EXTRA += $(AVX512)
+$(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o $(B)/nn/blocks_avx512.o: EXTRA += $(AVX512)
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 
 # cJSON drops what it has no memory for: here it ends the program instead (base/mem.h).

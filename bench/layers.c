@@ -55,7 +55,7 @@ static float *weights(size_t n)
 /* Random half-precision weights: any bits below 2 will do. */
 static Panels panels(const void *w, int n, int channels, int taps)
 {
-    return (Panels){ .data = { w }, .type = PANEL_F16, .k = channels * taps, .n = n };
+    return (Panels){ .data = { w }, .type = { DT_F16 }, .k = channels * taps, .n = n };
 }
 
 /* Runs a case once; returns its operations (bytes for a norm). */

@@ -51,13 +51,13 @@ const Command commands[] = {
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
       cmd_compare },
-    { "info", "FILE|FOLDER", 1, "model width height vae tokenizer json sandbox",
+    { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer json sandbox",
       "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
       "  limn info sprites\n"
       "  limn info v1-5.safetensors -W 768 -H 512      the memory that this size needs\n",
       cmd_info },
-    { "again", "PNG", 1, "model vae tokenizer init-image mask output threads trace json quiet verbose sandbox",
+    { "again", "PNG", 1, "model vae unet tokenizer init-image mask output threads trace json quiet verbose sandbox",
       "draws a picture again from what is written in it",
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",

@@ -28,7 +28,7 @@ static const struct {
     { "Guidance and solvers", "cfg-rescale guidance-interval solver-order s-churn s-tmin s-tmax s-noise" },
     { "SDXL", "prompt-2 negative-prompt-2 original-size crop target-size negative-original-size negative-crop "
               "negative-target-size aesthetic-score negative-aesthetic-score" },
-    { "Files of the model", "vae lora tokenizer" },
+    { "Files of the model", "vae unet lora tokenizer" },
     { "The machine", "threads memory precision vae-tile sandbox" },
     { "What is said and kept", "quiet verbose json save-steps trace latents" },
     { NULL, NULL },

@@ -106,7 +106,7 @@ static void plan_place(Run *r, int row, int column)
 /* Whether cells may have models of their own. */
 static bool varies_model(const Grid *g)
 {
-    static const char *const files[] = { "model", "vae", "tokenizer" };
+    static const char *const files[] = { "model", "vae", "unet", "tokenizer" };
     for (int i = 0; i < g->axis_count; i++)
         for (size_t k = 0; k < sizeof files / sizeof *files; k++)
             if (strcmp(g->axes[i]->name, files[k]) == 0) return true;

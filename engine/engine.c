@@ -79,7 +79,7 @@ void engine_free(Engine *g)
  */
 static char *key_of(const Job *j)
 {
-    static const char *const options[] = { "model", "vae", "tokenizer", "memory" };
+    static const char *const options[] = { "model", "vae", "unet", "tokenizer", "memory" };
     Str key = { 0 };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         job_get(j, option_find(options[i], strlen(options[i])), &key);
@@ -127,7 +127,7 @@ static void open_model(Engine *g, const Job *j, char *key)
     choose_threads(g, j->threads ? j->threads : omp_get_num_procs());
     watch_say(&g->watch, "loading the model");
     ModelPaths paths = {
-        .path = j->model, .vae = j->vae, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
+        .path = j->model, .vae = j->vae, .unet = j->unet, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
     };
     paths.encoder = j->init_image != NULL;
     g->model = model_open(&paths, &g->error);

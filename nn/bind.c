@@ -160,9 +160,9 @@ static const float *as_f32(Binder *b, const Weight *t)
 {
     const Kernels *k = kernels_select(&(const char *){ NULL });
     size_t n = weight_count(t), piece = 1 << 16, bad = n;
-    bool in_place = t->dtype == DT_F32 && (size_t)t->data % sizeof(float) == 0;
+    bool in_place = t->dtype == DT_F32 && !t->scale && (size_t)t->data % sizeof(float) == 0;
     if (!wanted(b, in_place ? 0 : n * sizeof(float))) return unused;
-    if (!scan_knows(t->dtype)) {
+    if (t->dtype > DT_BF16 || t->scale) {
         float *dst = new_block(b, n * sizeof *dst);
         if (dst && weight_to_f32(t, dst, b->e)) {
             err_in(b->e, t->name);
@@ -209,21 +209,16 @@ int bind_table(Binder *b, Table *out, const char *name, int rows, int width)
 {
     Weight *t = take(b, name, "", 2, (int64_t[]){ rows, width });
     if (!t) return -1;
-    *out = (Table){ t->data, t->dtype, (size_t)width };
-    if (!scan_knows(t->dtype)) {
-        *out = (Table){ (const unsigned char *)as_f32(b, t), DT_F32, (size_t)width };
-        return out->data ? 0 : -1;
-    }
-    return borrow(b, t);
+    *out = (Table){ *t, (size_t)width };
+    out->values.name = NULL;
+    if (scan_knows(t->dtype)) return borrow(b, t);
+    out->values.dtype = DT_F32;
+    out->values.data = (const unsigned char *)as_f32(b, t);
+    out->values.scale = NULL;
+    return out->values.data ? 0 : -1;
 }
 
-void table_row(const Table *t, size_t row, float *to)
-{
-    const Kernels *k = kernels_select(&(const char *){ NULL });
-    size_t item = dtype_size(t->type);
-    const Weight w = { .dtype = t->type, .data = t->data + row * t->width * item };
-    convert(k, to, &w, 0, t->width);
-}
+void table_row(const Table *t, size_t row, float *to) { weight_values(&t->values, row * t->width, t->width, to); }
 
 static int bind_vector(Binder *b, const float **out, const char *name, const char *suffix, int n)
 {
@@ -240,12 +235,23 @@ typedef struct {
     int count;
 } Parts;
 
-/* Whether products can read it where it lies: all parts of one type that they know. */
+/* Whether products can read it where it lies. */
 static bool readable(const Parts *m)
 {
-    bool same = scan_knows(m->tensor[0]->dtype);
-    for (int i = 1; i < m->count; i++) same = same && m->tensor[i]->dtype == m->tensor[0]->dtype;
-    return same;
+    for (int i = 0; i < m->count; i++)
+        if (!scan_knows(m->tensor[i]->dtype)) return false;
+    return true;
+}
+
+/* What each row of a tensor is multiplied by, as products want it. */
+static int bind_scale(Binder *b, const float **out, const Weight *t, size_t rows)
+{
+    if (!t->scale || !wanted(b, rows * sizeof(float))) return 0;
+    float *scale = new_block(b, rows * sizeof *scale);
+    if (!scale) return -1;
+    for (size_t i = 0; i < rows; i++) scale[i] = weight_scale(t, i);
+    *out = scale;
+    return 0;
 }
 
 /* The parts' values as f32, one after the other. */
@@ -278,18 +284,19 @@ static int bind_panels(Binder *b, Panels *p, const Parts *m)
     p->parts = m->count;
     p->data[0] = (const unsigned char *)unused;
     for (int i = 0; i < m->count; i++)
-        if (!scan_knows(m->tensor[i]->dtype) && m->tensor[i]->dtype != DT_F64)
-            return err_set(b->e, "tensor %s is stored as %s; expected F32, F16, BF16 or F64; convert the file to F16",
-                           m->tensor[i]->name, dtype_name(m->tensor[i]->dtype));
+        if (!dtype_computes(m->tensor[i]->dtype))
+            return err_set(
+                b->e,
+                "tensor %s is stored as %s; expected F32, F16, BF16, F64, F8 or GGUF's types; convert the file to F16",
+                m->tensor[i]->name, dtype_name(m->tensor[i]->dtype));
     if (!readable(m)) {
-        p->type = PANEL_F32;
+        for (int i = 0; i < m->count; i++) p->type[i] = DT_F32;
         return wanted(b, (size_t)p->n * (size_t)p->k * sizeof(float)) ? convert_parts(b, p, m) : 0;
     }
-    DType t = m->tensor[0]->dtype;
-    p->type = t == DT_F16 ? PANEL_F16 : t == DT_BF16 ? PANEL_BF16 : PANEL_F32;
     p->mapped = weights_mapped(b->weights) && !m->tensor[0]->own;
     for (int i = 0; i < m->count; i++) {
-        if (borrow(b, m->tensor[i])) return -1;
+        p->type[i] = m->tensor[i]->dtype;
+        if (borrow(b, m->tensor[i]) || bind_scale(b, &p->scale[i], m->tensor[i], (size_t)(p->n / m->count))) return -1;
         if (m->tensor[i]->data) p->data[i] = m->tensor[i]->data; /* a set that is only described may have none */
     }
     return 0;

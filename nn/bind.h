@@ -69,8 +69,7 @@ int bind_tensor(Binder *b, const float **out, const char *name, int ndim, const 
 
 /* A table of which a few rows are read (an embedding): it stays in the file as it is there, checked for bad values. */
 typedef struct {
-    const unsigned char *data; /* [rows, width] of type, perhaps unaligned */
-    DType type;
+    Weight values; /* [rows, width]; its name is not to be used */
     size_t width;
 } Table;
 int bind_table(Binder *b, Table *out, const char *name, int rows, int width);

@@ -11,12 +11,10 @@
 #include <stdint.h>
 
 #include "nn/attention.h"
+#include "weights/blocks.h"
 
 /* Columns of weights that lie together (panels.h): the width of a product's tile. */
 enum { PANEL = 32 };
-
-/* Formats of weights in files (formats.h). Kernels read the first three, PANEL_NATIVE of them. */
-typedef enum { PANEL_F32, PANEL_F16, PANEL_BF16, PANEL_TYPES, PANEL_NATIVE = PANEL_BF16 + 1 } PanelType;
 
 /* A tile of a product: rows x cols (<= PANEL), k terms each. */
 typedef struct {
@@ -92,17 +90,19 @@ typedef struct {
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */
     void (*finish_geglu)(float *y, size_t ldy, const float *tile, const float *bias, GemmSize s);
     /*
-     * y [k, PANEL] = k values of each of PANEL rows of weights, transposed and as f32. The rows are what a file has, perhaps
-     * unaligned, and are not read beyond k; NULL: zeros. next: what will be wanted after them, fetched meanwhile (a hint, but no
+     * y [k, PANEL] = k values of each of PANEL rows of weights (F32, F16 or BF16), transposed and as f32. The rows are what a file
+     * has, perhaps unaligned, and are not read beyond k; NULL: zeros. next: what will be wanted after them, fetched meanwhile (a hint, but no
      * NULL). Without a look at NaN and infinity.
      */
     void (*panel_f32)(float *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
-                      PanelType type, size_t k);
+                      DType type, size_t k);
     /* The same rounded to bfloat16, for gemm_bf16: [k / 2, PANEL, 2]; an odd k ends with zeros. NULL where that is. */
     void (*panel_pairs)(uint16_t *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
-                        PanelType type, size_t k);
+                        DType type, size_t k);
     /* The same of a panel in f32, x [k, PANEL]. */
     void (*pairs_of_panel)(uint16_t *y, const float *x, size_t k);
+    /* By DType: blocks of any format to f32 (blocks.h). */
+    UnpackBlocks *const *unpack;
 
     /*
      * Winograd F(4x4, 3x3), vectors of channels; results `stride` floats apart. c: a multiple of 16.

@@ -12,6 +12,7 @@ static inline float32x4_t from_half(const void *p)
 
 #define ROW              kernels_neon
 #define ROW_NAME         "neon"
+#define ROW_UNPACK       blocks_plain
 #define VEC_BYTES        16
 #define VEC_FROM_HALF(p) ((vec)from_half(p))
 #include "nn/kernels.inc"

@@ -12,19 +12,43 @@ long panel_row(const Panels *p, size_t i, size_t j)
     return there ? (long)row : -1;
 }
 
-static size_t part_rows(const Panels *p) { return (size_t)p->n / (size_t)(p->parts > 1 ? p->parts : 1); }
+static int parts_of(const Panels *p) { return p->parts > 1 ? p->parts : 1; }
+static size_t part_rows(const Panels *p) { return (size_t)p->n / (size_t)parts_of(p); }
+
+size_t panels_bytes(const Panels *p)
+{
+    size_t bytes = 0, each = part_rows(p) * (size_t)p->k;
+    for (int i = 0; i < parts_of(p); i++) bytes += dtype_bytes(p->type[i], each);
+    return bytes;
+}
+
+/* The part that a matrix row is of; *row becomes its row in it. */
+static size_t part_of(const Panels *p, size_t *row)
+{
+    size_t part = 0, each = part_rows(p);
+    for (; *row >= each; *row -= each) part++;
+    return part;
+}
+
+/* What kernels transpose as it lies: one format of whole numbers, without scales. */
+static bool is_plain(const Panels *p)
+{
+    for (int i = 0; i < parts_of(p); i++)
+        if (p->type[i] > DT_BF16 || p->type[i] != p->type[0] || p->scale[i]) return false;
+    return true;
+}
 
 /* Where the piece begins in the row of each column; `none` where zeros fill the panel. */
 static void find_rows(const Panels *p, PanelPiece at, const unsigned char *none, const unsigned char *rows[PANEL])
 {
-    size_t row_size = row_bytes(p->type, (size_t)p->k), first = row_bytes(p->type, at.first), each = part_rows(p);
+    size_t item = dtype_size(p->type[0]), depth = (size_t)p->k;
     for (size_t j = 0; j < PANEL; j++) {
         long row = panel_row(p, at.panel, j);
-        size_t place = (size_t)row, part = 0;
+        size_t place = (size_t)row;
         rows[j] = none;
         if (row < 0) continue;
-        for (; place >= each; place -= each) part++;
-        rows[j] = p->data[part] + place * row_size + first;
+        size_t part = part_of(p, &place);
+        rows[j] = p->data[part] + (place * depth + at.first) * item;
     }
 }
 
@@ -36,7 +60,7 @@ typedef struct {
 /* Fetches what is left of the next piece where it is longer than this one, beside which as much as itself is fetched. */
 static Rows rows_of(const Panels *p, PanelPiece at, PanelPiece next)
 {
-    size_t from = row_bytes(p->type, at.k), to = row_bytes(p->type, next.k);
+    size_t from = dtype_bytes(p->type[0], at.k), to = dtype_bytes(p->type[0], next.k);
     Rows r;
     find_rows(p, at, NULL, r.now);
     find_rows(p, next, p->data[0], r.next);
@@ -45,43 +69,112 @@ static Rows rows_of(const Panels *p, PanelPiece at, PanelPiece next)
     return r;
 }
 
-enum { UNPACKED = 256 /* values of each row at once */ };
+/* ---- formats in blocks: some values of every row are unpacked, then transposed as f32 ---- */
 
-/* The piece of a format that no kernel reads: some values of every row are unpacked, and then transposed as f32. */
-static void unpack(const Kernels *kernels, const Panels *p, const Rows *r, size_t k, float *out)
+enum {
+    UNPACKED = 256,                      /* values of each row at once */
+    STRIDE = UNPACKED + BLOCK_MOST + 16, /* with those of the blocks that they begin and end in; no power of 2 */
+};
+
+/* Values first .. first + k - 1 of a matrix row to `room`, of STRIDE floats; returns where in it they begin. */
+static const float *unpack_row(const Kernels *kernels, const Panels *p, size_t row, size_t first, size_t k, float *room)
 {
-    const RowFormat *format = &row_formats[p->type];
-    float values[PANEL][UNPACKED];
-    const unsigned char *rows[PANEL], *next[PANEL];
-    for (size_t from = 0; from < k; from += UNPACKED) {
-        size_t n = k - from < UNPACKED ? k - from : UNPACKED;
-        for (size_t j = 0; j < PANEL; j++) {
-            rows[j] = r->now[j] ? (const unsigned char *)values[j] : NULL;
-            next[j] = r->next[j];
-            if (r->now[j]) format->unpack(values[j], r->now[j] + row_bytes(p->type, from), n);
-        }
-        kernels->panel_f32(out + from * PANEL, rows, next, PANEL_F32, n);
+    size_t place = row, part = part_of(p, &place), at = place * (size_t)p->k + first;
+    DType type = p->type[part];
+    size_t block = dtype_block(type), skip = at % block;
+    kernels->unpack[type](room, p->data[part] + at / block * dtype_size(type), (skip + k + block - 1) / block);
+    if (p->scale[part]) kernels->scale(room + skip, p->scale[part][place], k);
+    return room + skip;
+}
+
+/* The lines of a row's piece, into the second cache. */
+static void fetch_row(const Panels *p, size_t row, PanelPiece at)
+{
+    size_t place = row, part = part_of(p, &place), from = place * (size_t)p->k + at.first, depth = (size_t)p->k;
+    size_t k = at.first >= depth ? 0 : at.first + at.k > depth ? depth - at.first : at.k;
+    size_t block = dtype_block(p->type[part]), size = dtype_size(p->type[part]);
+    const unsigned char *begin = p->data[part] + from / block * size;
+    for (size_t line = 0; line < k / block * size; line += 64) __builtin_prefetch(begin + line, 0, 2);
+}
+
+/* Some values of each of a panel's rows, as f32. */
+typedef struct {
+    float room[PANEL][STRIDE];
+    const unsigned char *rows[PANEL]; /* NULL: zeros */
+    const unsigned char *none[PANEL]; /* nothing to fetch meanwhile */
+} Unpacked;
+
+static void unpack_rows(Unpacked *u, const Kernels *kernels, const Panels *p, PanelPiece at)
+{
+    for (size_t j = 0; j < PANEL; j++) {
+        long row = panel_row(p, at.panel, j);
+        u->none[j] = (const unsigned char *)u->room[j];
+        u->rows[j] =
+            row < 0 ? NULL : (const unsigned char *)unpack_row(kernels, p, (size_t)row, at.first, at.k, u->room[j]);
+    }
+}
+
+static void fetch_rows(const Panels *p, PanelPiece next)
+{
+    for (size_t j = 0; j < PANEL; j++) {
+        long row = panel_row(p, next.panel, j);
+        if (row >= 0) fetch_row(p, (size_t)row, next);
+    }
+}
+
+/* Piece `from` of what is UNPACKED values deep, at most. */
+static PanelPiece some_of(PanelPiece at, size_t from)
+{
+    return (PanelPiece){ at.panel, at.first + from, at.k - from < UNPACKED ? at.k - from : UNPACKED };
+}
+
+static void unpack(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out)
+{
+    Unpacked u;
+    fetch_rows(p, next);
+    for (size_t from = 0; from < at.k; from += UNPACKED) {
+        PanelPiece some = some_of(at, from);
+        unpack_rows(&u, kernels, p, some);
+        kernels->panel_f32(out + from * PANEL, u.rows, u.none, DT_F32, some.k);
+    }
+}
+
+static void unpack_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out)
+{
+    Unpacked u;
+    fetch_rows(p, next);
+    for (size_t from = 0; from < at.k; from += UNPACKED) {
+        PanelPiece some = some_of(at, from);
+        unpack_rows(&u, kernels, p, some);
+        kernels->panel_pairs(out + from * PANEL, u.rows, u.none, DT_F32, some.k);
     }
 }
 
 void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out)
 {
-    Rows r = rows_of(p, at, next);
-    if (row_formats[p->type].unpack) unpack(kernels, p, &r, at.k, out);
-    else kernels->panel_f32(out, r.now, r.next, p->type, at.k);
+    if (is_plain(p)) {
+        Rows r = rows_of(p, at, next);
+        kernels->panel_f32(out, r.now, r.next, p->type[0], at.k);
+    } else {
+        unpack(kernels, p, at, next, out);
+    }
     for (const Patch *patch = p->patch; patch; patch = patch->next) patch->kind->apply(kernels, patch, p, at, out);
 }
 
 void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out)
 {
-    if (!p->patch && !row_formats[p->type].unpack) {
+    if (!p->patch && is_plain(p)) {
         Rows r = rows_of(p, at, next);
-        kernels->panel_pairs(out, r.now, r.next, p->type, at.k);
+        kernels->panel_pairs(out, r.now, r.next, p->type[0], at.k);
+        return;
+    }
+    if (!p->patch) {
+        unpack_pairs(kernels, p, at, next, out);
         return;
     }
     float values[UNPACKED * PANEL];
     for (size_t from = 0; from < at.k; from += UNPACKED) {
-        PanelPiece some = { at.panel, at.first + from, at.k - from < UNPACKED ? at.k - from : UNPACKED };
+        PanelPiece some = some_of(at, from);
         panel_f32(kernels, p, some, next, values);
         kernels->pairs_of_panel(out + from * PANEL, values, some.k);
     }
@@ -89,6 +182,6 @@ void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPi
 
 void panels_forget(const Panels *p)
 {
-    size_t bytes = part_rows(p) * row_bytes(p->type, (size_t)p->k);
-    for (int i = 0; p->mapped && i < PANELS_JOINED && p->data[i]; i++) file_forget((Bytes){ p->data[i], bytes });
+    for (int i = 0; p->mapped && i < PANELS_JOINED && p->data[i]; i++)
+        file_forget((Bytes){ p->data[i], dtype_bytes(p->type[i], part_rows(p) * (size_t)p->k) });
 }

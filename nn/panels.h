@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nn/formats.h"
 #include "nn/kernels.h"
 
 typedef struct Patch Patch; /* patch.h */
@@ -22,14 +21,15 @@ enum { PANELS_JOINED = 3 };
  * order of its file, [in, taps].
  */
 typedef struct {
-    const unsigned char
-        *data[PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. The first NULL: there are none */
-    int parts;                /* tensors; 0 counts as 1 */
-    PanelType type;
-    int k, n;           /* depth; columns, the last panel is filled with zeros */
-    bool paired;        /* GEGLU: half of each panel are values, half their gates; n counts both */
-    const Patch *patch; /* what is laid over the file's values, in turn; NULL: nothing. Borrowed */
-    bool mapped;        /* a file's pages, which panels_forget() may give back */
+    const unsigned char *data
+        [PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. Of formats in blocks (blocks.h) a row may begin inside a block. The first NULL: there are none */
+    int parts;           /* tensors; 0 counts as 1 */
+    DType type[PANELS_JOINED];
+    const float *scale[PANELS_JOINED]; /* what each row of a tensor is multiplied by; NULL: nothing */
+    int k, n;                          /* depth; columns, the last panel is filled with zeros */
+    bool paired;                       /* GEGLU: half of each panel are values, half their gates; n counts both */
+    const Patch *patch;                /* what is laid over the file's values, in turn; NULL: nothing. Borrowed */
+    bool mapped;                       /* a file's pages, which panels_forget() may give back */
 } Panels;
 
 /* Panels of a matrix with n columns. */
@@ -38,7 +38,7 @@ static inline size_t panels_of(const Panels *p)
 {
     return p->paired ? ((size_t)p->n / 2 + PANEL / 2 - 1) / (PANEL / 2) : panels_count(p->n);
 }
-static inline size_t panels_bytes(const Panels *p) { return (size_t)p->n * row_bytes(p->type, (size_t)p->k); }
+size_t panels_bytes(const Panels *p);
 /* Columns of panel i that count; of a paired one, those of the result. */
 static inline size_t panel_cols(const Panels *p, size_t i)
 {
@@ -49,7 +49,7 @@ static inline size_t panel_cols(const Panels *p, size_t i)
 /* The matrix row (output channel) that stands in column j of panel i, or -1: filled with zeros. */
 long panel_row(const Panels *p, size_t i, size_t j);
 
-/* A piece of a panel: values first .. first + k - 1 of its rows; first is a multiple of the format's block. */
+/* A piece of a panel: values first .. first + k - 1 of its rows. */
 typedef struct {
     size_t panel, first, k;
 } PanelPiece;

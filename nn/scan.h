@@ -1,13 +1,13 @@
 /*
  * scan.h - weights that stay in their file are looked over once for NaN and infinity, at the speed of memory: as bits, without
- * converting them.
+ * converting them; what lies in blocks is unpacked, some of it at a time.
  */
 #ifndef LIMN_NN_SCAN_H
 #define LIMN_NN_SCAN_H
 
 #include "weights/weights.h"
 
-/* F32, F16 or BF16: what can be used where it lies. */
+/* F32, F16, BF16, or one in blocks or of 8 bits: what products can use where it lies. */
 bool scan_knows(DType t);
 
 /*

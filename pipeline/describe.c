@@ -13,7 +13,7 @@
 #include "pipeline/recipe.h"
 #include "weights/json.h"
 #include "weights/kind.h"
-#include "weights/safetensors.h"
+#include "weights/read.h"
 
 /* What a set of tensors holds. */
 typedef struct {
@@ -87,7 +87,7 @@ static int describe_file(const char *path, bool json, Str *out, bool *done, Err 
     Weights *w = weights_new();
     int failed = -1;
     if (file_map(&file, path, e)) goto done;
-    if (safetensors_read(w, file, e)) {
+    if (weights_read(w, file, e)) {
         err_in(e, path);
         goto done;
     }

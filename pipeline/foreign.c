@@ -155,8 +155,8 @@ static const Foreign foreign[] = {
       "no-download-sd-model, models-dir, user-directory, extra-model-paths-config, model-dir, ckpt-dir, data-dir, "
       "root-dir, base-path",
       LINE, .says = "limn downloads nothing and keeps no folder of models; -m names a folder or a file" },
-    { .names = "diffusion-model, unet, unet-name, unet-path, clip-l, clip-name, text-encoder, clip-path, "
-      "lcm-scheduler", LINE, .says = "limn takes no part of a model but --vae and --tokenizer; -m is a whole model" },
+    { .names = "clip-l, clip-name, text-encoder, clip-path, "
+      "lcm-scheduler", LINE, .says = "limn takes no part of a model but --unet, --vae and --tokenizer; -m is a whole model" },
     { .names = "styles, prompt-styles",
       .neutral = "||none|[]|", .says = "limn has no styles; write them into the prompt" },
     { .names = "style-preset, style, prompt-style",
@@ -225,7 +225,7 @@ static const Foreign foreign[] = {
     { .names = "crops-coords-top-left, crop-top, crop-left, original-width, original-height, target-width, "
       "target-height", LINE, .says = "--crop X,Y, --original-size WxH and --target-size WxH are what SD XL is told" },
     { .names = "text-encoder-2, clip-g",
-      LINE, .says = "limn takes no part of a model but --vae and --tokenizer; -m is a whole model" },
+      LINE, .says = "limn takes no part of a model but --unet, --vae and --tokenizer; -m is a whole model" },
     { .names = "prompt-3, t5xxl, text-encoder-3, t5, clip-vision, llm, flow-shift, shift, distilled-cfg-scale, "
       "true-cfg-scale, max-sequence-length", LINE, YET("SD 3, Flux and their kin") },
     { .names = "subseed-strength, variation-strength, variation-amount, variation-seed, with-variations, variations",

@@ -171,11 +171,14 @@ const Option job_options[] = {
       "initial noise from a safetensors file (as --trace writes it)" },
     { "vae", 0, OPT_PATH, JOB(vae), NULL, 0, 0, "FILE", PICTURE, NULL,
       "another VAE: a file or a diffusers folder", "vae-path, vae-name, vae-file, vae-model, vae-id, sd-vae" },
+    { "unet", 0, OPT_PATH, JOB(unet), NULL, 0, 0, "FILE", PICTURE, NULL,
+      "another UNet in place of the model's: a GGUF or safetensors file, or a folder",
+      "unet-name, unet-path, diffusion-model, unet-file" },
     { "tokenizer", 0, OPT_PATH, JOB(tokenizer), NULL, 0, 0, "FOLDER", PICTURE, NULL,
       "where vocab.json and merges.txt are", "tokenizer-path, tokenizer-dir" },
 
     { "model", 'm', OPT_PATH, JOB(model), NULL, 0, 0, "MODEL", RUN, NULL,
-      "diffusers folder, .safetensors file, or a name of limn list models",
+      "diffusers folder, .safetensors or .gguf file, or a name of limn list models",
       "model-id, model-path, model-name, model-file, ckpt, ckpt-path, ckpt-name, checkpoint, "
       "checkpoint-path, sd-model, sd-model-name, sd-model-checkpoint, pretrained-model-name-or-path, "
       "lcm-model-id" },

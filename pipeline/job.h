@@ -53,7 +53,7 @@ typedef struct {
     bool mask_invert, soft_mask;
     double only_masked; /* pixels around what is drawn larger; < 0: the whole picture is drawn */
     char *extend;       /* extend.h's; NULL: not */
-    char *model, *vae, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
+    char *model, *vae, *unet, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;
     char *sizes, *atlas; /* further files: smaller copies, "128,64"; one picture of all */

@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     const char *path;      /* folder, file or built-in name; NULL: the default model ($LIMN_MODEL, else "sprites") */
     const char *vae;       /* another VAE: a folder or a file; NULL */
+    const char *unet;      /* another UNet: a file or a folder; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
     const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
     const char *precision; /* "auto", "f32", "bf16": in what form they are; NULL: auto */

@@ -12,6 +12,7 @@
 #include "pipeline/parts_name.h"
 #include "weights/json.h"
 #include "weights/kind.h"
+#include "weights/read.h"
 #include "weights/shapes.h"
 
 Part *parts_named(const Parts *parts, const char *name)
@@ -56,7 +57,7 @@ static char *short_name(const char *path)
     while (end > 1 && path[end - 1] == '/') end--;
     for (begin = end; begin && path[begin - 1] != '/'; begin--) continue;
     char *name = mem_strndup(path + begin, end - begin);
-    if (str_ends(name, ".safetensors")) name[strlen(name) - strlen(".safetensors")] = 0;
+    name[strlen(name) - weights_ending(name)] = 0;
     return name;
 }
 

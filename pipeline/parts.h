@@ -57,14 +57,14 @@ struct Part {
     PartTokenizer tokenizer;
 };
 
-/* A file that is mapped: a single-file model's, --vae's. */
+/* A file that is mapped: a single-file model's, --vae's, --unet's. */
 typedef struct {
     char *path;
     Bytes bytes;
     FileId id; /* which file it was */
 } PartFile;
 
-enum { PARTS_SOURCES = 4, PARTS_FILES = 2 };
+enum { PARTS_SOURCES = 5, PARTS_FILES = 3 };
 
 typedef struct Parts {
     char *path, *name; /* as in Model */

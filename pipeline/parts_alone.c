@@ -1,11 +1,11 @@
-/* parts_alone.c - one part from a place of its own (--vae): a folder or a file. See parts_internal.h. */
+/* parts_alone.c - one part from a place of its own (--vae, --unet): a folder or a file. See parts_internal.h. */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
 #include "pipeline/parts_name.h"
 #include "weights/kind.h"
-#include "weights/safetensors.h"
+#include "weights/read.h"
 #include "weights/shapes.h"
 
 static const char *const wanted[] = {
@@ -19,6 +19,19 @@ double parts_vae_scaling(const Parts *parts)
     return unet && shapes_pooled(unet->weights) ? VAE_SCALING_XL : VAE_SCALING;
 }
 
+bool parts_given_alone(const Part *part, const ModelPaths *p)
+{
+    return (p->vae && part->is->role == ROLE_CODEC) || (p->unet && part->is->role == ROLE_NETWORK);
+}
+
+void parts_hash_by(Parts *parts, const PartFile *file)
+{
+    free(parts->hashed_path);
+    parts->hashed = file->bytes;
+    parts->hashed_id = file->id;
+    parts->hashed_path = mem_strdup(file->path);
+}
+
 static int open_file(Parts *parts, Part *part, const char *path, const char *option, Err *e)
 {
     Weights *all = weights_new();
@@ -28,16 +41,19 @@ static int open_file(Parts *parts, Part *part, const char *path, const char *opt
     part->where = mem_strdup(path);
     part->config_where = mem_strdup(path);
     if (parts_map(parts, path, &file, e)) goto done;
-    if (safetensors_read(all, file->bytes, e)) {
+    if (weights_read(all, file->bytes, e)) {
         err_in(e, path);
         goto done;
     }
+    if (part->is->role == ROLE_NETWORK) parts_hash_by(parts, file);
     const FileConfig c = { .scaling_factor = parts_vae_scaling(parts) };
     const Kind *kind = kind_of(all);
     if (part->is->role == ROLE_CODEC && parts_is_tiny(all))
         failed = parts_take_tiny(parts, part, all, path, e) ? err_in(e, path) : 0;
     else if (parts_form(all, part->is) || (kind->id == KIND_VAE && part->is->role == ROLE_CODEC))
         failed = parts_take(part, all, &c, e) ? err_in(e, path) : 0;
+    else if (kind->id == KIND_CHECKPOINT)
+        err_set(e, "%s: %s without %s: %s wants one", path, kind->what, wanted[part->is->role], option);
     else err_set(e, "%s: this is %s: %s wants %s", path, kind->what, option, wanted[part->is->role]);
 
 done:

@@ -1,5 +1,5 @@
 /*
- * parts_file.c - a model as one safetensors file in LDM naming: SD 1.x, 2.x and XL as their makers released them, and what
+ * parts_file.c - a model as one file (safetensors, GGUF) in LDM naming: SD 1.x, 2.x and XL as their makers released them, and what
  * people merge and fine-tune from them. There is no config: names and shapes tell.
  * Source: CompVis/stable-diffusion and Stability-AI/stablediffusion (configs, module names); what is done where is in
  * docs/models.md.
@@ -11,7 +11,7 @@
 #include "pipeline/parts_internal.h"
 #include "pipeline/parts_name.h"
 #include "weights/kind.h"
-#include "weights/safetensors.h"
+#include "weights/read.h"
 #include "weights/shapes.h"
 
 /* In files besides the networks, and not needed to draw. A name ending in '*' stands for all that begin so. */
@@ -76,14 +76,14 @@ static int take_parts(Parts *parts, Weights *all, const FileConfig *c, const Mod
         Part *part = &parts->part[i];
         const Form *f = parts_form(all, part->is);
         const Part *instead = part->is->instead ? parts_named(parts, part->is->instead) : NULL;
-        if (p->vae && part->is->role == ROLE_CODEC) pass_over(all, f);
+        if (parts_given_alone(part, p)) pass_over(all, f);
         else if (!f && instead && parts_form(all, instead->is)) continue;
         else if (parts_take(part, all, c, e)) return -1;
     }
     if (parts_pooled(all) && !part_present(parts_named(parts, "text_encoder_2")))
         return err_set(e, "its UNet takes pooled text, and no text encoder that gives it is there "
                           "(conditioner.embedders.1.model.*): not a whole SD XL checkpoint");
-    return 0;
+    return p->unet ? parts_open_alone(parts, parts_named(parts, "unet"), p->unet, "--unet", e) : 0;
 }
 
 static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, const ModelPaths *p, Err *e)
@@ -109,7 +109,8 @@ static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, con
                               .heads = c->heads,
                               .head_channels = c->head_channels };
     file_config_note_others(c, parts, parts->path, prediction, p->vae != NULL);
-    return shapes_unet(unet->weights, &hints, &unet->config, e);
+    if (!shapes_unet(unet->weights, &hints, &unet->config, e)) return 0;
+    return p->unet ? err_in(e, unet->where) : -1;
 }
 
 /* With what lies beside it. */
@@ -132,19 +133,17 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
     int failed = -1;
 
     if (parts_map(parts, path, &file, e)) goto done;
-    parts->hashed = file->bytes;
-    parts->hashed_id = file->id;
-    parts->hashed_path = mem_strdup(path);
+    parts_hash_by(parts, file);
     for (int i = 0; i < parts->count; i++) {
         parts->part[i].where = mem_strdup(path);
         parts->part[i].config_where = mem_strdup(path);
     }
-    if (safetensors_read(all, file->bytes, e)) {
+    if (weights_read(all, file->bytes, e)) {
         err_in(e, path);
         goto done;
     }
     const Kind *kind = kind_of(all);
-    if (kind->id != KIND_CHECKPOINT) {
+    if (kind->id != KIND_CHECKPOINT && !(p->unet && kind->id == KIND_VAE)) {
         char *whole = parts_name_whole(path);
         if (whole) err_set(e, "%s: this is %s: give the model's folder, -m %s", path, kind->what, whole);
         else err_set(e, "%s: this is %s: %s", path, kind->what, kind->advice);

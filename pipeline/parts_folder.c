@@ -1,6 +1,7 @@
 /* parts_folder.c - a model as a diffusers folder: model_index.json and a folder a component. */
 #include "pipeline/parts_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -42,9 +43,6 @@ static bool one_of(const char *name, const char *const *list)
     while (*list && strcmp(name, *list) != 0) list++;
     return *list != NULL;
 }
-
-/* Another one takes its place. */
-static bool given_alone(const Part *part, const ModelPaths *p) { return p->vae && part->is->role == ROLE_CODEC; }
 
 /* "StableDiffusionPipeline", or ["my_pipeline", "MyPipeline"] where the folder brings code of its own; NULL: neither. */
 static const char *pipeline_class(Config *index)
@@ -93,7 +91,7 @@ static int check_components(Parts *parts, Config *index, const ModelPaths *p, Er
         if (component_class(index, *x))
             return err_set(e, "has a \"%s\", which limn cannot run: expected SD 1.x, 2.x or XL", *x);
     for (int i = 0; i < parts->count; i++)
-        if (!given_alone(&parts->part[i], p) && check_part(&parts->part[i], index, e)) return -1;
+        if (!parts_given_alone(&parts->part[i], p) && check_part(&parts->part[i], index, e)) return -1;
     for (int i = 0; i < parts->count; i++)
         if (parts->part[i].is->tokenizer && !p->tokenizer && check_tokenizer(&parts->part[i], index, e)) return -1;
     return component_class(index, "scheduler") ? 0 : no_component("scheduler", e);
@@ -207,7 +205,8 @@ int parts_read_component(Parts *parts, Source *s, const char *folder, Part *part
     if (component_read(s, file.s, part->weights, e)) goto done;
     if (part->is->role == ROLE_NETWORK) {
         if (source_get(s, file.s, &parts->hashed, e)) goto done;
-        if (source_id(s, file.s, &parts->hashed_id)) parts->hashed_path = mem_strdup(part->where);
+        FileId id;
+        if (source_id(s, file.s, &id)) parts_hash_by(parts, &(PartFile){ part->where, parts->hashed, id });
     }
     failed = rename_part(parts, part, e);
 
@@ -215,6 +214,16 @@ done:
     str_release(&file);
     str_release(&config);
     return failed;
+}
+
+/* --unet: a file that brings no config has the folder's. */
+static int open_unet(Parts *parts, Source *s, const char *path, Err *e)
+{
+    Part *part = parts_named(parts, "unet");
+    if (parts_open_alone(parts, part, path, "--unet", e)) return -1;
+    if (part->config.len) return 0;
+    free(part->config_where);
+    return parts_read_text(s, "unet/config.json", &part->config, &part->config_where, e);
 }
 
 int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
@@ -225,6 +234,7 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         Part *part = &parts->part[i]; /* one that the index does not name has no class */
         if (part->class && parts_read_component(parts, s, part->is->name, part, e)) return -1;
     }
+    if (p->unet && open_unet(parts, s, p->unet, e)) return -1;
     if (parts_read_text(s, "scheduler/scheduler_config.json", &parts->scheduler, &parts->scheduler_where, e)) return -1;
     if (source_has(s, "limn.json")) {
         if (source_get(s, "limn.json", &text, e)) return -1;

@@ -7,10 +7,10 @@
 #include "pipeline/parts.h"
 #include "pipeline/parts_yaml.h"
 
-/* A model in a diffusers folder (or inside the program), but for what --vae and --tokenizer replace. */
+/* A model in a diffusers folder (or inside the program), but for what --vae, --unet and --tokenizer replace. */
 int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e);
 
-/* A model in one safetensors file with LDM names. */
+/* A model in one file with LDM names. */
 int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e);
 
 /*
@@ -18,6 +18,12 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
  * option: what asked for it, for messages.
  */
 int parts_open_alone(Parts *parts, Part *part, const char *path, const char *option, Err *e);
+
+/* Another place is given for it: --vae, --unet. */
+bool parts_given_alone(const Part *part, const ModelPaths *p);
+
+/* That file stands for the model in its SHA-256. */
+void parts_hash_by(Parts *parts, const PartFile *file);
 
 /* Maps a file, which the parts keep. *out: good until the next. */
 int parts_map(Parts *parts, const char *path, PartFile **out, Err *e);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/str.h"
+#include "weights/read.h"
 #include "weights/source.h"
 
 /* ---- paths ----------------------------------------------------------------------------------------------------------- */
@@ -74,7 +75,7 @@ typedef struct {
 
 static bool is_other_checkpoint(const char *name)
 {
-    static const char *const ends[] = { ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".msgpack" };
+    static const char *const ends[] = { ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".msgpack" };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (str_ends(name, ends[i])) return true;
     return false;
@@ -84,7 +85,7 @@ static void look_at(Listing *l, const char *dir, const char *name)
 {
     char *path = joined(dir, name);
     if (name[0] != '.' && !l->inner && has_file(path, "model_index.json")) l->inner = mem_strdup(name);
-    if (str_ends(name, ".safetensors") && !file_is_dir(path)) {
+    if (weights_ending(name) && !file_is_dir(path)) {
         l->safetensors++;
         char **place = !l->first || strcmp(name, l->first) < 0 ? &l->first : &l->second;
         if (place == &l->first) {
@@ -120,10 +121,8 @@ static void listing_release(Listing *l)
 
 /* ---- what is not there ----------------------------------------------------------------------------------------------- */
 
-static const char file_end[] = ".safetensors";
-
 /* The length without the ending that all files have: it would make any two names alike. */
-static size_t stem_length(const char *name) { return strlen(name) - (str_ends(name, file_end) ? strlen(file_end) : 0); }
+static size_t stem_length(const char *name) { return strlen(name) - weights_ending(name); }
 
 /* One more name; the best so far goes to *best, on the heap, behind `dir` where there is one. */
 static void try_name(Nearest *n, char **best, const char *dir, const char *name)
@@ -172,7 +171,7 @@ static bool is_hub_name(const char *name, size_t *len)
     for (size_t i = 0; i < *len; i++)
         if (!isalnum((unsigned char)name[i]) && !strchr("/-_.", name[i])) return false;
     char *dir = folder_of(name);
-    bool local = name[0] == '.' || file_exists(dir) || str_ends(name, ".safetensors");
+    bool local = name[0] == '.' || file_exists(dir) || weights_ending(name);
     free(dir);
     return !local;
 }

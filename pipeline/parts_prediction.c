@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
-#include "weights/safetensors.h"
+#include "weights/read.h"
 
 static bool has_word(const char *text, const char *const *words)
 {
@@ -50,7 +50,7 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
     if (weights_find(all, "v_pred")) return PREDICT_V;
 
     for (const char *const *k = keys; *k; k++) {
-        char *value = safetensors_metadata(parts->file[0].bytes, *k);
+        char *value = weights_metadata(parts->file[0].bytes, *k);
         bool v = has_word(value, v_words) || (value && strcmp(value, "v") == 0);
         bool eps = has_word(value, eps_words);
         bool v_size = context == 1024 && has_word(value, v_sizes);

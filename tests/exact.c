@@ -33,16 +33,16 @@ static double rounded(double x, int bits)
 double rounded_bf16(double x) { return rounded(x, 8); }
 
 /* x, which the type holds exactly. */
-static void put(unsigned char *data, size_t at, PanelType type, float x)
+static void put(unsigned char *data, size_t at, DType type, float x)
 {
     uint32_t word;
     memcpy(&word, &x, sizeof word);
-    if (type == PANEL_F32) {
+    if (type == DT_F32) {
         memcpy(data + 4 * at, &word, 4);
         return;
     }
     uint16_t half = (uint16_t)(word >> 16);
-    if (type == PANEL_F16) {
+    if (type == DT_F16) {
         int exponent;
         double m = frexp(fabs((double)x), &exponent); /* x = m 2^exponent, m in [1/2, 1) */
         int bits = x == 0 ? 0 : (exponent + 14) << 10 | ((int)ldexp(m, 11) - 1024);
@@ -51,13 +51,13 @@ static void put(unsigned char *data, size_t at, PanelType type, float x)
     memcpy(data + 2 * at, &half, 2);
 }
 
-Matrix matrix_new(Rng *r, PanelType type, int k, int n, bool paired, bool bias)
+Matrix matrix_new(Rng *r, DType type, int k, int n, bool paired, bool bias)
 {
     size_t len = (size_t)k * (size_t)n;
-    Matrix m = { .p = { .type = type, .k = k, .n = n, .paired = paired }, .w = normals(r, len, 1 / sqrt(k)) };
-    for (size_t i = 0; i < len && type != PANEL_F32; i++) {
-        m.w[i] = (float)rounded((double)m.w[i], type == PANEL_F16 ? 11 : 8);
-        if (type == PANEL_F16 && fabsf(m.w[i]) < 0x1p-14f) m.w[i] = 0; /* a half's subnormals have fewer bits */
+    Matrix m = { .p = { .type = { type }, .k = k, .n = n, .paired = paired }, .w = normals(r, len, 1 / sqrt(k)) };
+    for (size_t i = 0; i < len && type != DT_F32; i++) {
+        m.w[i] = (float)rounded((double)m.w[i], type == DT_F16 ? 11 : 8);
+        if (type == DT_F16 && fabsf(m.w[i]) < 0x1p-14f) m.w[i] = 0; /* a half's subnormals have fewer bits */
     }
     m.bias = bias ? normals(r, (size_t)n, 1) : mem_array((size_t)n, sizeof *m.bias);
 

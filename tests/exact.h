@@ -28,7 +28,7 @@ typedef struct {
     float *bias_panel; /* the same as layers want it; NULL without one */
 } Matrix;
 
-Matrix matrix_new(Rng *r, PanelType type, int k, int n, bool paired, bool bias);
+Matrix matrix_new(Rng *r, DType type, int k, int n, bool paired, bool bias);
 void matrix_release(Matrix *m);
 
 /* x to 8 bits of significand, ties to even. */

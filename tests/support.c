@@ -247,5 +247,5 @@ int each_folder(const char *parent, const char *prefix, void (*check)(const char
 
 Panels test_panels(const float *w, int n, int k)
 {
-    return (Panels){ .data = { (const unsigned char *)w }, .type = PANEL_F32, .k = k, .n = n };
+    return (Panels){ .data = { (const unsigned char *)w }, .type = { DT_F32 }, .k = k, .n = n };
 }

@@ -26,7 +26,7 @@ typedef struct {
     size_t rows;
     int k, n;
     size_t gap_x, gap_y; /* ldx - k, ldy - the result's width */
-    PanelType type;
+    DType type;
     bool paired, bias, made; /* made: the left side's rows come from a function */
     Residual residual;
 } Case;
@@ -225,10 +225,10 @@ static void test_shapes(void **state)
         { .rows = 1, .k = 1, .n = 2, .paired = true, .bias = true },
         { .rows = 130, .k = 700, .n = 100, .bias = true, .residual = IN_PLACE },
         { .rows = 15, .k = 257, .n = 33, .gap_x = 3, .gap_y = 5, .residual = ADDED },
-        { .rows = 29, .k = 511, .n = 15, .type = PANEL_F16, .bias = true, .gap_x = 1 },
-        { .rows = 43, .k = 513, .n = 47, .type = PANEL_BF16, .made = true, .residual = IN_PLACE, .gap_y = 1 },
-        { .rows = 77, .k = 320, .n = 98, .type = PANEL_F16, .paired = true, .bias = true, .made = true },
-        { .rows = 14, .k = 63, .n = 34, .type = PANEL_BF16, .paired = true, .gap_x = 7, .gap_y = 2 },
+        { .rows = 29, .k = 511, .n = 15, .type = DT_F16, .bias = true, .gap_x = 1 },
+        { .rows = 43, .k = 513, .n = 47, .type = DT_BF16, .made = true, .residual = IN_PLACE, .gap_y = 1 },
+        { .rows = 77, .k = 320, .n = 98, .type = DT_F16, .paired = true, .bias = true, .made = true },
+        { .rows = 14, .k = 63, .n = 34, .type = DT_BF16, .paired = true, .gap_x = 7, .gap_y = 2 },
         { .rows = 33, .k = 256, .n = 64, .gap_x = 768 },                   /* rows 1024 floats apart */
         { .rows = 17, .k = 255, .n = 31, .gap_x = 1793, .bias = true },    /* and 2048 */
         { .rows = 530, .k = 9, .n = 70, .bias = true },                    /* two parts */
@@ -247,7 +247,7 @@ static Case random_case(void)
     c.gap_x = below(&rng, 2) ? 0 : (size_t)below(&rng, 9);
     if (below(&rng, 4) == 0) c.gap_x = (size_t)(1024 - c.k % 1024);
     c.gap_y = below(&rng, 2) ? 0 : (size_t)below(&rng, 40);
-    c.type = (PanelType)below(&rng, 3);
+    c.type = (DType)below(&rng, 3);
     c.paired = below(&rng, 3) == 0;
     if (c.paired) c.n = (c.n + 1) / 2 * 2;
     c.bias = below(&rng, 2);

@@ -90,7 +90,7 @@ static void broken_parts(void **state)
         { "unet/config.json", "{\"block_out_channels\": []}", "unet/" },
         { "unet/diffusion_pytorch_model.safetensors", NULL, "model/unet/: no weights there" },
         { "vae/diffusion_pytorch_model.safetensors", "GGUF....",
-          "vae/diffusion_pytorch_model.safetensors: a GGUF file" },
+          "vae/diffusion_pytorch_model.safetensors: GGUF of version" },
         { "tokenizer/vocab.json", "[]", "model/tokenizer: " },
         { "tokenizer/merges.txt", NULL, "no merges.txt there" },
         { "text_encoder/config.json", "{\"hidden_size\": -1}", "text_encoder/config.json: \"hidden_size\" is -1" },

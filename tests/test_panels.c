@@ -13,19 +13,19 @@
 #include "nn/scan.h"
 
 /* A value that is finite in each type, and different for neighbours. */
-static uint32_t value(PanelType type, size_t i)
+static uint32_t value(DType type, size_t i)
 {
     uint32_t v = (uint32_t)(i * 2654435761u);
-    if (type == PANEL_F32) return v & 0xbfffffffu;
-    return (v >> 16) & (type == PANEL_F16 ? 0xbbffu : 0xbfffu);
+    if (type == DT_F32) return v & 0xbfffffffu;
+    return (v >> 16) & (type == DT_F16 ? 0xbbffu : 0xbfffu);
 }
 
 /* The float that has such bits, in plain arithmetic. */
-static float float_of(PanelType type, uint32_t bits)
+static float float_of(DType type, uint32_t bits)
 {
     float f;
-    if (type == PANEL_BF16) bits <<= 16;
-    if (type == PANEL_F16) {
+    if (type == DT_BF16) bits <<= 16;
+    if (type == DT_F16) {
         int exponent = (int)(bits >> 10 & 31), fraction = (int)(bits & 1023);
         float size = (float)(exponent ? 1024 + fraction : fraction) * 0x1p-24f;
         for (int i = 1; i < exponent; i++) size *= 2;
@@ -51,11 +51,12 @@ typedef struct {
     unsigned char *block[PANELS_JOINED];
 } Case;
 
-static Case case_of(PanelType type, int parts, int n, int k, bool paired)
+static Case case_of(DType type, int parts, int n, int k, bool paired)
 {
-    Case c = { .p = { .parts = parts, .type = type, .k = k, .n = n * parts, .paired = paired }, .each = (size_t)n };
-    size_t item = row_bytes(type, 1), count = (size_t)n * (size_t)k;
+    Case c = { .p = { .parts = parts, .k = k, .n = n * parts, .paired = paired }, .each = (size_t)n };
+    size_t item = dtype_size(type), count = (size_t)n * (size_t)k;
     for (int i = 0; i < parts; i++) {
+        c.p.type[i] = type;
         c.block[i] = malloc(count * item + 1);
         c.p.data[i] = c.block[i] + 1;
         for (size_t at = 0; at < count; at++) {
@@ -74,8 +75,9 @@ static void case_release(Case *c)
 static float expected(const Case *c, size_t panel, size_t at, size_t j)
 {
     long row = panel_row(&c->p, panel, j);
-    return row < 0 || at >= (size_t)c->p.k ? 0
-                                           : float_of(c->p.type, value(c->p.type, (size_t)row * (size_t)c->p.k + at));
+    return row < 0 || at >= (size_t)c->p.k
+               ? 0
+               : float_of(c->p.type[0], value(c->p.type[0], (size_t)row * (size_t)c->p.k + at));
 }
 
 enum { GUARD = 64, DEEPEST = 150 };
@@ -99,12 +101,12 @@ static void check_piece(const Case *c, const Kernels *kernels, PanelPiece piece,
             memcpy(&want, &f, sizeof want);
         }
         memcpy(&got, out + i, sizeof got);
-        if (pairs && c->p.type == PANEL_BF16) /* which keep a subnormal: the product takes it for zero all the same */
+        if (pairs && c->p.type[0] == DT_BF16) /* which keep a subnormal: the product takes it for zero all the same */
             for (int half = 0; half < 32; half += 16)
                 if (!(got >> half & 0x7f80)) got &= ~(0x7fu << half);
         if (got != want)
             fail_msg("%s %s: type %d, %d parts, n %d, k %d: panel %zu, %zu + %zu, column %zu holds %x, not %x",
-                     kernels->name, pairs ? "pairs" : "f32", (int)c->p.type, c->p.parts, c->p.n, c->p.k, piece.panel,
+                     kernels->name, pairs ? "pairs" : "f32", (int)c->p.type[0], c->p.parts, c->p.n, c->p.k, piece.panel,
                      piece.first, at, j, got, want);
     }
     for (size_t i = size; i < sizeof out; i++) assert_int_equal(((unsigned char *)out)[i], 0xa5);
@@ -130,7 +132,7 @@ static const int ns[] = { 1, 2, 31, 32, 33, 64, 70 }, ks[] = { 1, 2, 15, 16, 17,
 static void test_places(void **state)
 {
     (void)state;
-    for (PanelType type = PANEL_F32; type <= PANEL_BF16; type++)
+    for (DType type = DT_F32; type <= DT_BF16; type++)
         EACH(n, ns) EACH(k, ks) for (int paired = 0; paired < 2; paired++)
         {
             if (paired && ns[n] % 2) continue;
@@ -143,7 +145,7 @@ static void test_places(void **state)
 static void test_joined(void **state)
 {
     (void)state;
-    for (PanelType type = PANEL_F32; type <= PANEL_BF16; type++)
+    for (DType type = DT_F32; type <= DT_BF16; type++)
         for (int parts = 2; parts <= PANELS_JOINED; parts++) EACH(n, ns)
             {
                 Case c = case_of(type, parts, ns[n], 37, false);
@@ -156,10 +158,10 @@ static void test_joined(void **state)
 static void test_values(void **state)
 {
     (void)state;
-    for (PanelType type = PANEL_F16; type <= PANEL_BF16; type++) {
-        uint16_t *all = malloc(65536 * sizeof *all), none = type == PANEL_F16 ? 0x7c00 : 0x7f80;
+    for (DType type = DT_F16; type <= DT_BF16; type++) {
+        uint16_t *all = malloc(65536 * sizeof *all), none = type == DT_F16 ? 0x7c00 : 0x7f80;
         for (uint32_t i = 0; i < 65536; i++) all[i] = (uint16_t)((i & none) == none ? i & ~(uint32_t)none : i);
-        const Panels p = { .data = { (unsigned char *)all }, .type = type, .k = 2048, .n = PANEL };
+        const Panels p = { .data = { (unsigned char *)all }, .type = { type }, .k = 2048, .n = PANEL };
         for (const Kernels *const *row = kernels_rows; *row; row++) {
             if (!kernels_supported(*row)) continue;
             static float out[2048 * PANEL];

@@ -58,7 +58,7 @@ static Pair pair_new(Rng *r, const Shape *s)
             p.m[(s->row + i) * k + j] = (float)((double)p.w[(s->row + i) * k + j] + 0.7 * sum);
         }
     p.plain = p.merged =
-        (Panels){ .type = PANEL_F32, .k = (int)k, .n = s->out, .paired = s->paired, .parts = s->parts };
+        (Panels){ .type = { DT_F32, DT_F32, DT_F32 }, .k = (int)k, .n = s->out, .paired = s->paired, .parts = s->parts };
     for (int i = 0; i < (s->parts ? s->parts : 1); i++) {
         size_t at = (size_t)i * n / (size_t)(s->parts ? s->parts : 1) * k;
         p.plain.data[i] = (const unsigned char *)(p.w + at);

@@ -24,7 +24,7 @@ static Rng rng;
 
 typedef struct {
     int n, h, w, in, out, up; /* h and w: of the result */
-    PanelType type;
+    DType type;
     bool wrap_x, wrap_y, norm, silu, residual, in_place, relu;
 } Case;
 
@@ -208,9 +208,9 @@ static void test_shapes(void **state)
         { 1, 2, 8, 32, 70, 1, .wrap_x = true, .wrap_y = true, .norm = true },
         { 3, 3, 5, 16, 31, 1, .norm = true, .silu = true, .residual = true, .in_place = true },
         { 2, 37, 29, 48, 17, 1, .norm = true, .silu = true, .residual = true, .in_place = true },
-        { 1, 13, 71, 272, 33, 1, PANEL_F16, .norm = true, .silu = true, .wrap_x = true },
-        { 4, 5, 4, 144, 32, 1, PANEL_BF16, .residual = true },
-        { 1, 7, 9, 20, 12, 1, PANEL_F16, .norm = true, .silu = true, .wrap_y = true },
+        { 1, 13, 71, 272, 33, 1, DT_F16, .norm = true, .silu = true, .wrap_x = true },
+        { 4, 5, 4, 144, 32, 1, DT_BF16, .residual = true },
+        { 1, 7, 9, 20, 12, 1, DT_F16, .norm = true, .silu = true, .wrap_y = true },
         { 1, 9, 1, 67, 3, 1, .norm = true },
         { 1, 6, 10, 32, 9, .up = 2 },
         { 2, 9, 7, 16, 65, 2, .wrap_x = true },
@@ -230,7 +230,7 @@ static Case random_case(void)
     };
     c.in = below(&rng, 4) ? 16 * (below(&rng, 17) + 1) : below(&rng, 90) + 1;
     c.out = below(&rng, 70) + 1;
-    c.type = (PanelType)below(&rng, 3);
+    c.type = (DType)below(&rng, 3);
     c.wrap_x = below(&rng, 3) == 0;
     c.wrap_y = below(&rng, 3) == 0;
     if (c.up == 2) return c;
@@ -301,7 +301,7 @@ static void test_layers(void **state)
     size_t count = getenv("LIMN_TEST_VERBOSE") ? sizeof layers / sizeof *layers : 1;
     for (size_t i = 0; i < count; i++) {
         const int *l = layers[i];
-        Case c = { 1, l[0], l[0], l[1], l[2], l[3], PANEL_F16, .norm = l[3] == 1, .silu = l[3] == 1 };
+        Case c = { 1, l[0], l[0], l[1], l[2], l[3], DT_F16, .norm = l[3] == 1, .silu = l[3] == 1 };
         Trial t = trial_new(c);
         for (size_t j = 0; way_at(j).k; j++) {
             Way way = way_at(j);

@@ -6,7 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "weights/json.h"
-#include "weights/safetensors.h"
+#include "weights/read.h"
 
 /* In the order of preference; %s is "diffusion_pytorch_model" or "model". */
 static const char *const places[] = {
@@ -87,7 +87,7 @@ static int read_shard(Source *s, const char *path, const char *shard, const cJSO
     Bytes file;
     const cJSON *item;
     if (source_get(s, path, &file, e)) return -1;
-    if (safetensors_read(w, file, e)) return err_in(e, path);
+    if (weights_read(w, file, e)) return err_in(e, path);
     cJSON_ArrayForEach(item, map)
     {
         if (strcmp(cJSON_GetStringValue(item), shard) != 0) continue;
@@ -150,5 +150,5 @@ int component_read(Source *s, const char *file, Weights *w, Err *e)
     Bytes bytes;
     if (str_ends(file, ".json")) return read_index(s, file, w, e);
     if (source_get(s, file, &bytes, e)) return -1;
-    return safetensors_read(w, bytes, e) ? err_in(e, file) : 0;
+    return weights_read(w, bytes, e) ? err_in(e, file) : 0;
 }

@@ -43,7 +43,8 @@ static const Kind families[FAMILIES] = {
     [AVERAGES] = { KIND_OTHER, "a checkpoint with the averages of its training alone (model_ema.*)",
                    "limn needs the UNet itself (model.diffusion_model.*): get the file that has it" },
     [UNET] = { KIND_UNET, "a UNet alone",
-               "the text encoder and the VAE are missing: give the diffusers folder that it is from" },
+               "the text encoder and the VAE are missing: give this file as --unet, and the model that it is of with "
+               "-m" },
     [TEXT] = { KIND_TEXT_ENCODER, "a text encoder alone", "give the diffusers folder that it is from" },
     [VAE] = { KIND_VAE, "a VAE alone", "give it as --vae, and a model beside it" },
     [LORA] = { KIND_OTHER, "a LoRA", "give the model that it was made for" },
@@ -196,14 +197,17 @@ static const struct {
     { UNET, { "motion_modules.", NULL }, { KIND_OTHER, "an AnimateDiff UNet", "give a Stable Diffusion model" } },
     { UNET,
       { "add_embedding.linear_1.", NULL },
-      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "give the diffusers folder that it is from" } },
+      { KIND_OTHER, "a UNet of Stable Diffusion XL alone",
+        "give this file as --unet, and the model that it is of with -m" } },
     { UNET,
       { "^label_emb.", NULL },
-      { KIND_OTHER, "a UNet of Stable Diffusion XL alone", "give the diffusers folder that it is from" } },
+      { KIND_OTHER, "a UNet of Stable Diffusion XL alone",
+        "give this file as --unet, and the model that it is of with -m" } },
 };
 
 static const Kind unet_alone = { KIND_UNET, "a UNet alone",
-                                 "the text encoder and the VAE are missing: give the whole checkpoint" };
+                                 "the text encoder and the VAE are missing: give this file as --unet, and the model "
+                                 "that it is of with -m" };
 static const Kind no_unet = { KIND_VAE, "a text encoder and a VAE without a UNet", "give the whole checkpoint" };
 
 static bool has_mark(const char *name, const char *mark)

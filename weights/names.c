@@ -172,7 +172,12 @@ static const NameRule openclip_text[] = {
 
 static const NameRule clip_text[] = {
     { "text_model.embeddings.position_ids", NULL, NUM_SAME, NULL, DROP }, /* 0, 1, 2, ... */
+    { "text_model.encoder.layers.#.self_attn.in_proj.weight", "text_model.encoder.layers.%b.self_attn.%q_proj.weight",
+      NUM_TEXT, NULL, SPLIT }, /* as stable-diffusion.cpp writes OpenCLIP's */
+    { "text_model.encoder.layers.#.self_attn.in_proj.bias", "text_model.encoder.layers.%b.self_attn.%q_proj.bias",
+      NUM_TEXT, NULL, SPLIT },
     { "text_model.encoder.layers.#.*", "text_model.encoder.layers.%b.*", NUM_TEXT, NULL, KEEP },
+    { "text_model.text_projection", "text_projection.weight", NUM_POOL, NULL, TURN },
     { "text_model.*", "text_model.*", NUM_SAME, NULL, KEEP },
     { "embeddings.position_ids", NULL, NUM_SAME, NULL, DROP },
     { "embeddings.*", "text_model.embeddings.*", NUM_SAME, NULL, KEEP }, /* as transformers 5.6 and later save it */
@@ -276,24 +281,38 @@ static int add_third(Weights *out, const char *name, const Weight *t, int third,
         return err_set(e, "shape %s: the first dimension should be 3 times the width (query, key, value)",
                        weight_shape_text(t, shape, sizeof shape));
     }
+    if (weight_count(t) / 3 % dtype_block(t->dtype))
+        return err_set(e, "its blocks of %zu numbers do not end where query, key and value do", dtype_block(t->dtype));
     part.shape[0] /= 3;
     part.bytes /= 3;
     part.data += (size_t)third * part.bytes;
+    if (part.scales > 1) {
+        part.scales /= 3;
+        part.scale += (size_t)third * part.scales * dtype_size(part.scale_type);
+    }
     return weights_add(out, name, &part, e);
 }
 
-/* Rows become columns, in memory of the tensor's own. */
+/* Rows become columns, in memory of the tensor's own; as f32 where they lie in blocks or have scales. */
 static int turn(Weight *t, Err *e)
 {
     char shape[SHOWN_MAX];
     if (t->ndim != 2) return err_set(e, "shape %s: a matrix is expected", weight_shape_text(t, shape, sizeof shape));
-    const size_t rows = (size_t)t->shape[0], columns = (size_t)t->shape[1], size = dtype_size(t->dtype);
-    t->own = mem_try(t->bytes);
-    if (!t->own) return err_set(e, "out of memory for its %zu bytes", t->bytes);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < columns; k++)
-            memcpy(t->own + (k * rows + i) * size, t->data + (i * columns + k) * size, size);
+    const bool unpacked = dtype_computes(t->dtype) && (dtype_block(t->dtype) > 1 || t->scale);
+    const size_t rows = (size_t)t->shape[0], columns = (size_t)t->shape[1];
+    const size_t size = unpacked ? sizeof(float) : dtype_size(t->dtype), bytes = rows * columns * size;
+    t->own = mem_try(bytes);
+    if (!t->own) return err_set(e, "out of memory for its %zu bytes", bytes);
+    float *line = mem_array(columns + 1, sizeof *line);
+    for (size_t i = 0; i < rows; i++) {
+        const unsigned char *row = unpacked ? (const unsigned char *)line : t->data + i * columns * size;
+        if (unpacked) weight_values(t, i * columns, columns, line);
+        for (size_t k = 0; k < columns; k++) memcpy(t->own + (k * rows + i) * size, row + k * size, size);
+    }
+    free(line);
+    if (unpacked) t->dtype = DT_F32, t->scale = NULL;
     t->data = t->own;
+    t->bytes = bytes;
     t->shape[0] = (int64_t)columns;
     t->shape[1] = (int64_t)rows;
     return 0;
@@ -348,7 +367,7 @@ Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameSh
     for (size_t i = 0; i < weights_count(all); i++) {
         Match m;
         Weight *t = weights_at(all, i);
-        if (strncmp(t->name, prefix, len) != 0) continue;
+        if (t->folded || strncmp(t->name, prefix, len) != 0) continue;
         const NameRule *r = find_rule(tables[table], t->name + len, shape, &m);
         if (!r && !len && !is_related(tables[table], t->name)) continue;
         if (!r) {

@@ -67,12 +67,12 @@ static int read_dtype(const cJSON *item, DType *out, Err *e)
     char buf[SHOWN_MAX];
     Str known = { 0 };
     if (!item) return err_set(e, "no \"dtype\"");
-    for (DType t = 0; cJSON_IsString(item) && t < DT_COUNT; t++) {
+    for (DType t = 0; cJSON_IsString(item) && t < DT_SAFETENSORS; t++) {
         if (strcmp(item->valuestring, dtype_name(t)) != 0) continue;
         *out = t;
         return 0;
     }
-    for (DType t = 0; t < DT_COUNT; t++) str_addf(&known, "%s%s", t ? ", " : "", dtype_name(t));
+    for (DType t = 0; t < DT_SAFETENSORS; t++) str_addf(&known, "%s%s", t ? ", " : "", dtype_name(t));
     err_set(e, "dtype %s: expected one of %s; convert the file to F16", json_shown(item, buf), str_text(&known));
     str_release(&known);
     return -1;

@@ -173,12 +173,15 @@ int shapes_context(const Weights *w)
     return 0;
 }
 
+/* From this width of the context on (SD 2.x, XL) it is: GGUF files may have a linear layer's matrix as [o, i, 1, 1]. */
+static const int CONTEXT_LINEAR = 1024;
+
 /* How attention's input is projected: by the first that there is. */
 static bool projects_linearly(const Weights *w)
 {
     for (size_t i = 0; i < weights_count(w); i++) {
         const Weight *t = weights_at((Weights *)(size_t)w, i);
-        if (str_ends(t->name, ".proj_in.weight")) return t->ndim == 2;
+        if (str_ends(t->name, ".proj_in.weight")) return t->ndim == 2 || shapes_context(w) >= CONTEXT_LINEAR;
     }
     return false;
 }

@@ -8,24 +8,31 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "weights/blocks.h"
 #include "weights/json.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are read in place: little-endian machines only");
 
 static const struct {
     const char *name;
-    size_t size;
+    size_t block, size;
 } dtypes[DT_COUNT] = {
-    [DT_F32] = { "F32", 4 },   [DT_F16] = { "F16", 2 },         [DT_BF16] = { "BF16", 2 },
-    [DT_F64] = { "F64", 8 },   [DT_I64] = { "I64", 8 },         [DT_I32] = { "I32", 4 },
-    [DT_I16] = { "I16", 2 },   [DT_I8] = { "I8", 1 },           [DT_U64] = { "U64", 8 },
-    [DT_U32] = { "U32", 4 },   [DT_U16] = { "U16", 2 },         [DT_U8] = { "U8", 1 },
-    [DT_BOOL] = { "BOOL", 1 }, [DT_F8_E4M3] = { "F8_E4M3", 1 }, [DT_F8_E5M2] = { "F8_E5M2", 1 },
-    [DT_C64] = { "C64", 8 },
+    [DT_F32] = { "F32", 1, 4 },           [DT_F16] = { "F16", 1, 2 },         [DT_BF16] = { "BF16", 1, 2 },
+    [DT_F64] = { "F64", 1, 8 },           [DT_I64] = { "I64", 1, 8 },         [DT_I32] = { "I32", 1, 4 },
+    [DT_I16] = { "I16", 1, 2 },           [DT_I8] = { "I8", 1, 1 },           [DT_U64] = { "U64", 1, 8 },
+    [DT_U32] = { "U32", 1, 4 },           [DT_U16] = { "U16", 1, 2 },         [DT_U8] = { "U8", 1, 1 },
+    [DT_BOOL] = { "BOOL", 1, 1 },         [DT_F8_E4M3] = { "F8_E4M3", 1, 1 }, [DT_F8_E5M2] = { "F8_E5M2", 1, 1 },
+    [DT_C64] = { "C64", 1, 8 },           [DT_Q4_0] = { "Q4_0", 32, 18 },     [DT_Q4_1] = { "Q4_1", 32, 20 },
+    [DT_Q5_0] = { "Q5_0", 32, 22 },       [DT_Q5_1] = { "Q5_1", 32, 24 },     [DT_Q8_0] = { "Q8_0", 32, 34 },
+    [DT_IQ4_NL] = { "IQ4_NL", 32, 18 },   [DT_Q2_K] = { "Q2_K", 256, 84 },    [DT_Q3_K] = { "Q3_K", 256, 110 },
+    [DT_Q4_K] = { "Q4_K", 256, 144 },     [DT_Q5_K] = { "Q5_K", 256, 176 },   [DT_Q6_K] = { "Q6_K", 256, 210 },
+    [DT_IQ4_XS] = { "IQ4_XS", 256, 136 },
 };
 
 size_t dtype_size(DType t) { return dtypes[t].size; }
+size_t dtype_block(DType t) { return dtypes[t].block; }
 const char *dtype_name(DType t) { return dtypes[t].name; }
+bool dtype_computes(DType t) { return blocks_plain[t] != NULL; }
 
 struct Weights {
     Weight **items; /* in the order they were added */
@@ -143,83 +150,75 @@ size_t weight_count(const Weight *t)
     return count;
 }
 
-/*
- * The loops below have no branch, so that the compiler makes vectors of them: a bad value only leaves a mark, and its
- * place is looked for afterwards. Elements are read by memcpy since a file may hold them unaligned.
- */
-static bool from_f32(const unsigned char *src, float *dst, size_t n)
+float weight_scale(const Weight *t, size_t i)
+{
+    float s = 1;
+    if (!t->scale) return s;
+    blocks_plain[t->scale_type](&s, t->scale + (t->scales > 1 ? i : 0) * dtype_size(t->scale_type), 1);
+    return s;
+}
+
+/* Elements from .. from + n - 1 as they are stored: blocks of which not all is wanted are unpacked aside. */
+static void stored_values(const Weight *t, size_t from, size_t n, float *dst)
+{
+    size_t block = dtype_block(t->dtype), skip = from % block;
+    const unsigned char *at = t->data + from / block * dtype_size(t->dtype);
+    UnpackBlocks *unpack = blocks_plain[t->dtype];
+    float some[BLOCK_MOST];
+    while (n) {
+        size_t whole = skip || n < block ? 0 : n / block, taken = whole * block;
+        if (whole) {
+            unpack(dst, at, whole);
+        } else {
+            taken = block - skip < n ? block - skip : n;
+            unpack(some, at, 1);
+            memcpy(dst, some + skip, taken * sizeof *dst);
+            skip = 0;
+        }
+        at += (whole ? whole : 1) * dtype_size(t->dtype);
+        dst += taken;
+        n -= taken;
+    }
+}
+
+void weight_values(const Weight *t, size_t from, size_t n, float *dst)
+{
+    stored_values(t, from, n, dst);
+    if (!t->scale) return;
+    size_t row = t->scales > 1 ? weight_count(t) / t->scales : weight_count(t);
+    for (size_t i = 0, end; i < n; i = end) {
+        size_t at = (from + i) / row;
+        float scale = weight_scale(t, at);
+        end = (at + 1) * row - from < n ? (at + 1) * row - from : n;
+        for (size_t k = i; k < end; k++) dst[k] *= scale;
+    }
+}
+
+static bool all_finite(const float *x, size_t n)
 {
     unsigned bad = 0;
-    if (n) memcpy(dst, src, n * sizeof *dst);
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
-        memcpy(&bits, dst + i, sizeof bits);
+        memcpy(&bits, x + i, sizeof bits);
         bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
-static bool from_bf16(const unsigned char *src, float *dst, size_t n)
-{
-    unsigned bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        memcpy(&half, src + 2 * i, sizeof half);
-        uint32_t bits = (uint32_t)half << 16;
-        memcpy(dst + i, &bits, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
-/* Exponent and mantissa go to their places in a float, whose exponent is then 112 too small; subnormals come out right. */
-static bool from_f16(const unsigned char *src, float *dst, size_t n)
-{
-    unsigned bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        memcpy(&half, src + 2 * i, sizeof half);
-        uint32_t bits = (half & 0x7fffu) << 13, sign = (half & 0x8000u) << 16;
-        float v;
-        memcpy(&v, &bits, sizeof v);
-        v *= 0x1p112f;
-        memcpy(&bits, &v, sizeof bits);
-        bits |= sign;
-        memcpy(dst + i, &bits, sizeof bits);
-        bad |= (half & 0x7c00u) == 0x7c00u;
-    }
-    return !bad;
-}
-
-static bool from_f64(const unsigned char *src, float *dst, size_t n)
-{
-    unsigned bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        double v;
-        memcpy(&v, src + 8 * i, sizeof v);
-        dst[i] = (float)v;
-        bad |= !(dst[i] - dst[i] == 0);
     }
     return !bad;
 }
 
 int weight_to_f32(const Weight *t, float *dst, Err *e)
 {
-    size_t n = weight_count(t), i = 0, size = dtype_size(t->dtype);
-    bool fine = false;
-    bool (*convert)(const unsigned char *, float *, size_t) = NULL;
-
-    switch (t->dtype) {
-    case DT_F32: convert = from_f32; break;
-    case DT_F16: convert = from_f16; break;
-    case DT_BF16: convert = from_bf16; break;
-    case DT_F64: convert = from_f64; break;
-    default:
+    enum { PIECE = 4096 };
+    size_t n = weight_count(t), i = 0;
+    if (!dtype_computes(t->dtype))
         return err_set(e, "dtype %s: expected F32, F16, BF16 or F64; convert the file to F16", dtype_name(t->dtype));
+    for (size_t from = 0, some; from < n; from += some) {
+        some = n - from < PIECE ? n - from : PIECE;
+        weight_values(t, from, some, dst + from);
+        if (all_finite(dst + from, some)) continue;
+        for (i = from; all_finite(dst + i, 1);) i++;
+        return err_set(
+            e, "NaN or infinity at element %zu of %zu: the file is damaged, or its numbers left the range of %s", i, n,
+            t->dtype == DT_F64 ? "F32" : dtype_name(t->dtype));
     }
-    fine = convert(t->data, dst, n);
-    if (fine) return 0;
-    while (i < n && convert(t->data + i * size, dst + i, 1)) i++;
-    return err_set(e, "NaN or infinity at element %zu of %zu: the file is damaged, or its numbers left the range of %s",
-                   i, n, t->dtype == DT_F64 ? "F32" : dtype_name(t->dtype));
+    return 0;
 }

@@ -11,7 +11,10 @@
 #include "base/err.h"
 #include "base/file.h"
 
-/* The first four are numbers that limn computes with; the others are known so that a file may have them beside. */
+/*
+ * Numbers that limn computes with (dtype_computes()), and others that are known so that a file may have them beside. Those before
+ * DT_SAFETENSORS are safetensors' types; the rest are GGUF's, whose values lie in blocks (blocks.h).
+ */
 typedef enum {
     DT_F32,
     DT_F16,
@@ -29,6 +32,19 @@ typedef enum {
     DT_F8_E4M3,
     DT_F8_E5M2,
     DT_C64,
+    DT_SAFETENSORS,
+    DT_Q4_0 = DT_SAFETENSORS,
+    DT_Q4_1,
+    DT_Q5_0,
+    DT_Q5_1,
+    DT_Q8_0,
+    DT_IQ4_NL,
+    DT_Q2_K,
+    DT_Q3_K,
+    DT_Q4_K,
+    DT_Q5_K,
+    DT_Q6_K,
+    DT_IQ4_XS,
     DT_COUNT
 } DType;
 
@@ -42,8 +58,12 @@ typedef struct {
     const unsigned char *data; /* little-endian, row-major, perhaps unaligned; borrowed from the file */
     size_t bytes;
     unsigned char *own; /* NULL; or what data points to where no file has it so: heap, the set's */
-    bool used;          /* set by weights_take(): what is left over is reported as extra */
-    bool unchecked;     /* binding put off the look for NaN and infinity */
+    const unsigned char *scale; /* what the numbers are multiplied by, scales of scale_type, perhaps unaligned; NULL: nothing */
+    DType scale_type; /* F32, F16 or BF16 */
+    size_t scales;    /* 1, or one for each of shape[0] */
+    bool used;        /* set by weights_take(): what is left over is reported as extra */
+    bool unchecked;   /* binding put off the look for NaN and infinity */
+    bool folded; /* tells of another tensor (a scale, a mark), which knows it by now: it stands for nothing itself */
 } Weight;
 
 typedef struct Weights Weights;
@@ -93,9 +113,14 @@ Weight *weights_find(const Weights *w, const char *name); /* NULL when absent */
 /* weights_find() that marks the tensor as used. */
 Weight *weights_take(Weights *w, const char *name);
 
-/* Bytes of one element; the name as in safetensors ("F16"). */
+/* Bytes of one element, or of one block; elements of a block, 1 where there are none; the name as in files ("F16", "Q8_0"). */
 size_t dtype_size(DType t);
+size_t dtype_block(DType t);
 const char *dtype_name(DType t);
+/* Bytes of so many elements, which are whole blocks. */
+static inline size_t dtype_bytes(DType t, size_t count) { return count / dtype_block(t) * dtype_size(t); }
+/* Whether weight_to_f32() knows its numbers. */
+bool dtype_computes(DType t);
 
 /* "[320, 4, 3, 3]" into buf; returns buf. */
 const char *weight_shape_text(const Weight *t, char *buf, size_t size);
@@ -104,9 +129,15 @@ const char *weight_shape_text(const Weight *t, char *buf, size_t size);
 size_t weight_count(const Weight *t);
 
 /*
- * The elements as f32 (F32, F16, BF16 and F64 are converted; integers are an error). dst holds weight_count() floats.
+ * The elements as f32, scaled where the tensor has scales (integers are an error). dst holds weight_count() floats.
  * Error: NaN or infinity found; the text names the index.
  */
 int weight_to_f32(const Weight *t, float *dst, Err *e);
+
+/* Elements from .. from + n - 1 as f32, without a look at NaN and infinity; of a type that computes. */
+void weight_values(const Weight *t, size_t from, size_t n, float *dst);
+
+/* What row i along the first dimension is multiplied by; 1 without scales. */
+float weight_scale(const Weight *t, size_t i);
 
 #endif

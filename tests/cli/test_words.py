@@ -51,7 +51,7 @@ REFUSED = [
     ("--restore-faces", "faces"), ("--prompt-file p.txt", "limn batch"), ("--from-file p.txt", "limn batch"), ("--auto-seeds 3", "--count"),
     ("--seed 1 2 3", "--count"), ("--vae-tiling", "--vae-tile"), ("--stepwise-image-output-dir d", "--save-steps"), ("--metadata", "limn info"),
     ("--config-from-metadata x.json", "limn again"), ("--no-progress", "--quiet"), ("--fp16", "--precision"), ("--use-cpu", "leave it out"),
-    ("--device cuda", "CPU"), ("--xformers", "leave it out"), ("--medvram", "--memory low"), ("--diffusion-model m", "-m"),
+    ("--device cuda", "CPU"), ("--xformers", "leave it out"), ("--medvram", "--memory low"),
     ("--scheduler ddim", "--sampler"), ("--rng std_default", "torch|philox"), ("--compat forge", "a1111"), ("--sampler dpm++2mv2", "dpmpp_2m"),
     ("--precision fp16", "auto|f32|bf16"), ("--size big", "-W"), ("--aspect-ratio 16:9", "-W"), ("--filename-prefix x", "-o"),
     ("--image-format jpeg", "PNG"), ("--samplers euler,heun", "limn compare"), ("--seeds 4", "limn compare"), ("--sheet", "limn batch"),

@@ -1,0 +1,3 @@
+/* blocks.c - see blocks.h: for any CPU. */
+#define UNPACKERS blocks_plain
+#include "weights/blocks.inc"
