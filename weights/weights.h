@@ -58,7 +58,8 @@ typedef struct {
     const unsigned char *data; /* little-endian, row-major, perhaps unaligned; borrowed from the file */
     size_t bytes;
     unsigned char *own; /* NULL; or what data points to where no file has it so: heap, the set's */
-    const unsigned char *scale; /* what the numbers are multiplied by, scales of scale_type, perhaps unaligned; NULL: nothing */
+    const unsigned char
+        *scale;       /* what the numbers are multiplied by, scales of scale_type, perhaps unaligned; NULL: nothing */
     DType scale_type; /* F32, F16 or BF16 */
     size_t scales;    /* 1, or one for each of shape[0] */
     bool used;        /* set by weights_take(): what is left over is reported as extra */
