@@ -6,6 +6,8 @@
 #include "base/nearest.h"
 #include "scheduler/names.h"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* a row without groups ends with its function */
 const Command commands[] = {
     { "generate", "PROMPT", 1, NULL, "draws pictures; prints each file's name",
       "  limn generate \"a red potion\"\n"
@@ -16,11 +18,8 @@ const Command commands[] = {
       "\n"
       "With --count, x.png becomes x-1.png, x-2.png, ... unless {seed} or {index} tell\n"
       "the pictures apart. A file that -o names is replaced.\n",
-      cmd_generate },
-    { "batch", "JOBS", 1,
-      "* -trace -save-steps +dry-run +expand +wildcards +format +batch-size +changed +retry-failed +keep-going "
-      "+fail-fast +shard +merge +sheet",
-      "many pictures from a file of jobs; stops and goes on",
+      cmd_generate, .groups = DRAWING },
+    { "batch", "JOBS", 1, NULL, "many pictures from a file of jobs; stops and goes on",
       "  limn batch jobs.jsonl                         pictures in the folder jobs\n"
       "  limn batch prompts.txt -s 12 --count 4 -o out 4 of each line, in out\n"
       "  limn batch items.csv -o 'out/{id}_{colour}_{seed}.png'\n"
@@ -34,11 +33,8 @@ const Command commands[] = {
       "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
       "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
       "it was stopped. docs/batch.md tells more.\n",
-      cmd_batch },
-    { "compare", "PROMPT|PNGS", 1000,
-      "* -count -trace -save-steps -sizes -atlas -atlas-size -atlas-padding -atlas-pot "
-      "+samplers +schedules +step-counts steps=step-counts +prompts +seeds +by +target +axis +against",
-      "which sampler, schedule and steps: measured and shown",
+      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH), .without = "trace save-steps" },
+    { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
       "  limn compare \"a red potion\" -s 10,20,40 --by evaluations --target ssim:.98\n"
@@ -50,7 +46,8 @@ const Command commands[] = {
       "compare.json and cells/*.png into a folder: that of -o, otherwise a fresh\n"
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
-      cmd_compare },
+      cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
+      .without = "count trace save-steps sizes atlas atlas-size atlas-padding atlas-pot" },
     { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer json sandbox",
       "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
@@ -67,11 +64,11 @@ const Command commands[] = {
       "  limn list samplers\n"
       "  limn list words                               what the model inside can draw\n",
       cmd_list },
-    { "bench", "", 0, "+shape +size +batch +layers precision threads json quiet", "how fast this machine is",
+    { "bench", "", 0, "precision threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
-      cmd_bench },
+      cmd_bench, .groups = OPTIONS_OF(GROUP_BENCH) },
     { "help", "[COMMAND]", 1, "", "the same as --help",
       "  limn help generate\n"
       "  limn help man                 a man page; bash, zsh, fish: completions;\n"
@@ -79,6 +76,7 @@ const Command commands[] = {
       cmd_help },
     { .name = NULL },
 };
+#pragma GCC diagnostic pop
 
 const Command *command_find(const char *name)
 {
@@ -136,52 +134,30 @@ int command_slip(const char *word, Err *e)
                      n.best, word);
 }
 
-/* Whether a list of names has this one; mark: how it must begin, "" or "+". */
-static bool names(const char *list, const char *mark, const char *name)
+/* Whether a list of names, parted by spaces, has this one. */
+static bool lists(const char *list, const char *name)
 {
-    size_t len = strlen(name), before = strlen(mark);
-    for (const char *at = list; at && (at = strstr(at, name)); at += len) {
-        const char *from = at - before;
-        bool begins = from >= list && strncmp(from, mark, before) == 0 && (from == list || from[-1] == ' ');
-        if (begins && (at[len] == ' ' || !at[len])) return true;
-    }
+    size_t len = strlen(name);
+    for (const char *p = list; p && *p; p += strcspn(p, " "), p += strspn(p, " "))
+        if (strncmp(p, name, len) == 0 && (p[len] == ' ' || !p[len])) return true;
     return false;
 }
 
-/* The rest of the word "from=" in the list, or of the word before "=to". NULL: there is none. */
-static const char *renamed(const char *list, const char *from, const char *to)
-{
-    for (const char *p = list; p && *p; p += strcspn(p, " "), p += strspn(p, " ")) {
-        size_t len = strcspn(p, " "), left = strcspn(p, "= ");
-        if (left == len) continue;
-        if (from && strlen(from) == left && memcmp(p, from, left) == 0) return p + left + 1;
-        if (to && strlen(to) == len - left - 1 && memcmp(p + left + 1, to, len - left - 1) == 0) return p;
-    }
-    return NULL;
-}
+static bool has_group(const Command *c, OptionGroup group) { return c->groups & OPTIONS_OF(group); }
 
 const Option *command_reads(const Command *c, const Option *o)
 {
-    const char *own = renamed(c->options, o->name, NULL);
-    return own ? option_find(own, strcspn(own, " ")) : o;
+    for (const Option *own = job_options; own->name; own++)
+        if (command_owns(c, own) && strcmp(own->name, o->name) == 0) return own;
+    return o;
 }
 
-const char *command_shows(const Command *c, const Option *o)
-{
-    const char *name = renamed(c->options, NULL, o->name);
-    return name ? option_find(name, strcspn(name, "="))->name : o->name;
-}
-
-bool command_owns(const Command *c, const Option *o) { return names(c->options, "+", o->name); }
+bool command_owns(const Command *c, const Option *o) { return o->group >= GROUP_BENCH && has_group(c, o->group); }
 
 bool command_takes(const Command *c, const Option *o)
 {
-    if (names(c->options, "", o->name) || names(c->options, "+", o->name)) return true;
-    if ((c->options && !names(c->options, "", "*")) || command_reads(c, o) != o || names(c->options, "-", o->name))
-        return false;
-    for (const Command *other = commands; other->name; other++)
-        if (names(other->options, "+", o->name)) return false;
-    return true;
+    if (command_reads(c, o) != o) return false;
+    return has_group(c, o->group) ? !lists(c->without, o->name) : lists(c->options, o->name);
 }
 
 /* What an option is to one command, where that is not what its own row says, nor its default. */

@@ -25,16 +25,17 @@ struct Command {
     const char *name;
     const char *words; /* as --help shows them: "PROMPT" */
     int max_words;
-    /*
-     * Names of the options it takes, between spaces; NULL: "*".
-     * "+name": no other command takes that. "*": also all that are nobody's own, but for each "-name". "name=own": where others read --name, it
-     * reads the row `own`.
-     */
-    const char *options;
-    const char *help;  /* one line */
-    const char *about; /* a few lines for its own --help, examples first */
+    const char *options; /* those that it takes one by one, parted by spaces; NULL: none */
+    const char *help;    /* one line */
+    const char *about;   /* a few lines for its own --help, examples first */
     int (*run)(const Args *a, Err *e);
+    unsigned groups;     /* of options, all of which it takes, but for */
+    const char *without; /* these, parted by spaces; NULL: none */
 };
+
+/* Sets of groups. */
+#define OPTIONS_OF(group) (1u << (group))
+#define DRAWING           (OPTIONS_OF(GROUP_BENCH) - 1) /* all that concern drawing */
 
 extern const Command commands[]; /* ends with name NULL */
 
@@ -46,10 +47,11 @@ const Command *command_find(const char *name);
  */
 int command_slip(const char *word, Err *e);
 bool command_takes(const Command *c, const Option *o);
-bool command_owns(const Command *c, const Option *o);           /* and no other does */
-const Option *command_reads(const Command *c, const Option *o); /* o, or what the command reads in its place */
-const char *command_shows(const Command *c, const Option *o);   /* the name under which the command takes it */
-const char *command_help(const Command *c, const Option *o);    /* what it is to this command alone, or NULL */
+bool command_owns(const Command *c, const Option *o); /* and no other does */
+
+/* o, or the row of that name in the command's own group: `compare --steps` is a list. */
+const Option *command_reads(const Command *c, const Option *o);
+const char *command_help(const Command *c, const Option *o); /* what it is to this command alone, or NULL */
 
 int cmd_generate(const Args *a, Err *e);
 int cmd_batch(const Args *a, Err *e);

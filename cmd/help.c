@@ -12,26 +12,19 @@
 
 enum { USUAL_WIDTH = 79, NARROWEST = 60, WIDEST = 110, LEFT = 28 };
 
-/* What belongs together, most wanted first; what is named nowhere comes last. */
-static const struct {
-    const char *title, *options; /* parted by spaces */
-} groups[] = {
-    { "Everyday (what is not given is the model's choice)",
-      "output model negative-prompt count seed steps cfg-scale width height sampler schedule" },
-    { "As assets",
-      "transparent transparent-tolerance transparent-holes resize sizes tile atlas atlas-size atlas-padding "
-      "atlas-pot" },
-    { "From a picture", "init-image strength resize-mode init-background mask mask-blur mask-invert fill only-masked soft-mask "
-                        "extend init-image-sha256 "
-                        "mask-sha256" },
-    { "As other tools draw", "compat rng clip-skip eta ensd prediction long-prompt" },
-    { "Guidance and solvers", "cfg-rescale guidance-interval solver-order s-churn s-tmin s-tmax s-noise" },
-    { "SDXL", "prompt-2 negative-prompt-2 original-size crop target-size negative-original-size negative-crop "
-              "negative-target-size aesthetic-score negative-aesthetic-score" },
-    { "Files of the model", "vae unet lora tokenizer" },
-    { "The machine", "threads memory precision vae-tile sandbox" },
-    { "What is said and kept", "quiet verbose json save-steps trace latents" },
-    { NULL, NULL },
+static const char *const titles[GROUPS] = {
+    [GROUP_EVERYDAY] = "Everyday (what is not given is the model's choice)",
+    [GROUP_ASSETS] = "As assets",
+    [GROUP_START] = "From a picture",
+    [GROUP_TOOLS] = "As other tools draw",
+    [GROUP_GUIDANCE] = "Guidance and solvers",
+    [GROUP_SDXL] = "SDXL",
+    [GROUP_FILES] = "Files of the model",
+    [GROUP_MACHINE] = "The machine",
+    [GROUP_KEPT] = "What is said and kept",
+    [GROUP_BENCH] = "The command's own",
+    [GROUP_COMPARE] = "The command's own",
+    [GROUP_BATCH] = "The command's own",
 };
 
 int help_width(void)
@@ -45,11 +38,10 @@ int help_width(void)
 static void put_option(const Command *c, const Option *o, int width)
 {
     Str line = { 0 }, right = { 0 };
-    const char *name = command_shows(c, o);
-    char letter = option_find(name, strlen(name))->letter;
+    char letter = option_find(o->name, strlen(o->name))->letter;
     if (letter) str_addf(&line, "  -%c, ", letter);
     else str_add(&line, "      ");
-    str_addf(&line, "--%s%s%s", name, o->value ? " " : "", o->value ? o->value : "");
+    str_addf(&line, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
     if (line.len > LEFT - 2) str_addf(&line, "\n%*s", LEFT, "");
     else str_addf(&line, "%*s", (int)(LEFT - line.len), "");
 
@@ -63,70 +55,33 @@ static void put_option(const Command *c, const Option *o, int width)
     str_release(&right);
 }
 
-/* Whether a name is one of those in a list parted by spaces. */
-static bool lists(const char *list, const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *p = list; *p; p += strcspn(p, " "), p += strspn(p, " "))
-        if (strncmp(p, name, len) == 0 && (p[len] == ' ' || !p[len])) return true;
-    return false;
-}
+/* The command's own first, then what is not part of the picture's identity. */
+static int rank_of(const Command *c, const Option *o) { return command_owns(c, o) ? 0 : o->picture ? 2 : 1; }
 
-static int group_of(const Option *o)
-{
-    int i = 0;
-    while (groups[i].title && !lists(groups[i].options, o->name)) i++;
-    return i;
-}
-
-static const Option *next_in(const char **list)
-{
-    size_t len = strcspn(*list, " ");
-    const Option *o = len ? option_find(*list, len) : NULL;
-    *list += len;
-    *list += strspn(*list, " ");
-    return o;
-}
-
-/* Options of a group in the group's order, under its title. */
-static void put_group(const Command *c, int group, bool own, int width)
+/* What a command takes of a group. all: of every group. */
+static void put_group(const Command *c, OptionGroup group, bool all, int width)
 {
     bool first = true;
-    const char *rest = groups[group].options;
-    for (const Option *o; (o = next_in(&rest));) {
-        if (!command_takes(c, o) || (own && command_owns(c, o))) continue;
-        if (first) printf("\n%s:\n", groups[group].title);
-        first = false;
-        put_option(c, o, width);
+    for (int rank = 0; rank < 3; rank++) {
+        for (const Option *o = job_options; o->name; o++) {
+            if (rank_of(c, o) != rank || (!all && o->group != group) || !command_takes(c, o)) continue;
+            if (first) printf("\n%s:\n", all ? "Options" : titles[group]);
+            first = false;
+            put_option(c, o, width);
+        }
     }
 }
-
-/* Options that pass a test, in the table's order. */
-static void put_those(const Command *c, const char *title, bool (*wanted)(const Command *c, const Option *o), int width)
-{
-    bool first = true;
-    for (const Option *o = job_options; o->name; o++) {
-        if (!command_takes(c, o) || !wanted(c, o)) continue;
-        if (first && *title) printf("\n%s:\n", title);
-        first = false;
-        put_option(c, o, width);
-    }
-}
-
-static bool any(const Command *c, const Option *o) { return c && o; }
-static bool in_no_group(const Command *c, const Option *o) { return !command_owns(c, o) && !groups[group_of(o)].title; }
 
 void help_command(const Command *c)
 {
     int width = help_width();
     printf("limn %s %s\n%s.\n\n%s", c->name, c->words, c->help, c->about);
-    if (c->options && *c->options != '*') { /* few, and its own more or less */
-        put_those(c, "Options", any, width);
+    if (!(c->groups & DRAWING)) { /* few */
+        put_group(c, 0, true, width);
         return;
     }
-    put_those(c, "The command's own", command_owns, width);
-    for (int i = 0; groups[i].title; i++) put_group(c, i, true, width);
-    put_those(c, "Further", in_no_group, width);
+    for (OptionGroup own = GROUP_BENCH; own < GROUPS; own++) put_group(c, own, false, width);
+    for (OptionGroup g = 0; g < GROUP_BENCH; g++) put_group(c, g, false, width);
 }
 
 void help_top(void)

@@ -9,9 +9,6 @@
 
 /* ---- what all forms ask ------------------------------------------------------------------------------------------------ */
 
-/* The name under which a command takes an option; NULL: it does not. */
-static const char *shown(const Command *c, const Option *o) { return command_takes(c, o) ? command_shows(c, o) : NULL; }
-
 /* Whether some command takes the option. */
 static bool anybodys(const Option *o)
 {
@@ -110,7 +107,7 @@ static void command_names(void)
 static void option_words(const Command *c)
 {
     for (const Option *o = job_options; o->name; o++)
-        if (shown(c, o)) printf("--%s ", shown(c, o));
+        if (command_takes(c, o)) printf("--%s ", o->name);
     printf("--help");
 }
 
@@ -150,9 +147,9 @@ static void zsh_text(const char *text)
     }
 }
 
-static void zsh_option(const Command *c, const Option *o)
+static void zsh_option(const Option *o)
 {
-    printf("            '--%s[", shown(c, o));
+    printf("            '--%s[", o->name);
     zsh_text(o->help);
     putchar(']');
     if (o->type == OPT_CHOICE) {
@@ -183,7 +180,7 @@ static void put_zsh(void)
     for (const Command *c = commands; c->name; c++) {
         printf("    %s)\n        _arguments \\\n", c->name);
         for (const Option *o = job_options; o->name; o++)
-            if (shown(c, o)) zsh_option(c, o);
+            if (command_takes(c, o)) zsh_option(o);
         printf("            '*:file:_files' ;;\n");
     }
     printf("esac\n");
@@ -262,7 +259,7 @@ static void put_markdown(void)
         }
         printf(" |");
         for (const Command *c = commands; c->name; c++)
-            if (shown(c, o) && strcmp(shown(c, o), o->name) == 0) printf(" %s", c->name);
+            if (command_takes(c, o)) printf(" %s", c->name);
         printf(" |\n");
     }
 }

@@ -40,8 +40,7 @@ typedef struct {
 /* Remembers what limn calls it. */
 static void add_renamed(Line *l, Typed typed, const Option *o)
 {
-    if (l->renamed)
-        str_addf(l->renamed, "%s%s is --%s", l->renamed->len ? ", " : "", typed.text, command_shows(l->c, o));
+    if (l->renamed) str_addf(l->renamed, "%s%s is --%s", l->renamed->len ? ", " : "", typed.text, o->name);
 }
 
 static int unknown(const Command *c, const char *name, size_t len, Typed typed, Err *e)

@@ -44,12 +44,12 @@ typedef struct {
     double transparent_tolerance;            /* < 0: the usual */
     int resize;                              /* pixels of the longer side; 0: as it was drawn */
     char *lora;                              /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
-    char *init_image, *mask;                 /* what to start from, and where it may change; "alpha": where it is clear */
-    char *init_sha256, *mask_sha256;         /* of their bytes; NULL: whatever they are */
-    char *init_background;                   /* under what is clear of it; NULL: white */
-    double strength;                         /* < 0: the usual */
-    char *resize_mode, *fill;                /* "stretch" | "crop" | "fit"; "original" | "fill" | "noise" | "nothing" */
-    int mask_blur;                           /* pixels */
+    char *init_image, *mask;         /* what to start from, and where it may change; "alpha": where it is clear */
+    char *init_sha256, *mask_sha256; /* of their bytes; NULL: whatever they are */
+    char *init_background;           /* under what is clear of it; NULL: white */
+    double strength;                 /* < 0: the usual */
+    char *resize_mode, *fill;        /* "stretch" | "crop" | "fit"; "original" | "fill" | "noise" | "nothing" */
+    int mask_blur;                   /* pixels */
     bool mask_invert, soft_mask;
     double only_masked; /* pixels around what is drawn larger; < 0: the whole picture is drawn */
     char *extend;       /* extend.h's; NULL: not */
@@ -90,15 +90,37 @@ enum {
 /* OPT_LINES: may be given again, each time a line more. */
 typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CHOICE, OPT_LINES } OptionType;
 
+/*
+ * Options that --help shows together, and that a command takes together (cmd/command.h). In this order; those before GROUP_BENCH are
+ * for whoever draws, the others each for one command.
+ */
+typedef enum {
+    GROUP_EVERYDAY,
+    GROUP_ASSETS,
+    GROUP_START, /* from a picture */
+    GROUP_TOOLS, /* as other tools draw */
+    GROUP_GUIDANCE,
+    GROUP_SDXL,
+    GROUP_FILES, /* of the model */
+    GROUP_MACHINE,
+    GROUP_KEPT, /* what is said and kept */
+    GROUP_BENCH,
+    GROUP_COMPARE,
+    GROUP_BATCH,
+    GROUPS
+} OptionGroup;
+
 typedef struct {
     const char *name; /* "cfg-scale"; a batch field and metadata key with '-' as '_' */
     char letter;      /* 's', or 0 */
     OptionType type;
-    size_t offset;     /* in Job */
-    const char *dflt;  /* as text; NULL: open, from the model */
-    double min, max;   /* OPT_INT, OPT_FLOAT */
-    const char *value; /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox"; "[N=32]": 32 without one */
-    bool picture;      /* part of the picture's identity: written into the PNG */
+    size_t offset;    /* in Job */
+    const char *dflt; /* as text; NULL: open, from the model */
+    double min, max;  /* OPT_INT, OPT_FLOAT */
+    const char *
+        value; /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox"; "[N=32]": 32 without one */
+    bool picture; /* part of the picture's identity: written into the PNG */
+    OptionGroup group;
     int (*check)(const char *text, Err *e); /* what the type alone cannot tell; may be NULL */
     const char *help;
     const char *aliases; /* what other tools call it, meaning just the same, parted by commas; NULL: nothing else */
@@ -110,7 +132,7 @@ void job_init(Job *j); /* every option at its default */
 void job_release(Job *j);
 void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 
-/* By its name or one of its aliases; case, '-', '_' and spaces do not count. NULL: none. */
+/* By its name (the first row's, where one command has a row of its own) or one of its aliases; case, '-', '_' and spaces do not count. NULL: none. */
 const Option *option_find(const char *name, size_t len);
 /* Whether that is another tool's name for it. */
 bool option_is_alias(const Option *o, const char *name, size_t len);
