@@ -1,33 +1,43 @@
 /*
- * adapter.h - LoRA files: small changes of a model's matrices, laid over them while products read them (nn/patch.h). The model's own
- * weights stay as they are in their file.
- * Source: Hu et al. 2021 (arXiv:2106.09685); names as kohya's sd-scripts, diffusers (of 2023, and PEFT's since 0.21) write them.
+ * adapter.h - LoRA files and their kin: changes of a model's weights, laid over them while products read them (nn/patch.h). The
+ * model's own weights stay as they are in their file.
+ *
+ * Kinds: LoRA, LoCon (with a middle factor too), LoHa, LoKr, GLoRA, IA3, OFT, BOFT, differences of whole weights, biases and norms;
+ * any of those that add may be DoRA. Names as kohya's sd-scripts, LyCORIS, diffusers (of 2023, and since 0.21 PEFT's) and ComfyUI
+ * write them. Sources: those of nn/patch.h; LyCORIS 4.1 (modules/, functional/), peft 0.21.
  */
 #ifndef LIMN_ADAPTER_ADAPTER_H
 #define LIMN_ADAPTER_ADAPTER_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "nn/bind.h"
 
-/* One network of a model, and how adapters' files call it. */
+typedef enum { NETWORK_UNET, NETWORK_TEXT, NETWORK_TEXT_2, NETWORK_COUNT } AdapterNetwork;
+
+/* One network of a model. */
 typedef struct {
-    const char *kohya[2];        /* beginnings of kohya's names: "lora_te_", "lora_te1_"; NULL: no more */
-    const char *dotted;          /* diffusers' and PEFT's: "text_encoder." */
-    const BoundMatrix *matrices; /* [count] */
-    size_t count;
-    bool text;      /* a text encoder: earlier diffusers name its attention as the UNet's */
-    int ldm_layers; /* > 0: a UNet of so many residual blocks a level, whose names may be LDM's too (SDXL) */
+    AdapterNetwork network;
+    const BoundMemory *bound; /* its weights by name */
+    int ldm_layers;           /* a UNet: residual blocks a level; its names may be LDM's too */
     float strength;
 } AdapterTarget;
+
+typedef struct {
+    const AdapterTarget *target; /* [count] */
+    int count;
+    bool partial;       /* what fits is laid, the rest is passed over and counted in `notes` */
+    const char *family; /* the model's: "SD 1.x", "SD XL" */
+} AdapterTargets;
 
 typedef struct Adapter Adapter;
 
 /*
- * Reads a file and lays it over the networks' matrices, in the order of the calls. It must be taken off (patch_clear() of all of
- * them) before adapter_free(). Error: a tensor that fits nothing (how many of them, and the first), a kind that limn cannot apply, a
- * shape that is another; then nothing is laid.
+ * Reads a file and lays it over the networks' weights, in the order of the calls. All of them must be taken off, in the reverse
+ * order, by adapter_free(). notes: one line for the user, or nothing. Error: a module that fits nothing (how many of them, and the
+ * first), a kind that limn cannot apply, a shape that is another; then nothing is laid.
  */
-Adapter *adapter_lay(const char *path, const AdapterTarget *targets, int count, Err *e);
+Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err *e);
 void adapter_free(Adapter *a);
 
 #endif

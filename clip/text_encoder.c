@@ -226,11 +226,7 @@ int text_encoder_tokens(const TextEncoder *t) { return t->s.tokens; }
 int text_encoder_vocab(const TextEncoder *t) { return t->s.vocab; }
 int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
 int text_encoder_projection(const TextEncoder *t) { return t->s.projection; }
-const BoundMatrix *text_encoder_matrices(const TextEncoder *t, size_t *count)
-{
-    *count = t->memory.matrix_count;
-    return t->memory.matrices;
-}
+const BoundMemory *text_encoder_bound(const TextEncoder *t) { return &t->memory; }
 
 size_t text_encoder_bytes(const TextEncoder *t) { return t->memory.bytes; }
 size_t text_encoder_borrowed(const TextEncoder *t) { return t->memory.borrowed; }

@@ -22,7 +22,7 @@ int text_encoder_tokens(const TextEncoder *t); /* max_position_embeddings */
 int text_encoder_vocab(const TextEncoder *t);
 int text_encoder_layers(const TextEncoder *t);
 int text_encoder_projection(const TextEncoder *t);                             /* width of the pooled output */
-const BoundMatrix *text_encoder_matrices(const TextEncoder *t, size_t *count); /* by their names, for adapters */
+const BoundMemory *text_encoder_bound(const TextEncoder *t); /* its weights by their names, for adapters */
 size_t text_encoder_bytes(const TextEncoder *t);                               /* memory of converted weights */
 size_t text_encoder_borrowed(const TextEncoder *t); /* bytes that are read where the file has them */
 

@@ -17,10 +17,18 @@ void binder_init(Binder *b, Weights *w, Err *e) { *b = (Binder){ .weights = w, .
 
 BoundMemory binder_take(Binder *b)
 {
-    BoundMemory m = { b->blocks, b->count, b->bytes, b->borrowed, b->matrices, b->matrix_count };
+    BoundMemory m = { .blocks = b->blocks,
+                      .count = b->count,
+                      .bytes = b->bytes,
+                      .borrowed = b->borrowed,
+                      .matrices = b->matrices,
+                      .matrix_count = b->matrix_count,
+                      .vectors = b->vectors,
+                      .vector_count = b->vector_count };
     b->blocks = NULL;
     b->matrices = NULL;
-    b->matrix_count = 0;
+    b->vectors = NULL;
+    b->matrix_count = b->vector_count = 0;
     b->count = b->bytes = b->borrowed = 0;
     return m;
 }
@@ -45,6 +53,8 @@ void bound_release(BoundMemory *m)
     free(m->blocks);
     for (size_t i = 0; i < m->matrix_count; i++) free(m->matrices[i].name);
     free(m->matrices);
+    for (size_t i = 0; i < m->vector_count; i++) free(m->vectors[i].name);
+    free(m->vectors);
     *m = (BoundMemory){ 0 };
 }
 
@@ -220,11 +230,28 @@ int bind_table(Binder *b, Table *out, const char *name, int rows, int width)
 
 void table_row(const Table *t, size_t row, float *to) { weight_values(&t->values, row * t->width, t->width, to); }
 
-static int bind_vector(Binder *b, const float **out, const char *name, const char *suffix, int n)
+static int read_vector(Binder *b, const float **out, const char *name, const char *suffix, int n)
 {
     const Weight *t = take(b, name, suffix, 1, (int64_t[]){ n });
     *out = t ? as_f32(b, t) : NULL;
     return *out ? 0 : -1;
+}
+
+/* A layer's vector is known by its name, also one that is not there. */
+static void note_vector(Binder *b, BoundVector v, const char *name, const char *suffix)
+{
+    char buf[NAME_SIZE];
+    if (b->check_only) return;
+    v.name = mem_strdup(full_name(b, buf, name, suffix));
+    b->vectors = mem_grow(b->vectors, (b->vector_count + 1) * sizeof *b->vectors);
+    b->vectors[b->vector_count++] = v;
+}
+
+static int bind_vector(Binder *b, const float **out, const char *name, const char *suffix, int n)
+{
+    if (read_vector(b, out, name, suffix, n)) return -1;
+    note_vector(b, (BoundVector){ .at = out, .count = (size_t)n, .all = (size_t)n }, name, suffix);
+    return 0;
 }
 
 /* ---- panels ---- */
@@ -309,7 +336,9 @@ int bind_linear(Binder *b, Linear *l, const char *name, int in, int out, bool bi
     *l = (Linear){ .w = { .k = in, .n = out }, .in = in, .out = out };
     Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1 };
     if (!m.tensor[0] || bind_panels(b, &l->w, &m)) return -1;
-    return bias ? bind_vector(b, &l->b, name, ".bias", out) : 0;
+    if (bias) return bind_vector(b, &l->b, name, ".bias", out);
+    note_vector(b, (BoundVector){ .at = &l->b, .count = (size_t)out, .all = (size_t)out }, name, ".bias");
+    return 0;
 }
 
 int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out)
@@ -317,10 +346,12 @@ int bind_linear_geglu(Binder *b, Linear *l, const char *name, int in, int out)
     *l = (Linear){ .w = { .k = in, .n = out, .paired = true }, .in = in, .out = out };
     Parts m = { .tensor = { take(b, name, ".weight", 2, (int64_t[]){ out, in }) }, .count = 1 };
     const float *bias;
-    if (!m.tensor[0] || bind_panels(b, &l->w, &m) || bind_vector(b, &bias, name, ".bias", out)) return -1;
+    if (!m.tensor[0] || bind_panels(b, &l->w, &m) || read_vector(b, &bias, name, ".bias", out)) return -1;
     if (bias == unused) return 0;
 
     size_t panels = panels_of(&l->w);
+    note_vector(b, (BoundVector){ .at = &l->b, .count = (size_t)out, .all = panels * PANEL, .order = &l->w }, name,
+                ".bias");
     float *ordered = new_block(b, panels * PANEL * sizeof *ordered);
     if (!ordered) return -1;
     for (size_t i = 0; i < panels * PANEL; i++) {
@@ -339,11 +370,15 @@ int bind_linear_joined(Binder *b, Linear *l, const char *const *names, int in, i
         assert(m.count < BIND_JOINED);
         m.tensor[m.count] = take(b, names[m.count], ".weight", 2, (int64_t[]){ out, in });
         if (!m.tensor[m.count]) return -1;
-        if (bias && bind_vector(b, &biases[m.count], names[m.count], ".bias", out)) return -1;
+        if (bias && read_vector(b, &biases[m.count], names[m.count], ".bias", out)) return -1;
     }
     assert(m.count > 0);
     *l = (Linear){ .w = { .k = in, .n = m.count * out }, .in = in, .out = m.count * out };
     if (bind_panels(b, &l->w, &m)) return -1;
+    for (int i = 0; i < m.count; i++)
+        note_vector(
+            b, (BoundVector){ .at = &l->b, .first = (size_t)(i * out), .count = (size_t)out, .all = (size_t)l->out },
+            names[i], ".bias");
     if (!bias || biases[0] == unused) return 0;
 
     float *all = new_block(b, (size_t)l->out * sizeof *all);

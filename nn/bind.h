@@ -20,10 +20,21 @@ typedef struct {
     size_t row, rows; /* of w, where several are joined */
 } BoundMatrix;
 
+/* A bias, or a norm's scale or shift, as its file names it, and where a layer reads it. */
+typedef struct {
+    char *name;          /* "down_blocks.0.resnets.0.norm1.weight" */
+    const float **at;    /* the layer's; NULL in it: the layer has no bias */
+    size_t first, count; /* of [all] */
+    size_t all;
+    const Panels *order; /* in the order of these panels (GEGLU's bias); NULL: in the file's */
+} BoundVector;
+
 typedef struct {
     Weights *weights;
     BoundMatrix *matrices; /* [matrix_count] */
     size_t matrix_count;
+    BoundVector *vectors; /* [vector_count] */
+    size_t vector_count;
     char prefix[256]; /* "down_blocks.0.resnets.1." */
     void **blocks;    /* heap memory of converted weights, released with the network */
     size_t count;
@@ -41,6 +52,8 @@ typedef struct {
     size_t count, bytes, borrowed;
     BoundMatrix *matrices; /* [matrix_count]; the layers must not move from now on */
     size_t matrix_count;
+    BoundVector *vectors; /* [vector_count] */
+    size_t vector_count;
 } BoundMemory;
 BoundMemory binder_take(Binder *b);
 /* Another block, 64-byte aligned. NULL with e set: out of memory. */

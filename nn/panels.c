@@ -150,15 +150,27 @@ static void unpack_pairs(const Kernels *kernels, const Panels *p, PanelPiece at,
     }
 }
 
-void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out)
+/* With the patches that stand before `until`; NULL: with all. at: the piece, and the one that is wanted after it. */
+static void read_piece(const Kernels *kernels, const Panels *p, const Patch *until, const PanelPiece at[2], float *out)
 {
     if (is_plain(p)) {
-        Rows r = rows_of(p, at, next);
-        kernels->panel_f32(out, r.now, r.next, p->type[0], at.k);
+        Rows r = rows_of(p, at[0], at[1]);
+        kernels->panel_f32(out, r.now, r.next, p->type[0], at->k);
     } else {
-        unpack(kernels, p, at, next, out);
+        unpack(kernels, p, at[0], at[1], out);
     }
-    for (const Patch *patch = p->patch; patch; patch = patch->next) patch->kind->apply(kernels, patch, p, at, out);
+    for (const Patch *patch = p->patch; patch && patch != until; patch = patch->next)
+        patch->kind->apply(kernels, patch, p, *at, out);
+}
+
+void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out)
+{
+    read_piece(kernels, p, NULL, (PanelPiece[]){ at, next }, out);
+}
+
+void panel_before(const Kernels *kernels, const Panels *p, const Patch *until, PanelPiece at, float *out)
+{
+    read_piece(kernels, p, until, (PanelPiece[]){ at, at }, out);
 }
 
 void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out)

@@ -60,6 +60,9 @@ typedef struct {
  */
 void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out);
 
+/* The same as it is before a patch that lies on the matrix changes it. */
+void panel_before(const Kernels *kernels, const Panels *p, const Patch *until, PanelPiece at, float *out);
+
 /* The same rounded to bfloat16, two values of a column side by side: [k / 2, PANEL, 2]; an odd k ends with zeros. */
 void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out);
 

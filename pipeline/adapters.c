@@ -39,47 +39,24 @@ bool adapters_split(const char *line, char **file, double *weight, double *text_
     return **file && fabs(*weight) <= 100 && fabs(*text_weight) <= 100;
 }
 
-static void clear(const BoundMatrix *m, size_t count)
-{
-    for (size_t i = 0; i < count; i++) patch_clear(m[i].w);
-}
-
 static void take_off(Model *m)
 {
     struct Adapters *a = m->adapters;
-    size_t count;
     if (!a) return;
-    const BoundMatrix *matrices = unet_matrices(m->unet, &count);
-    clear(matrices, count);
-    for (int i = 0; i < m->texts; i++) {
-        matrices = text_encoder_matrices(m->text[i].encoder, &count);
-        clear(matrices, count);
-    }
-    for (int i = 0; i < a->count; i++) adapter_free(a->laid[i]);
+    while (a->count > 0) adapter_free(a->laid[--a->count]);
     free(a->lines);
     free(a);
     m->adapters = NULL;
 }
 
-/* The networks, as adapters' files call them. */
+/* The networks, as adapters' files call them: a model of one encoder has that which reads "te". */
 static int targets_of(const Model *m, double weight, double text_weight, AdapterTarget out[1 + TEXTS_MAX])
 {
-    int count = 0;
-    AdapterTarget unet = { { "lora_unet_", NULL }, "unet.", NULL, 0, false, unet_layers(m->unet), (float)weight };
-    unet.matrices = unet_matrices(m->unet, &unet.count);
-    out[count++] = unet;
-    for (int i = 0; i < m->texts; i++) {
-        AdapterTarget text = { { i ? "lora_te2_" : "lora_te1_", i ? NULL : "lora_te_" },
-                               i ? "text_encoder_2." : "text_encoder.",
-                               NULL,
-                               0,
-                               true,
-                               0,
-                               (float)text_weight };
-        text.matrices = text_encoder_matrices(m->text[i].encoder, &text.count);
-        out[count++] = text;
-    }
-    return count;
+    out[0] = (AdapterTarget){ NETWORK_UNET, unet_bound(m->unet), unet_layers(m->unet), (float)weight };
+    for (int i = 0; i < m->texts; i++)
+        out[1 + i] = (AdapterTarget){ i ? NETWORK_TEXT_2 : NETWORK_TEXT, text_encoder_bound(m->text[i].encoder), 0,
+                                      (float)text_weight };
+    return 1 + m->texts;
 }
 
 static int lay_line(Model *m, struct Adapters *a, const char *line, Err *e)
@@ -94,7 +71,10 @@ static int lay_line(Model *m, struct Adapters *a, const char *line, Err *e)
     else if (a->count == MOST) failed = err_usage(e, "lora: more than %d at once", MOST);
     else {
         int count = targets_of(m, weight, text_weight, targets);
-        a->laid[a->count] = adapter_lay(file, targets, count, e);
+        AdapterTargets to = { targets, count, false, m->family };
+        Str notes = { 0 };
+        a->laid[a->count] = adapter_lay(file, &to, &notes, e);
+        str_release(&notes);
         failed = a->laid[a->count] ? (a->count++, 0) : err_in(e, "--lora");
     }
     free(file);

@@ -57,14 +57,15 @@ static Pair pair_new(Rng *r, const Shape *s)
             for (size_t t = 0; t < s->rank; t++) sum += (double)p.up[i * s->rank + t] * (double)p.down[t * k + j];
             p.m[(s->row + i) * k + j] = (float)((double)p.w[(s->row + i) * k + j] + 0.7 * sum);
         }
-    p.plain = p.merged =
-        (Panels){ .type = { DT_F32, DT_F32, DT_F32 }, .k = (int)k, .n = s->out, .paired = s->paired, .parts = s->parts };
+    p.plain = p.merged = (Panels){
+        .type = { DT_F32, DT_F32, DT_F32 }, .k = (int)k, .n = s->out, .paired = s->paired, .parts = s->parts
+    };
     for (int i = 0; i < (s->parts ? s->parts : 1); i++) {
         size_t at = (size_t)i * n / (size_t)(s->parts ? s->parts : 1) * k;
         p.plain.data[i] = (const unsigned char *)(p.w + at);
         p.merged.data[i] = (const unsigned char *)(p.m + at);
     }
-    p.patch = patch_low_rank(&p.plain, s->row, s->rows, p.up, p.down, s->rank, 0.7f, &e);
+    p.patch = patch_low_rank(&p.plain, (PatchRows){ s->row, s->rows }, p.up, p.down, s->rank, k, 0.7f, &e);
     assert_non_null(p.patch);
     patch_lay(&p.plain, p.patch);
     return p;
@@ -156,7 +157,8 @@ static void test_several(void **state)
     float *diff = mem_array(35 * 48, sizeof *diff);
     fill(&r, diff, 35 * 48, 1);
     for (int i = 0; i < 35 * 48; i++) p.m[i] += -0.5f * diff[i];
-    Patch *second = patch_difference(0, 35, diff, -0.5f, &e);
+    Patch *second =
+        patch_difference((PatchRows){ 0, 35 }, (PatchValues){ (const unsigned char *)diff, DT_F32, 48 }, -0.5f, &e);
     assert_non_null(second);
     Tensor x = tensor_new(&arena, 1, 9, 1, 48);
     fill(&r, x.data, tensor_len(x), 1);
@@ -164,8 +166,10 @@ static void test_several(void **state)
     patch_lay(&plain.w, second);
     merged.w = p.merged;
     check(&nn, "two patches", nn_linear(&nn, &plain, x), nn_linear(&nn, &merged, x));
-    patch_clear(&plain.w);
-    patch_clear(&bare.w);
+    patch_take_off(&plain.w, p.patch);
+    patch_take_off(&plain.w, second);
+    patch_take_off(&bare.w, p.patch);
+    patch_take_off(&bare.w, second);
     Tensor a = nn_linear(&nn, &plain, x), b = nn_linear(&nn, &bare, x);
     assert_memory_equal(a.data, b.data, tensor_len(a) * sizeof(float));
     patch_free(second);

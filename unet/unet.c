@@ -140,11 +140,7 @@ int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e)
     return each_conv(u, keep, &(Keeping){ .rounded = rounded, .kernels = k, .memory = &u->memory }, e);
 }
 
-const BoundMatrix *unet_matrices(const UNet *u, size_t *count)
-{
-    *count = u->memory.matrix_count;
-    return u->memory.matrices;
-}
+const BoundMemory *unet_bound(const UNet *u) { return &u->memory; }
 
 int unet_residual_shapes(const UNet *u, int n, int h, int w, Tensor *shapes)
 {

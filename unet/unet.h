@@ -33,8 +33,8 @@ int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level
  */
 size_t unet_transformed_bytes(const UNet *u, bool rounded);
 int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e);
-/* Its matrices by their names, for adapters; and how many residual blocks a level has on the way down (the first's). */
-const BoundMatrix *unet_matrices(const UNet *u, size_t *count);
+/* Its weights by their names, for adapters; and how many residual blocks a level has on the way down (the first's). */
+const BoundMemory *unet_bound(const UNet *u);
 int unet_layers(const UNet *u);
 /*
  * What residuals are added to: shapes alone (data NULL) for n latents of h x w. Returns how many, at most UNET_MAX_RESIDUALS.
