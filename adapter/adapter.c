@@ -93,6 +93,15 @@ static int lay_module(Adapter *a, const Module *m, float strength, Misfits *lost
     return failed == MODULE_MISFIT ? 0 : failed;
 }
 
+static float strength_of(const Module *m, const AdapterTargets *to)
+{
+    const BlockWeights *b = to->blocks;
+    float strength = target_of(to, m->network)->strength;
+    if (!b || !b->given) return strength;
+    if (m->network != NETWORK_UNET) return strength * b->base;
+    return m->place->block < 0 ? strength : strength * b->block[m->place->block];
+}
+
 static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, Misfits *lost, Err *e)
 {
     a->laid = mem_array(m->count + 1, sizeof *a->laid);
@@ -100,7 +109,7 @@ static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, M
     if (check_twice(m, e)) return -1;
     for (size_t i = 0; i < m->count; i++) {
         const Module *x = &m->module[i];
-        if (x->place && lay_module(a, x, target_of(to, x->network)->strength, lost, e)) return -1;
+        if (x->place && lay_module(a, x, strength_of(x, to), lost, e)) return -1;
     }
     for (size_t i = 0; i < a->count; i++) patch_lay(a->laid[i].on, a->laid[i].patch);
     return 0;
@@ -132,7 +141,8 @@ static int read_all(Adapter *a, const char *path, const AdapterTargets *to, Str 
     if (file_map(&a->file, path, e)) return -1;
     Weights *w = weights_new();
     for (int i = 0; i < to->count; i++) places[to->target[i].network] = places_new(&to->target[i]);
-    int failed = safetensors_read(w, a->file, e) || modules_read(&m, w, a->file, e);
+    int failed = to->blocks ? blocks_check(to->blocks, places_last(&places[NETWORK_UNET]), e) : 0;
+    if (!failed) failed = safetensors_read(w, a->file, e) || modules_read(&m, w, a->file, e);
     if (!failed) find_places(&m, to, places, &lost);
     if (!failed && lost.count && (lost.count == m.count || !to->partial))
         failed = judge(&m, to, a->file, &lost, notes, e);
@@ -151,6 +161,8 @@ Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err
     adapter_free(a);
     return NULL;
 }
+
+Bytes adapter_file(const Adapter *a) { return a->file; }
 
 void adapter_free(Adapter *a)
 {

@@ -9,6 +9,7 @@
 #ifndef LIMN_ADAPTER_ADAPTER_H
 #define LIMN_ADAPTER_ADAPTER_H
 
+#include "adapter/blocks.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "nn/bind.h"
@@ -26,8 +27,9 @@ typedef struct {
 typedef struct {
     const AdapterTarget *target; /* [count] */
     int count;
-    bool partial;       /* what fits is laid, the rest is passed over and counted in `notes` */
-    const char *family; /* the model's: "SD 1.x", "SD XL" */
+    bool partial;               /* what fits is laid, the rest is passed over and counted in `notes` */
+    const char *family;         /* the model's: "SD 1.x", "SD XL" */
+    const BlockWeights *blocks; /* times each module's strength; NULL: 1 */
 } AdapterTargets;
 
 typedef struct Adapter Adapter;
@@ -39,5 +41,6 @@ typedef struct Adapter Adapter;
  */
 Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err *e);
 void adapter_free(Adapter *a);
+Bytes adapter_file(const Adapter *a); /* mapped for as long as it */
 
 #endif

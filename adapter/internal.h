@@ -64,6 +64,7 @@ int adapter_name(const char *name, AdapterName *out, Err *e);
 typedef struct {
     const BoundMatrix *matrix;
     const BoundVector *weight, *bias;
+    int block; /* of a UNet (blocks.h); -1: none */
 } Place;
 
 /* A network's modules by their flat names, in diffusers' words and, where they may be, in LDM's. */
@@ -74,6 +75,8 @@ typedef struct {
 
 Places places_new(const AdapterTarget *t);
 void places_free(Places *x);
+/* The last block on a UNet's way down: 11 in SD 1.x, 8 in SDXL. */
+int places_last(const Places *x);
 const Place *places_find(const Places *x, const char *module); /* NULL: there is none */
 
 /* The factors of one module's change, and what it changes. */

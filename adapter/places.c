@@ -64,7 +64,7 @@ static Place *row_new(Places *x, const char *name)
 }
 
 /* Adds a weight under its module's name without the end, in the network's words and in LDM's. */
-static void add(Places *x, const AdapterTarget *t, const char *name, const char *end, const Place *what)
+static void add(Places *x, const AdapterTarget *t, const char *name, const char *end, Place what)
 {
     static const char TEXT[] = "text_model.";
     char module[256], ldm[256];
@@ -73,8 +73,10 @@ static void add(Places *x, const AdapterTarget *t, const char *name, const char 
     memcpy(module, name, len);
     module[len] = 0;
     bool text = t->network != NETWORK_UNET && str_starts(module, TEXT);
-    *row_new(x, text ? module + sizeof TEXT - 1 : module) = *what;
-    if (t->ldm_layers > 0 && ldm_name(module, t->ldm_layers, ldm)) *row_new(x, ldm) = *what;
+    bool named = t->ldm_layers > 0 && ldm_name(module, t->ldm_layers, ldm);
+    what.block = named ? blocks_of(ldm) : -1;
+    *row_new(x, text ? module + sizeof TEXT - 1 : module) = what;
+    if (named) *row_new(x, ldm) = what;
 }
 
 static int by_name(const void *a, const void *b)
@@ -106,10 +108,10 @@ Places places_new(const AdapterTarget *t)
     Places x = { 0 };
     const BoundMemory *b = t->bound;
     for (size_t i = 0; i < b->matrix_count; i++)
-        add(&x, t, b->matrices[i].name, ".weight", &(Place){ .matrix = &b->matrices[i] });
+        add(&x, t, b->matrices[i].name, ".weight", (Place){ .matrix = &b->matrices[i] });
     for (size_t i = 0; i < b->vector_count; i++) {
-        add(&x, t, b->vectors[i].name, ".weight", &(Place){ .weight = &b->vectors[i] });
-        add(&x, t, b->vectors[i].name, ".bias", &(Place){ .bias = &b->vectors[i] });
+        add(&x, t, b->vectors[i].name, ".weight", (Place){ .weight = &b->vectors[i] });
+        add(&x, t, b->vectors[i].name, ".bias", (Place){ .bias = &b->vectors[i] });
     }
     join(&x);
     return x;
@@ -128,4 +130,14 @@ const Place *places_find(const Places *x, const char *module)
 {
     const struct PlaceRow *r = x->count ? bsearch(module, x->row, x->count, sizeof *x->row, against) : NULL;
     return r ? &r->place : NULL;
+}
+
+int places_last(const Places *x)
+{
+    int last = 0;
+    for (size_t i = 0; i < x->count; i++) {
+        int block = x->row[i].place.block;
+        if (block < BLOCKS_MID && block > last) last = block;
+    }
+    return last;
 }

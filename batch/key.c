@@ -1,9 +1,11 @@
 /* key.c - what a picture is known by: digests of the options that decide what its file holds. See expand.h. */
 #include <nettle/sha2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "batch/expand.h"
+#include "pipeline/loras.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -62,6 +64,9 @@ void item_set_keys(Item *i, const Job *usual)
         str_release(&line);
         str_release(&value);
     }
+    char *tags = loras_tags(&i->job); /* prompts with other adapters are not drawn at once */
+    sha256_update(&kind, strlen(tags), (const uint8_t *)tags);
+    free(tags);
     finish_digest(&key, i->key);
     finish_digest(&kind, i->kind);
 }

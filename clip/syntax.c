@@ -7,7 +7,10 @@
 #include "base/mem.h"
 
 /* A bracket's content is looked at so far, so that a text of nothing but brackets is no square of its length. */
-enum { MAX_INSIDE = 200 };
+enum {
+    MAX_INSIDE = 200,
+    MAX_TAG = 600 /* with block weights in it */
+};
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -38,7 +41,7 @@ static size_t tag_at(const char *s, const Prompt *p)
     if (*s != '<') return 0;
     while (is_word(s[n])) n++;
     if (n == 1 || s[n] != ':') return 0;
-    for (inside = 0; s[n + 1 + inside] && s[n + 1 + inside] != '>' && inside < MAX_INSIDE;) inside++;
+    for (inside = 0; s[n + 1 + inside] && s[n + 1 + inside] != '>' && inside < MAX_TAG;) inside++;
     return inside && s[n + 1 + inside] == '>' ? n + inside + 2 : 0;
 }
 
@@ -155,7 +158,7 @@ static const struct {
     bool no_word;   /* not even in part a word of a caption */
     const char *what;
 } kinds[SYNTAX_COUNT] = {
-    [SYNTAX_LORA] = { lora_at, ALL, true, "a LoRA is given with --lora FILE" },
+    [SYNTAX_LORA] = { lora_at, ALL, true, "a LoRA is given with --lora FILE, or found by its name in --lora-dir" },
     [SYNTAX_NETWORK] = { network_at, ALL, true, "limn cannot do hypernetworks and their like yet" },
     [SYNTAX_EMBEDDING] = { embedding_at, ALL, true, "limn cannot do textual inversion yet" },
     [SYNTAX_WEIGHT] = { weight_at, { true, false, false }, false, "weights count with --compat a1111 or comfyui" },
@@ -186,29 +189,32 @@ const char *syntax_unread(SyntaxKind kind, Emphasis emphasis)
     return kinds[kind].unread[emphasis] ? kinds[kind].what : NULL;
 }
 
-/* The length of what is left out at s: a tag, or with `words` anything that is no word. */
-static size_t left_out(const char *s, const Prompt *p, bool words)
+typedef enum { LEAVE_LORAS, LEAVE_TAGS, LEAVE_WORDS } Leave;
+
+/* The length of what is left out at s: a tag of a LoRA, any tag, or anything that is no word. */
+static size_t left_out(const char *s, const Prompt *p, Leave what)
 {
     for (int k = 0; k < SYNTAX_COUNT; k++) {
-        bool tag = k == SYNTAX_LORA || k == SYNTAX_NETWORK;
-        size_t n = tag || (words && kinds[k].no_word) ? kinds[k].at(s, p) : 0;
+        bool tag = k == SYNTAX_LORA || (k == SYNTAX_NETWORK && what >= LEAVE_TAGS);
+        size_t n = tag || (what == LEAVE_WORDS && kinds[k].no_word) ? kinds[k].at(s, p) : 0;
         if (n) return n;
     }
     return 0;
 }
 
-static char *leave_out(const char *text, bool words)
+static char *leave_out(const char *text, Leave what)
 {
     Prompt p = prompt_of(text);
     char *out = mem_alloc(strlen(text) + 1), *to = out;
     for (const char *s = text; *s;) {
-        size_t n = left_out(s, &p, words);
+        size_t n = left_out(s, &p, what);
         if (!n) *to++ = *s++;
-        else if (words) *to++ = ' ';
+        else if (what == LEAVE_WORDS) *to++ = ' ';
         s += n;
     }
     return out;
 }
 
-char *syntax_without_tags(const char *text) { return leave_out(text, false); }
-char *syntax_words(const char *text) { return leave_out(text, true); }
+char *syntax_without_tags(const char *text) { return leave_out(text, LEAVE_TAGS); }
+char *syntax_without_loras(const char *text) { return leave_out(text, LEAVE_LORAS); }
+char *syntax_words(const char *text) { return leave_out(text, LEAVE_WORDS); }

@@ -40,6 +40,9 @@ const char *syntax_unread(SyntaxKind kind, Emphasis emphasis);
 /* The text without its tags (LORA, NETWORK), as A1111 takes it; the caller's. */
 char *syntax_without_tags(const char *text);
 
+/* The same without those of LoRAs only. */
+char *syntax_without_loras(const char *text);
+
 /* The text with spaces in place of what is no word of a caption (tags, embeddings, wildcards, BREAK); the caller's. */
 char *syntax_words(const char *text);
 

@@ -12,7 +12,7 @@
 #include "base/sandbox.h"
 #include "base/str.h"
 #include "cmd/draw.h"
-#include "pipeline/adapters.h"
+#include "pipeline/loras.h"
 
 typedef struct {
     SandboxPath *at;
@@ -103,10 +103,11 @@ static void add_output(List *l, const char *path)
 static void add_loras(List *l, const char *lines)
 {
     for (const char *p = lines; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
-        char *line = mem_strndup(p, strcspn(p, "\n")), *file = NULL;
-        double weight, text_weight;
-        if (adapters_split(line, &file, &weight, &text_weight)) add(l, file, false);
-        free(file);
+        char *line = mem_strndup(p, strcspn(p, "\n"));
+        LoraWish wish;
+        Err ignored;
+        if (!lora_line_parse(line, &wish, &ignored)) add(l, wish.path, false);
+        lora_wish_release(&wish);
         free(line);
     }
 }
@@ -154,6 +155,7 @@ int fence_enter(const Command *c, const Args *a, Err *e)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) add(&l, files[i], false);
     for (int i = 0; i < a->count; i++) add_word(&l, a->words[i]);
     add_loras(&l, j->lora);
+    add(&l, j->lora_dir, false);
     if (command_takes(c, option_find("output", strlen("output")))) add_output(&l, j->output ? j->output : "./x");
     add_output(&l, j->trace);
     add_output(&l, j->atlas);

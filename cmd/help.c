@@ -20,6 +20,7 @@ static const char *const titles[GROUPS] = {
     [GROUP_GUIDANCE] = "Guidance and solvers",
     [GROUP_SDXL] = "SDXL",
     [GROUP_FILES] = "Files of the model",
+    [GROUP_ADAPTERS] = "LoRA and its kin",
     [GROUP_MACHINE] = "The machine",
     [GROUP_KEPT] = "What is said and kept",
     [GROUP_BENCH] = "The command's own",

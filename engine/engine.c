@@ -140,7 +140,7 @@ static void open_model(Engine *g, const Job *j, char *key)
 /* What was computed with other adapters is out of date. */
 static int use_adapters(Engine *g, const Job *j, Err *e)
 {
-    int changed = adapters_use(g->model, j->lora, e);
+    int changed = adapters_use(g->model, j, &g->watch, e);
     if (!changed) return 0;
     cache_free(g->texts);
     cache_free(g->firsts);

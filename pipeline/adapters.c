@@ -1,104 +1,196 @@
 /* adapters.c - see adapters.h. */
 #include "pipeline/adapters.h"
 
-#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <nettle/sha2.h>
+
 #include "adapter/adapter.h"
 #include "base/mem.h"
-#include "nn/patch.h"
+#include "pipeline/loras.h"
+#include "weights/safetensors.h"
 
-enum { MOST = 64 /* adapters at once */ };
+enum { HEX = 2 * SHA256_DIGEST_SIZE, SHORT = 12 /* digits of A1111's hash */ };
+
+/* A file's hashes, computed while it is laid. */
+typedef struct {
+    pthread_t thread;
+    bool started;
+    Bytes file;
+    char sha256[HEX + 1], a1111[HEX + 1];
+} Hashes;
+
+typedef struct {
+    Adapter *adapter;
+    char *name;
+    Hashes hashes;
+} Laid;
 
 struct Adapters {
-    char *lines;
-    Adapter *laid[MOST];
+    char *key;
+    Laid laid[LORAS_MAX];
     int count;
 };
 
-/* The number after the last colon, which is cut off; false: there is none. */
-static bool cut_number(char *text, double *out)
+/* ---- hashes -------------------------------------------------------------------------------------------------------------- */
+
+static void digest(Bytes b, char hex[HEX + 1])
 {
-    char *colon = strrchr(text, ':'), *end;
-    if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789.+-eE")]) return false;
-    *out = strtod(colon + 1, &end);
-    if (*end || !isfinite(*out)) return false;
-    *colon = 0;
-    return true;
+    struct sha256_ctx ctx;
+    unsigned char out[SHA256_DIGEST_SIZE];
+    sha256_init(&ctx);
+    sha256_update(&ctx, b.len, b.data);
+    sha256_digest(&ctx, sizeof out, out);
+    for (size_t i = 0; i < sizeof out; i++) snprintf(hex + 2 * i, 3, "%02x", out[i]);
 }
 
-bool adapters_split(const char *line, char **file, double *weight, double *text_weight)
+/* A1111 takes what kohya's scripts wrote, else hashes what follows the header (networks.py, hashes.py). */
+static void *hash_file(void *arg)
 {
-    double last, before;
-    *file = mem_strdup(line);
-    *weight = *text_weight = 1;
-    if (!cut_number(*file, &last)) return **file != 0;
-    *weight = *text_weight = last;
-    if (cut_number(*file, &before)) *weight = before;
-    return **file && fabs(*weight) <= 100 && fabs(*text_weight) <= 100;
+    Hashes *h = arg;
+    digest(h->file, h->sha256);
+    char *known = safetensors_metadata(h->file, "sshs_model_hash");
+    size_t head = 0;
+    for (int i = 7; i >= 0; i--) head = head << 8 | h->file.data[i];
+    if (known && strlen(known) >= SHORT && !known[strspn(known, "0123456789abcdef")])
+        snprintf(h->a1111, sizeof h->a1111, "%.*s", SHORT, known);
+    else digest((Bytes){ h->file.data + 8 + head, h->file.len - 8 - head }, h->a1111);
+    h->a1111[SHORT] = 0;
+    free(known);
+    return NULL;
 }
+
+static void hash_begin(Hashes *h, Bytes file)
+{
+    h->file = file;
+    h->started = pthread_create(&h->thread, NULL, hash_file, h) == 0;
+    if (!h->started) hash_file(h);
+}
+
+static void hash_end(Hashes *h)
+{
+    if (h->started) pthread_join(h->thread, NULL);
+    h->started = false;
+}
+
+/* ---- laying -------------------------------------------------------------------------------------------------------------- */
 
 static void take_off(Model *m)
 {
     struct Adapters *a = m->adapters;
     if (!a) return;
-    while (a->count > 0) adapter_free(a->laid[--a->count]);
-    free(a->lines);
+    while (a->count > 0) {
+        Laid *l = &a->laid[--a->count];
+        hash_end(&l->hashes);
+        adapter_free(l->adapter);
+        free(l->name);
+    }
+    free(a->key);
     free(a);
     m->adapters = NULL;
 }
 
-/* The networks, as adapters' files call them: a model of one encoder has that which reads "te". */
-static int targets_of(const Model *m, double weight, double text_weight, AdapterTarget out[1 + TEXTS_MAX])
+/* "a/ink.safetensors" -> "ink" */
+static char *name_of(const char *path)
 {
-    out[0] = (AdapterTarget){ NETWORK_UNET, unet_bound(m->unet), unet_layers(m->unet), (float)weight };
+    const char *slash = strrchr(path, '/'), *from = slash ? slash + 1 : path, *dot = strrchr(from, '.');
+    return mem_strndup(from, dot && dot > from ? (size_t)(dot - from) : strlen(from));
+}
+
+/* The networks, as adapters' files call them. */
+static int targets_of(const Model *m, const LoraWish *w, AdapterTarget out[1 + TEXTS_MAX])
+{
+    out[0] = (AdapterTarget){ NETWORK_UNET, unet_bound(m->unet), unet_layers(m->unet), (float)w->weight };
     for (int i = 0; i < m->texts; i++)
         out[1 + i] = (AdapterTarget){ i ? NETWORK_TEXT_2 : NETWORK_TEXT, text_encoder_bound(m->text[i].encoder), 0,
-                                      (float)text_weight };
+                                      (float)w->text_weight };
     return 1 + m->texts;
 }
 
-static int lay_line(Model *m, struct Adapters *a, const char *line, Err *e)
+static int lay(Model *m, struct Adapters *a, const LoraWish *wish, bool partial, const Watch *watch, Err *e)
 {
     AdapterTarget targets[1 + TEXTS_MAX];
-    double weight, text_weight;
-    char *file;
-    int failed = 0;
-    if (!adapters_split(line, &file, &weight, &text_weight))
-        failed = err_usage(
-            e, "lora: \"%.200s\" is not FILE, FILE:WEIGHT or FILE:WEIGHT:TEXT_WEIGHT, weights from -100 to 100", line);
-    else if (a->count == MOST) failed = err_usage(e, "lora: more than %d at once", MOST);
-    else {
-        int count = targets_of(m, weight, text_weight, targets);
-        AdapterTargets to = { targets, count, false, m->family };
-        Str notes = { 0 };
-        a->laid[a->count] = adapter_lay(file, &to, &notes, e);
-        str_release(&notes);
-        failed = a->laid[a->count] ? (a->count++, 0) : err_in(e, "--lora");
+    Laid *l = &a->laid[a->count];
+    Str notes = { 0 }, line = { 0 };
+    AdapterTargets to = { targets, targets_of(m, wish, targets), partial, m->family, &wish->blocks };
+    l->adapter = adapter_lay(wish->path, &to, &notes, e);
+    if (l->adapter) {
+        l->name = name_of(wish->path);
+        hash_begin(&l->hashes, adapter_file(l->adapter));
+        a->count++;
     }
-    free(file);
-    return failed;
+    if (notes.len) {
+        str_addf(&line, "%s: %s", wish->path, notes.s);
+        watch_warn(watch, line.s);
+    }
+    str_release(&notes);
+    str_release(&line);
+    return l->adapter ? 0 : err_in(e, "--lora");
 }
 
-int adapters_use(Model *m, const char *lines, Err *e)
+/* The files must be those that made the picture, where the job says which they were. */
+static int check_facts(const Model *m, const char *facts, Err *e)
 {
-    const char *had = m->adapters ? m->adapters->lines : NULL;
-    if (lines ? had && strcmp(had, lines) == 0 : !had) return 0;
-    take_off(m);
-    if (!lines) return 1;
-    struct Adapters *a = m->adapters = mem_alloc(sizeof *a);
-    a->lines = mem_strdup(lines);
-    for (const char *p = lines; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-        char *line = mem_strndup(p, strcspn(p, "\n"));
-        int failed = lay_line(m, a, line, e);
-        free(line);
-        if (failed) {
-            take_off(m);
-            return -1;
-        }
+    const char *p = facts;
+    const struct Adapters *a = m->adapters;
+    for (int i = 0; p && a && i < a->count; i++) {
+        const Laid *l = &a->laid[i];
+        if (strncmp(p, l->hashes.sha256, HEX) != 0)
+            return err_set(
+                e, "%s has SHA-256 %.10s..., --lora-sha256 says %.10s...: the picture was made with another file",
+                l->name, l->hashes.sha256, *p ? p : "nothing");
+        p += strcspn(p, "\n");
+        p += *p == '\n';
     }
-    return 1;
+    return 0;
+}
+
+static int use(Model *m, const Loras *wishes, const Job *j, const Watch *w, Err *e)
+{
+    char *key = loras_key(wishes);
+    if (m->adapters ? strcmp(m->adapters->key, key) == 0 : !wishes->count) {
+        free(key);
+        return 0;
+    }
+    take_off(m);
+    if (!wishes->count) {
+        free(key);
+        return 1;
+    }
+    m->adapters = mem_alloc(sizeof *m->adapters);
+    m->adapters->key = key;
+    int failed = 0;
+    for (int i = 0; i < wishes->count && !failed; i++)
+        failed = lay(m, m->adapters, &wishes->wish[i], j->lora_partial, w, e);
+    for (int i = 0; i < m->adapters->count; i++) hash_end(&m->adapters->laid[i].hashes);
+    if (!failed) return 1;
+    take_off(m);
+    return -1;
+}
+
+int adapters_use(Model *m, const Job *j, const Watch *w, Err *e)
+{
+    Loras wishes;
+    int changed = loras_of(j, &wishes, e) ? -1 : use(m, &wishes, j, w, e);
+    loras_release(&wishes);
+    if (changed >= 0 && check_facts(m, j->lora_sha256, e)) {
+        take_off(m);
+        return -1;
+    }
+    return changed;
 }
 
 void adapters_drop(Model *m) { take_off(m); }
+
+char *adapters_facts(const Model *m)
+{
+    Str s = { 0 };
+    for (int i = 0; m->adapters && i < m->adapters->count; i++) {
+        const Laid *l = &m->adapters->laid[i];
+        str_addf(&s, "%s%s:%s:%s", i ? "\n" : "", l->hashes.sha256, l->hashes.a1111, l->name);
+    }
+    return s.s;
+}

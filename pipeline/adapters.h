@@ -1,18 +1,21 @@
-/* adapters.h - --lora: a model's adapters, laid over its networks between runs. */
+/* adapters.h - a model's adapters (LoRA and its kin), laid over its networks between runs: those that a job wants (loras.h). */
 #ifndef LIMN_PIPELINE_ADAPTERS_H
 #define LIMN_PIPELINE_ADAPTERS_H
 
 #include "base/err.h"
+#include "pipeline/job.h"
 #include "pipeline/model.h"
-
-/* One line of --lora: "FILE[:WEIGHT[:TEXT_WEIGHT]]". False: a weight is no number. file: heap. */
-bool adapters_split(const char *line, char **file, double *weight, double *text_weight);
+#include "pipeline/watch.h"
 
 /*
- * The model's adapters become those of these lines (NULL: none); what was laid over it before is taken off. The same lines again cost
- * nothing. Returns whether anything changed, so that what was computed before is out of date; -1: error, then none is laid.
+ * The model's adapters become those of the job; what was laid over it before is taken off. The same ones again cost nothing; other
+ * weights read the adapters' files again, never the model's. What is passed over is told. Returns whether anything changed, so that
+ * what was computed before is out of date; -1: error, then none is laid.
  */
-int adapters_use(Model *m, const char *lines, Err *e);
+int adapters_use(Model *m, const Job *j, const Watch *w, Err *e);
 void adapters_drop(Model *m); /* model_free()'s part */
+
+/* What --lora-sha256 is for them, "SHA256:A1111's hash:name", a line each; heap. NULL: none is laid. */
+char *adapters_facts(const Model *m);
 
 #endif

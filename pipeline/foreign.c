@@ -176,9 +176,9 @@ static const Foreign foreign[] = {
       LINE, .says = "limn writes PNG files; --trace FILE writes the tensors" },
 
     /* what limn lacks as yet */
-    { .names = "lora-paths, lora-weight, lora-weights, lora-scale, lora-scales, lora-dir, "
-      "lora-model-dir, lora-name, lora-apply-mode, lora-strength, strength-model, strength-clip, use-lcm-lora, "
-      "lcm-lora-id, base-model-id, lora-style, lyco, lycoris, lyco-dir, adapter",
+    { .names = "lora-paths, lora-weight, lora-weights, lora-scale, lora-scales, "
+      "lora-name, lora-apply-mode, lora-strength, strength-model, strength-clip, use-lcm-lora, "
+      "lcm-lora-id, base-model-id, lora-style, lyco, lycoris, adapter",
       .neutral = "||[]|null|none|false|", LINE, .says = "limn has --lora FILE[:WEIGHT[:TEXT_WEIGHT]], which may be given again" },
     { .names = "hypernetwork, hypernetworks, hypernetwork-dir", .neutral = OFF, YET("hypernetworks") },
     { .names = "embedding, embeddings, embd-dir, embeddings-dir, embedding-dir, embedding-path, "

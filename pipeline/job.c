@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pipeline/loras.h"
 #include "scheduler/names.h"
 
 #define JOB(field) offsetof(Job, field)
@@ -49,8 +50,16 @@ const Option job_options[] = {
     { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, GROUP_TOOLS, NULL,
       "whose pictures to draw, where the tools differ for the same words and settings; a1111 and comfyui read weights: "
       "(word:1.2) [diffusers]" },
-    { "lora", 0, OPT_LINES, JOB(lora), NULL, 0, 0, "FILE[:W[:TEXT_W]]", PICTURE, GROUP_FILES, NULL,
-      "lay a LoRA over the model, with this strength (1) for the UNet and the text encoders; may be given again", "lora-path, loras" },
+    { "lora", 0, OPT_LINES, JOB(lora), NULL, 0, 0, "FILE[:W[:TEXT_W]]", PICTURE, GROUP_ADAPTERS, lora_lines_check,
+      "lay a LoRA or one of its kin over the model, with this strength (1) for the UNet and the text encoders; lbw=1,0,.. "
+      "behind another colon: a strength a block; may be given again", "lora-path, loras" },
+    { "lora-dir", 0, OPT_PATH, JOB(lora_dir), NULL, 0, 0, "FOLDER", PICTURE, GROUP_ADAPTERS, NULL,
+      "where <lora:name:weight> in a prompt finds name.safetensors; otherwise loras in limn's data folder",
+      "lora-model-dir, lyco-dir" },
+    { "lora-partial", 0, OPT_FLAG, JOB(lora_partial), "false", 0, 0, NULL, PICTURE, GROUP_ADAPTERS, NULL,
+      "take what fits of a LoRA that was made for another model, and tell how much does not" },
+    { "lora-sha256", 0, OPT_LINES, JOB(lora_sha256), NULL, 0, 0, "HEX", PICTURE, GROUP_ADAPTERS, check_lora_sha256,
+      "refuse a LoRA whose file has another SHA-256, in their order; pictures carry it for limn again" },
     { "init-image", 'i', OPT_PATH, JOB(init_image), NULL, 0, 0, "FILE", PICTURE, GROUP_START, NULL,
       "start from this picture (PNG, JPEG, WebP); its size is the size drawn where no other is given", "init-img, init, image, input-image, image-path, source-image, img, init-images" },
     { "strength", 0, OPT_FLOAT, JOB(strength), NULL, 0, 1, "X", PICTURE, GROUP_START, NULL,

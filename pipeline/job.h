@@ -44,6 +44,9 @@ typedef struct {
     double transparent_tolerance;            /* < 0: the usual */
     int resize;                              /* pixels of the longer side; 0: as it was drawn */
     char *lora;                              /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
+    char *lora_dir;                          /* where <lora:name> finds them; NULL: the usual folder */
+    char *lora_sha256;                       /* of their files, a line each; NULL: whatever they are */
+    bool lora_partial;                       /* what fits of them */
     char *init_image, *mask;         /* what to start from, and where it may change; "alpha": where it is clear */
     char *init_sha256, *mask_sha256; /* of their bytes; NULL: whatever they are */
     char *init_background;           /* under what is clear of it; NULL: white */
@@ -101,7 +104,8 @@ typedef enum {
     GROUP_TOOLS, /* as other tools draw */
     GROUP_GUIDANCE,
     GROUP_SDXL,
-    GROUP_FILES, /* of the model */
+    GROUP_FILES,    /* of the model */
+    GROUP_ADAPTERS, /* LoRA, embeddings */
     GROUP_MACHINE,
     GROUP_KEPT, /* what is said and kept */
     GROUP_BENCH,

@@ -4,6 +4,7 @@
  */
 #include "pipeline/job_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -226,6 +227,14 @@ int check_colour(const char *text, Err *e)
 {
     uint8_t rgb[3];
     return colour_parse(text, rgb, e);
+}
+
+/* Behind it may stand A1111's hash and the adapter's name. */
+int check_lora_sha256(const char *text, Err *e)
+{
+    char hex[65];
+    snprintf(hex, sizeof hex, "%.64s", text);
+    return !text[strlen(hex)] || text[strlen(hex)] == ':' ? check_sha256(hex, e) : check_sha256(text, e);
 }
 
 int check_padding(const char *text, Err *e)

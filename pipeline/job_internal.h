@@ -39,6 +39,7 @@ int check_size_pair(const char *text, Err *e);
 int check_crop(const char *text, Err *e);
 int check_colour(const char *text, Err *e);
 int check_sha256(const char *text, Err *e);
+int check_lora_sha256(const char *text, Err *e);
 int check_padding(const char *text, Err *e);
 int check_extend(const char *text, Err *e);
 

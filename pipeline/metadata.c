@@ -80,6 +80,25 @@ static void add_stripped(Str *out, const char *s, size_t len)
     str_addn(out, s, len);
 }
 
+/* "ink: 0123456789ab, pen: ..." from "SHA256:A1111's hash:name" in each line. */
+static void add_lora_hashes(Str *out, const char *facts)
+{
+    Str all = { 0 };
+    for (const char *p = facts; p && *p; p += *p == '\n') {
+        size_t n = strcspn(p, "\n"), hex = strcspn(p, ":\n"), hash = hex < n ? strcspn(p + hex + 1, ":\n") : 0;
+        size_t name = hex + hash + 2;
+        if (hex < n && name <= n) {
+            str_addf(&all, "%s", all.len ? ", " : "");
+            str_addn(&all, p + name, n - name);
+            str_add(&all, ": ");
+            str_addn(&all, p + hex + 1, hash);
+        }
+        p += n;
+    }
+    add_pair(out, "Lora hashes", str_text(&all));
+    str_release(&all);
+}
+
 void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
 {
     Str text = { 0 }, value = { 0 };
@@ -105,6 +124,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     str_clear(&value);
     if (j->vae) add_stem(&value, j->vae);
     add_pair(&text, "VAE", str_text(&value));
+    add_lora_hashes(&text, j->lora_sha256);
     if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
     add_pair(&text, "RNG",
              j->rng && strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */

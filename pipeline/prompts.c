@@ -44,16 +44,16 @@ static Ids read_plain(const PromptReader *r, const char *name, const char *text)
     return ids;
 }
 
-/* Each kind of another tool's syntax that is not read, once, by its first example. */
-static void warn_unread(const PromptReader *r, const char *name, const char *text, bool tags_go)
+/* Each kind of another tool's syntax that is not read, once, by its first example. positive: its tags of LoRAs go. */
+static void warn_unread(const PromptReader *r, const char *name, const char *text, bool positive, bool tags_go)
 {
     SyntaxSpan found[SYNTAX_COUNT];
     syntax_find(text, found);
     for (int k = 0; k < SYNTAX_COUNT; k++) {
         const char *what = syntax_unread((SyntaxKind)k, r->emphasis);
         size_t len = found[k].to - found[k].from;
-        if (!len || !what) continue;
-        bool gone = tags_go && (k == SYNTAX_LORA || k == SYNTAX_NETWORK);
+        if (!len || !what || (k == SYNTAX_LORA && positive && r->loras)) continue;
+        bool gone = k == SYNTAX_LORA ? positive : tags_go && k == SYNTAX_NETWORK;
         Str s = { 0 };
         str_addf(&s, "%s has \"", name);
         add_shown(&s, text + found[k].from, len, UNREAD_SHOWN);
@@ -63,17 +63,18 @@ static void warn_unread(const PromptReader *r, const char *name, const char *tex
     }
 }
 
-/* positive: A1111 takes its tags out of the prompt, though not out of the negative one. */
+/* positive: tags of LoRAs are taken out, with --compat a1111 all of its tags; it leaves those of the negative prompt. */
 static int read_one(const PromptReader *r, const char *name, const char *text, bool positive, Ids *out, Err *e)
 {
     bool tags_go = positive && r->emphasis == EMPHASIS_A1111;
-    if (r->warn) warn_unread(r, name, text, tags_go);
+    if (r->warn) warn_unread(r, name, text, positive, tags_go);
+    char *bare = tags_go ? syntax_without_tags(text) : positive ? syntax_without_loras(text) : mem_strdup(text);
     if (r->emphasis == EMPHASIS_NONE) {
-        *out = read_plain(r, name, text);
+        *out = read_plain(r, name, bare);
+        free(bare);
         return 0;
     }
     Pieces p = { 0 };
-    char *bare = tags_go ? syntax_without_tags(text) : mem_strdup(text);
     int failed = emphasis_parse(r->emphasis, bare, &p, e);
     if (failed) err_in(e, name);
     else *out = chunks_of(r->tokenizer, r->emphasis, &p);

@@ -9,7 +9,9 @@
 #include "base/mem.h"
 #include "image/load.h"
 #include "pipeline/extend.h"
+#include "pipeline/adapters.h"
 #include "pipeline/finish.h"
+#include "pipeline/loras.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
 #include "scheduler/config.h"
@@ -332,6 +334,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     *r = (Recipe){ 0 };
     job_copy(&r->said, j);
     const Job *said = &r->said;
+    if (!said->lora_sha256) r->said.lora_sha256 = adapters_facts(m);
     r->compat = compat_of(said);
     r->masked = said->mask || said->extend;
     if (choose_sampler(r, m, e)) return -1;
@@ -370,6 +373,7 @@ PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
                            .zero_negative = m->zero_negative,
                            .chunk = r->chunk,
                            .emphasis = r->emphasis,
+                           .loras = loras_in_prompt(&r->said),
                            .ctx = w->ctx,
                            .warn = w->warn };
 }

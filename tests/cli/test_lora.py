@@ -7,7 +7,7 @@ import re
 import shutil
 import struct
 
-from helpers import SPRITES, UNET, draw, fails, limn, read, texts, write
+from helpers import SPRITES, UNET, chunks, draw, fails, limn, read, texts, write
 
 SIZE = ["-W", "32", "-H", "32", "-s", "2", "--seed", "1", "--precision", "f32"]
 TEXT = "text_encoder/model.safetensors"
@@ -95,6 +95,11 @@ def apart(a, b):
     return (sum((x - y) ** 2 for x, y in zip(a, b)) / sum(y * y for y in b)) ** 0.5
 
 
+def drawing(path):
+    """A picture's packed pixels, without what is written beside them."""
+    return [c for c in chunks(read(path)) if c[0] in (b"IDAT", "IDAT")]
+
+
 def drawn(*options):
     draw("a red potion", *SIZE, "-o", "x.png", "--trace", "x.safetensors", *options)
     return latents("x.safetensors"), read("x.png")
@@ -143,25 +148,43 @@ def test_loras_that_do_not_fit():
     factors = make(1, 1.0)
     good = kohya(factors, 1.0)
     stem = next(k for k in good if "attn1_to_q.lora_down" in k)[:-len(".lora_down.weight")]
+    save("good.safetensors", good)
     cases = [
         ({"lora_unet_nowhere.lora_down.weight": good[stem + ".lora_down.weight"], "lora_unet_nowhere.lora_up.weight": good[stem + ".lora_up.weight"]},
-         ["1 of", "nowhere"]),
-        ({"lora_te2_text_model_x.lora_down.weight": good[stem + ".lora_down.weight"]}, ["fit nothing"]),
+         ["1 of its", "nowhere", "--lora-partial"]),
+        ({"lora_te2_text_model_x.lora_down.weight": good[stem + ".lora_down.weight"]}, ["fit nothing", "te2: x"]),
         ({stem + ".lora_up.weight": f32([4, 2], [0.0] * 8)}, ["[4, 2]", "another kind of model"]),
-        ({stem + ".hada_w1_a": f32([1], [0.0])}, ["LoHa"]),
-        ({stem + ".dora_scale": f32([1], [0.0])}, ["DoRA"]),
-        ({stem + ".lora_mid.weight": f32([1], [0.0])}, ["middle"]),
+        ({stem + ".hada_w1_a": f32([1], [0.0])}, ["a factor beside those of its LoRA"]),
+        ({stem + ".dora_scale": f32([1], [0.0])}, ["shapes [1]"]),
+        ({stem + ".lora_mid.weight": f32([1], [0.0])}, ["factors of shapes"]),
+        ({stem + ".oft_R.weight": f32([1], [0.0])}, ["PEFT's OFT"]),
+        ({stem + ".reshape_weight": f32([1], [0.0])}, ["grows"]),
+        ({stem.replace("to_q", "to_k") + ".oft_blocks": f32([1, 3, 3], [0.0] * 9)}, ["[1, 3, 3]"]),
+        ({stem.replace("to_q", "to_k") + ".weight": f32([1], [0.0])}, ["is this a model"]),
+        ({stem.replace("to_q", "to_k") + ".lokr_w1": f32([7, 7], [0.0] * 49)}, ["LoKr"]),
+        ({stem.replace("to_q", "to_k") + ".alpha": f32([], [1.0])}, ["nothing that is scaled"]),
+        ({stem.replace("to_q", "to_k") + ".diff": f32([1], [0.0])}, ["shapes [1]"]),
+        ({stem.replace("to_q", "to_out_0") + ".diff_b": f32([1], [0.0])}, ["a vector of"]),
         ({stem + ".alpha": f32([2], [1.0, 1.0])}, ["alpha"]),
         ({stem + ".lora_down.weight": f32([0, 128], [])}, ["factors"]),
-        ({stem + ".lora_down.weight": ("I64", [1], bytes(8))}, ["factors"]),
+        ({stem + ".lora_down.weight": ("I64", [1], bytes(8))}, ["shapes"]),
         ({"anything.else": f32([1], [0.0])}, ["anything.else"]),
     ]
     for change, says in cases:
         save("bad.safetensors", {**good, **change})
         fails(1, "x", *SIZE, "--lora", "bad.safetensors", says=["--lora", "bad.safetensors", *says])
+    fails(2, "x", *SIZE, "--lora", "bad.safetensors:1:1:lbw=1,2", says="17 or 26")
     without = {k: v for k, v in good.items() if k != stem + ".lora_up.weight"}
     save("half.safetensors", without)
     fails(1, "x", *SIZE, "--lora", "half.safetensors", says="not complete")
+    limn("x", *SIZE, "-q", "-o", "p.png", "--lora", "bad.safetensors", code=1)
+    save("some.safetensors", {**good, "lora_unet_nowhere.lora_up.weight": f32([4, 2], [0.0] * 8)})
+    r = limn("a key", *SIZE, "-o", "part.png", "--lora", "some.safetensors", "--lora-partial")
+    assert "1 of its" in r.err and "nowhere" in r.err, r.err
+    draw("a key", *SIZE, "-o", "whole.png", "--lora", "good.safetensors")
+    assert drawing("part.png") == drawing("whole.png")
+    limn("again", "part.png", "-q", "-o", "part2.png")
+    os.remove("part.png"), os.remove("part2.png"), os.remove("whole.png")
     save("empty.safetensors", {})
     fails(1, "x", *SIZE, "--lora", "empty.safetensors", says="nothing in it")
     fails(1, "x", *SIZE, "--lora", "missing.safetensors", says="missing.safetensors")

@@ -1,0 +1,127 @@
+"""LoRAs that are called by name: <lora:name:weight> in prompts, --lora-dir, block weights; and what is written into pictures."""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+
+from helpers import draw, fails, limn, read, texts, write
+from test_lora import SIZE, drawing, kohya, make, save
+
+TAG = "<lora:ink:0.8> a key"
+
+
+made = {}
+
+
+def factors(alpha):
+    """The LoRA's bytes; made once, as merging it in Python takes a while."""
+    if alpha not in made:
+        shutil.rmtree("merged", ignore_errors=True)
+        save("made", kohya(make(1, alpha), alpha), {"ss_output_name": "other_name"})
+        made[alpha] = read("made")
+    return made[alpha]
+
+
+def setup(folder="loras", name="ink"):
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name + ".safetensors")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    write(path, factors(1.0))
+    return path
+
+
+def picture(prompt, *options, **more):
+    draw(prompt, *SIZE, "-o", "x.png", *options, **more)
+    return drawing("x.png")
+
+
+def test_lora_tags():
+    path = setup()
+    want, bare = picture("a key", "--lora", path + ":0.8"), picture("a key")
+    here = ["--lora-dir", "loras"]
+    assert picture(TAG, *here) == want != bare
+    assert picture("a <lora:ink:0.8>key", *here) == want
+    assert picture("<lora:other_name:0.8> a key", *here) == want
+    # A1111: the first number is the text encoder's, alone it is both; named ones count
+    apart = picture("a key", "--lora", path + ":0.8:0.5")
+    assert apart not in (want, bare)
+    for tag in "<lora:ink:0.5:0.8>", "<lora:ink:1:te=0.5:unet=0.8>", "<lora:ink:0.5:unet=0.8>":
+        assert picture(tag + " a key", *here) == apart, tag
+    assert picture("<lora:ink:0.5><lora:ink:0.3> a key", *here) == picture("a key", "--lora", path + ":0.5", "--lora", path + ":0.3")
+    assert picture(TAG, *here, "--compat", "a1111") == picture("a key", "--lora", path + ":0.8", "--compat", "a1111")
+    # the default folder
+    data = os.path.abspath("data")
+    setup(os.path.join(data, "limn", "loras"))
+    assert picture(TAG, env={"XDG_DATA_HOME": data}) == want
+    # no folder: a line, and no word of the prompt
+    r = limn(TAG, *SIZE, "-o", "y.png")
+    assert "--lora-dir" in r.err and "left out" in r.err, r.err
+    assert drawing("y.png") == bare
+
+
+def test_lora_names_that_are_not_there():
+    setup()
+    setup(name="a/pen")
+    setup(name="b/pen")
+    write("loras/old.pt", b"x")
+    here = ["--lora-dir", "loras"]
+    fails(1, "<lora:inc:1> a key", *SIZE, *here, says=['<lora:inc:1>', 'did you mean "ink"'])
+    fails(1, "<lora:pen:1> a key", *SIZE, *here, says=["two files", "a/pen", "b/pen"])
+    fails(1, "<lora:old:1> a key", *SIZE, *here, says=["old.pt", "pickle"])
+    fails(1, "<lora:../loras/ink:1> a key", *SIZE, *here, says="no file called")
+    fails(2, "<lora:ink:strong> a key", *SIZE, *here, says="no weight")
+    fails(2, "<lora:ink:1:dyn=4> a key", *SIZE, *here, says="dyn")
+    fails(2, "<lora:ink:1e9> a key", *SIZE, *here, says="-100 to 100")
+    fails(1, "a key", *SIZE, "--lora-dir", "nowhere", "--prompt-2", "<lora:ink>", says="no such folder")
+    fails(1, TAG, *SIZE, "--compat", "a1111", says=["limn/loras", "--lora-dir"])
+    assert picture("<lora:a/pen:1> a key", *here) == picture("a key", "--lora", "loras/a/pen.safetensors")
+
+
+def test_block_weights():
+    path = setup()
+    whole, bare = picture("a key", "--lora", path), picture("a key")
+    ones, zeros = ",".join(["1"] * 26), ",".join(["0"] * 26)
+    assert picture("a key", "--lora", f"{path}:1:1:lbw={ones}") == whole
+    assert picture("a key", "--lora", f"{path}:blocks=ALL") not in (whole, bare)  # a list of 17 leaves out OUT00
+    none = picture("a key", "--lora", f"{path}:lbw={zeros}")
+    assert none == bare
+    text = picture("a key", "--lora", f"{path}:lbw=1{zeros[1:]}")
+    assert text == picture("a key", "--lora", f"{path}:0:1")
+    mid = picture("a key", "--lora", f"{path}:lbw={','.join('1' if i == 13 else '0' for i in range(26))}")
+    assert mid not in (bare, whole, text)
+    assert picture(f"<lora:ink:1:lbw={ones}> a key", "--lora-dir", "loras") == whole
+    fails(2, "a key", *SIZE, "--lora", path + ":lbw=1,2,3", says=["3 block weights", "17 or 26"])
+    fails(2, "a key", *SIZE, "--lora", path + ":lbw=OUTSIDE", says="no list of block weights")
+
+
+def test_lora_in_metadata():
+    path = setup()
+    data = read(path)
+    sha, body = hashlib.sha256(data).hexdigest(), data[8 + struct.unpack("<Q", data[:8])[0]:]
+    draw(TAG, *SIZE, "-o", "x.png", "--lora-dir", "loras")
+    t = texts("x.png")
+    short = hashlib.sha256(body).hexdigest()[:12]
+    assert f'Lora hashes: "ink: {short}"' in t["parameters"], t["parameters"]
+    assert t["parameters"].startswith(TAG)
+    options = json.loads(t["limn"])["options"]
+    assert options["lora_sha256"] == f"{sha}:{short}:ink" and options["lora_dir"] == "loras", options
+    limn("again", "x.png", "-q", "-o", "y.png")
+    assert read("x.png") == read("y.png")
+    write(path, factors(2.0))
+    fails(1, "again", "x.png", "-o", "z.png", says=["ink", sha[:10], "another file"])
+    assert not os.path.exists("z.png")
+
+
+def test_batch_with_tags():
+    setup()
+    jobs = [{"prompt": TAG}, {"prompt": "a key"}, {"prompt": "<lora:ink:0.2> a key"}, {"prompt": "<lora:nobody> a key"}]
+    write("j.jsonl", "\n".join(json.dumps(j) for j in jobs).encode())
+    r = limn("batch", "j.jsonl", *SIZE, "--lora-dir", "loras", "-o", "b", code=1)
+    assert "nobody" in r.err, r.err
+    made = sorted(n for n in os.listdir("b") if n.endswith(".png"))
+    assert len(made) == 3, made
+    want = [picture(p, "--lora-dir", "loras") for p in (TAG, "a key", "<lora:ink:0.2> a key")]
+    assert [drawing(os.path.join("b", n)) for n in made] == want and want[0] != want[1] != want[2]
+    limn("compare", TAG, *SIZE, "--lora-dir", "loras", "--axis", "lora=loras/ink.safetensors:0.2,loras/ink.safetensors:1", "-q", "-o", "c")
