@@ -113,7 +113,7 @@ static void other_tools_options(void **state)
     means("device", "cuda:0", "!CPU");
     means("restore_faces", "false", "");
     means("restore_faces", "true", "!faces");
-    means("lora-dir", "d", "!--lora FILE");
+    means("lora-strength", "1", "!--lora FILE");
     means("enable_hr", "false", "");
     means("enable_hr", "true", "!yet");
     means("H", "64", "height=64");
