@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/slug.h"
+#include "output/template.h"
 #include "pipeline/foreign.h"
 #include "weights/json.h"
 
@@ -187,7 +188,8 @@ static int check_used(const Plan *p, Err *e)
         const Field *own = record_find(&p->record, "output");
         Str output = { 0 };
         if (own) field_value(own, 0, &output);
-        bool used = (pattern_of(p) && name_uses(pattern_of(p), f->name)) || name_uses(str_text(&output), f->name);
+        bool used =
+            (pattern_of(p) && template_uses(pattern_of(p), f->name)) || template_uses(str_text(&output), f->name);
         str_release(&output);
         if (used) continue;
         Nearest n = nearest_to(f->name);
@@ -372,7 +374,6 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     const Plan *p = ctx;
     const Field *f = record_find(&p->record, name);
     const Option *o = option_find(name, strlen(name));
-    Str value = { 0 };
     if (f && !f->option) own_value(p, f, out);
     else if (strcmp(name, "index") == 0) number_text(p->item->index, out);
     else if (strcmp(name, "number") == 0) number_text(p->item->number, out);
@@ -383,9 +384,7 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     else if (o && option_is_field(o) && strcmp(o->name, "output") != 0) {
         if (!is_said(&p->item->job, o))
             return err_usage(e, "--output: {%s}: the job does not say it, and the model chooses it later", name);
-        job_get(&p->item->job, o, &value);
-        slug_add(out, str_text(&value), false);
-        str_release(&value);
+        template_option(&p->item->job, o, out);
     } else {
         Nearest n = nearest_to(name);
         for (size_t i = 0; i < p->record.count; i++) nearest_try(&n, p->record.fields[i].name);
@@ -421,7 +420,8 @@ static int set_name(Plan *p, Item *out, Err *e)
 {
     Str pattern = { 0 };
     pattern_for(p, out, &pattern);
-    int failed = name_format(str_text(&pattern), name_value, p, &out->file, e) || name_check(str_text(&out->file), e);
+    int failed =
+        template_format(str_text(&pattern), name_value, p, &out->file, e) || name_check(str_text(&out->file), e);
     str_release(&pattern);
     return failed ? -1 : 0;
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/visible.h"
+#include "output/template.h"
 
 static const char suffix[] = ".png";
 
@@ -20,17 +21,6 @@ static char *stem_of(const char *path)
     return dot && dot != name ? mem_strndup(name, (size_t)(dot - name)) : mem_strdup(*name ? name : "limn-batch");
 }
 
-/* The first { that is not doubled. */
-static const char *first_brace(const char *s)
-{
-    for (; *s; s++) {
-        if (*s != '{') continue;
-        if (s[1] != '{') return s;
-        s++;
-    }
-    return NULL;
-}
-
 int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e)
 {
     *p = (NamePlan){ .stem = stem_of(jobs) };
@@ -38,7 +28,7 @@ int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e)
         p->folder = mem_strdup(p->stem);
         return 0;
     }
-    const char *brace = first_brace(output), *limit = brace ? brace : output + strlen(output), *slash = NULL;
+    const char *brace = template_first(output), *limit = brace ? brace : output + strlen(output), *slash = NULL;
     for (const char *s = output; s < limit; s++)
         if (*s == '/') slash = s;
     bool png = str_ends(output, suffix);
@@ -61,62 +51,6 @@ void name_plan_release(NamePlan *p)
     free(p->pattern);
     free(p->stem);
     *p = (NamePlan){ 0 };
-}
-
-/* "{name:05}" at p + 1: the lengths of the name, and the width. NULL: no }. */
-static const char *take_name(const char *p, size_t *len, int *width)
-{
-    const char *end = strchr(p, '}');
-    if (!end) return NULL;
-    const char *colon = memchr(p, ':', (size_t)(end - p));
-    *len = (size_t)((colon ? colon : end) - p);
-    *width = colon ? atoi(colon + 1) : 0;
-    return end;
-}
-
-static int add_value(const char *p, size_t len, int width, NameFn value, void *ctx, Str *out, Err *e)
-{
-    char name[64];
-    const char *near = NULL;
-    Str text = { 0 };
-    snprintf(name, sizeof name, "%.*s", len < 60 ? (int)len : 60, p);
-    int got = value(ctx, name, &near, &text, e);
-    if (got == 0 && near) err_usage(e, "--output: {%s} is unknown here; did you mean {%s}?", name, near);
-    else if (got == 0) err_usage(e, "--output: {%s} is neither a field of this job nor an option", name);
-    for (size_t n = text.len; got > 0 && width > 0 && width < 32 && n < (size_t)width; n++) str_add(out, "0");
-    str_add(out, str_text(&text));
-    str_release(&text);
-    return got > 0 ? 0 : -1;
-}
-
-int name_format(const char *pattern, NameFn value, void *ctx, Str *out, Err *e)
-{
-    for (const char *p = pattern; *p;) {
-        if ((*p == '{' || *p == '}') && p[1] == *p) {
-            str_addn(out, p, 1);
-            p += 2;
-        } else if (*p == '{') {
-            size_t len;
-            int width;
-            const char *end = take_name(p + 1, &len, &width);
-            if (!end) return err_usage(e, "--output: \"%.200s\" has a { without a }; {{ stands for a brace", pattern);
-            if (add_value(p + 1, len, width, value, ctx, out, e)) return -1;
-            p = end + 1;
-        } else {
-            str_addn(out, p++, 1);
-        }
-    }
-    return 0;
-}
-
-bool name_uses(const char *pattern, const char *name)
-{
-    for (const char *p = pattern; p && (p = first_brace(p)); p++) {
-        size_t len;
-        int width;
-        if (take_name(p + 1, &len, &width) && strlen(name) == len && memcmp(p + 1, name, len) == 0) return true;
-    }
-    return false;
 }
 
 int name_check(const char *path, Err *e)

@@ -23,15 +23,6 @@ typedef struct {
 int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e);
 void name_plan_release(NamePlan *p);
 
-/* What a {name} stands for. 1: appended; 0: there is no such name (*near: one that is close, or NULL); -1: it cannot be used. */
-typedef int (*NameFn)(void *ctx, const char *name, const char **near, Str *out, Err *e);
-
-/* The template with its names put in; {name:05} is padded with zeros; {{ and }} are braces. Error (ERR_USAGE). */
-int name_format(const char *pattern, NameFn value, void *ctx, Str *out, Err *e);
-
-/* Whether the template has {name}. */
-bool name_uses(const char *pattern, const char *name);
-
 /* Error (ERR_USAGE): the path leaves the folder, is too long, or holds control characters. */
 int name_check(const char *path, Err *e);
 

@@ -3,15 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/made.h"
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
-#include "cmd/output.h"
+#include "output/extras.h"
+#include "output/output.h"
+#include "output/template.h"
 #include "pipeline/advice.h"
-#include "pipeline/extras.h"
 
 static ExpandMode mode_of(const Job *j)
 {
@@ -41,11 +41,9 @@ static int settle_folder(Batch *b, Err *e)
 /* {date} is that of the first picture: names must not change at midnight. */
 static void set_date(Batch *b)
 {
-    time_t now = time(NULL);
-    struct tm tm;
     const char *known = b->manifest ? manifest_date(b->manifest) : NULL;
     if (known) memcpy(b->date, known, 11);
-    else strftime(b->date, sizeof b->date, "%Y-%m-%d", localtime_r(&now, &tm));
+    else template_date(b->date);
 }
 
 static bool takes(const Option *o) { return command_takes(command_find("batch"), o); }

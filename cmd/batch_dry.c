@@ -12,8 +12,8 @@
 #include "cmd/say.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
+#include "output/picture.h"
 #include "pipeline/advice.h"
-#include "pipeline/finish.h"
 #include "pipeline/metadata.h"
 #include "pipeline/recipe.h"
 #include "weights/json.h"
@@ -149,7 +149,7 @@ static int time_run(Engine *engine, const Job *job, int steps, Timing *time, dou
     j.steps = steps;
     Generator *g = engine_generator(engine, &j, NULL, e);
     int failed = !g || generator_run(g, &(Request){ .seed = j.seed }, 1, &p, e) ||
-                 finish_png(generator_job(g), engine_model(engine, &j, e), &p.image, j.seed, 0, &png, e);
+                 output_png(generator_job(g), engine_model(engine, &j, e), &p.image, j.seed, 0, &png, e);
     if (!failed) *time = *generator_timing(g);
     *bytes = (double)png.len;
     free((void *)(size_t)png.data);

@@ -7,7 +7,8 @@
 
 #include "base/sha.h"
 #include "cmd/batch.h"
-#include "pipeline/finish.h"
+#include "output/picture.h"
+#include "output/template.h"
 #include "pipeline/metadata.h"
 #include "weights/json.h"
 
@@ -70,7 +71,7 @@ static cJSON *line_of(const Batch *b, const Task *t)
     snprintf(seconds, sizeof seconds, "%.3f", t->seconds);
     cJSON_AddRawToObject(line, "seconds", seconds);
     cJSON_AddStringToObject(line, "key", t->item.key);
-    if (b->names.pattern && name_uses(b->names.pattern, "date")) cJSON_AddStringToObject(line, "date", b->date);
+    if (b->names.pattern && template_uses(b->names.pattern, "date")) cJSON_AddStringToObject(line, "date", b->date);
     if (t->failed) json_add_text(line, "error", t->e.text);
     if (t->refused) cJSON_AddTrueToObject(line, "refused");
     return line;
@@ -108,7 +109,7 @@ static int save_file(const Batch *b, Task *t, int side, const char *file, cJSON 
 {
     Bytes png = { 0 };
     char sha[65];
-    if (finish_png(&t->job, t->m, &t->image, t->job.seed, side, &png, &t->e)) return -1;
+    if (output_png(&t->job, t->m, &t->image, t->job.seed, side, &png, &t->e)) return -1;
     int failed = place_file(&b->place, file, png, &t->fatal, &t->e);
     if (!failed) {
         sha_hex(png, sha);
@@ -126,7 +127,7 @@ static int save_copies(const Batch *b, Task *t, cJSON *line)
     for (int i = 0; i < count && !failed; i++) {
         Str name = { 0 };
         cJSON *copy = cJSON_CreateObject();
-        finish_size_name(str_text(&t->item.file), sizes[i], &name);
+        output_size_name(str_text(&t->item.file), sizes[i], &name);
         json_add_text(copy, "file", str_text(&name));
         failed = save_file(b, t, sizes[i], str_text(&name), copy);
         cJSON_AddItemToArray(copies, copy);

@@ -12,7 +12,7 @@
 #include "cmd/say.h"
 #include "image/png.h"
 #include "image/sheet.h"
-#include "pipeline/extras.h"
+#include "output/extras.h"
 #include "web/gallery.h"
 
 enum { MOST_COLUMNS = 12, LARGEST_CELL = 256, MOST_SHOWN = 20000 };

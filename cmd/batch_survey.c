@@ -10,8 +10,8 @@
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "image/png.h"
-#include "pipeline/extras.h"
-#include "pipeline/finish.h"
+#include "output/extras.h"
+#include "output/picture.h"
 #include "pipeline/metadata.h"
 
 enum { OFTEN = 4096 }; /* pictures from one look at Ctrl-C to the next */
@@ -80,7 +80,7 @@ static int check_names(const Survey *s, const Item *i, Err *e)
     int failed = check_name(s, i, str_text(&i->file), e);
     for (int k = 0; k < count && !failed; k++) {
         Str copy = { 0 };
-        finish_size_name(str_text(&i->file), sizes[k], &copy);
+        output_size_name(str_text(&i->file), sizes[k], &copy);
         failed = check_name(s, i, str_text(&copy), e);
         str_release(&copy);
     }

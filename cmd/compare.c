@@ -14,7 +14,6 @@
 #include "cmd/command.h"
 #include "cmd/draw.h"
 #include "cmd/interrupt.h"
-#include "cmd/output.h"
 #include "cmd/progress.h"
 #include "cmd/prompt.h"
 #include "cmd/say.h"
@@ -24,6 +23,7 @@
 #include "compare/report.h"
 #include "image/sheet.h"
 #include "nn/kernels.h"
+#include "output/output.h"
 
 enum { MOST_FOLDERS = 99999 };
 

@@ -15,17 +15,18 @@
 #include "base/utf8.h"
 #include "base/version.h"
 #include "cmd/interrupt.h"
-#include "cmd/output.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
 #include "cmd/stdout.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
+#include "output/extras.h"
+#include "output/output.h"
+#include "output/picture.h"
+#include "output/steps.h"
+#include "output/template.h"
 #include "pipeline/advice.h"
-#include "pipeline/extras.h"
-#include "pipeline/finish.h"
 #include "pipeline/generate.h"
-#include "pipeline/steps.h"
 #include "weights/json.h"
 
 typedef struct {
@@ -38,6 +39,7 @@ typedef struct {
     size_t count;
     Str notes;  /* that wait, a line each */
     bool begun; /* there will be a picture */
+    char date[16];
 } Run;
 
 static void tell_user(const char *what, const char *text)
@@ -152,7 +154,7 @@ static int load(Run *r, const Origin *from, bool any_model, Err *e)
 
 static OutputNames names_of(const Run *r, int index)
 {
-    return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index };
+    return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index, r->date };
 }
 
 /* The error says that `what` is written all the same. */
@@ -211,6 +213,18 @@ static int report(const Run *r, const OutputNames *n, const char *path, const Be
     return flush(path, e);
 }
 
+static int check_output(const Job *j, Err *e)
+{
+    return output_is_stdout(j) ? stdout_check_picture(j, e) : output_check(j, e);
+}
+
+static int write_picture(const OutputNames *n, Bytes png, Str *path, Err *e)
+{
+    if (!output_is_stdout(n->job)) return output_write(n, png, path, e);
+    str_add(path, "-");
+    return stdout_picture(png, e);
+}
+
 static int draw_one(Run *r, int index, Err *e)
 {
     OutputNames names = names_of(r, index);
@@ -224,8 +238,8 @@ static int draw_one(Run *r, int index, Err *e)
     int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
     if (!failed)
         failed = engine_hash(r->engine, r->model, e) ||
-                 finish_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
-                 output_write(&names, png, &path, e) ||
+                 output_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
+                 write_picture(&names, png, &path, e) ||
                  extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside.sizes, e) ||
                  steps_write(r->job, &picture, str_text(&path), &beside.steps, e);
     progress_clear(&r->progress);
@@ -291,8 +305,9 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     Watch watch = { &r, on_say, on_warning, on_step, on_ask_cancelled, from ? NULL : on_note };
     double start = clock_now();
     int failed = -1;
-
     const char *why = NULL;
+
+    template_date(r.date);
 
     /* 1. everything that can be refused before the model is read */
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
@@ -301,7 +316,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
         return err_usage(e, "--trace: \"%.400s\" is the picture's name too (--output)", j->trace);
     if (j->output && extras_is_atlas(j, j->output))
         return err_usage(e, "--atlas: \"%.400s\" would be the picture's name too (--output)", j->atlas);
-    if (output_check(j, e) || extras_check(j, NULL, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
+    if (check_output(j, e) || extras_check(j, NULL, e) || (j->trace && file_check_writable(j->trace, e))) return -1;
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
     if (!from) advise_run(j, &watch);
     bool tell_seed = !j->has_seed && !j->quiet;
@@ -314,7 +329,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     if (!r.generator) goto done;
     r.job = generator_job(r.generator);
     OutputNames first = names_of(&r, 1);
-    if (output_check_place(&first, e)) goto done;
+    if (!output_is_stdout(j) && output_check_place(&first, e)) goto done;
     progress_clear(&r.progress);
     if (tell_seed) fprintf(stderr, "seed %llu\n", (unsigned long long)j->seed);
     tell_notes(&r);

@@ -25,6 +25,28 @@ int stdout_flush(const char *what, Err *e)
     return err_set(e, "%s: %s", what, strerror(why));
 }
 
+int stdout_check_picture(const Job *j, Err *e)
+{
+    const char *beside = j->json         ? "json"
+                         : j->sizes      ? "sizes"
+                         : j->atlas      ? "atlas"
+                         : j->save_steps ? "save-steps"
+                                         : NULL;
+    if (j->count > 1) return err_usage(e, "--output: stdout takes one picture, --count is %d", j->count);
+    if (beside)
+        return err_usage(e, "--%s: the picture itself goes to stdout (--output %s), and nothing else", beside,
+                         j->output);
+    if (isatty(STDOUT_FILENO))
+        return err_usage(e, "--output: stdout is a terminal, which cannot show a PNG; send it to a file or a program");
+    return 0;
+}
+
+int stdout_picture(Bytes png, Err *e)
+{
+    fwrite(png.data, 1, png.len, stdout);
+    return stdout_flush("the picture cannot be written to stdout", e);
+}
+
 int stdout_finish(Err *e)
 {
     if (stdout_flush("cannot write to stdout", e)) return -1;

@@ -1,5 +1,5 @@
 /* extras.c - see extras.h. */
-#include "pipeline/extras.h"
+#include "output/extras.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "image/atlas.h"
-#include "pipeline/finish.h"
+#include "output/picture.h"
 
 /* A path without "./" before it. */
 static const char *plain(const char *path)
@@ -59,8 +59,8 @@ int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, c
     for (int i = 0; i < count && !failed; i++) {
         Bytes png = { 0 };
         Str name = { 0 };
-        finish_size_name(path, sizes[i], &name);
-        failed = finish_png(j, m, im, seed, sizes[i], &png, e) || file_write(str_text(&name), png, e);
+        output_size_name(path, sizes[i], &name);
+        failed = output_png(j, m, im, seed, sizes[i], &png, e) || file_write(str_text(&name), png, e);
         if (!failed && written) str_addf(written, "%s\n", str_text(&name));
         free((void *)(size_t)png.data);
         str_release(&name);
@@ -99,7 +99,7 @@ static int write_atlas(const Job *j, const Folder *in, const char *const *paths,
     AtlasFrame *frames = mem_array(count + 1, sizeof *frames);
     Str *copies = mem_array(count + 1, sizeof *copies), file = { 0 };
     for (size_t i = 0; i < count; i++) {
-        if (side) finish_size_name(paths[i], side, &copies[i]);
+        if (side) output_size_name(paths[i], side, &copies[i]);
         const char *path = side ? str_text(&copies[i]) : paths[i];
         frames[i] = (AtlasFrame){ in, path, short_names ? own_name(path) : path };
     }

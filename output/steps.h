@@ -2,8 +2,8 @@
  * steps.h - --save-steps: what each step predicted that the clean picture would be, as files and in a strip. Not the pictures of
  * fewer steps: a run of 5 steps goes down in 5 large steps, the fifth of 20 has come down a quarter of the way.
  */
-#ifndef LIMN_PIPELINE_STEPS_H
-#define LIMN_PIPELINE_STEPS_H
+#ifndef LIMN_OUTPUT_STEPS_H
+#define LIMN_OUTPUT_STEPS_H
 
 #include "base/err.h"
 #include "base/str.h"

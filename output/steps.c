@@ -1,5 +1,5 @@
 /* steps.c - see steps.h. */
-#include "pipeline/steps.h"
+#include "output/steps.h"
 
 #include <stdio.h>
 #include <stdlib.h>

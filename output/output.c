@@ -1,15 +1,15 @@
 /* output.c - see output.h. */
-#include "cmd/output.h"
+#include "output/output.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/folder.h"
+#include "base/nearest.h"
 #include "base/slug.h"
-#include "cmd/stdout.h"
+#include "output/template.h"
 
 static const char fresh_prefix[] = "limn-", suffix[] = ".png";
 
@@ -18,53 +18,34 @@ static const char *place(const Job *j) { return j->output ? j->output : ""; }
 
 static bool is_folder(const char *where) { return !*where || str_ends(where, "/") || file_is_dir(where); }
 
-/* One {name}; false: there is none such. n NULL: only the question. */
-static bool add_name(Str *out, const char *name, size_t len, const OutputNames *n)
-{
-    bool index = len == 5 && memcmp(name, "index", len) == 0, model = len == 5 && memcmp(name, "model", len) == 0;
-    const Option *o = option_find(name, len);
-    if (!index && !model && (!o || !o->picture || o->type == OPT_PATH)) return false;
-    if (!n) return true;
+/* Names of a template that are no options. */
+static const char *const names[] = { "index", "model", "date", "prompt_slug", NULL };
 
-    Str value = { 0 };
-    if (index) str_addf(&value, "%d", n->index);
-    else if (model) str_add(&value, n->model ? n->model : "");
-    else if (o->type == OPT_SEED) str_addf(&value, "%llu", (unsigned long long)n->seed);
-    else job_get(n->job, o, &value);
-    slug_add(out, str_text(&value), false);
-    str_release(&value);
-    return true;
-}
-
-/*
- * The template with its names put in; "{{" and "}}" are a brace. n NULL: only checked. *many: it differs from picture
- * to picture of a count.
- */
-static int expand(const char *template, const OutputNames *n, Str *out, bool *many, Err *e)
+/* ctx: OutputNames, or NULL: only whether there is such a name. */
+static int add_name(void *ctx, const char *name, const char **near, Str *out, Err *e)
 {
-    *many = false;
-    for (const char *p = template; *p;) {
-        if ((*p == '{' || *p == '}') && p[1] == *p) {
-            str_addn(out, p, 1);
-            p += 2;
-            continue;
-        }
-        if (*p != '{') {
-            str_addn(out, p++, 1);
-            continue;
-        }
-        const char *name = ++p, *end = strchr(p, '}');
-        if (!end) return err_usage(e, "--output: \"%.200s\" has a { without a }; {{ stands for a brace", template);
-        size_t len = (size_t)(end - name);
-        if (!add_name(out, name, len, n))
-            return err_usage(e,
-                             "--output: {%.*s} is unknown; there are {index}, {model}, {seed}, {prompt}, {steps}, "
-                             "{sampler}, {width}, {height}, {cfg-scale} and the picture's other options",
-                             len < 40 ? (int)len : 40, name);
-        *many = *many || (len == 5 && memcmp(name, "index", len) == 0) || (len == 4 && memcmp(name, "seed", len) == 0);
-        p = end + 1;
+    const OutputNames *n = ctx;
+    const Option *o = option_find(name, strlen(name));
+    bool option = o && o->picture && o->type != OPT_PATH;
+    int i = 0;
+    (void)e;
+    while (names[i] && strcmp(names[i], name) != 0) i++;
+    if (!names[i] && !option) {
+        Nearest best = nearest_to(name);
+        for (i = 0; names[i]; i++) nearest_try(&best, names[i]);
+        for (o = job_options; o->name; o++)
+            if (o->picture && o->type != OPT_PATH) nearest_try(&best, o->name);
+        *near = best.best;
+        return 0;
     }
-    return 0;
+    if (!n) return 1;
+    if (strcmp(name, "index") == 0) str_addf(out, "%d", n->index);
+    else if (strcmp(name, "model") == 0) slug_add(out, n->model ? n->model : "", false);
+    else if (strcmp(name, "date") == 0) str_add(out, n->date);
+    else if (strcmp(name, "prompt_slug") == 0) slug_add(out, n->job->prompt, true);
+    else if (o->type == OPT_SEED) str_addf(out, "%llu", (unsigned long long)n->seed);
+    else template_option(n->job, o, out);
+    return 1;
 }
 
 /* A name that is the same for all pictures of a count gets a number: "x.png" -> "x-01.png". */
@@ -80,8 +61,9 @@ static void add_number(Str *path, int index, int count)
 
 static int named_path(const OutputNames *n, Str *path, Err *e)
 {
-    bool many;
-    if (expand(place(n->job), n, path, &many, e)) return -1;
+    const char *where = place(n->job);
+    if (template_format(where, add_name, (void *)(size_t)n, path, e)) return -1;
+    bool many = template_uses(where, "index") || template_uses(where, "seed");
     if (n->job->count > 1 && !many) add_number(path, n->index, n->job->count);
     return 0;
 }
@@ -121,23 +103,6 @@ bool output_is_stdout(const Job *j)
     return j->output && (strcmp(j->output, "-") == 0 || strcmp(j->output, "/dev/stdout") == 0);
 }
 
-/* One picture and nothing else, to a program or a file. */
-static int check_stdout(const Job *j, Err *e)
-{
-    const char *beside = j->json         ? "json"
-                         : j->sizes      ? "sizes"
-                         : j->atlas      ? "atlas"
-                         : j->save_steps ? "save-steps"
-                                         : NULL;
-    if (j->count > 1) return err_usage(e, "--output: stdout takes one picture, --count is %d", j->count);
-    if (beside)
-        return err_usage(e, "--%s: the picture itself goes to stdout (--output %s), and nothing else", beside,
-                         j->output);
-    if (isatty(STDOUT_FILENO))
-        return err_usage(e, "--output: stdout is a terminal, which cannot show a PNG; send it to a file or a program");
-    return 0;
-}
-
 /* A folder that is there, or that can be made: what is there of the way to it can be written in. */
 static int check_folder(const char *where, Err *e)
 {
@@ -167,15 +132,13 @@ int output_check(const Job *j, Err *e)
     const char *where = place(j);
     Str path = { 0 };
     int failed;
-    if (output_is_stdout(j)) return check_stdout(j, e);
     if (is_folder(where)) {
         failed = check_folder(where, e);
     } else {
-        bool many;
         const char *slash = strrchr(where, '/');
         size_t len = strlen(where);
         bool png = len > strlen(suffix) && str_ends(where, suffix);
-        failed = expand(where, NULL, &path, &many, e);
+        failed = template_format(where, add_name, NULL, &path, e);
         if (!failed && !png)
             failed = err_usage(e, "--output: \"%.400s\" is neither a folder that exists nor a name that ends in %s",
                                where, suffix);
@@ -188,7 +151,7 @@ int output_check(const Job *j, Err *e)
 
 int output_check_place(const OutputNames *n, Err *e)
 {
-    if (output_is_stdout(n->job) || is_folder(place(n->job))) return 0; /* output_check() did */
+    if (is_folder(place(n->job))) return 0; /* output_check() did */
     Str path = { 0 };
     int failed = named_path(n, &path, e) || file_check_writable(str_text(&path), e);
     str_release(&path);
@@ -199,11 +162,6 @@ int output_write(const OutputNames *n, Bytes png, Str *path, Err *e)
 {
     const char *where = place(n->job);
     str_clear(path);
-    if (output_is_stdout(n->job)) {
-        str_add(path, "-");
-        fwrite(png.data, 1, png.len, stdout);
-        return stdout_flush("the picture cannot be written to stdout", e);
-    }
     if (!is_folder(where)) {
         if (named_path(n, path, e)) return -1;
         return file_write(str_text(path), png, e);

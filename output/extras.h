@@ -1,8 +1,8 @@
 /*
  * extras.h - the files that a job asks for beside its pictures: smaller copies (--sizes) and sprite atlases (--atlas).
  */
-#ifndef LIMN_PIPELINE_EXTRAS_H
-#define LIMN_PIPELINE_EXTRAS_H
+#ifndef LIMN_OUTPUT_EXTRAS_H
+#define LIMN_OUTPUT_EXTRAS_H
 
 #include "base/folder.h"
 #include "base/str.h"

@@ -1,20 +1,22 @@
 /*
- * output.h - where a picture goes: limn-00001.png with a fresh number in a folder, a file name, or a template.
+ * output.h - where a picture goes: limn-00001.png with a fresh number in a folder, a file name, or a template (template.h). A picture
+ * that goes to stdout is the caller's.
  */
-#ifndef LIMN_CMD_OUTPUT_H
-#define LIMN_CMD_OUTPUT_H
+#ifndef LIMN_OUTPUT_OUTPUT_H
+#define LIMN_OUTPUT_OUTPUT_H
 
 #include "base/err.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "pipeline/job.h"
 
-/* What a template's {names} stand for; {prompt}, {steps}, ... are the job's options. */
+/* What a template's {names} stand for; {prompt}, {steps}, ... are the job's options, {prompt_slug} the prompt in small letters. */
 typedef struct {
     const Job *job;
     const char *model; /* its name; NULL while it is not loaded */
     uint64_t seed;
-    int index; /* 1 .. count */
+    int index;        /* 1 .. count */
+    const char *date; /* today's, as template_date() */
 } OutputNames;
 
 /* Whether the picture itself goes to stdout: "-" or /dev/stdout. Then no name is printed there. */
@@ -29,7 +31,7 @@ int output_check(const Job *j, Err *e);
 /* Before the run: the first picture's place can be written. */
 int output_check_place(const OutputNames *n, Err *e);
 
-/* Writes the picture, whole or not at all; *path is where it went, "-" for stdout. A folder "x/" that is missing is made. */
+/* Writes the picture, whole or not at all; *path is where it went. A folder "x/" that is missing is made. */
 int output_write(const OutputNames *n, Bytes png, Str *path, Err *e);
 
 #endif
