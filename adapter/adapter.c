@@ -118,13 +118,13 @@ static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, M
 /* What does not fit is an error, unless the user takes what does. */
 static int judge(const Modules *m, const AdapterTargets *to, Bytes file, const Misfits *lost, Str *notes, Err *e)
 {
-    const char *family = modules_family(m, file);
     if (!lost->count) return 0;
     if (lost->count < m->count && to->partial) {
         str_addf(notes, "%zu of its %zu modules fit nothing here and are passed over, the first is: %s", lost->count,
                  m->count, lost->first.text);
         return 0;
     }
+    const char *family = modules_family(m, file);
     if (family && to->family && !strstr(to->family, "custom") && strcmp(family, to->family) != 0)
         return err_set(e, "it was made for %s, and this model is %s", family, to->family);
     return err_set(e,

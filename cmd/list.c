@@ -9,6 +9,8 @@
 #include "cmd/command.h"
 #include "cmd/help.h"
 #include "cmd/say.h"
+#include "pipeline/describe_adapter.h"
+#include "pipeline/library.h"
 #include "pipeline/model.h"
 #include "scheduler/guide.h"
 #include "scheduler/samplers.h"
@@ -156,6 +158,30 @@ static int list_models(Rows *rows)
     return 0;
 }
 
+/* The files of a folder; where it is not there, that is told. */
+static int list_folder(Rows *rows, const char *given, const char *usual, void (*line)(const char *path, Str *out))
+{
+    Library l;
+    int failed = library_open(&l, given, usual, rows->e);
+    for (size_t i = 0; !failed && i < l.count; i++) {
+        Str text = { 0 };
+        if (l.file[i].readable) line(l.file[i].path, &text);
+        else str_add(&text, "a pickle, which may run code: limn reads .safetensors");
+        if (rows->array) row(rows, l.file[i].name, str_text(&text));
+        else say(stdout, "%s\n    %s\n", l.file[i].name, str_text(&text));
+        str_release(&text);
+    }
+    if (!failed && !l.count && !rows->array) {
+        char *folder = library_usual(usual);
+        say(stderr, "limn: there are none in %s\n", l.folder ? l.folder : folder);
+        free(folder);
+    }
+    library_close(&l);
+    return failed;
+}
+
+static int list_loras(Rows *rows) { return list_folder(rows, rows->job->lora_dir, "loras", describe_adapter_line); }
+
 static int list_options(Rows *rows)
 {
     for (const Option *o = job_options; o->name; o++) {
@@ -216,6 +242,7 @@ static const struct Topic {
     { "schedules", "noise levels that a sampler visits, for --schedule", list_schedules },
     { "guides", "ways to follow the prompt more closely", list_guides },
     { "models", "models inside the program, for --model", list_models },
+    { "loras", "LoRAs in --lora-dir, for <lora:name> in a prompt", list_loras },
     { "words", "words that the model inside knows, or that of --model", list_words },
     { "options", "every option of limn generate", list_options },
     { NULL, NULL, NULL },

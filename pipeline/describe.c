@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 #include "base/wrap.h"
+#include "adapter/info.h"
+#include "pipeline/describe_adapter.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
 #include "pipeline/parts_name.h"
@@ -92,7 +94,9 @@ static int describe_file(const char *path, bool json, Str *out, bool *done, Err 
         goto done;
     }
     *done = kind_of(w)->id != KIND_CHECKPOINT;
-    failed = *done ? describe_weights(path, w, json, out) : 0;
+    failed = !*done          ? 0
+             : adapter_is(w) ? describe_adapter(path, w, file, json, out, e)
+                             : describe_weights(path, w, json, out);
 
 done:
     file_unmap(&file);

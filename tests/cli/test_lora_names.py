@@ -7,7 +7,7 @@ import shutil
 import struct
 
 from helpers import draw, fails, limn, read, texts, write
-from test_lora import SIZE, drawing, kohya, make, save
+from test_lora import SIZE, drawing, floats, kohya, make, save, tensors
 
 TAG = "<lora:ink:0.8> a key"
 
@@ -125,3 +125,33 @@ def test_batch_with_tags():
     want = [picture(p, "--lora-dir", "loras") for p in (TAG, "a key", "<lora:ink:0.2> a key")]
     assert [drawing(os.path.join("b", n)) for n in made] == want and want[0] != want[1] != want[2]
     limn("compare", TAG, *SIZE, "--lora-dir", "loras", "--axis", "lora=loras/ink.safetensors:0.2,loras/ink.safetensors:1", "-q", "-o", "c")
+
+
+def test_info_and_list():
+    path = setup()
+    setup(name="a/pen")
+    write("loras/old.pt", b"x")
+    write("loras/bad.safetensors", b"x")
+    tags = {"10_ink": {"ink drawing": 12, "a key": 3}, "5_more": {" a key": 2, "a key": 20}}
+    save("loras/tagged.safetensors", tensors(path), {"ss_tag_frequency": json.dumps(tags), "ss_base_model_version": "sd_v1", "ss_output_name": "x\x1b[31m"})
+    r = limn("list", "loras", "--lora-dir", "loras")
+    rows = dict(zip(r.out.splitlines()[::2], r.out.splitlines()[1::2]))
+    assert set(rows) == {"a/pen", "bad", "ink", "old", "tagged"}, rows
+    assert "rank 2" in rows["ink"] and "pickle" in rows["old"] and "not usable" in rows["bad"] and "a key, ink drawing" in rows["tagged"], rows
+    assert limn("list", "loras").out == "" and json.loads(limn("list", "loras", "--json").out) == []
+    fails(1, "list", "loras", "--lora-dir", "nowhere", says="no such folder")
+    out = limn("info", "loras/tagged.safetensors").out
+    assert "LoRA for SD 1.x" in out and "a key (23), ink drawing (12)" in out and "\x1b" not in out, out
+    i = json.loads(limn("info", "loras/tagged.safetensors", "--json").out)
+    assert i["rank"] == [2, 2] and i["scale"] == [0.5, 0.5] and i["modules"] == {"unet": 6, "text_encoder": 2} and i["tags"]["a key"] == 23, i
+    # the size of one module's change, from its factors
+    t = tensors(path)
+    stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k."
+    down, up = floats(t[stem + "lora_down.weight"]), floats(t[stem + "lora_up.weight"])
+    save("one.safetensors", {k: v for k, v in t.items() if k.startswith(stem)})
+    n = len(down) // 2
+    square = sum((0.5 * (up[2 * r] * down[k] + up[2 * r + 1] * down[n + k])) ** 2 for r in range(len(up) // 2) for k in range(n))
+    norm = json.loads(limn("info", "one.safetensors", "--json").out)["norms"]
+    assert abs(norm["M00"] - square ** 0.5) < 1e-6 * norm["M00"], norm
+    save("half.safetensors", {k: v for k, v in t.items() if not k.endswith("to_q.lora_up.weight")})
+    fails(1, "info", "half.safetensors", says="not complete")

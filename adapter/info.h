@@ -1,0 +1,47 @@
+/* info.h - what an adapter's file is, told without a model: `limn info lora.safetensors`, `limn list loras`. */
+#ifndef LIMN_ADAPTER_INFO_H
+#define LIMN_ADAPTER_INFO_H
+
+#include <stdbool.h>
+
+#include "adapter/adapter.h"
+#include "adapter/blocks.h"
+#include "base/file.h"
+#include "weights/weights.h"
+
+enum { INFO_KINDS = 10, INFO_TAGS = 12, INFO_BLOCKS = BLOCKS + 2 /* and the text encoders */ };
+
+typedef struct {
+    size_t modules, of_network[NETWORK_COUNT + 1]; /* the last: of none that limn knows */
+    struct {
+        const char *name;
+        size_t modules;
+    } kind[INFO_KINDS]; /* the most frequent first; name NULL: no more */
+    size_t dora;        /* modules with DoRA's scale */
+    size_t rank[2];     /* from, to; 0: the kinds have none */
+    double scale[2];    /* alpha / rank, from, to */
+    const char *family; /* "SD XL"; NULL: not known */
+    char *name, *base;  /* that the trainer gave it, and of the model that it was trained on; NULL */
+    char *trigger;      /* modelspec's trigger phrase; NULL */
+    struct {
+        char *text;
+        long count;   /* of the training pictures */
+    } tag[INFO_TAGS]; /* the most frequent first; text NULL: no more */
+    /* The size of the change: the root of the sum of squares of each block's changes at strength 1; < 0: it has none, or it is not a sum */
+    double norm[INFO_BLOCKS];
+} AdapterInfo;
+
+/* Whether a file's tensors are an adapter's. */
+bool adapter_is(Weights *w);
+
+/* Error: a tensor's name is of nothing that limn applies, values that are no numbers. adapter_info_release() in any case. */
+int adapter_info(AdapterInfo *out, Weights *w, Bytes file, bool norms, Err *e);
+void adapter_info_release(AdapterInfo *i);
+
+/* "IN04", "M00", "text", "text 2" */
+void adapter_info_block(int i, char out[8]);
+
+/* "LoRA, LoKr with DoRA" */
+void adapter_info_kinds(const AdapterInfo *i, Str *out);
+
+#endif
