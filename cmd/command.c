@@ -59,7 +59,7 @@ const Command commands[] = {
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
       cmd_again },
-    { "list", "[WHAT]", 1, "model lora-dir json", "samplers, schedules, guides, models, loras, words or options",
+    { "list", "[WHAT]", 1, "model lora-dir json", "samplers, schedules, guides, models, loras, words, ...",
       "  limn list\n"
       "  limn list samplers\n"
       "  limn list words                               what the model inside can draw\n",

@@ -141,9 +141,9 @@ def test_info_and_list():
     assert limn("list", "loras").out == "" and json.loads(limn("list", "loras", "--json").out) == []
     fails(1, "list", "loras", "--lora-dir", "nowhere", says="no such folder")
     out = limn("info", "loras/tagged.safetensors").out
-    assert "LoRA for SD 1.x" in out and "a key (23), ink drawing (12)" in out and "\x1b" not in out, out
+    assert "LoRA for SD 1.x" in out and "a key (25), ink drawing (12)" in out and "\x1b" not in out, out
     i = json.loads(limn("info", "loras/tagged.safetensors", "--json").out)
-    assert i["rank"] == [2, 2] and i["scale"] == [0.5, 0.5] and i["modules"] == {"unet": 6, "text_encoder": 2} and i["tags"]["a key"] == 23, i
+    assert i["rank"] == [2, 2] and i["scale"] == [0.5, 0.5] and i["modules"] == {"unet": 6, "text_encoder": 2} and i["tags"]["a key"] == 25, i
     # the size of one module's change, from its factors
     t = tensors(path)
     stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k."
