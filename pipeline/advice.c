@@ -67,6 +67,32 @@ static void advise_size(const Model *m, const Job *j, const Watch *w)
     watch_note(w, text);
 }
 
+/* ---- models for few steps ---- */
+
+static void advise_few(const Recipe *r, const Job *asked, const Watch *w)
+{
+    const FewSteps *f = &r->few;
+    Str line = { 0 }, text = { 0 };
+    if (!f->what) return;
+    few_steps_line(f, &line);
+    if (!asked->sampler || !asked->schedule || !asked->steps || asked->cfg_scale < 0) {
+        str_addf(&text, "%s (what is given as an option comes before that)", str_text(&line));
+        watch_note(w, str_text(&text));
+    }
+    str_clear(&text);
+    if (f->exact && asked->steps && asked->steps != f->steps)
+        str_addf(&text, "%s was made for %d step%s, and --steps is %d", f->what, f->steps, f->steps == 1 ? "" : "s",
+                 asked->steps);
+    else if (f->cfg_scale <= 1 && asked->cfg_scale > 1)
+        str_addf(&text, "%s was made to draw without guidance, and --cfg-scale is %g", f->what, asked->cfg_scale);
+    if (text.len) watch_note(w, str_text(&text));
+    str_clear(&text);
+    if (f->but) str_addf(&text, "%s: %s", f->what, f->but);
+    if (text.len) watch_note(w, str_text(&text));
+    str_release(&line);
+    str_release(&text);
+}
+
 /* ---- options without effect ---- */
 
 typedef struct {
@@ -229,6 +255,7 @@ void advise_job(const Model *m, const Recipe *r, const Job *asked, const Watch *
     Situation s = { m, r, asked };
     if (!w->note) return;
     advise_size(m, &r->said, w);
+    advise_few(r, asked, w);
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
         const char *why = is_given(asked, option(idle[i].option)) ? idle[i].why(&s) : NULL;
         if (why) tell_idle(idle[i].option, why, w);

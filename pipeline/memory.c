@@ -19,8 +19,8 @@ size_t memory_measure(Generator *g, int n)
     const Prompts **same = mem_array((size_t)n, sizeof *same);
     for (int i = 0; i < n; i++) same[i] = &g->prompts;
     arena_init_dry(&g->arena);
-    start_measure(g);
     encode_prompts(g, same, n);
+    start_measure(g); /* as generator_new() does: the picture is encoded while the embeddings are there */
     network_prepare(g);
     generator_draw(g, NULL, n, NULL, &e);
     size_t need = g->arena.peak;

@@ -49,6 +49,20 @@ static void count_ids(Model *m)
     if (added) m->ids = (added - text_encoder_projection(m->text[m->texts - 1].encoder)) / each;
 }
 
+/* What limn.json left open, of a model for few steps. */
+static void few_defaults(Model *m, const Parts *parts)
+{
+    ModelDefaults *d = &m->defaults;
+    m->few = few_steps_of_model(parts->path, parts->scheduler_class, unet_cond_width(m->unet) > 0);
+    const FewSteps *f = &m->few;
+    if (!f->what) return;
+    if (!d->steps) d->steps = f->steps;
+    if (d->cfg_scale <= 0) d->cfg_scale = f->cfg_scale;
+    if (!d->sampler) d->sampler = f->sampler;
+    if (!d->schedule) d->schedule = f->schedule;
+    if (f->side && !d->width && !d->height) d->width = d->height = f->side;
+}
+
 /* What limn.json left open and the networks tell. */
 static void complete_defaults(Model *m)
 {
@@ -250,6 +264,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     note_the_rest(m);
     count_ids(m);
+    few_defaults(m, parts);
     complete_defaults(m);
     return m;
 

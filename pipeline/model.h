@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "clip/text_encoder.h"
 #include "clip/tokenizer.h"
+#include "pipeline/few_steps.h"
 #include "pipeline/words.h"
 #include "scheduler/config.h"
 #include "unet/unet.h"
@@ -60,6 +61,7 @@ typedef struct {
     bool told;          /* the user has been told these */
     Noise noise;        /* the scheduler's file, as its own class has it */
     ModelDefaults defaults;
+    FewSteps few;             /* it was distilled to draw in a few steps; what NULL: nothing says so */
     TextPart text[TEXTS_MAX]; /* one after the other they make the context; the last one's pooled output goes with it */
     int texts;
     bool zero_negative; /* without a negative prompt its embeddings are zeros: force_zeros_for_empty_prompt */

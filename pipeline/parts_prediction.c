@@ -43,11 +43,13 @@ static Prediction guess_prediction(const Parts *parts, const Weights *all, int i
 {
     static const char *const v_words[] = { "v_prediction", "v-pred", "vpred", "v_pred", "768-v", "768v", NULL };
     static const char *const v_sizes[] = { "768", NULL };
-    static const char *const eps_words[] = { "epsilon",  "512-base", "2-base", "2-1-base",
-                                             "2.1-base", "_512",     "-512",   NULL };
+    static const char *const eps_words[] = { "epsilon", "512-base", "2-base", "2-1-base", "2.1-base",
+                                             "_512",    "-512",     "turbo",  NULL };
+    static const char *const x0_words[] = { "1step_x0", "1step-x0", NULL }; /* SDXL-Lightning's for one step */
     static const char *const keys[] = { "modelspec.prediction_type", "prediction_type", "modelspec.architecture",
                                         "modelspec.resolution", NULL };
     if (weights_find(all, "v_pred")) return PREDICT_V;
+    if (has_word(parts->name, x0_words)) return PREDICT_SAMPLE;
 
     for (const char *const *k = keys; *k; k++) {
         char *value = weights_metadata(parts->file[0].bytes, *k);

@@ -90,6 +90,23 @@ static int read_noise(Recipe *r, const Model *m, bool own, Err *e)
     return noise_build(&r->noise, e) ? err_in(e, m->files->scheduler_where) : 0;
 }
 
+/* An adapter for few steps makes its model one; what limn.json says comes before what the model's name does. */
+static void choose_few_steps(Recipe *r, const Model *m)
+{
+    char *facts = adapters_facts(m);
+    r->few = few_steps_of_adapters(facts);
+    free(facts);
+    if (r->few.what && unet_cond_width(m->unet)) r->few.cfg_scale = m->few.cfg_scale;
+    if (r->few.what || !m->few.what) return;
+    const ModelDefaults *d = &m->defaults;
+    r->few = m->few;
+    r->few.steps = d->steps;
+    r->few.cfg_scale = d->cfg_scale;
+    if (strcmp(r->few.sampler, d->sampler) != 0) r->few.eta = 0;
+    r->few.sampler = d->sampler;
+    r->few.schedule = d->schedule;
+}
+
 /* The job's sampler, or else the model's. */
 static int choose_sampler(Recipe *r, const Model *m, Err *e)
 {
@@ -97,9 +114,11 @@ static int choose_sampler(Recipe *r, const Model *m, Err *e)
     const char *named; /* the schedule in "DPM++ 2M Karras" */
     bool own = false;
     if (!j->sampler) {
-        const char *usual = m->defaults.sampler ? m->defaults.sampler : usual_sampler(m, e);
+        const char *wanted = r->few.what ? r->few.sampler : m->defaults.sampler;
+        const char *usual = wanted ? wanted : usual_sampler(m, e);
         if (!usual) return -1;
-        own = !m->defaults.sampler && strcmp(usual, m->noise.sampler) == 0;
+        own = (!wanted || r->few.what) && strcmp(usual, m->noise.sampler) == 0;
+        if (r->few.eta > 0 && j->eta < 0) j->eta = r->few.eta;
         set_text(&j->sampler, usual);
     }
     r->sampler = sampler_split(j->sampler, &named);
@@ -113,6 +132,15 @@ static int choose_sampler(Recipe *r, const Model *m, Err *e)
     return 0;
 }
 
+/* A run from a picture takes int(steps x strength) of them, which is to be one at least. */
+static int usual_steps(const Recipe *r, const ModelDefaults *d)
+{
+    const Job *j = &r->said;
+    int steps = r->few.what ? r->few.steps : d->steps ? d->steps : 20;
+    while (j->init_image && j->strength > 0 && (int)(steps * j->strength) < 1 && steps < 1000) steps++;
+    return steps;
+}
+
 /* Open options take what suits the model, or else what its kind is used with. */
 static void fill_defaults(Recipe *r, const Model *m)
 {
@@ -123,11 +151,13 @@ static void fill_defaults(Recipe *r, const Model *m)
     if (!j->fill) set_text(&j->fill, j->extend ? "fill" : "original");
     if (!j->width) j->width = d->width ? d->width : 512;
     if (!j->height) j->height = d->height ? d->height : 512;
-    if (!j->steps) j->steps = d->steps ? d->steps : 20;
-    if (j->cfg_scale < 0) j->cfg_scale = d->cfg_scale > 0 ? d->cfg_scale : 7.5;
+    if (!j->steps) j->steps = usual_steps(r, d);
+    if (j->cfg_scale < 0) j->cfg_scale = r->few.what ? r->few.cfg_scale : d->cfg_scale > 0 ? d->cfg_scale : 7.5;
     const Sampler *s = r->sampler;
-    const char *own = d->schedule ? d->schedule : r->noise.schedule;
-    if (r->compat != COMPAT_DIFFUSERS) own = s->automatic && r->compat == COMPAT_A1111 ? s->automatic : "normal";
+    const char *few = few_steps_schedule(&r->few, r->compat);
+    const char *own = d->schedule && !r->few.what ? d->schedule : r->noise.schedule;
+    if (few) own = few;
+    else if (r->compat != COMPAT_DIFFUSERS) own = s->automatic && r->compat == COMPAT_A1111 ? s->automatic : "normal";
     if (!j->schedule) set_text(&j->schedule, own);
     if (!j->rng) set_text(&j->rng, r->compat == COMPAT_A1111 ? "philox" : "torch");
     if (j->eta < 0 && s->takes_eta) j->eta = sampler_eta(s, r->compat);
@@ -337,6 +367,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     if (!said->lora_sha256) r->said.lora_sha256 = adapters_facts(m);
     r->compat = compat_of(said);
     r->masked = said->mask || said->extend;
+    choose_few_steps(r, m);
     if (choose_sampler(r, m, e)) return -1;
     fill_defaults(r, m);
     r->emphasis = emphasis_of(r->compat);

@@ -23,6 +23,7 @@ enum { IDS_MAX = 6 };
 typedef struct {
     Job said; /* the job with its open options filled: what metadata writes and `limn again` reads */
 
+    FewSteps few; /* the model's, or an adapter's: what its defaults are from; what NULL: neither is for few steps */
     const Sampler *sampler;
     Noise noise;       /* the model's, as the sampler's class has it, with the job's prediction type */
     Timeline timeline; /* the sigmas that the run visits */

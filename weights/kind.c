@@ -47,7 +47,7 @@ static const Kind families[FAMILIES] = {
                "-m" },
     [TEXT] = { KIND_TEXT_ENCODER, "a text encoder alone", "give the diffusers folder that it is from" },
     [VAE] = { KIND_VAE, "a VAE alone", "give it as --vae, and a model beside it" },
-    [LORA] = { KIND_OTHER, "a LoRA", "give the model that it was made for" },
+    [LORA] = { KIND_LORA, "a LoRA", "give it as --lora, and the model that it was made for" },
     [CONTROL] = { KIND_OTHER, "a ControlNet", "give a Stable Diffusion model" },
     [TRANSFORMER] = { KIND_OTHER, "a diffusion transformer (SD 3, Flux, PixArt or their like)",
                       "limn does not run it; use SD 1.x, 2.x or XL" },
@@ -235,7 +235,7 @@ static Family family_of(const char *name)
 const char *kind_of_tensor(const char *name)
 {
     Family f = family_of(name);
-    return f != FAMILIES && families[f].id == KIND_OTHER ? families[f].what : NULL;
+    return f != FAMILIES && families[f].id >= KIND_TINY ? families[f].what : NULL;
 }
 
 /* Of a file whose most tensors stand under a checkpoint's names: what carries its UNet; a few leftovers do not count. */

@@ -58,6 +58,7 @@ static const Leaf unet_resnet[] = {
 static const NameRule ldm_unet[] = {
     { "time_embed.0.*", "time_embedding.linear_1.*", NUM_SAME, NULL, KEEP },
     { "time_embed.2.*", "time_embedding.linear_2.*", NUM_SAME, NULL, KEEP },
+    { "time_embed.cond_proj.*", "time_embedding.cond_proj.*", NUM_SAME, NULL, KEEP },
     { "label_emb.0.0.*", "add_embedding.linear_1.*", NUM_SAME, NULL, KEEP },
     { "label_emb.0.2.*", "add_embedding.linear_2.*", NUM_SAME, NULL, KEEP },
     { "input_blocks.0.0.*", "conv_in.*", NUM_SAME, NULL, KEEP },

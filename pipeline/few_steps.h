@@ -1,0 +1,44 @@
+/*
+ * few_steps.h - models and adapters that were distilled to draw in a few steps: what they are, and what settings suit them.
+ *
+ * Shapes do not tell them from the models that they were made of (but for a network that is told its guidance: LCM); the class of the
+ * scheduler does for some, and the name of the file for the others.
+ */
+#ifndef LIMN_PIPELINE_FEW_STEPS_H
+#define LIMN_PIPELINE_FEW_STEPS_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+#include "scheduler/compat.h"
+
+typedef struct {
+    const char *what;      /* "SDXL-Lightning"; NULL: nothing says that it is such a model */
+    const char *by;        /* what tells it: "its name" */
+    const char *sampler;   /* rows of the tables */
+    const char *schedule;  /* NULL: the model's own */
+    const char *elsewhere; /* that schedule in A1111's and ComfyUI's tables */
+    int steps;
+    bool exact;       /* made for that number of steps, which stands in its name */
+    double cfg_scale; /* 1: without guidance */
+    double eta;       /* 0: the sampler's own */
+    int side;         /* pixels that it was trained at, where that is not what its UNet says; 0 */
+    const char *but;  /* what limn cannot do as it wants, a sentence; NULL */
+} FewSteps;
+
+/* By the name of a file or folder, or a path with it (the hub's cache has the name above the folder). adapter: of a LoRA's file. */
+FewSteps few_steps_named(const char *name, bool adapter);
+
+/* Among adapters as adapters_facts() tells them, "SHA256:HASH:NAME" a line (NULL: none): the first that is one. */
+FewSteps few_steps_of_adapters(const char *facts);
+
+/* scheduler: the class of the folder's scheduler, or NULL; told: the UNet is told the guidance (time_cond_proj_dim). */
+FewSteps few_steps_of_model(const char *path, const char *scheduler, bool told);
+
+/* The schedule that suits it under that tool's rules; NULL: the usual one. */
+const char *few_steps_schedule(const FewSteps *f, Compat compat);
+
+/* "SDXL-Lightning, by its name: euler, trailing, 4 steps, no guidance" */
+void few_steps_line(const FewSteps *f, Str *out);
+
+#endif
