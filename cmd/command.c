@@ -54,7 +54,7 @@ const Command commands[] = {
       "  limn info sprites\n"
       "  limn info v1-5.safetensors -W 768 -H 512      the memory that this size needs\n",
       cmd_info },
-    { "again", "PNG", 1, "model vae unet tokenizer init-image mask output threads trace json quiet verbose sandbox",
+    { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask output threads trace json quiet verbose sandbox",
       "draws a picture again from what is written in it",
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",

@@ -289,6 +289,9 @@ static void tell(const Run *r, double start)
         r->model->sha256);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
+    if (t->before >= 0)
+        say(stderr, "refiner  %s, after step %d, sha256 %.10s\n", j->refiner, t->before,
+            j->refiner_sha256 ? j->refiner_sha256 : "");
     int threads = omp_get_max_threads();
     fprintf(stderr, "kernels  %s, %d thread%s\n", k ? k->name : "?", threads, threads == 1 ? "" : "s");
     fprintf(

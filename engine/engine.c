@@ -16,15 +16,23 @@ enum {
     FIRST_BYTES = 64 << 20, /* of first evaluations */
 };
 
+/* A model that is open, or could not be opened. */
+typedef struct {
+    Model *model;  /* NULL: none is open */
+    char *key;     /* of its options */
+    Err error;     /* why not */
+    Cache *texts;  /* the model's embeddings */
+    Cache *firsts; /* the model's first evaluations */
+} Slot;
+
+/* The job's model, and the one that takes over from it. */
+enum { FIRST, REFINER, SLOTS };
+
 struct Engine {
     Watch user;  /* who is told */
     Watch watch; /* the same, each line once */
     Told told;
-    Model *model;  /* NULL: none is open */
-    char *key;     /* of the model that is open, or that could not be opened */
-    Err error;     /* why not */
-    Cache *texts;  /* the model's embeddings */
-    Cache *firsts; /* the model's first evaluations */
+    Slot slot[SLOTS];
 };
 
 static void on_say(void *ctx, const char *what) { watch_say(&((Engine *)ctx)->user, what); }
@@ -56,19 +64,19 @@ Engine *engine_new(const Watch *w)
     return g;
 }
 
-static void close_model(Engine *g)
+static void slot_close(Slot *s)
 {
-    cache_free(g->texts);
-    cache_free(g->firsts);
-    model_free(g->model);
-    free(g->key);
-    *g = (Engine){ .user = g->user, .watch = g->watch, .told = g->told };
+    cache_free(s->texts);
+    cache_free(s->firsts);
+    model_free(s->model);
+    free(s->key);
+    *s = (Slot){ 0 };
 }
 
 void engine_free(Engine *g)
 {
     if (!g) return;
-    close_model(g);
+    for (int i = 0; i < SLOTS; i++) slot_close(&g->slot[i]);
     told_release(&g->told);
     free(g);
 }
@@ -77,33 +85,45 @@ void engine_free(Engine *g)
  * The options that decide which model it is. Precision is none of them: it only says for which products transformed weights are
  * kept, and those of the first job serve all; a job with open options names the same model as after they were filled.
  */
-static char *key_of(const Job *j)
+static char *key_of(const Job *j, int slot)
 {
-    static const char *const options[] = { "model", "vae", "unet", "tokenizer", "memory" };
+    static const char *const options[] = { "vae", "tokenizer", "memory" };
     Str key = { 0 };
+    const char *path = slot == REFINER ? j->refiner : j->model;
+    str_addf(&key, "%s\n", path ? path : "");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         job_get(j, option_find(options[i], strlen(options[i])), &key);
         str_add(&key, "\n");
     }
-    if (j->init_image) str_add(&key, "encoder");
+    if (j->unet && slot == FIRST) str_add(&key, j->unet);
+    if (j->init_image && slot == FIRST) str_add(&key, "\nencoder");
     return key.s;
 }
 
-bool engine_same_model(const Job *a, const Job *b)
+static bool same(const Job *a, const Job *b, int slot)
 {
-    char *x = key_of(a), *y = key_of(b);
-    bool same = strcmp(x, y) == 0;
+    char *x = key_of(a, slot), *y = key_of(b, slot);
+    bool equal = strcmp(x, y) == 0;
     free(x);
     free(y);
-    return same;
+    return equal;
+}
+
+bool engine_same_model(const Job *a, const Job *b) { return same(a, b, FIRST) && same(a, b, REFINER); }
+
+/* Whether the slot holds what the job names. */
+static bool holds(const Slot *s, const Job *j, int slot)
+{
+    char *key = key_of(j, slot);
+    bool equal = s->key && strcmp(s->key, key) == 0;
+    free(key);
+    return equal;
 }
 
 bool engine_has(const Engine *g, const Job *j)
 {
-    char *key = key_of(j);
-    bool open = g->model && strcmp(g->key, key) == 0;
-    free(key);
-    return open;
+    bool refiner = !j->refiner || (g->slot[REFINER].model && holds(&g->slot[REFINER], j, REFINER));
+    return g->slot[FIRST].model && holds(&g->slot[FIRST], j, FIRST) && refiner;
 }
 
 /* Looking the weights over obeys -t too. */
@@ -119,44 +139,51 @@ static void choose_threads(const Engine *g, int wanted)
     if (got < wanted) watch_warn(&g->watch, text);
 }
 
-/* Takes the key. */
-static void open_model(Engine *g, const Job *j, char *key)
+static void open_model(Engine *g, const Job *j, int slot)
 {
-    close_model(g);
-    g->key = key;
+    Slot *s = &g->slot[slot];
+    slot_close(s);
+    s->key = key_of(j, slot);
     choose_threads(g, j->threads ? j->threads : omp_get_num_procs());
-    watch_say(&g->watch, "loading the model");
-    ModelPaths paths = {
-        .path = j->model, .vae = j->vae, .unet = j->unet, .tokenizer = j->tokenizer, .memory = j->memory, .precision = j->precision
-    };
-    paths.encoder = j->init_image != NULL;
-    g->model = model_open(&paths, &g->error);
-    if (!g->model) return;
-    model_hash_begin(g->model);
-    g->texts = cache_new(TEXT_BYTES);
-    g->firsts = cache_new(FIRST_BYTES);
+    watch_say(&g->watch, slot == REFINER ? "loading the refiner" : "loading the model");
+    ModelPaths paths = { .path = slot == REFINER ? j->refiner : j->model,
+                         .vae = j->vae,
+                         .unet = slot == FIRST ? j->unet : NULL,
+                         .tokenizer = j->tokenizer,
+                         .memory = j->memory,
+                         .precision = j->precision };
+    paths.encoder = j->init_image && slot == FIRST;
+    s->model = model_open(&paths, &s->error);
+    if (!s->model) return;
+    model_hash_begin(s->model);
+    s->texts = cache_new(TEXT_BYTES);
+    s->firsts = cache_new(FIRST_BYTES);
 }
 
 /* What was computed with other adapters is out of date. */
-static int use_adapters(Engine *g, const Job *j, Err *e)
+static int use_adapters(Engine *g, Slot *s, const Job *j, Err *e)
 {
-    int changed = adapters_use(g->model, j, &g->watch, e);
+    int changed = adapters_use(s->model, j, &g->watch, e);
     if (!changed) return 0;
-    cache_free(g->texts);
-    cache_free(g->firsts);
-    g->texts = cache_new(TEXT_BYTES);
-    g->firsts = cache_new(FIRST_BYTES);
+    cache_free(s->texts);
+    cache_free(s->firsts);
+    s->texts = cache_new(TEXT_BYTES);
+    s->firsts = cache_new(FIRST_BYTES);
     return changed < 0 ? -1 : 0;
+}
+
+static Model *use_model(Engine *g, const Job *j, int slot, Err *e)
+{
+    Slot *s = &g->slot[slot];
+    if (!holds(s, j, slot)) open_model(g, j, slot);
+    if (!s->model) *e = s->error;
+    return s->model;
 }
 
 Model *engine_model(Engine *g, const Job *j, Err *e)
 {
-    char *key = key_of(j);
-    if (g->key && strcmp(g->key, key) == 0) free(key);
-    else open_model(g, j, key);
-    if (!g->model) *e = g->error;
-    if (!g->model || use_adapters(g, j, e)) return NULL;
-    return g->model;
+    if (!use_model(g, j, FIRST, e) || use_adapters(g, &g->slot[FIRST], j, e)) return NULL;
+    return g->slot[FIRST].model;
 }
 
 int engine_hash(Engine *g, Model *m, Err *e)
@@ -168,11 +195,21 @@ int engine_hash(Engine *g, Model *m, Err *e)
     return 0;
 }
 
+/* The model that takes over stays open until another does. */
+static int use_refiner(Engine *g, const Job *j, Share *share, Err *e)
+{
+    if (!j->refiner) return 0;
+    share->refiner = use_model(g, j, REFINER, e);
+    share->refiner_texts = g->slot[REFINER].texts;
+    return share->refiner ? 0 : err_in(e, "--refiner");
+}
+
 Generator *engine_generator(Engine *g, const Job *j, const Share *want, Err *e)
 {
     Model *m = engine_model(g, j, e);
     Share share = want ? *want : (Share){ 0 };
-    share.texts = g->texts;
-    share.firsts = g->firsts;
-    return m ? generator_new(m, j, &share, &g->watch, e) : NULL;
+    if (!m || use_refiner(g, j, &share, e)) return NULL;
+    share.texts = g->slot[FIRST].texts;
+    share.firsts = g->slot[FIRST].firsts;
+    return generator_new(m, j, &share, &g->watch, e);
 }

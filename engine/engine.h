@@ -30,8 +30,8 @@ bool engine_has(const Engine *g, const Job *j);
 
 /*
  * The model that the job's options name (its files and --memory), open already or opened now; its hash is computed by
- * then or on its way (model_hash()). One model is open at a time: it stays so until another is asked for. Error: what is wrong with
- * its files; the same one again is not tried twice in a row.
+ * then or on its way (model_hash()). One such model is open at a time, and one that takes over from it (--refiner): each stays so until
+ * another is asked for. Error: what is wrong with its files; the same one again is not tried twice in a row.
  */
 Model *engine_model(Engine *g, const Job *j, Err *e);
 

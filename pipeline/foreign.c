@@ -218,10 +218,8 @@ static const Foreign foreign[] = {
       LINE, YET("TAESD (a tiny VAE)") },
     { .names = "preview, preview-path, preview-method, preview-interval, live-preview, show-progress-every-n-steps",
       LINE, .says = "limn cannot do previews yet; --save-steps writes what each step predicts" },
-    { .names = "refiner, refiner-checkpoint, refiner-model, denoising-start, denoising-end",
-      .neutral = "||null|none|", YET("SD XL's refiner") },
-    { .names = "refiner-switch-at, refiner-at, refiner-start", LINE, YET("SD XL's refiner") },
-    { .names = "refiner-switch-at, refiner-at, refiner-start", .neutral = "*" }, /* of a refiner, which is refused */
+    { .names = "denoising-start, denoising-end, refiner-steps",
+      .neutral = "||null|none|", .says = "limn runs both models at once: --refiner MODEL --refiner-at 0.8" },
     { .names = "crops-coords-top-left, crop-top, crop-left, original-width, original-height, target-width, "
       "target-height", LINE, .says = "--crop X,Y, --original-size WxH and --target-size WxH are what SD XL is told" },
     { .names = "text-encoder-2, clip-g",
@@ -290,6 +288,7 @@ static const struct {
       "limn has no arithmetic of 16-bit floats but bf16: choose of auto|f32|bf16" },
     { "tile", "xy, all", "both", NULL },
     { "tile", "off, none, false", FOREIGN_OPEN, NULL },
+    { "refiner", "none, null", FOREIGN_OPEN, NULL },
     { "schedule", "automatic, auto", FOREIGN_OPEN, NULL },
     { "schedule", "linear, scaled-linear, squaredcos-cap-v2", NULL,
       "that is a schedule of betas, which is the model's own; limn list schedules shows limn's" },

@@ -12,6 +12,7 @@
 #include "pipeline/checking.h"
 #include "pipeline/generator.h"
 #include "pipeline/latents.h"
+#include "pipeline/refine.h"
 
 enum { OWN_TEXTS = 8 << 20 /* bytes of embeddings that a generator keeps where none are shared */ };
 
@@ -32,7 +33,7 @@ int generator_draw(Generator *g, const Request *requests, int n, Picture *out, E
     double start = clock_now();
     int failed = passes_run(g, requests, x, e);
     g->time.sample = clock_now() - start;
-    if (out && !failed) failed = model_check(g->m, e);
+    if (out && !failed) failed = model_check(g->m, e) || refine_finish(g, e);
     if (out) model_rest(g->m, ROLE_NETWORK);
     start = clock_now();
     if (!failed) failed = picture_finish(g, x, out, e);
@@ -111,6 +112,7 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     size_t latent = (size_t)g->recipe.h * (size_t)g->recipe.w * (size_t)vae_latent_channels(m->vae);
     size_t estimates = (size_t)g->share.batch * (size_t)g->recipe.timeline.steps;
     if (g->share.steps) g->run.x0 = mem_array(estimates * latent, sizeof *g->run.x0);
+    if (refine_begin(g, e)) goto fail;
     return g;
 fail:
     generator_free(g);
@@ -120,6 +122,7 @@ fail:
 void generator_free(Generator *g)
 {
     if (!g) return;
+    refine_end(g);
     trace_clear(&g->trace);
     recipe_release(&g->recipe);
     arena_release(&g->arena);
@@ -184,29 +187,35 @@ static void trace_start(Generator *g, const Prompts *p)
     trace_numbers(&g->trace, "timesteps", tl->t, tl->steps);
 }
 
+int generator_condition(Generator *g, const Request *requests, int n, Err *e)
+{
+    const Prompts **prompts = mem_array((size_t)n, sizeof *prompts);
+    Prompts *own = mem_array((size_t)n, sizeof *own);
+    int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
+    if (!failed) network_prepare(g);
+    if (!failed && g->recipe.said.trace) trace_start(g, prompts[0]);
+    for (int i = 0; i < n; i++) prompts_release(&own[i]);
+    free(own);
+    free(prompts);
+    return failed ? -1 : 0;
+}
+
 int generator_run(Generator *g, const Request *requests, int n, Picture *out, Err *e)
 {
     const char *trace = g->recipe.said.trace;
     assert(n >= 1 && n <= g->share.batch && (n == 1 || !trace));
-    const Prompts **prompts = mem_array((size_t)n, sizeof *prompts);
-    Prompts *own = mem_array((size_t)n, sizeof *own);
     memset(out, 0, (size_t)n * sizeof *out);
     watch_step(&g->watch, 0, g->recipe.timeline.steps);
     if (g->run.before) g->time.text = 0; /* the first run's is what generator_new() took, too */
     g->run.before = true;
 
-    int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
-    if (!failed) network_prepare(g);
-    if (!failed && trace) trace_start(g, prompts[0]);
+    int failed = generator_condition(g, requests, n, e);
     if (!failed) failed = generator_draw(g, requests, n, out, e);
     if (!failed && trace) failed = trace_write(&g->trace, trace, e);
 
     arena_reset(&g->arena, 0);
     if (g->m->large) arena_rest(&g->arena); /* decoding needs the most */
-    for (int i = 0; i < n; i++) prompts_release(&own[i]);
     for (int i = 0; i < n && failed; i++) picture_release(&out[i]);
-    free(own);
-    free(prompts);
     return failed ? -1 : 0;
 }
 

@@ -23,16 +23,19 @@ typedef struct {
     size_t memory;                     /* bytes reserved for activations */
     int evals;                         /* network evaluations */
     bool shared;                       /* the first of them was in the cache */
+    int before;                        /* steps of the last run before the refiner's; -1: there was no refiner */
 } Timing;
 
 /* What a run shares with others, and how large it may be. All of it may be 0. */
 typedef struct {
-    int batch;     /* pictures that generator_run() draws at once at most; 0: 1 */
-    bool shrink;   /* where memory is too small for that many: fewer (generator_batch() tells) rather than an error */
-    bool latents;  /* Picture's latent is wanted */
-    bool steps;    /* Picture's steps are wanted */
-    Cache *texts;  /* embeddings that other generators of the model made; NULL: none are shared */
-    Cache *firsts; /* first evaluations of the UNet of other generators of the model; NULL: none are shared */
+    int batch;      /* pictures that generator_run() draws at once at most; 0: 1 */
+    bool shrink;    /* where memory is too small for that many: fewer (generator_batch() tells) rather than an error */
+    bool latents;   /* Picture's latent is wanted */
+    bool steps;     /* Picture's steps are wanted */
+    Cache *texts;   /* embeddings that other generators of the model made; NULL: none are shared */
+    Cache *firsts;  /* first evaluations of the UNet of other generators of the model; NULL: none are shared */
+    Model *refiner; /* the model that the job's --refiner names; NULL: it names none */
+    Cache *refiner_texts;     /* as texts, of that model */
     const Timeline *timeline; /* visited in place of what the job's schedule and steps give; NULL: none */
 } Share;
 

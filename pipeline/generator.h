@@ -29,14 +29,16 @@ struct Generator {
     Share share;
     Watch watch;
     Timing time;
-    Init init;        /* the picture that a run starts from */
-    Prompts prompts;  /* the job's */
-    Cache *own_texts; /* where none are shared; else NULL */
-    float *given;     /* --latents: [1, h, w, c], or NULL */
-    float *cond;      /* [batch, cond_width]: LCM's guidance embedding, or NULL */
-    int tile;         /* of the VAE, in latents; VAE_WHOLE */
-    Nn nn;            /* batch and arena */
-    Arena arena;      /* activations of a run */
+    Init init;          /* the picture that a run starts from */
+    Prompts prompts;    /* the job's */
+    Cache *own_texts;   /* where none are shared; else NULL */
+    float *given;       /* --latents: [1, h, w, c], or NULL */
+    float *cond;        /* [batch, cond_width]: LCM's guidance embedding, or NULL */
+    int tile;           /* of the VAE, in latents; VAE_WHOLE */
+    Generator *refiner; /* the model that takes over (refine.h); NULL: none does */
+    int hand_over;      /* the step that is its first; --compat a1111: not known before */
+    Nn nn;              /* batch and arena */
+    Arena arena;        /* activations of a run */
     RunState run;
     Trace trace;
 };
@@ -70,6 +72,9 @@ void start_latent(Generator *g, Tensor x, Rng *rng);
 
 /* 5. picture.c: latents to pictures; out NULL: in a dry arena. */
 int picture_finish(Generator *g, Tensor x, Picture *out, Err *e);
+
+/* The embeddings of n pictures' prompts and what the UNet makes of them, into g->run, in the arena. */
+int generator_condition(Generator *g, const Request *requests, int n, Err *e);
 
 /* n pictures, their latents side by side. requests and out are NULL in a dry arena. */
 int generator_draw(Generator *g, const Request *requests, int n, Picture *out, Err *e);

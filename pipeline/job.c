@@ -106,6 +106,13 @@ const Option job_options[] = {
       "SDXL's refiner: how pleasing the picture is to be; otherwise 6" },
     { "negative-aesthetic-score", 0, OPT_FLOAT, JOB(negative_aesthetic_score), NULL, 0, 10, "X", PICTURE, GROUP_SDXL, NULL,
       "the same for the negative prompt; otherwise 2.5" },
+    { "refiner", 0, OPT_PATH, JOB(refiner), NULL, 0, 0, "MODEL", PICTURE, GROUP_FILES, NULL,
+      "another model that takes over before the end, as SDXL's refiner does: a folder or a file of the same latents",
+      "refiner-model, refiner-checkpoint, refiner-model-name" },
+    { "refiner-at", 0, OPT_FLOAT, JOB(refiner_at), NULL, 0, 1, "X", PICTURE, GROUP_FILES, NULL,
+      "how much of the noise is gone by then; otherwise 0.8", "refiner-switch-at, refiner-start" },
+    { "refiner-sha256", 0, OPT_STR, JOB(refiner_sha256), NULL, 0, 0, "HEX", PICTURE, GROUP_FILES, check_sha256,
+      "refuse a --refiner with another SHA-256; pictures carry it for limn again" },
     { "rng", 0, OPT_CHOICE, JOB(rng), NULL, 0, 0, "torch|philox", PICTURE, GROUP_TOOLS, NULL,
       "whose noise: torch's on the CPU, or CUDA's; otherwise torch's, with --compat a1111 CUDA's",
       "randn-source, rand-device" },
@@ -260,6 +267,7 @@ void job_init(Job *j)
                 .strength = -1,
                 .only_masked = -1,
                 .aesthetic_score = -1,
+                .refiner_at = -1,
                 .negative_aesthetic_score = -1,
                 .transparent_tolerance = -1 };
     for (const Option *o = job_options; o->name; o++) {
@@ -285,6 +293,34 @@ void job_copy(Job *dst, const Job *src)
         const char *s = *(char **)option_field(src, o);
         *(char **)option_field(dst, o) = s ? mem_strdup(s) : NULL;
     }
+}
+
+void job_reset(Job *j, const Option *o)
+{
+    Job fresh;
+    void *to = option_field(j, o), *from;
+    job_init(&fresh);
+    from = option_field(&fresh, o);
+    switch (o->type) {
+    case OPT_INT: memcpy(to, from, sizeof(int)); break;
+    case OPT_FLOAT: memcpy(to, from, sizeof(double)); break;
+    case OPT_FLAG: memcpy(to, from, sizeof(bool)); break;
+    case OPT_SEED: j->has_seed = false; break;
+    case OPT_STR:
+    case OPT_PATH:
+    case OPT_CHOICE:
+    case OPT_LINES:
+        free(*(char **)to);
+        *(char **)to = *(char **)from;
+        *(char **)from = NULL;
+        break;
+    }
+    job_release(&fresh);
+}
+
+void job_reset_all(Job *j, const char *const *names)
+{
+    for (; *names; names++) job_reset(j, option_find(*names, strlen(*names)));
 }
 
 /* The name with its end, for names_have(). False: no option has a name of such a length. */

@@ -18,6 +18,8 @@ typedef struct {
     bool negative_given;                      /* also where it is "": SDXL takes zeros where none was given */
     char *original_size, *crop, *target_size; /* what SDXL is told: "1024x1024", "0,0"; NULL: the picture's */
     char *negative_original_size, *negative_crop, *negative_target_size; /* NULL: as the prompt's */
+    char *refiner, *refiner_sha256;                                      /* the model that takes over; NULL: none */
+    double refiner_at;                                                   /* < 0: the usual */
     double aesthetic_score, negative_aesthetic_score;                    /* < 0: the refiner's usual */
     int steps;                                                           /* 0: the model's default */
     double cfg_scale;                                                    /* < 0: the model's default */
@@ -153,6 +155,10 @@ bool option_implied(const Option *o, char out[32]);
 
 /* As if the option had not been given: one of text without a default (OPT_LINES begins anew). */
 void job_open(Job *j, const Option *o);
+
+/* At its default, as if it had not been given; the same of several, by name, the last NULL. */
+void job_reset(Job *j, const Option *o);
+void job_reset_all(Job *j, const char *const *names);
 
 /* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);

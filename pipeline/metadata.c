@@ -99,6 +99,18 @@ static void add_lora_hashes(Str *out, const char *facts)
     str_release(&all);
 }
 
+/* A1111 calls a model "name [hash]". */
+static void add_refiner(Str *out, const Job *j)
+{
+    Str value = { 0 };
+    if (!j->refiner) return;
+    add_stem(&value, j->refiner);
+    if (j->refiner_sha256) str_addf(&value, " [%.10s]", j->refiner_sha256);
+    add_pair(out, "Refiner", str_text(&value));
+    add_pair_option(out, "Refiner switch at", j, "refiner-at");
+    str_release(&value);
+}
+
 void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
 {
     Str text = { 0 }, value = { 0 };
@@ -128,6 +140,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
     add_pair(&text, "RNG",
              j->rng && strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
+    add_refiner(&text, j);
     if (sampler && j->eta >= 0 && j->eta != sampler->eta) add_pair_option(&text, "Eta", j, "eta");
     add_pair(&text, "Tiling", job_tiles(j, 'x') && job_tiles(j, 'y') ? "True" : ""); /* A1111 has no other */
     if (sampler && sampler->ensd && j->ensd) add_pair_option(&text, "ENSD", j, "ensd");

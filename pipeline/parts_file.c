@@ -72,6 +72,9 @@ static void pass_over(Weights *all, const Form *f)
 /* All parts that the file has; those that it may lack are components with a stand-in that is there. */
 static int take_parts(Parts *parts, Weights *all, const FileConfig *c, const ModelPaths *p, Err *e)
 {
+    if (parts_pooled(all) && !parts_form(all, parts_named(parts, "text_encoder_2")->is))
+        return err_set(e, "its UNet takes pooled text, and no text encoder that gives it is there "
+                          "(conditioner.embedders.1.model.*): not a whole SD XL checkpoint");
     for (int i = 0; i < parts->count; i++) {
         Part *part = &parts->part[i];
         const Form *f = parts_form(all, part->is);
@@ -80,9 +83,6 @@ static int take_parts(Parts *parts, Weights *all, const FileConfig *c, const Mod
         else if (!f && instead && parts_form(all, instead->is)) continue;
         else if (parts_take(part, all, c, e)) return -1;
     }
-    if (parts_pooled(all) && !part_present(parts_named(parts, "text_encoder_2")))
-        return err_set(e, "its UNet takes pooled text, and no text encoder that gives it is there "
-                          "(conditioner.embedders.1.model.*): not a whole SD XL checkpoint");
     return p->unet ? parts_open_alone(parts, parts_named(parts, "unet"), p->unet, "--unet", e) : 0;
 }
 

@@ -324,7 +324,7 @@ static int choose_ids(Recipe *r, const Model *m, Err *e)
     bool scored = j->aesthetic_score >= 0 || j->negative_aesthetic_score >= 0;
     if (told && !m->ids)
         return err_usage(e, "original-size, crop, target-size: this model is not told sizes (SDXL is)");
-    if (scored && m->ids != IDS_MAX - 1)
+    if (scored && m->ids != IDS_MAX - 1 && !j->refiner)
         return err_usage(e, "aesthetic-score: this model is not told one (SDXL's refiner is)");
     fill_ids(r->ids[1], j, j->original_size, j->crop, j->target_size);
     memcpy(r->ids[0], r->ids[1], sizeof r->ids[0]);

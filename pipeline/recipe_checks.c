@@ -86,6 +86,8 @@ int recipe_check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
     if (check_picture(m, j, e)) return -1;
+    if (!j->refiner && (j->refiner_at > 0 || j->refiner_sha256))
+        return err_usage(e, "refiner-at: it says where a second model takes over; give one with --refiner");
     if ((in != latent && in != 2 * latent + 1) || out != latent)
         return err_set(e, "the UNet takes %d channels and gives %d, the VAE has %d: %s", in, out, latent,
                        in > latent ? "this model edits pictures in a way that limn does not know yet (pix2pix, depth)"
