@@ -9,7 +9,7 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights nn clip unet vae control scheduler image adapter pipeline output engine web batch compare cmd
+FOLDERS := base weights nn clip unet vae upscale control scheduler image adapter pipeline output engine web batch compare cmd
 PKGS    := openblas libutf8proc nettle fftw3f libjpeg libwebpdemux libwebp
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
@@ -159,6 +159,10 @@ test-golden: all $(B)/tests/test_unet $(B)/tests/test_vae
 	@$(B)/tests/test_unet && $(B)/tests/test_vae
 	@tests/reference/run $(B)/limn "$(LIMN_GOLDEN)"
 
+# limn upscale with Real-ESRGAN's own weights, which are fetched: 46 MB.
+test-upscale: all
+	@tests/upscale/run $(B)/limn
+
 # Pixels and traces as they were: 36 pictures of the default model, every sampler, schedule and option, in each kernel set.
 test-bytes: all
 	@tests/bytes/run $(B)/limn
@@ -231,4 +235,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

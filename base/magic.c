@@ -12,7 +12,8 @@
 #define CONVERT                                                                                                        \
     "it can hold a program, so limn does not read it. Convert it once: "                                               \
     "python3 -c \"import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], map_location='cpu', "         \
-    "weights_only=True); d = d.get('state_dict', d); s.save_file({k: v.clone().contiguous() for k, v in d.items() "    \
+    "weights_only=True); d = next((d[k] for k in ('state_dict', 'params_ema', 'params') if k in d), d); "              \
+    "s.save_file({k: v.clone().contiguous() for k, v in d.items() "                                                    \
     "if torch.is_tensor(v)}, sys.argv[2])\" IN.ckpt OUT.safetensors"
 #define PICKLE  "a PyTorch pickle (.ckpt, .pt, .bin)"
 #define NOT_OUR "limn does not read that, get the model as safetensors"

@@ -48,6 +48,16 @@ const Command commands[] = {
       "Without --seed the seed is 1.\n",
       cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
       .without = "count trace save-steps sizes atlas atlas-size atlas-padding atlas-pot" },
+    { "upscale", "FILES", 1000, "output threads precision memory json quiet verbose sandbox",
+      "makes pictures larger with a network of ESRGAN's kind",
+      "  limn upscale a.png --with RealESRGAN_x4plus.safetensors      a-x4.png\n"
+      "  limn upscale a.jpg b.webp --with x4.safetensors -o large/    large/a-x4.png, ...\n"
+      "  limn upscale a.png --with x4.safetensors --factor 2 -o b.png\n"
+      "\n"
+      "A name that is taken gets a number: a-x4-2.png. Pictures are worked on in tiles\n"
+      "that see their surroundings; --memory low takes smaller ones. Transparency is\n"
+      "made larger by Lanczos. limn again makes the same bytes from the same picture.\n",
+      cmd_upscale, .groups = OPTIONS_OF(GROUP_UPSCALE) },
     { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer json sandbox",
       "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
@@ -107,7 +117,8 @@ static const struct {
     { "inpaint", "limn generate PROMPT --init-image FILE --mask FILE" },
     { "outpaint, outpainting", "limn generate PROMPT --init-image FILE --extend left=64" },
     { "pix2pix", "limn cannot do that with a picture yet" },
-    { "upscale, esrgan, hires, hires-fix", "limn cannot do upscaling yet" },
+    { "esrgan, realesrgan, upscaler", "limn upscale FILE --with MODEL" },
+    { "hires, hires-fix", "limn generate PROMPT --hires 2" },
     { "serve, server, webui, web-ui, gui, ui, api, listen",
       "limn cannot do that yet: it has no server and no page to draw with" },
     { "pull, download, install, search", "limn cannot do downloads yet; docs/models.md says where models are" },

@@ -56,6 +56,7 @@ const char *command_help(const Command *c, const Option *o); /* what it is to th
 int cmd_generate(const Args *a, Err *e);
 int cmd_batch(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
+int cmd_upscale(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);
 bool list_has(const char *topic); /* what limn list shows: "samplers" */

@@ -146,7 +146,8 @@ int fence_enter(const Command *c, const Args *a, Err *e)
 {
     const Job *j = &a->job;
     List l = { .count = 0 };
-    const char *const files[] = { j->unet, j->tokenizer, j->latents, j->init_image, j->mask, j->wildcards, j->prompts };
+    const char *const files[] = { j->unet,       j->tokenizer, j->latents,   j->init_image,
+                                  j->mask,       j->with,      j->wildcards, j->prompts };
     add_system(&l);
     add_own(&l, "XDG_CACHE_HOME", ".cache", true);
     add_own(&l, "XDG_DATA_HOME", ".local/share", false);

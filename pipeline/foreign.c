@@ -213,7 +213,7 @@ static const Foreign foreign[] = {
       LINE, YET("hires fix (two passes)") },
     { .names = "upscale, upscaler, upscale-model, upscale-by, upscale-repeats, upscale-factor, esrgan, "
       "esrgan-model, realesrgan, sdupscale, upscaler-scale, upscaler-1, embiggen",
-      .letters = "U", LINE, .says = "limn cannot do upscaling yet; --resize and --sizes make a picture smaller" },
+      .letters = "U", LINE, .says = "limn upscale FILE --with MODEL makes pictures larger, --hires 2 draws them larger" },
     { .names = "taesd, tae, use-tiny-auto-encoder, tiny-vae, taesd-path, use-tiny-autoencoder, tiny-autoencoder",
       LINE, YET("TAESD (a tiny VAE)") },
     { .names = "preview, preview-path, preview-method, preview-interval, live-preview, show-progress-every-n-steps",

@@ -194,6 +194,11 @@ const Option job_options[] = {
     { "verbose", 'v', OPT_FLAG, JOB(verbose), "false", 0, 0, NULL, RUN, GROUP_KEPT, NULL,
       "say what was used, how long it took, how much memory" },
 
+    { "with", 0, OPT_PATH, JOB(with), NULL, 0, 0, "MODEL", RUN, GROUP_UPSCALE, NULL,
+      "the network: a safetensors file of ESRGAN or Real-ESRGAN", "upscale-model, upscaler" },
+    { "factor", 0, OPT_FLOAT, JOB(factor), NULL, 0.125, 16, "X", RUN, GROUP_UPSCALE, NULL,
+      "how many times as large; otherwise what the network makes", "upscale-by, upscale-factor, outscale" },
+
     { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, GROUP_BENCH, NULL,
       "whose network is measured" },
     { "size", 0, OPT_INT, JOB(size), NULL, 8, JOB_MAX_SIDE, "PIXELS", RUN, GROUP_BENCH, NULL,
@@ -266,6 +271,7 @@ void job_init(Job *j)
                 .eta = -1,
                 .strength = -1,
                 .only_masked = -1,
+                .factor = -1,
                 .aesthetic_score = -1,
                 .refiner_at = -1,
                 .negative_aesthetic_score = -1,

@@ -67,6 +67,9 @@ typedef struct {
     char *memory; /* "low" | "normal" | "high" */
     int threads;  /* 0: all cores */
     bool quiet, json, verbose, sandbox;
+    /* limn upscale's */
+    char *with;    /* NULL: not said */
+    double factor; /* < 0: the network's own */
     /* limn bench's */
     char *shape;
     int size, batch; /* size 0: the shape's own */
@@ -113,6 +116,7 @@ typedef enum {
     GROUP_BENCH,
     GROUP_COMPARE,
     GROUP_BATCH,
+    GROUP_UPSCALE,
     GROUPS
 } OptionGroup;
 
