@@ -17,7 +17,7 @@
 #include "cmd/command.h"
 #include "cmd/draw.h"
 #include "cmd/interrupt.h"
-#include "cmd/output.h"
+#include "output/output.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
 #include "cmd/stdout.h"
