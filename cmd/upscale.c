@@ -79,8 +79,7 @@ static int put(const Run *r, const char *source, double factor, Bytes png, Str *
     const Job *j = r->job;
     if (output_is_stdout(j)) {
         str_add(path, "-");
-        fwrite(png.data, 1, png.len, stdout);
-        return stdout_flush("the picture cannot be written to stdout", e);
+        return stdout_picture(png, e);
     }
     if (!j->output || is_folder(j->output)) return write_fresh(r, source, factor, png, path, e);
     str_add(path, j->output);
@@ -200,7 +199,7 @@ static int check(const Args *a, Err *e)
     if (!a->count) return err_usage(e, "a picture is expected: limn upscale a.png --with MODEL");
     if (!j->with) return err_usage(e, "--with: a network is expected, such as RealESRGAN_x4plus.safetensors");
     if (!j->output) return 0;
-    if (output_is_stdout(j) && a->count == 1 && !j->json) return output_check(j, e);
+    if (output_is_stdout(j) && a->count == 1 && !j->json) return stdout_check_picture(j, e);
     if (output_is_stdout(j))
         return err_usage(e, "--output: stdout takes one picture and nothing else; %d files%s are given", a->count,
                          j->json ? " and --json" : "");

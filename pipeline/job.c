@@ -195,9 +195,9 @@ const Option job_options[] = {
       "say what was used, how long it took, how much memory" },
 
     { "with", 0, OPT_PATH, JOB(with), NULL, 0, 0, "MODEL", RUN, GROUP_UPSCALE, NULL,
-      "the network: a safetensors file of ESRGAN or Real-ESRGAN", "upscale-model, upscaler" },
+      "the network: a safetensors file of ESRGAN or Real-ESRGAN" },
     { "factor", 0, OPT_FLOAT, JOB(factor), NULL, 0.125, 16, "X", RUN, GROUP_UPSCALE, NULL,
-      "how many times as large; otherwise what the network makes", "upscale-by, upscale-factor, outscale" },
+      "how many times as large; otherwise what the network makes" },
 
     { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, GROUP_BENCH, NULL,
       "whose network is measured" },
