@@ -133,12 +133,6 @@ static void add_work(Work *w, const Job *i, const Job *first)
     w->pictures++;
 }
 
-static bool on_ask_cancelled(void *ctx)
-{
-    (void)ctx;
-    return interrupted();
-}
-
 /* One run with so many steps; *bytes: of its PNG. */
 static int time_run(Engine *engine, const Job *job, int steps, Timing *time, double *bytes, Err *e)
 {
@@ -219,7 +213,7 @@ static void print_summary(const Batch *b, const Work *w, const Cost *cost)
     else printf(": nothing to draw\n");
 }
 
-int batch_dry_run(Batch *b, Err *e)
+int batch_dry_run(Batch *b, Report *r, Err *e)
 {
     const char *why = NULL;
     Item item;
@@ -229,7 +223,8 @@ int batch_dry_run(Batch *b, Err *e)
     bool has_first = false;
     int got;
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
-    Watch watch = { .ctx = b, .cancelled = on_ask_cancelled, .note = batch_note };
+    const Watch *told = &b->watch.watch;
+    Watch watch = { .ctx = told->ctx, .cancelled = told->cancelled, .note = told->note };
     Engine *engine = engine_new(&watch);
     plan_rewind(b->plan);
     while ((got = plan_next(b->plan, &item, e)) > 0) {
@@ -237,9 +232,9 @@ int batch_dry_run(Batch *b, Err *e)
         if (todo && !has_first) {
             has_first = true;
             job_copy(&first, &item.job);
-            report_say(&b->report, "measuring a step");
+            report_say(r, "measuring a step");
             if (measure(engine, &first, &cost, e)) got = -1;
-            report_clear(&b->report);
+            report_clear(r);
         }
         if (got > 0 && mine && !b->options->quiet) print_item(b, &item, todo);
         if (got > 0 && todo && engine_has(engine, &item.job))

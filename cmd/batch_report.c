@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/visible.h"
 #include "cmd/batch.h"
+#include "cmd/interrupt.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
 #include "cmd/stdout.h"
@@ -44,7 +46,8 @@ void report_say(Report *r, const char *what)
     if (r->bar) show(what);
 }
 
-void report_line(Report *r, const char *text)
+/* A failure, or a warning, in one line on stderr. */
+static void report_line(Report *r, const char *text)
 {
     Err line;
     err_set(&line, "%s", text); /* which takes care of control characters */
@@ -56,14 +59,14 @@ void report_line(Report *r, const char *text)
 
 static double per_minute(const Report *r)
 {
-    double seconds = progress_now() - r->start;
-    return seconds > 0 ? 60 * (double)r->drawn / seconds : 0;
+    double seconds = clock_now() - r->start;
+    return seconds > 0 ? 60 * (double)r->b->run.drawn / seconds : 0;
 }
 
 static double seconds_left(const Report *r)
 {
     double rate = per_minute(r);
-    uint64_t rest = r->total - r->done - r->failed;
+    uint64_t rest = r->b->run.total - r->b->run.done - r->b->run.failed;
     return rate > 0 ? 60 * (double)rest / rate : 0;
 }
 
@@ -83,13 +86,14 @@ static void draw_line(Report *r, double at_hand)
     char left[32], text[LONGEST_LINE];
     Str numbers = { 0 }, line = { 0 };
     int columns = progress_columns() - 1;
-    double share = r->total ? ((double)(r->done + r->failed) + at_hand) / (double)r->total : 1;
-    str_addf(&numbers, "%" PRIu64 "/%" PRIu64, r->done + r->failed, r->total);
-    if (r->drawn) {
+    uint64_t total = r->b->run.total, gone = r->b->run.done + r->b->run.failed, failed = r->b->run.failed;
+    double share = total ? ((double)gone + at_hand) / (double)total : 1;
+    str_addf(&numbers, "%" PRIu64 "/%" PRIu64, gone, total);
+    if (r->b->run.drawn) {
         progress_duration(left, sizeof left, seconds_left(r));
         str_addf(&numbers, "  %.*f/min  %s left", per_minute(r) < 10 ? 1 : 0, per_minute(r), left);
     }
-    if (r->failed) str_addf(&numbers, "  %llu failed", (unsigned long long)r->failed);
+    if (failed) str_addf(&numbers, "  %llu failed", (unsigned long long)failed);
     int room = columns - (int)numbers.len - 3;
     if (room >= SHORTEST_BAR)
         add_bar(&line, room / 2 < LONGEST_BAR ? (room / 2 > SHORTEST_BAR ? room / 2 : SHORTEST_BAR) : LONGEST_BAR,
@@ -105,30 +109,61 @@ static void draw_line(Report *r, double at_hand)
         str_addn(&line, text, len);
     }
     show(str_text(&line));
-    r->shown = progress_now();
+    r->shown = clock_now();
     str_release(&numbers);
     str_release(&line);
 }
 
-void report_prompt(Report *r, const char *prompt)
+/* ---- BatchWatch ---- */
+
+static void on_say(void *ctx, const char *what) { report_say(ctx, what); }
+
+static void on_line(Report *r, const char *what, const char *text)
 {
+    if (r->quiet) return;
+    Str line = { 0 };
+    str_addf(&line, "%s: %s", what, text);
+    report_line(r, str_text(&line));
+    str_release(&line);
+}
+
+static void on_warning(void *ctx, const char *text) { on_line(ctx, "warning", text); }
+static void on_note(void *ctx, const char *text) { on_line(ctx, "note", text); }
+
+static void on_drawing(void *ctx, const char *prompt, int pictures)
+{
+    Report *r = ctx;
+    r->at_hand = pictures;
     str_clear(&r->prompt);
     str_addf(&r->prompt, "%.200s", prompt);
     visible_mask(r->prompt.s, false);
 }
 
-void report_step(Report *r, int done, int steps, int pictures)
+static void on_step(void *ctx, int done, int steps)
 {
-    if (r->bar && progress_now() - r->shown > OFTEN) draw_line(r, (double)pictures * done / (steps ? steps : 1));
+    Report *r = ctx;
+    if (r->bar && r->b && clock_now() - r->shown > OFTEN) draw_line(r, (double)r->at_hand * done / (steps ? steps : 1));
+}
+
+static void on_file(void *ctx, const char *path)
+{
+    if (((const Report *)ctx)->names) say_path(path);
+}
+
+/* Of --merge. */
+static void on_merging(void *ctx, const Batch *b, const char *what, const Item *i, const char *why)
+{
+    if (((const Report *)ctx)->json) return;
+    say(stdout, "%s %s/%s%s%s\n", what, b->names.folder, str_text(&i->file), why ? ": " : "", why ? why : "");
 }
 
 /* ---- events ---- */
 
-void report_plan(Report *r, const Batch *b)
+static void on_begin(void *ctx, const Batch *b)
 {
-    r->total = b->mine - b->left;
-    r->done = b->there;
-    r->start = progress_now();
+    Report *r = ctx;
+    r->b = b;
+    r->start = clock_now();
     if (r->json) {
         cJSON *event = cJSON_CreateObject();
         cJSON_AddStringToObject(event, "event", "start");
@@ -154,12 +189,9 @@ void report_plan(Report *r, const Batch *b)
     fputs("\n", stderr);
 }
 
-int report_task(Report *r, const Batch *b, const Task *t, Err *e)
+static int on_task(void *ctx, const Batch *b, const Task *t, Err *e)
 {
-    r->drawn++;
-    if (t->failed) r->failed++;
-    else r->done++;
-    if (t->failed && t->refused) r->refused++;
+    Report *r = ctx;
     if (t->failed) {
         Str text = { 0 };
         str_addf(&text, "%s:%zu: %s: %s", jobs_name(b->jobs), t->item.line, str_text(&t->item.file), t->e.text);
@@ -173,9 +205,9 @@ int report_task(Report *r, const Batch *b, const Task *t, Err *e)
         str_addf(&path, "%s/%s", b->names.folder, str_text(&t->item.file));
         json_add_text(event, "path", str_text(&path));
         str_release(&path);
-        cJSON_AddNumberToObject(event, "done", (double)r->done);
-        cJSON_AddNumberToObject(event, "failed", (double)r->failed);
-        cJSON_AddNumberToObject(event, "total", (double)r->total);
+        cJSON_AddNumberToObject(event, "done", (double)b->run.done);
+        cJSON_AddNumberToObject(event, "failed", (double)b->run.failed);
+        cJSON_AddNumberToObject(event, "total", (double)b->run.total);
         char number[32];
         snprintf(number, sizeof number, "%.2f", per_minute(r));
         cJSON_AddRawToObject(event, "per_minute", number);
@@ -194,36 +226,37 @@ int report_task(Report *r, const Batch *b, const Task *t, Err *e)
     return stdout_flush("what is drawn is in place, but stdout cannot be written", e);
 }
 
-void report_end(Report *r, const Batch *b, double seconds)
+static void on_end(void *ctx, const Batch *b, double seconds)
 {
-    uint64_t drawn = r->drawn - r->failed;
+    Report *r = ctx;
+    uint64_t drawn = b->run.drawn - b->run.failed;
     report_clear(r);
     if (r->json) {
         cJSON *event = cJSON_CreateObject();
         cJSON_AddStringToObject(event, "event", "end");
         cJSON_AddNumberToObject(event, "drawn", (double)drawn);
         cJSON_AddNumberToObject(event, "there", (double)b->there);
-        cJSON_AddNumberToObject(event, "failed", (double)(r->failed + b->left));
+        cJSON_AddNumberToObject(event, "failed", (double)(b->run.failed + b->left));
         cJSON_AddNumberToObject(event, "total", (double)b->mine);
         char number[32];
         snprintf(number, sizeof number, "%.1f", seconds);
         cJSON_AddRawToObject(event, "seconds", number);
         say_json(event);
     }
-    if (r->quiet || !r->drawn) return;
+    if (r->quiet || !b->run.drawn) return;
     char took[32];
     progress_duration(took, sizeof took, seconds);
     say(stderr, "%llu picture%s in %s, %s", (unsigned long long)drawn, drawn == 1 ? "" : "s", b->names.folder, took);
     if (seconds > 0 && drawn)
         fprintf(stderr, ", %.*f a minute", 60 * (double)drawn / seconds < 10 ? 1 : 0, 60 * (double)drawn / seconds);
-    if (r->failed) fprintf(stderr, "; %llu failed", (unsigned long long)r->failed);
+    if (b->run.failed) fprintf(stderr, "; %llu failed", (unsigned long long)b->run.failed);
     fputs("\n", stderr);
 }
 
 /* What the model has refused is left out the next time, unless --retry-failed was given, and so would be again. */
-int report_failures(const Report *r, const Batch *b, Err *e)
+int report_failures(const Batch *b, Err *e)
 {
-    uint64_t missing = r->failed + b->left, refused = b->options->retry_failed ? 0 : r->refused + b->left;
+    uint64_t missing = b->run.failed + b->left, refused = b->options->retry_failed ? 0 : b->run.refused + b->left;
     Str next = { 0 };
     if (!missing) return 0;
     if (!refused) str_add(&next, "the same command tries them again");
@@ -237,4 +270,38 @@ int report_failures(const Report *r, const Batch *b, Err *e)
             (unsigned long long)b->mine, b->names.folder, str_text(&next));
     str_release(&next);
     return -1;
+}
+
+/* ---- --merge ---- */
+
+static void put_merged(const Batch *b, const MergeCount *n)
+{
+    uint64_t done = b->total - n->missing - n->failed - n->damaged;
+    printf("{\"event\":\"merged\",\"total\":%llu,\"done\":%llu,\"missing\":%llu,\"failed\":%llu,\"damaged\":%llu}\n",
+           (unsigned long long)b->total, (unsigned long long)done, (unsigned long long)n->missing,
+           (unsigned long long)n->failed, (unsigned long long)n->damaged);
+}
+
+int report_merged(const Batch *b, const MergeCount *n, Err *e)
+{
+    if (b->options->json) put_merged(b, n);
+    if (n->missing + n->failed + n->damaged)
+        return err_set(e,
+                       "of %llu pictures %llu are missing, %llu failed, %llu are damaged or changed; limn batch "
+                       "without --merge draws them",
+                       (unsigned long long)b->total, (unsigned long long)n->missing, (unsigned long long)n->failed,
+                       (unsigned long long)n->damaged);
+    if (!b->options->quiet) say(stderr, "all %llu pictures are in %s\n", (unsigned long long)b->total, b->names.folder);
+    return 0;
+}
+
+BatchWatch report_watch(Report *r)
+{
+    return (BatchWatch){ .watch = { r, on_say, on_warning, on_step, interrupt_asked, on_note },
+                         .begin = on_begin,
+                         .drawing = on_drawing,
+                         .task = on_task,
+                         .end = on_end,
+                         .file = on_file,
+                         .merging = on_merging };
 }

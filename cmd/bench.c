@@ -171,12 +171,6 @@ static void on_step(void *ctx, int done, int steps)
     progress_say(ctx, done ? "measuring" : "warming up");
 }
 
-static bool on_ask_cancelled(void *ctx)
-{
-    (void)ctx;
-    return interrupted();
-}
-
 int cmd_bench(const Args *a, Err *e)
 {
     const Job *o = &a->job;
@@ -184,7 +178,7 @@ int cmd_bench(const Args *a, Err *e)
     Progress progress;
     progress_init(&progress, !o->quiet, 1);
     progress_say(&progress, "making weights");
-    const Watch watch = { .ctx = &progress, .step = on_step, .cancelled = on_ask_cancelled };
+    const Watch watch = { .ctx = &progress, .step = on_step, .cancelled = interrupt_asked };
     const BenchJob j = { .shape = o->shape,
                          .size = o->size,
                          .batch = o->batch,

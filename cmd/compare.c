@@ -60,12 +60,6 @@ static void on_progress(void *ctx, const char *what, double share)
     str_release(&line);
 }
 
-static bool on_cancelled(void *ctx)
-{
-    (void)ctx;
-    return interrupted();
-}
-
 /* ---- where the results go ---- */
 
 /* The folder of --output, or a fresh one that this makes. */
@@ -202,7 +196,7 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
 {
     Comparison c = { 0 };
     Teller t = { .job = j };
-    CompareWatch watch = { &t, on_warning, on_progress, on_cancelled, on_note };
+    CompareWatch watch = { &t, on_warning, on_progress, interrupt_asked, on_note };
     Str dir = { 0 };
     Grid check;
     bool has_prompt_axis = j->axes && (str_starts(j->axes, "prompt=") || strstr(j->axes, "\nprompt="));

@@ -91,12 +91,6 @@ static void tell_notes(Run *r)
 
 static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
 
-static bool on_ask_cancelled(void *ctx)
-{
-    (void)ctx;
-    return interrupted();
-}
-
 /* ---- before the run ---- */
 
 /* 32 bits: torch users type such seeds, and every JSON reader keeps them exactly. */
@@ -305,7 +299,7 @@ static void tell(const Run *r, double start)
 int draw(Job *j, const Origin *from, bool any_model, Err *e)
 {
     Run r = { .job = j };
-    Watch watch = { &r, on_say, on_warning, on_step, on_ask_cancelled, from ? NULL : on_note };
+    Watch watch = { &r, on_say, on_warning, on_step, interrupt_asked, from ? NULL : on_note };
     double start = clock_now();
     int failed = -1;
     const char *why = NULL;

@@ -53,6 +53,12 @@ void interrupt_install(void)
 
 bool interrupted(void) { return signalled; }
 
+bool interrupt_asked(void *ctx)
+{
+    (void)ctx;
+    return interrupted();
+}
+
 int interrupt_check(Err *e)
 {
     if (!signalled) return 0;

@@ -12,6 +12,7 @@
 
 void interrupt_install(void);
 bool interrupted(void);
+bool interrupt_asked(void *ctx); /* the same, for a Watch */
 
 /* 0, or -1 with code ERR_INTERRUPTED. */
 int interrupt_check(Err *e);

@@ -1,4 +1,4 @@
-/* batch_survey.c - a walk over all pictures before the first is drawn: names, what is in place, what is left to do. */
+/* survey.c - a walk over all pictures before the first is drawn: names, what is in place, what is left to do. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +6,8 @@
 #include <cjson/cJSON.h>
 
 #include "base/mem.h"
+#include "batch/batch.h"
 #include "batch/difference.h"
-#include "cmd/batch.h"
-#include "cmd/interrupt.h"
 #include "image/png.h"
 #include "output/extras.h"
 #include "output/picture.h"
@@ -212,8 +211,8 @@ static int take(Survey *s, const Item *i, Err *e)
     if (i->index % OFTEN == 0) {
         char text[64];
         snprintf(text, sizeof text, "checking: %llu pictures", (unsigned long long)i->index);
-        report_say(&b->report, text);
-        if (interrupt_check(e)) return -1;
+        watch_say(&b->watch.watch, text);
+        if (watch_check(&b->watch.watch, e)) return -1;
     }
     if (!shard_has(&b->shard, i->index)) return 0;
     bool draw;
@@ -249,6 +248,6 @@ int batch_survey(Batch *b, Err *e)
     }
     index_release(&s.ids);
     str_release(&s.way);
-    report_clear(&b->report);
+    watch_say(&b->watch.watch, "");
     return got;
 }

@@ -1,5 +1,5 @@
 /*
- * batch_sheet.c - what is made of all pictures at the end of a batch: contact sheets and a gallery (--sheet), a sprite atlas
+ * sheet.c - what is made of all pictures at the end of a batch: contact sheets and a gallery (--sheet), a sprite atlas
  * (--atlas).
  */
 #include <math.h>
@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cmd/batch.h"
-#include "cmd/say.h"
+#include "batch/batch.h"
 #include "image/png.h"
 #include "image/sheet.h"
 #include "output/extras.h"
@@ -79,6 +78,11 @@ static int cell(void *ctx, int row, int column, SheetCell *out, Err *e)
     return read_picture(p->folder, p->items[at].file, &out->image, e);
 }
 
+static void tell_file(const Batch *b, const char *path)
+{
+    if (b->watch.file) b->watch.file(b->watch.watch.ctx, path);
+}
+
 static int write_sheet(Batch *b, Pictures *p, Err *e)
 {
     Image first = { 0 };
@@ -97,13 +101,13 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
                 .ctx = p };
     image_release(&first);
     str_addf(&path, "%s/sheet.png", b->names.folder);
-    report_say(&b->report, "drawing the contact sheet");
+    watch_say(&b->watch.watch, "drawing the contact sheet");
     int failed = sheet_write(&s, &b->folder, "sheet.png", &pages, e);
-    report_clear(&b->report);
-    for (int k = 0; k < pages && !failed && b->report.names; k++) {
+    watch_say(&b->watch.watch, "");
+    for (int k = 0; k < pages && !failed; k++) {
         Str page = { 0 };
         sheet_path(&page, str_text(&path), k, pages);
-        say_path(str_text(&page));
+        tell_file(b, str_text(&page));
         str_release(&page);
     }
     str_release(&path);
@@ -126,10 +130,10 @@ static int write_gallery(Batch *b, const Pictures *p, Err *e)
         count++;
     }
     int failed = gallery_write(&b->folder, jobs_name(b->jobs), texts, count, e);
-    if (!failed && b->report.names) {
+    if (!failed) {
         Str page = { 0 };
         str_addf(&page, "%s/index.html", b->names.folder);
-        say_path(str_text(&page));
+        tell_file(b, str_text(&page));
         str_release(&page);
     }
     for (size_t i = 0; i < count; i++) str_release(&lines[i]);
@@ -145,7 +149,12 @@ static int write_atlas(const Batch *b, const Pictures *p, Err *e)
     Str written = { 0 };
     for (size_t i = 0; i < p->count; i++) paths[i] = p->items[i].file;
     int failed = extras_atlas(b->options, &b->folder, paths, p->count, &written, e);
-    if (!failed && b->report.names) say_paths(str_text(&written));
+    const char *end;
+    for (const char *line = str_text(&written); !failed && (end = strchr(line, '\n')); line = end + 1) {
+        char *path = mem_strndup(line, (size_t)(end - line));
+        tell_file(b, path);
+        free(path);
+    }
     str_release(&written);
     free(paths);
     return failed;
@@ -157,7 +166,7 @@ int batch_extras(Batch *b, Err *e)
     if (!b->options->sheet && !b->options->atlas) return 0;
     int failed = collect(b, &p, e);
     if (!failed && b->options->sheet && p.count > MOST_SHOWN) {
-        report_line(&b->report, "warning: contact sheets and the gallery show the first 20000 pictures");
+        watch_warn(&b->watch.watch, "contact sheets and the gallery show the first 20000 pictures");
         for (size_t i = MOST_SHOWN; i < p.count && !b->options->atlas; i++) drop_shown(&p.items[i]);
         if (!b->options->atlas) p.count = MOST_SHOWN;
     }

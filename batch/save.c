@@ -1,4 +1,4 @@
-/* batch_save.c - a picture becomes a file, and then a line of the manifest: in that order, so that the line is true. */
+/* save.c - a picture becomes a file, and then a line of the manifest: in that order, so that the line is true. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/sha.h"
-#include "cmd/batch.h"
+#include "batch/batch.h"
 #include "output/picture.h"
 #include "output/template.h"
 #include "pipeline/metadata.h"

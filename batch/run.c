@@ -1,6 +1,6 @@
 /*
- * batch_run.c - the pictures of a batch, drawn. A window of them is held; those of one kind (all options but prompts and seed) are
- * drawn at once, while a thread writes the ones before. See cmd/batch.h.
+ * run.c - the pictures of a batch, drawn. A window of them is held; those of one kind (all options but prompts and seed) are
+ * drawn at once, while a thread writes the ones before. See batch.h.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -10,12 +10,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "batch/batch.h"
 #include "batch/tune.h"
 #include "batch/worker.h"
-#include "cmd/batch.h"
-#include "cmd/draw.h"
-#include "cmd/interrupt.h"
-#include "cmd/progress.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "pipeline/recipe.h"
@@ -47,41 +44,43 @@ typedef struct {
     Generator *generator;
     int rows; /* of tokens that the generator's prompts have: more than 1 with --long-prompt chunk */
     KnownTune tunes[TUNES];
-    int tune_count, at_hand; /* at_hand: pictures being drawn */
+    int tune_count;
     int warnings;
     bool stop; /* --fail-fast, or nothing can be written */
     Err stop_error;
 } Run;
 
-/* ---- Watch ---- */
+/* ---- Watch: the caller's, but for what is said too often ---- */
 
-static void say_line(Run *r, const char *what, const char *text)
+static const Watch *told(const Run *r) { return &r->b->watch.watch; }
+
+static void limited(Run *r, void (*tell)(const Watch *w, const char *text), const char *text)
 {
-    if (r->b->options->quiet || r->warnings > WARNINGS) return;
-    Str line = { 0 };
-    if (r->warnings++ < WARNINGS) str_addf(&line, "%s: %s", what, text);
-    else str_add(&line, "warning: further warnings are left out");
-    report_line(&r->b->report, str_text(&line));
-    str_release(&line);
+    if (r->warnings > WARNINGS) return;
+    if (r->warnings++ < WARNINGS) tell(told(r), text);
+    else watch_warn(told(r), "further warnings are left out");
 }
 
-static void on_warning(void *ctx, const char *text) { say_line(ctx, "warning", text); }
-static void on_note(void *ctx, const char *text) { say_line(ctx, "note", text); }
-static void on_say(void *ctx, const char *what) { report_say(&((Run *)ctx)->b->report, what); }
-
-static void on_step(void *ctx, int done, int steps)
-{
-    Run *r = ctx;
-    report_step(&r->b->report, done, steps, r->at_hand);
-}
+static void on_warning(void *ctx, const char *text) { limited(ctx, watch_warn, text); }
+static void on_note(void *ctx, const char *text) { limited(ctx, watch_note, text); }
+static void on_say(void *ctx, const char *what) { watch_say(told(ctx), what); }
+static void on_step(void *ctx, int done, int steps) { watch_step(told(ctx), done, steps); }
 
 static bool on_ask_cancelled(void *ctx)
 {
-    (void)ctx;
-    return interrupted();
+    const Watch *w = told(ctx);
+    return w->cancelled && w->cancelled(w->ctx);
 }
 
 /* ---- what is written ---- */
+
+static void count(Batch *b, const Task *t)
+{
+    b->run.drawn++;
+    if (t->failed) b->run.failed++;
+    else b->run.done++;
+    if (t->failed && t->refused) b->run.refused++;
+}
 
 /* Tells the pictures that are written by now, or with wait all of them. */
 static void collect(Run *r, bool wait)
@@ -93,7 +92,9 @@ static void collect(Run *r, bool wait)
             task_free(t);
             continue;
         }
-        if (report_task(&r->b->report, r->b, t, &e) && !r->stop) {
+        count(r->b, t);
+        const BatchWatch *w = &r->b->watch;
+        if (w->task && w->task(w->watch.ctx, r->b, t, &e) && !r->stop) {
             r->stop = true;
             r->stop_error = e;
         }
@@ -278,8 +279,8 @@ static int draw_together(Run *r, Item **group, int n, Err *e)
         const Job *j = &group[i]->job;
         requests[i] = (Request){ j->seed, j->prompt, j->negative_prompt, !j->negative_given && !*j->negative_prompt };
     }
-    report_prompt(&r->b->report, group[0]->job.prompt);
-    r->at_hand = n;
+    const BatchWatch *w = &r->b->watch;
+    if (w->drawing) w->drawing(w->watch.ctx, group[0]->job.prompt, n);
     int failed = generator_run(r->generator, requests, n, pictures, e);
     double seconds = clock_now() - start;
     if (!failed && !r->most) tune_ran(tune_of(r, r->kind), n, seconds);
@@ -369,10 +370,9 @@ static int draw_next(Run *r, Err *e)
 /* How a run that did not reach its end can be taken up again. */
 static int unfinished(const Batch *b, Err *e)
 {
-    const Report *r = &b->report;
     Err copy = *e;
     err_set(e, "%.700s; %llu of %llu pictures are drawn, and the same command goes on from there", copy.text,
-            (unsigned long long)r->done, (unsigned long long)r->total);
+            (unsigned long long)b->run.done, (unsigned long long)b->run.total);
     e->code = copy.code;
     return -1;
 }
@@ -394,7 +394,12 @@ int batch_run(Batch *b, Err *e)
     const char *why = NULL;
     int failed = 0;
     if (!kernels_select(&why)) return err_usage(e, "%s", why);
-    report_plan(&b->report, b);
+    const BatchWatch *w = &b->watch;
+    b->run.total = b->mine - b->left;
+    b->run.done = b->there;
+    b->run.failed = b->run.refused = b->run.drawn = 0;
+    if (w->begin) w->begin(w->watch.ctx, b);
+    double start = clock_now();
     r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_ask_cancelled, on_note });
     r.worker = worker_new(batch_save, b, QUEUE, e);
     if (!r.worker) {
@@ -403,17 +408,15 @@ int batch_run(Batch *b, Err *e)
     }
     plan_rewind(b->plan);
     while (!failed && !r.stop) {
-        failed = interrupt_check(e) || fill(&r, e);
+        failed = watch_check(&w->watch, e) || fill(&r, e);
         if (failed || !r.held) break;
         failed = draw_next(&r, e);
     }
     collect(&r, true);
     if (r.stop) *e = r.stop_error;
     if (failed || r.stop) failed = unfinished(b, e);
-    double seconds = clock_now() - b->report.start;
+    double seconds = clock_now() - start;
     run_release(&r);
-    report_end(&b->report, b, seconds);
-    if (!failed) failed = batch_extras(b, e);
-    if (!failed) failed = report_failures(&b->report, b, e);
+    if (w->end) w->end(w->watch.ctx, b, seconds);
     return failed ? -1 : 0;
 }

@@ -1,25 +1,22 @@
-/* batch_merge.c - limn batch --merge: the shards' manifests become one, in the order of the jobs; what is missing is told. */
+/* merge.c - limn batch --merge: the shards' manifests become one, in the order of the jobs; what is missing is told. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd/batch.h"
-#include "cmd/interrupt.h"
-#include "cmd/say.h"
+#include "batch/batch.h"
 
 typedef struct {
     Batch *b;
     FILE *out;
-    uint64_t missing, failed, damaged;
+    MergeCount *count;
 } Merge;
 
-static void tell(Merge *m, const char *what, const Item *i, const char *why)
+static void tell(const Merge *m, const char *what, const Item *i, const char *why)
 {
-    const Batch *b = m->b;
-    if (b->options->json) return;
-    say(stdout, "%s %s/%s%s%s\n", what, b->names.folder, str_text(&i->file), why ? ": " : "", why ? why : "");
+    const BatchWatch *w = &m->b->watch;
+    if (w->merging) w->merging(w->watch.ctx, m->b, what, i, why);
 }
 
 static void take(Merge *m, const Item *i)
@@ -30,19 +27,19 @@ static void take(Merge *m, const Item *i)
     index_add(&b->files, index_hash(str_text(&i->file)), &fresh);
     b->total = i->index;
     if (!manifest_find(b->manifest, str_text(&i->file), &entry)) {
-        m->missing++;
+        m->count->missing++;
         tell(m, "missing", i, NULL);
         return;
     }
     fprintf(m->out, "%s\n", str_text(&entry.line));
     if (entry.status != STATUS_DONE) {
-        m->failed++;
+        m->count->failed++;
         tell(m, "failed", i, entry.error);
     } else if (strcmp(entry.key, i->key) != 0) {
-        m->damaged++;
+        m->count->damaged++;
         tell(m, "changed", i, "drawn from another job");
     } else if (!place_whole(&b->folder, str_text(&i->file), entry.bytes, entry.sha256)) {
-        m->damaged++;
+        m->count->damaged++;
         tell(m, "damaged", i, "the file is not what the manifest says");
     }
     str_release(&entry.line);
@@ -64,7 +61,7 @@ static int write_lines(Merge *m, Err *e)
     while ((got = plan_next(b->plan, &item, e)) > 0) {
         take(m, &item);
         item_release(&item);
-        if (interrupt_check(e)) return -1;
+        if (watch_check(&b->watch.watch, e)) return -1;
     }
     if (got == 0 && b->total == 0) return err_usage(e, "%s: no jobs in it", jobs_name(b->jobs));
     return got;
@@ -89,28 +86,11 @@ static int write_all(Merge *m, Err *e)
     return written ? 0 : err_set(e, "%s%s: cannot write: %s", b->folder.path, manifest_name, strerror(why));
 }
 
-static void put_json(const Merge *m)
+int batch_merge(Batch *b, MergeCount *count, Err *e)
 {
-    const Batch *b = m->b;
-    uint64_t done = b->total - m->missing - m->failed - m->damaged;
-    printf("{\"event\":\"merged\",\"total\":%llu,\"done\":%llu,\"missing\":%llu,\"failed\":%llu,\"damaged\":%llu}\n",
-           (unsigned long long)b->total, (unsigned long long)done, (unsigned long long)m->missing,
-           (unsigned long long)m->failed, (unsigned long long)m->damaged);
-}
-
-int batch_merge(Batch *b, Err *e)
-{
-    Merge m = { .b = b };
+    *count = (MergeCount){ 0 };
+    Merge m = { .b = b, .count = count };
     if (write_all(&m, e) || place_manifest(&b->place, manifest_name, e)) return -1;
     manifest_replaced(b->manifest);
-    if (b->options->json) put_json(&m);
-    uint64_t bad = m.missing + m.failed + m.damaged;
-    if (bad)
-        return err_set(e,
-                       "of %llu pictures %llu are missing, %llu failed, %llu are damaged or changed; limn batch "
-                       "without --merge draws them",
-                       (unsigned long long)b->total, (unsigned long long)m.missing, (unsigned long long)m.failed,
-                       (unsigned long long)m.damaged);
-    if (!b->options->quiet) say(stderr, "all %llu pictures are in %s\n", (unsigned long long)b->total, b->names.folder);
     return 0;
 }
