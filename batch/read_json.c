@@ -68,12 +68,15 @@ static bool blank(Bytes line)
     return true;
 }
 
+static bool one_of(char c, const char *set) { return c && strchr(set, c); }
+
 /* Whether a line that begins an object or array could be all of it. */
 static bool ends_here(Bytes line)
 {
     size_t len = line.len;
     while (len && is_space(line.data[len - 1])) len--;
-    return !memchr("{[", line.data[strspn((const char *)line.data, " \t")], 2) || memchr("}],", line.data[len - 1], 3);
+    return !one_of((char)line.data[strspn((const char *)line.data, " \t")], "{[") ||
+           one_of((char)line.data[len - 1], "}],");
 }
 
 int read_jsonl(Cursor *c, Record *out, Err *e)
