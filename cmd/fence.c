@@ -100,16 +100,32 @@ static void add_output(List *l, const char *path)
     add_text(l, folder, true);
 }
 
-static void add_loras(List *l, const char *lines)
+/* Every file in a line of several things: a LoRA with its strengths, a control network and its picture, an axis' models. */
+static void add_files_in(List *l, const char *lines)
 {
-    for (const char *p = lines; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
-        char *line = mem_strndup(p, strcspn(p, "\n"));
-        LoraWish wish;
-        Err ignored;
-        if (!lora_line_parse(line, &wish, &ignored)) add(l, wish.path, false);
-        lora_wish_release(&wish);
-        free(line);
-    }
+    for (const char *from = lines; *from; from++)
+        for (size_t len = 1;
+             (from == lines || strchr("\n,=:", from[-1])) && len < PATH_MAX && from[len - 1] && from[len - 1] != '\n';
+             len++) {
+            if (from[len] && !strchr("\n,:", from[len])) continue;
+            char *path = mem_strndup(from, len);
+            if (file_exists(path)) add_model(l, path);
+            free(path);
+        }
+}
+
+/* What an option names: the table says what is a path. */
+static void add_option(List *l, const Command *c, const Job *j, const Option *o)
+{
+    static const char *const written[] = { "output", "atlas", "trace" };
+    bool write = false;
+    Str value = { 0 };
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) write = write || strcmp(o->name, written[i]) == 0;
+    if ((o->type != OPT_PATH && o->type != OPT_LINES) || !command_takes(c, o) || !job_get(j, o, &value)) return;
+    if (o->type == OPT_LINES) add_files_in(l, str_text(&value));
+    else if (write) add_output(l, str_text(&value));
+    else add_model(l, str_text(&value));
+    str_release(&value);
 }
 
 /* What limn asks of every system: memory, cores, time zone, the terminal. */
@@ -146,20 +162,13 @@ int fence_enter(const Command *c, const Args *a, Err *e)
 {
     const Job *j = &a->job;
     List l = { .count = 0 };
-    const char *const files[] = { j->unet,       j->tokenizer, j->latents,   j->init_image,
-                                  j->mask,       j->with,      j->wildcards, j->prompts };
     add_system(&l);
     add_own(&l, "XDG_CACHE_HOME", ".cache", true);
     add_own(&l, "XDG_DATA_HOME", ".local/share", false);
-    add_model(&l, j->model ? j->model : getenv("LIMN_MODEL"));
-    add_model(&l, j->vae); /* TAESD's encoder lies beside its decoder */
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) add(&l, files[i], false);
+    if (!j->model) add_model(&l, getenv("LIMN_MODEL"));
+    for (const Option *o = job_options; o->name; o++) add_option(&l, c, j, o);
     for (int i = 0; i < a->count; i++) add_word(&l, a->words[i]);
-    add_loras(&l, j->lora);
-    add(&l, j->lora_dir, false);
-    if (command_takes(c, option_find("output", strlen("output")))) add_output(&l, j->output ? j->output : "./x");
-    add_output(&l, j->trace);
-    add_output(&l, j->atlas);
+    if (!j->output && command_takes(c, option_find("output", strlen("output")))) add_output(&l, "./x");
     Sandbox got;
     int failed = sandbox_enter(l.at, l.count, &got, e);
     for (size_t i = 0; i < l.count; i++) free((void *)(size_t)l.at[i].path);
