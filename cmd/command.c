@@ -64,6 +64,16 @@ const Command commands[] = {
       "  limn info sprites\n"
       "  limn info v1-5.safetensors -W 768 -H 512      the memory that this size needs\n",
       cmd_info },
+    { "hint", "WAY:FILE", 1, "output width height resize-mode json quiet sandbox",
+      "the map of a picture that --control image=WAY:FILE goes by",
+      "  limn hint edges:photo.jpg -o edges.png          Canny's edges, as OpenCV finds them\n"
+      "  limn hint edges:50:150:photo.jpg -o edges.png   with thresholds of your own [100, 200]\n"
+      "  limn hint lines:drawing.png -W 512 -H 512       the same at the size that will be drawn\n"
+      "\n"
+      "Ways: edges:LOW:HIGH, lines:N (what is dark becomes a white line), threshold:N (what\n"
+      "is light), invert, tile:N (N times smaller), blur:N, luminance. Poses, depth and the\n"
+      "like need a network of their own: bring such a map as a picture.\n",
+      cmd_hint },
     { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask output threads trace json quiet verbose sandbox",
       "draws a picture again from what is written in it",
       "  limn again limn-00001.png                     the same bytes in a new file\n"
@@ -124,7 +134,9 @@ static const struct {
     { "pull, download, install, search", "limn cannot do downloads yet; docs/models.md says where models are" },
     { "convert, merge, quantize, quantise, prune", "limn cannot do conversions or merges of models yet" },
     { "lora, loras", "limn generate PROMPT --lora FILE" },
-    { "controlnet, embedding, embeddings", "limn cannot do ControlNet or textual inversion yet" },
+    { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },
+    { "canny, edges, preprocess, preprocessor, detect, annotate", "limn hint edges:FILE" },
+    { "embedding, embeddings", "limn cannot do textual inversion yet" },
     { "tokens, tokenize, tokenise", "limn cannot do that yet; --trace FILE writes the ids" },
     { "finetune, fine-tune, dreambooth", "limn does not train" },
     { "login, logout, update, upgrade, uninstall, config, init", "limn has no such command" },

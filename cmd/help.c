@@ -16,6 +16,7 @@ static const char *const titles[GROUPS] = {
     [GROUP_EVERYDAY] = "Everyday (what is not given is the model's choice)",
     [GROUP_ASSETS] = "As assets",
     [GROUP_START] = "From a picture",
+    [GROUP_CONTROL] = "Steered by pictures",
     [GROUP_TOOLS] = "As other tools draw",
     [GROUP_GUIDANCE] = "Guidance and solvers",
     [GROUP_SDXL] = "SDXL",

@@ -94,14 +94,24 @@ static int bind_zero(Binder *b, ControlNet *n)
     return 0;
 }
 
+/* What leaves no trace in the shapes of tensors. */
+static void take_over(UNetShape *s, const UNetShape *unet)
+{
+    if (unet->levels == s->levels) memcpy(s->heads, unet->heads, sizeof s->heads);
+    if (unet->added_width == s->added_width) s->added_ids_dim = unet->added_ids_dim;
+    s->groups = unet->groups;
+    s->eps = unet->eps;
+    s->freq_shift = unet->freq_shift;
+    s->flip_sin_to_cos = unet->flip_sin_to_cos;
+}
+
 ControlNet *controlnet_new(Config *c, Weights *w, const UNet *like, Err *e)
 {
     ControlNet *n = mem_alloc(sizeof *n);
     Binder b;
     binder_init(&b, w, e);
     int failed = shape_read(n, c, e);
-    const UNetShape *unet = like ? unet_shape(like) : NULL;
-    if (unet && unet->levels == n->down.s.levels) memcpy(n->down.s.heads, unet->heads, sizeof unet->heads);
+    if (like && !failed) take_over(&n->down.s, unet_shape(like));
     failed = failed || unet_shape_check(&n->down.s, e)
                  ? config_blame(c, e)
                  : bind_hint(&b, n) || down_bind(&b, &n->down) || bind_zero(&b, n) || bind_finish(&b, NULL);
@@ -149,6 +159,7 @@ int controlnet_fits(const ControlNet *n, const UNet *u, int factor, Err *e)
 }
 
 int controlnet_hint_channels(const ControlNet *n) { return n->hint_channels; }
+int controlnet_in_channels(const ControlNet *n) { return n->down.s.in; }
 bool controlnet_pools(const ControlNet *n) { return n->pools; }
 int controlnet_context_columns(const ControlNet *n) { return n->context_columns; }
 size_t controlnet_bytes(const ControlNet *n) { return n->memory.bytes; }

@@ -14,8 +14,8 @@
 typedef struct ControlNet ControlNet;
 
 /*
- * Reads the config, checks and binds the weights. like: the UNet that a file without a config belongs to, whose heads it has, since
- * heads leave no trace in shapes; NULL: as the config says.
+ * Reads the config, checks and binds the weights. like: the UNet that a file without a config belongs to: it has its heads and
+ * groups, which leave no trace in shapes; NULL: as the config says.
  */
 ControlNet *controlnet_new(Config *c, Weights *w, const UNet *like, Err *e);
 void controlnet_free(ControlNet *c);
@@ -24,6 +24,7 @@ void controlnet_free(ControlNet *c);
 int controlnet_fits(const ControlNet *c, const UNet *u, int factor, Err *e);
 
 int controlnet_hint_channels(const ControlNet *c); /* 3: RGB; 1: grey */
+int controlnet_in_channels(const ControlNet *c);   /* of the latent, and what stands beside it */
 bool controlnet_pools(const ControlNet *c); /* its results are averaged over the picture: global_pool_conditions */
 int controlnet_context_columns(const ControlNet *c);
 size_t controlnet_bytes(const ControlNet *c);    /* memory of converted weights */

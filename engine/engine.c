@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "pipeline/adapters.h"
+#include "pipeline/controls.h"
 #include "base/told.h"
 #include "nn/team.h"
 
@@ -183,6 +184,7 @@ static Model *use_model(Engine *g, const Job *j, int slot, Err *e)
 Model *engine_model(Engine *g, const Job *j, Err *e)
 {
     if (!use_model(g, j, FIRST, e) || use_adapters(g, &g->slot[FIRST], j, e)) return NULL;
+    if (controls_use(g->slot[FIRST].model, j, e)) return NULL;
     return g->slot[FIRST].model;
 }
 

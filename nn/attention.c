@@ -95,12 +95,12 @@ Tensor nn_attention_joined(Nn *nn, Tensor qkv, int heads, bool causal)
     return y;
 }
 
-Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int heads)
+Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int first, int heads)
 {
-    assert(kv.c == 2 * q.c && q.c % heads == 0 && q.n == kv.n);
+    assert(kv.c >= first + 2 * q.c && q.c % heads == 0 && q.n == kv.n);
     Tensor y = tensor_like(nn->arena, q);
-    Job j = { columns(q, 0), columns(kv, 0), columns(kv, q.c),      q.n,  heads,
-              tokens(q),     tokens(kv),     (size_t)(q.c / heads), false };
+    Job j = { columns(q, 0), columns(kv, first), columns(kv, first + q.c), q.n,  heads,
+              tokens(q),     tokens(kv),         (size_t)(q.c / heads),    false };
     attention(nn, &j, y);
     return y;
 }

@@ -178,7 +178,7 @@ static const Foreign foreign[] = {
     /* what limn lacks as yet */
     { .names = "lora-paths, lora-weight, lora-weights, lora-scale, lora-scales, "
       "lora-name, lora-apply-mode, lora-strength, strength-model, strength-clip, use-lcm-lora, "
-      "lcm-lora-id, base-model-id, lora-style, lyco, lycoris, adapter",
+      "lcm-lora-id, base-model-id, lora-style, lyco, lycoris",
       .neutral = "||[]|null|none|false|", LINE, .says = "limn has --lora FILE[:WEIGHT[:TEXT_WEIGHT]], which may be given again" },
     { .names = "hypernetwork, hypernetworks, hypernetwork-dir", .neutral = OFF, YET("hypernetworks") },
     { .names = "embedding, embeddings, embd-dir, embeddings-dir, embedding-dir, embedding-path, "
@@ -192,12 +192,15 @@ static const Foreign foreign[] = {
       LINE, .says = "limn has --init-image FILE --mask FILE, or --mask alpha for a picture that is clear in places" },
     { .names = "img-cfg-scale, image-cfg-scale, image-guidance-scale, image-guidance, instruction",
       .neutral = "||null|none|", YET("editing by instruction (pix2pix)") },
-    { .names = "control-net, controlnet, control, control-image, controlnet-image-path, control-strength, "
-      "controlnet-strength, controlnet-conditioning-scale, control-weight, controlnet-model, control-net-cpu, "
-      "canny, control-guidance-start, control-guidance-end, controls, controlnet-units",
-      .neutral = "||[]|null|none|false|", YET("ControlNet") },
-    { .names = "t2i-adapter", LINE, YET("T2I-Adapter") },
-    { .names = "ip-adapter, ip-adapter-image, ip-adapter-scale, ip-adapter-path", LINE, YET("IP-Adapter") },
+    { .names = "control-net, controlnet, control-image, controlnet-image-path, controlnet-strength, controlnet-model, "
+      "control-net-cpu, control-guidance-start, control-guidance-end, controls, controlnet-units",
+      .neutral = "||[]|null|none|false|",
+      .says = "limn has --control model=FILE,image=FILE[,strength=1,start=0,end=1,guess], which may be given again" },
+    { .names = "canny", .neutral = "||null|none|false|", LINE,
+      .says = "limn has --control model=FILE,image=edges:FILE, which finds the edges as OpenCV does" },
+    { .names = "t2i-adapter", LINE, .says = "limn has --adapter model=FILE,image=FILE[,strength=1,start=0,end=1]" },
+    { .names = "ip-adapter-image, ip-adapter-scale, ip-adapter-path", LINE,
+      .says = "limn has --ip-adapter model=FILE,image=FILE[,encoder=FILE,scale=0.6]" },
     { .names = "photo-maker, pm-id-images-dir, pm-style-strength, ref-image, reference-image",
       .letters = "r", LINE, YET("reference pictures") },
     { .names = "hires, hires-fix, highres-fix, enable-hr", FLAG, .neutral = OFF, YET("hires fix (two passes)") },

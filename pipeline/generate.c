@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "nn/team.h"
 #include "pipeline/checking.h"
+#include "pipeline/control.h"
 #include "pipeline/generator.h"
 #include "pipeline/latents.h"
 #include "pipeline/refine.h"
@@ -77,7 +78,7 @@ static int start(Generator *g, const Model *m, const Job *j, const Share *share,
     if (r->sampler->adaptive) g->share.batch = 1; /* each picture has steps of its own */
     network_embed_guidance(g);
     PromptTexts texts = recipe_texts(&r->said);
-    return read_prompts(g, &texts, &g->prompts, e);
+    return read_prompts(g, &texts, &g->prompts, e) || control_begin(g, e) ? -1 : 0;
 }
 
 /* Once a model, whoever draws with it. */
@@ -103,11 +104,12 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     if (w) g->watch = *w;
     if (start(g, m, j, share, e) || given_latents(g, e)) goto fail;
     if (init_read(&g->init, &g->recipe, vae_factor(m->vae), &g->watch, e)) goto fail;
+    if (control_read(g, e)) goto fail;
     warn_of_model(g);
     advise_job(m, &g->recipe, j, &g->watch);
     if (memory_reserve(g, e)) goto fail;
     const Prompts *own = &g->prompts;
-    if (encode(g, &own, 1, e) || start_encode(g, e)) goto fail;
+    if (encode(g, &own, 1, e) || start_encode(g, e) || control_encode(g, e)) goto fail;
     arena_reset(&g->arena, 0);
     size_t latent = (size_t)g->recipe.h * (size_t)g->recipe.w * (size_t)vae_latent_channels(m->vae);
     size_t estimates = (size_t)g->share.batch * (size_t)g->recipe.timeline.steps;
@@ -128,6 +130,7 @@ void generator_free(Generator *g)
     arena_release(&g->arena);
     prompts_release(&g->prompts);
     init_release(&g->init);
+    control_release(g);
     cache_free(g->own_texts);
     free(g->given);
     free(g->cond);

@@ -41,6 +41,7 @@ struct Generator {
     Arena arena;        /* activations of a run */
     RunState run;
     Trace trace;
+    struct Control *control; /* what steers beside the prompt (control.h); NULL: nothing */
 };
 
 /* The arithmetic of all networks. A large model's weights are evicted where that is cheap, or memory is short. */
@@ -61,6 +62,8 @@ int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e);
 /* 3. told.c: what the UNet is told in an evaluation, in g's arena; and all that decides it, for the cache. */
 UNetInputs told_inputs(const Generator *g, const Evaluation *ev);
 void told_key(const Generator *g, CacheKey *key);
+/* The rows of [negative prompts, prompts] that the evaluation's branches take, one after the other. */
+Tensor told_rows(const Generator *g, Tensor all, const Evaluation *ev);
 
 /* 4. passes.c: noise to latents x [n, h, w, c]. requests NULL: in a dry arena. */
 int passes_run(Generator *g, const Request *requests, Tensor x, Err *e);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pipeline/control_line.h"
 #include "pipeline/loras.h"
 #include "scheduler/names.h"
 
@@ -90,6 +91,17 @@ const Option job_options[] = {
       "grey in the mask changes less: it is let go of later (differential diffusion)", "differential-diffusion" },
     { "extend", 0, OPT_STR, JOB(extend), NULL, 0, 0, "SIDE=N,..", PICTURE, GROUP_START, check_extend,
       "draw on beyond the picture's edges: left=64,top=0,right=32,bottom=0 or all=64 (pixels)" },
+    { "control", 0, OPT_LINES, JOB(control), NULL, 0, 0, "model=FILE,image=FILE[,..]", PICTURE, GROUP_CONTROL, control_check_nets,
+      "steer by a picture with a ControlNet; also strength=1, start=0, end=1 (shares of the steps), guess; image=edges:FILE "
+      "makes the map here (limn hint); may be given again" },
+    { "control-strength", 0, OPT_FLOAT, JOB(control_strength), NULL, 0, 10, "X", PICTURE, GROUP_CONTROL, NULL,
+      "how strongly the ControlNets count that have no strength of their own; otherwise 1",
+      "controlnet-conditioning-scale, control-weight" },
+    { "adapter", 0, OPT_LINES, JOB(adapter), NULL, 0, 0, "model=FILE,image=FILE[,..]", PICTURE, GROUP_CONTROL, control_check_adapters,
+      "the same with a T2I-Adapter; also strength=1, start=0, end=1; may be given again" },
+    { "ip-adapter", 0, OPT_LINES, JOB(ip_adapter), NULL, 0, 0, "model=FILE,image=FILE[,..]", PICTURE, GROUP_CONTROL, control_check_ips,
+      "what a picture shows as a part of the prompt, with an IP-Adapter; also scale=0.6, start=0, end=1, encoder=FILE, further "
+      "image=FILE; may be given again" },
     { "original-size", 0, OPT_STR, JOB(original_size), NULL, 0, 0, "WxH", PICTURE, GROUP_SDXL, check_size_pair,
       "SDXL: how large the picture was before it was cut, as the model is told; otherwise the picture's size" },
     { "crop", 0, OPT_STR, JOB(crop), NULL, 0, 0, "X,Y", PICTURE, GROUP_SDXL, check_crop,
@@ -270,6 +282,7 @@ void job_init(Job *j)
                 .cfg_scale = -1,
                 .eta = -1,
                 .strength = -1,
+                .control_strength = -1,
                 .only_masked = -1,
                 .factor = -1,
                 .aesthetic_score = -1,

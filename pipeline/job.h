@@ -49,6 +49,9 @@ typedef struct {
     char *lora_dir;                          /* where <lora:name> finds them; NULL: the usual folder */
     char *lora_sha256;                       /* of their files, a line each; NULL: whatever they are */
     bool lora_partial;                       /* what fits of them */
+    char *control, *adapter,
+        *ip_adapter;                 /* what steers beside the prompt, a line each (control_line.h); NULL: nothing */
+    double control_strength;         /* of ControlNets whose line has none; < 0: 1 */
     char *init_image, *mask;         /* what to start from, and where it may change; "alpha": where it is clear */
     char *init_sha256, *mask_sha256; /* of their bytes; NULL: whatever they are */
     char *init_background;           /* under what is clear of it; NULL: white */
@@ -106,6 +109,7 @@ typedef enum {
     GROUP_EVERYDAY,
     GROUP_ASSETS,
     GROUP_START, /* from a picture */
+    GROUP_CONTROL,
     GROUP_TOOLS, /* as other tools draw */
     GROUP_GUIDANCE,
     GROUP_SDXL,

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/control.h"
 #include "pipeline/generator.h"
 
 enum {
@@ -21,6 +22,7 @@ size_t memory_measure(Generator *g, int n)
     arena_init_dry(&g->arena);
     encode_prompts(g, same, n);
     start_measure(g); /* as generator_new() does: the picture is encoded while the embeddings are there */
+    control_measure(g);
     network_prepare(g);
     generator_draw(g, NULL, n, NULL, &e);
     size_t need = g->arena.peak;

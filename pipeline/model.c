@@ -11,6 +11,7 @@
 #include "nn/scan.h"
 #include "pipeline/adapters.h"
 #include "pipeline/checking.h"
+#include "pipeline/controls.h"
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
@@ -279,6 +280,7 @@ void model_free(Model *m)
     model_check_drop(m);
     model_hash_drop(m);
     adapters_drop(m);
+    controls_drop(m);
     for (int i = 0; i < TEXTS_MAX; i++) {
         text_encoder_free(m->text[i].encoder);
         tokenizer_free(m->text[i].tokenizer);

@@ -75,6 +75,7 @@ typedef struct {
     bool looked;       /* model_hash() has looked at the files */
     char *replaced;    /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
     struct Checking *checking; /* values looked over on their way (checking.h); NULL: all are */
+    struct Controls *controls; /* networks that steer it, which are open now (controls.h); NULL: none */
     struct Adapters *adapters; /* laid over it now (adapters.h); NULL: none */
     struct Hashing *hashing;   /* sha256 on its way (hash.c); NULL: not asked for, or there */
     struct Parts *files;       /* what the networks borrow: sources, mapped files (parts.h) */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pipeline/checking.h"
+#include "pipeline/control.h"
 #include "pipeline/generator.h"
 
 void network_prepare(Generator *g)
@@ -13,6 +14,7 @@ void network_prepare(Generator *g)
     Tensor context = g->run.context;
     g->run.kv = tensor_new(nn.arena, context.n, context.h, 1, unet_context_columns(g->m->unet));
     unet_context(&nn, g->m->unet, context, g->run.kv);
+    control_prepare(g);
     g->time.text += clock_now() - start;
 }
 

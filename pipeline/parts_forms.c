@@ -21,29 +21,11 @@ static int count_under(const Weights *w, const char *prefix, const char *fmt)
     return shapes_count(w, full);
 }
 
-/* How input_blocks are numbered: each level has `layers` blocks, then, but for the last, a downsampler. */
-static int unet_numbering(const Weights *w, const char *prefix, NameShape *s, Err *e)
-{
-    int blocks = 1; /* 0 is conv_in */
-    *s = (NameShape){ .levels = 1 };
-    for (;; blocks++) {
-        bool down = shapes_dim(w, 0, "%sinput_blocks.%d.0.op.weight", prefix, blocks) > 0;
-        if (!down && !shapes_dim(w, 0, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, blocks)) break;
-        if (!down) continue;
-        if (s->levels++ == 1) s->layers = blocks - 1;
-    }
-    if (s->levels == 1) s->layers = blocks - 1;
-    if (s->layers < 1 || blocks != s->levels * (s->layers + 1))
-        return err_set(e, "a UNet of %d input blocks on %d levels, which do not divide evenly: tensors are missing",
-                       blocks, s->levels);
-    return 0;
-}
-
 static int take_unet(Part *p, Weights *all, const Form *f, const FileConfig *c, Err *e)
 {
     NameShape s = { 0 };
     (void)c;
-    if (f->table == NAMES_LDM_UNET && unet_numbering(all, f->prefix, &s, e)) return -1;
+    if (f->table == NAMES_LDM_UNET && names_numbering(all, f->prefix, &s, e)) return -1;
     return (p->weights = names_convert(all, f->prefix, f->table, s, e)) ? 0 : -1;
 }
 

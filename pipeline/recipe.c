@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "image/load.h"
+#include "pipeline/controls.h"
 #include "pipeline/extend.h"
 #include "pipeline/adapters.h"
 #include "pipeline/finish.h"
@@ -51,7 +52,7 @@ static const char *usual_sampler(const Model *m, Err *e)
 }
 
 /*
- * The picture's own size, cut down to what the model can draw; one that is extended is not cut, since its bytes stay. Where it
+ * The own size of the picture that it starts from, or else of the first map, cut down to what the model can draw; one that is extended is not cut, since its bytes stay. Where it
  * cannot be read, init.c says why.
  */
 static void size_of_picture(const Model *m, Job *j)
@@ -59,8 +60,11 @@ static void size_of_picture(const Model *m, Job *j)
     int w = 0, h = 0, factor = vae_factor(m->vae);
     Extend more;
     Err e;
-    if (!j->init_image || j->width || j->height || j->only_masked >= 0) return;
-    if (image_load_size(j->init_image, &w, &h, &e)) return;
+    if (j->width || j->height || j->only_masked >= 0) return;
+    char *path = j->init_image ? mem_strdup(j->init_image) : controls_first_picture(j);
+    int unknown = !path || image_load_size(path, &w, &h, &e);
+    free(path);
+    if (unknown) return;
     if (j->extend && extend_parse(j->extend, &more, &e) == 0) {
         j->width = w + more.left + more.right;
         j->height = h + more.top + more.bottom;

@@ -22,7 +22,7 @@ static void job_of(Job *out, const Generator *g, const Model *m)
     out->width = g->recipe.w * vae_factor(g->m->vae);
     out->height = g->recipe.h * vae_factor(g->m->vae);
     for (const Option *o = job_options; o->name; o++)
-        if (o->group == GROUP_START) job_reset(out, o);
+        if (o->group == GROUP_START || o->group == GROUP_CONTROL) job_reset(out, o);
     job_reset_all(out, first_only);
     if (!m->ids) job_reset_all(out, sizes);
     if (m->ids != IDS_MAX - 1) job_reset_all(out, scores);

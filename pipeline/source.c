@@ -20,7 +20,7 @@ static void warn_of(const char *option, const char *path, const char *note, cons
 }
 
 /* A picture of the job's, and what its bytes hash to: the job says what they must, or is told. */
-static int read_source(const char *option, const char *path, char **sha256, Image *im, const Watch *w, Err *e)
+int source_read(const char *option, const char *path, char **sha256, Image *im, const Watch *w, Err *e)
 {
     Bytes file;
     char found[65];
@@ -44,7 +44,7 @@ static int read_source(const char *option, const char *path, char **sha256, Imag
 
 int source_picture(Job *j, Image *out, const Watch *w, Err *e)
 {
-    return read_source("--init-image", j->init_image, &j->init_sha256, out, w, e);
+    return source_read("--init-image", j->init_image, &j->init_sha256, out, w, e);
 }
 
 Samples source_flat(const Image *picture, const Job *j)
@@ -80,7 +80,7 @@ static bool all_opaque(const Image *im)
 static int mask_of_file(Job *j, const Image *picture, uint8_t *out, const Watch *w, Err *e)
 {
     Image im = { 0 };
-    if (read_source("--mask", j->mask, &j->mask_sha256, &im, w, e)) return -1;
+    if (source_read("--mask", j->mask, &j->mask_sha256, &im, w, e)) return -1;
     bool a1111 = j->compat && strcmp(j->compat, "a1111") == 0, clear = !all_opaque(&im);
     int failed = 0;
     if (im.w != picture->w || im.h != picture->h)

@@ -8,6 +8,12 @@
 #include "pipeline/job.h"
 #include "pipeline/watch.h"
 
+/*
+ * A picture that the user names, and what its bytes hash to: *sha256 (heap) says what they must, or is NULL and told. option: what named it,
+ * for messages; w hears what was passed over. image_release() the result.
+ */
+int source_read(const char *option, const char *path, char **sha256, Image *im, const Watch *w, Err *e);
+
 /* --init-image; j is told its SHA-256, or says what it must be. image_release() the result. */
 int source_picture(Job *j, Image *out, const Watch *w, Err *e);
 

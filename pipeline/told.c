@@ -4,13 +4,14 @@
  */
 #include <string.h>
 
+#include "pipeline/control.h"
 #include "pipeline/generator.h"
 
 /* Where a branch's rows begin in what the run has computed for [negative prompts, prompts]. n: pictures. */
 static int first_row(Tensor all, Branch branch, int n) { return branch.of == BRANCH_PROMPT ? all.n - n : 0; }
 
 /* The rows of all branches, one after the other. */
-static Tensor rows_of(const Generator *g, Tensor all, const Evaluation *ev)
+Tensor told_rows(const Generator *g, Tensor all, const Evaluation *ev)
 {
     int n = ev->x.n / ev->branches, first = first_row(all, ev->branch[0], n);
     bool together = true;
@@ -26,7 +27,7 @@ static Tensor rows_of(const Generator *g, Tensor all, const Evaluation *ev)
 
 static void tell_prompts(const Generator *g, const Evaluation *ev, UNetInputs *in)
 {
-    in->kv = rows_of(g, g->run.kv, ev);
+    in->kv = told_rows(g, g->run.kv, ev);
 }
 
 static void key_prompts(const Generator *g, CacheKey *key) { key_add_tensor(key, g->run.context); }
@@ -40,7 +41,7 @@ static void tell_sizes(const Generator *g, const Evaluation *ev, UNetInputs *in)
     float *ids = arena_alloc(g->nn.arena, (size_t)(ev->x.n * count) * sizeof *ids);
     for (int i = 0; ids && i < ev->x.n; i++)
         memcpy(ids + i * count, g->recipe.ids[ev->branch[i / n].of == BRANCH_PROMPT], (size_t)count * sizeof *ids);
-    in->pooled = rows_of(g, g->run.pooled, ev);
+    in->pooled = told_rows(g, g->run.pooled, ev);
     in->ids = ids;
     in->id_count = count;
 }
@@ -56,7 +57,7 @@ static void key_sizes(const Generator *g, CacheKey *key)
 
 static void tell_beside(const Generator *g, const Evaluation *ev, UNetInputs *in)
 {
-    if (g->run.beside.c) in->beside = rows_of(g, g->run.beside, ev);
+    if (g->run.beside.c) in->beside = told_rows(g, g->run.beside, ev);
 }
 
 static void key_beside(const Generator *g, CacheKey *key)
@@ -84,10 +85,8 @@ static const struct {
     void (*tell)(const Generator *g, const Evaluation *ev, UNetInputs *in); /* temporaries are in g's arena */
     void (*key)(const Generator *g, CacheKey *key);                         /* adds all that decides what is told */
 } tellers[] = {
-    { tell_prompts, key_prompts },
-    { tell_sizes, key_sizes },
-    { tell_beside, key_beside },
-    { tell_scale, key_scale },
+    { tell_prompts, key_prompts }, { tell_sizes, key_sizes },     { tell_beside, key_beside },
+    { tell_scale, key_scale },     { control_tell, control_key },
 };
 
 UNetInputs told_inputs(const Generator *g, const Evaluation *ev)

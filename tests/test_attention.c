@@ -130,7 +130,7 @@ static Tensor call(Nn *nn, const Input *in, Layout layout)
     Tensor wide = layout == JOINED ? beside((const Tensor[]){ in->q, in->k, in->v }, 3)
                                    : beside((const Tensor[]){ in->k, in->v }, 2);
     Tensor y = layout == JOINED ? nn_attention_joined(nn, wide, heads, in->s.causal)
-                                : nn_attention_cross(nn, in->q, wide, heads);
+                                : nn_attention_cross(nn, in->q, wide, 0, heads);
     free(wide.data);
     return y;
 }

@@ -1,5 +1,5 @@
 /*
- * test_pipeline.c - whole pictures against diffusers' StableDiffusionPipeline: every .safetensors of tests/golden/pipeline is
+ * test_pipeline.c - whole pictures against diffusers' pipelines: every .safetensors of tests/golden/pipeline and control/cases is
  * a case. Its metadata `job` holds limn's options, one a line (and _model, the folder beside it; _index, which picture of
  * the job; _limit, for the latents where they cannot be as exact as usual); its tensors have the names of limn's --trace.
  */
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pipeline/controls.h"
 #include "pipeline/generate.h"
 #include "tests/support.h"
 
@@ -42,9 +43,9 @@ static void read_job(Fixture *f, Job *j, Case *c)
     *c = (Case){ .limit = LATENTS_LIMIT };
     while (*text) {
         size_t key = strcspn(text, "="), len = strcspn(text, "\n");
-        char value[256];
+        char value[512];
         snprintf(value, sizeof value, "%.*s", (int)(len - key - 1), text + key + 1);
-        if (str_starts(text, "_model=")) snprintf(c->model, sizeof c->model, "%s", value);
+        if (str_starts(text, "_model=")) snprintf(c->model, sizeof c->model, "%.255s", value);
         else if (str_starts(text, "_index=")) c->index = strtoull(value, NULL, 10);
         else if (str_starts(text, "_limit=")) c->limit = strtod(value, NULL);
         else set_option(j, text, key, value);
@@ -70,14 +71,14 @@ static void compare(Fixture *ours, Fixture *theirs, const char *name, const char
     else assert_error(relative_l2(a, b, n), strstr(name, "embeds") ? EMBEDS_LIMIT : limit, "%s %s", what, name);
 }
 
-static void check_case(const char *file)
+static void check_case(const char *dir, const char *file)
 {
     Fixture theirs, ours;
     Job j;
     Err e = { 0 };
     Case c;
     char path[512], trace[] = "/tmp/limn-test-XXXXXX";
-    fixture_open(&theirs, GOLDEN "/pipeline/%s", file);
+    fixture_open(&theirs, GOLDEN "/%s/%s", dir, file);
     job_init(&j);
     read_job(&theirs, &j, &c);
     close(mkstemp(trace));
@@ -86,7 +87,7 @@ static void check_case(const char *file)
 
     snprintf(path, sizeof path, GOLDEN "/pipeline/%s", c.model);
     Model *m = model_open(&(ModelPaths){ .path = path, .encoder = j.init_image != NULL }, &e);
-    if (!m) fail_msg("%s: %s", file, e.text);
+    if (!m || controls_use(m, &j, &e)) fail_msg("%s: %s", file, e.text);
     Generator *g = generator_new(m, &j, NULL, NULL, &e);
     Picture p = { 0 };
     if (!g || generator_run(g, &(Request){ .seed = j.seed + c.index }, 1, &p, &e)) fail_msg("%s: %s", file, e.text);
@@ -108,14 +109,23 @@ static void check_case(const char *file)
     job_release(&j);
 }
 
+static int check_folder(const char *dir)
+{
+    int found = 0;
+    Str path = { 0 };
+    str_addf(&path, GOLDEN "/%s", dir);
+    char **files = files_in(path.s, ".safetensors");
+    for (char **f = files; *f; f++, found++) check_case(dir, *f);
+    names_free(files);
+    str_release(&path);
+    return found;
+}
+
 static void test_golden(void **state)
 {
     (void)state;
-    int found = 0;
-    char **files = files_in(GOLDEN "/pipeline", ".safetensors");
-    for (char **f = files; *f; f++, found++) check_case(*f);
-    names_free(files);
-    assert_true(found >= 20);
+    assert_true(check_folder("pipeline") >= 20);
+    assert_true(check_folder("control/cases") >= 15);
 }
 
 /* One step: Ctrl-C before it, and between it and the VAE. */

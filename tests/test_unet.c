@@ -68,8 +68,9 @@ static Tensor forward(Nn *nn, void *ctx)
                       .cond = rows(c, "timestep_cond") };
     if (pooled) in.pooled = (Tensor){ (float *)(size_t)pooled, c->count, 1, 1, width };
     if (c->ahead) {
-        in.kv = tensor_new(nn->arena, in.context.n, in.context.h, 1, unet_context_columns(c->unet));
-        unet_context(nn, c->unet, in.context, in.kv);
+        Tensor all = tensor_slice(context, 0, c->first + c->count); /* x's samples are the last of them */
+        in.kv = tensor_new(nn->arena, all.n, all.h, 1, unet_context_columns(c->unet));
+        unet_context(nn, c->unet, all, in.kv);
         in.context = (Tensor){ .n = 0 };
     }
     size_t before = nn->arena->used;
@@ -118,6 +119,8 @@ static void check_batch_and_threads(Case *c, const char *dir)
     c->first = 1, c->count = 1;
     Tensor second = run_measured(forward, c, 2, &alone);
     assert_error(relative_l2(second.data, tensor_slice(y, 1, 1).data, tensor_len(second)), LIMIT, "%s alone", dir);
+    check_context(c);
+    c->first = 0;
     arena_release(&both);
     arena_release(&one);
     arena_release(&alone);

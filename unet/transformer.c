@@ -70,18 +70,14 @@ void transformer_release(Transformer *t)
     *t = (Transformer){ .blocks = NULL };
 }
 
-/* Its part of the keys and values of all. */
-static Tensor own_columns(const Attention *a, Tensor kv)
-{
-    size_t at = tensor_rows(kv) * (size_t)a->kv_at;
-    return (Tensor){ kv.data ? kv.data + at : NULL, kv.n, kv.h, kv.w, a->to_kv.out };
-}
-
 static void attention_context(Nn *nn, const Attention *a, Tensor context, Tensor kv)
 {
     if (a->kv_at < 0) return;
     size_t mark = nn->arena->used;
-    tensor_copy(own_columns(a, kv), nn_linear(nn, &a->to_kv, context));
+    Tensor own = nn_linear(nn, &a->to_kv, context);
+    size_t c = (size_t)own.c;
+    for (size_t i = 0; own.data && i < tensor_rows(own); i++)
+        memcpy(kv.data + i * (size_t)kv.c + a->kv_at, own.data + i * c, c * sizeof *own.data);
     arena_reset(nn->arena, mark);
 }
 
@@ -96,10 +92,10 @@ void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv
 /* What the prompt gives, and each picture beside it. Ye et al. 2023 (arXiv:2308.06721), eq. 5; the scale is in the values. */
 static Tensor attend_cross(Nn *nn, const Attention *a, Tensor q, const Prompted *p)
 {
-    Tensor y = nn_attention_cross(nn, q, own_columns(a, p->kv), a->heads);
+    Tensor y = nn_attention_cross(nn, q, p->kv, a->kv_at, a->heads);
     for (int i = 0; a->pictures && i < p->picture_count; i++) {
         size_t mark = nn->arena->used;
-        nn_add(nn, y, nn_attention_cross(nn, q, own_columns(a, p->pictures[i]), a->heads));
+        nn_add(nn, y, nn_attention_cross(nn, q, p->pictures[i], a->kv_at, a->heads));
         arena_reset(nn->arena, mark);
     }
     return y;

@@ -41,11 +41,11 @@ void transformer_release(Transformer *t);
 
 /*
  * The keys and values of this transformer's cross-attentions, which depend on the prompt alone. context [n, tokens, 1, context];
- * kv [n, tokens, 1, columns of all transformers]: one attention's [n, tokens, k and v] stand together, at kv_at.
+ * kv [n, tokens, 1, columns of all transformers]: an attention's k and v stand at kv_at.
  */
 void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv);
 
-/* What cross-attentions attend to. */
+/* What cross-attentions attend to, of as many samples as x. */
 typedef struct {
     Tensor kv; /* of the prompt: what transformer_context() has filled */
     const Tensor *

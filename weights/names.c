@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "weights/json.h"
+#include "weights/shapes.h"
 
 /* The end of a name inside a block: "in_layers.0" -> "norm1". */
 typedef struct {
@@ -74,6 +75,21 @@ static const NameRule ldm_unet[] = {
     { "output_blocks.#.1.*", "up_blocks.%b.attentions.%l.*", NUM_UP, NULL, KEEP },
     { "out.0.*", "conv_norm_out.*", NUM_SAME, NULL, KEEP },
     { "out.2.*", "conv_out.*", NUM_SAME, NULL, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+/* lllyasviel/ControlNet, cldm.py. What is not named here is as in the UNet. */
+static const NameRule ldm_control[] = {
+    { "input_hint_block.0.*", "controlnet_cond_embedding.conv_in.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.2.*", "controlnet_cond_embedding.blocks.0.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.4.*", "controlnet_cond_embedding.blocks.1.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.6.*", "controlnet_cond_embedding.blocks.2.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.8.*", "controlnet_cond_embedding.blocks.3.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.10.*", "controlnet_cond_embedding.blocks.4.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.12.*", "controlnet_cond_embedding.blocks.5.*", NUM_SAME, NULL, KEEP },
+    { "input_hint_block.14.*", "controlnet_cond_embedding.conv_out.*", NUM_SAME, NULL, KEEP },
+    { "zero_convs.#.0.*", "controlnet_down_blocks.%b.*", NUM_SAME, NULL, KEEP },
+    { "middle_block_out.0.*", "controlnet_mid_block.*", NUM_SAME, NULL, KEEP },
     { NULL, NULL, NUM_SAME, NULL, KEEP },
 };
 
@@ -200,7 +216,11 @@ static const NameRule *const tables[NAMES_COUNT] = {
     [NAMES_DIFFUSERS_VAE] = diffusers_vae,
     [NAMES_TAESD] = taesd,
     [NAMES_TAESD_RAISED] = taesd_raised,
+    [NAMES_LDM_CONTROL] = ldm_control,
 };
+
+/* Where a table has no rule, that of another one. */
+static const NameRule *const behind[NAMES_COUNT] = { [NAMES_LDM_CONTROL] = ldm_unet };
 
 /* What a pattern found in a name. */
 typedef struct {
@@ -343,8 +363,11 @@ static int add_converted(Weights *out, const NameRule *r, const Match *m, const 
 }
 
 /* The first rule that fits; NULL when none does. */
-static const NameRule *find_rule(const NameRule *rules, const char *name, NameShape shape, Match *m)
+static const NameRule *find_rule(NameTable table, const char *name, NameShape shape, Match *m)
 {
+    for (const NameRule *r = behind[table] ? tables[table] : NULL; r && r->from; r++)
+        if (match(r->from, name, m)) return renumber(r->how, shape, m) ? r : NULL;
+    const NameRule *rules = behind[table] ? behind[table] : tables[table];
     for (const NameRule *r = rules; r->from; r++)
         if (match(r->from, name, m)) return renumber(r->how, shape, m) ? r : NULL;
     return NULL;
@@ -354,9 +377,27 @@ static const NameRule *find_rule(const NameRule *rules, const char *name, NameSh
 static bool is_related(const NameRule *rules, const char *name)
 {
     size_t len = strcspn(name, ".");
+    if (!rules) return false;
     for (const NameRule *r = rules; r->from; r++)
         if (strcspn(r->from, ".") == len && strncmp(r->from, name, len) == 0) return true;
     return false;
+}
+
+int names_numbering(const Weights *w, const char *prefix, NameShape *s, Err *e)
+{
+    int blocks = 1; /* 0 is conv_in */
+    *s = (NameShape){ .levels = 1 };
+    for (;; blocks++) {
+        bool down = shapes_dim(w, 0, "%sinput_blocks.%d.0.op.weight", prefix, blocks) > 0;
+        if (!down && !shapes_dim(w, 0, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, blocks)) break;
+        if (!down) continue;
+        if (s->levels++ == 1) s->layers = blocks - 1;
+    }
+    if (s->levels == 1) s->layers = blocks - 1;
+    if (s->layers < 1 || blocks != s->levels * (s->layers + 1))
+        return err_set(e, "a UNet of %d input blocks on %d levels, which do not divide evenly: tensors are missing",
+                       blocks, s->levels);
+    return 0;
 }
 
 Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameShape shape, Err *e)
@@ -369,8 +410,8 @@ Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameSh
         Match m;
         Weight *t = weights_at(all, i);
         if (t->folded || strncmp(t->name, prefix, len) != 0) continue;
-        const NameRule *r = find_rule(tables[table], t->name + len, shape, &m);
-        if (!r && !len && !is_related(tables[table], t->name)) continue;
+        const NameRule *r = find_rule(table, t->name + len, shape, &m);
+        if (!r && !len && !is_related(tables[table], t->name) && !is_related(behind[table], t->name)) continue;
         if (!r) {
             err_set(e, "limn does not know the tensor \"%s\"", shown(t->name, buf));
             goto fail;

@@ -19,6 +19,7 @@ typedef enum {
     NAMES_DIFFUSERS_VAE,  /* diffusers' own, the mid attention's names of before 0.18 too */
     NAMES_TAESD,          /* half of a tiny autoencoder: 1.conv.0.weight -> layers.1.conv.0.weight */
     NAMES_TAESD_RAISED,   /* its decoder's original numbers, each one more than diffusers' */
+    NAMES_LDM_CONTROL,    /* a ControlNet: zero_convs.0.0.weight, input_hint_block.0.weight, and the UNet's way down */
     NAMES_COUNT
 } NameTable;
 
@@ -29,6 +30,12 @@ typedef struct {
     int text_layers; /* text blocks from this number on are dropped (SD 2.x: the last one is not used) */
     bool pooled;     /* the pooled text is wanted (SD XL), so the text's projection is kept */
 } NameShape;
+
+/*
+ * How a UNet's input_blocks are numbered behind the prefix: each level has `layers` blocks, then, but for the last, a downsampler.
+ * Error: they do not divide evenly.
+ */
+int names_numbering(const Weights *all, const char *prefix, NameShape *out, Err *e);
 
 /*
  * The tensors of `all` whose name begins with prefix, renamed. They are marked as used in `all`. Error: a name that the

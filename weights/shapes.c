@@ -226,6 +226,42 @@ int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e)
     return 0;
 }
 
+/* The hint's convolutions: each halving is a block of the width before it, then one that widens. */
+static int add_hint(Str *out, const Weights *w, Err *e)
+{
+    int widths[LEVELS_MAX], halvings = shapes_count(w, "controlnet_cond_embedding.blocks.%d.weight") / 2;
+    if (halvings >= LEVELS_MAX)
+        return err_set(e, "a ControlNet that halves its picture %d times: expected 3", halvings);
+    widths[0] = shapes_dim(w, 0, "controlnet_cond_embedding.conv_in.weight");
+    for (int i = 0; i < halvings; i++)
+        widths[i + 1] = shapes_dim(w, 0, "controlnet_cond_embedding.blocks.%d.weight", 2 * i + 1);
+    str_addf(out, ", \"conditioning_channels\": %d", shapes_dim(w, 1, "controlnet_cond_embedding.conv_in.weight"));
+    add_list(out, "conditioning_embedding_out_channels", widths, halvings + 1);
+    return 0;
+}
+
+int shapes_controlnet(const Weights *w, Str *out, Err *e)
+{
+    static const UNetHints any = { .heads = 1 };
+    Levels l = { 0 };
+    if (!shapes_context(w))
+        return err_set(e, "a ControlNet without cross-attention: expected one for SD 1.x, 2.x or XL");
+    if (read_levels(w, true, &any, &l, e)) return -1;
+    if (!l.mid) return err_set(e, "a ControlNet without a middle block: tensors are missing");
+    str_addf(out,
+             "{\"_class_name\": \"ControlNetModel\", \"in_channels\": %d, \"layers_per_block\": %d, "
+             "\"cross_attention_dim\": %d, \"mid_block_type\": \"%s\"",
+             shapes_dim(w, 1, "conv_in.weight"), l.layers, shapes_context(w), l.mid);
+    add_list(out, "block_out_channels", l.channels, l.count);
+    add_list(out, "attention_head_dim", l.heads, l.count);
+    add_depths(out, &l, "transformer_layers_per_block", l.depth, l.layers);
+    add_types(out, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", l.attention, l.count);
+    add_pooled(out, w);
+    if (add_hint(out, w, e)) return -1;
+    str_add(out, "}");
+    return 0;
+}
+
 int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e)
 {
     int count = shapes_count(w, "decoder.up_blocks.%d.resnets.0.conv1.weight"), channels[LEVELS_MAX];

@@ -1,0 +1,154 @@
+/* control.c - see control.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pipeline/control_internal.h"
+#include "pipeline/control_picture.h"
+
+/* ---- the lines ----------------------------------------------------------------------------------------------------------- */
+
+static double strength_of(const Job *j, const ControlLine *l)
+{
+    static const double IP_SCALE = 0.6;
+    double said = l->kind == CONTROL_NET ? j->control_strength : -1;
+    return l->strength >= 0 ? l->strength : said >= 0 ? said : l->kind == CONTROL_IP ? IP_SCALE : 1;
+}
+
+/* Takes the line. */
+static int add_line(void *ctx, ControlLine *l, Err *e)
+{
+    Generator *g = ctx;
+    const Job *j = &g->recipe.said;
+    const ControlFile *file = controls_find(g->m, l->kind, l->model);
+    if (!file) return err_set(e, "%.300s: it was not opened with the model", l->model);
+    if (l->model_sha256 && strcmp(l->model_sha256, file->sha256) != 0)
+        return err_set(e, "%.300s has SHA-256 %.10s..., the picture was made with %.10s...: give that one", l->model,
+                       file->sha256, l->model_sha256);
+    if (!g->control) g->control = mem_alloc(sizeof *g->control);
+    struct Control *c = g->control;
+    c->unit = mem_grow(c->unit, (size_t)(c->count + 1) * sizeof *c->unit);
+    c->unit[c->count++] = (Unit){ *l, .file = file, .strength = strength_of(j, l) };
+    *l = (ControlLine){ 0 };
+    if (file->t2i && t2i_fits(file->t2i, g->m->unet, vae_factor(g->m->vae), j->width, j->height, e))
+        return err_in(e, file->path);
+    return 0;
+}
+
+int control_begin(Generator *g, Err *e)
+{
+    const Job *j = &g->recipe.said;
+    bool parts = false;
+    for (ControlKind k = 0; k < CONTROL_KINDS; k++)
+        if (control_lines(controls_of(j, k), k, add_line, g, e)) return err_in(e, control_options[k]);
+    for (int i = 0; g->control && i < g->control->count; i++)
+        parts = parts || g->control->unit[i].line.start > 0 || g->control->unit[i].line.end < 1;
+    if (parts && !recipe_evals(&g->recipe))
+        return err_usage(e, "control: start and end are shares of the steps, but %s chooses its steps as it goes",
+                         g->recipe.sampler->name);
+    if (j->control_strength >= 0 && !j->control) return err_usage(e, "control-strength: there is no --control");
+    return 0;
+}
+
+void control_release(Generator *g)
+{
+    struct Control *c = g->control;
+    if (!c) return;
+    for (int i = 0; i < c->count; i++) {
+        control_line_release(&c->unit[i].line);
+        image_release(&c->unit[i].picture);
+        for (int k = 0; k < c->unit[i].count; k++) free(c->unit[i].found[k].data);
+    }
+    free(c->unit);
+    free(c);
+    g->control = NULL;
+}
+
+/* The lines with what was found, for metadata. */
+static void write_lines(Generator *g)
+{
+    Job *j = &g->recipe.said;
+    char **const fields[] = { &j->control, &j->adapter, &j->ip_adapter };
+    for (ControlKind k = 0; k < CONTROL_KINDS; k++) {
+        Str lines = { 0 };
+        for (int i = 0; i < g->control->count; i++) {
+            if (g->control->unit[i].line.kind != k) continue;
+            if (lines.len) str_add(&lines, "\n");
+            control_line_write(&g->control->unit[i].line, &lines);
+        }
+        if (!lines.len) continue;
+        free(*fields[k]);
+        *fields[k] = lines.s;
+    }
+}
+
+int control_read(Generator *g, Err *e)
+{
+    for (int i = 0; g->control && i < g->control->count; i++) {
+        Unit *u = &g->control->unit[i];
+        if (control_picture_read(&u->line, g, &u->picture, e)) return err_in(e, control_options[u->line.kind]);
+        if (!u->line.model_sha256) u->line.model_sha256 = mem_strdup(u->file->sha256);
+    }
+    if (g->control) write_lines(g);
+    return 0;
+}
+
+/* ---- before the steps ----------------------------------------------------------------------------------------------------- */
+
+/* ControlNet's hint, T2I-Adapter's maps. */
+static int find(Generator *g, const Unit *u, Tensor out[T2I_MAX_MAPS])
+{
+    const Job *j = &g->recipe.said;
+    const ControlFile *f = u->file;
+    Nn nn = generator_nn(g);
+    Tensor pixels = tensor_new(nn.arena, 1, j->height, j->width,
+                               f->net ? controlnet_hint_channels(f->net) : t2i_hint_channels(f->t2i));
+    control_picture_pixels(&u->picture, pixels);
+    if (f->t2i) return t2i_forward(&nn, f->t2i, pixels, out);
+    out[0] = controlnet_hint(&nn, f->net, pixels);
+    return 1;
+}
+
+void control_measure(Generator *g)
+{
+    for (int i = 0; g->control && i < g->control->count; i++) {
+        Unit *u = &g->control->unit[i];
+        size_t mark = g->nn.arena->used;
+        u->count = find(g, u, u->found);
+        arena_reset(g->nn.arena, mark);
+    }
+}
+
+/* A copy that outlives the arena; T2I-Adapter's maps are as strong as they will be. */
+static Tensor kept(const Unit *u, Tensor t)
+{
+    float *data = mem_array(tensor_len(t), sizeof *data), strength = u->file->t2i ? (float)u->strength : 1;
+    for (size_t i = 0; i < tensor_len(t); i++) data[i] = strength * t.data[i];
+    t.data = data;
+    return t;
+}
+
+static int find_and_keep(Generator *g, Unit *u, Err *e)
+{
+    size_t mark = g->nn.arena->used;
+    Tensor found[T2I_MAX_MAPS];
+    bool bad = false;
+    u->count = find(g, u, found);
+    for (int k = 0; k < u->count; k++) {
+        size_t len = tensor_len(found[k]);
+        bad = bad || g->nn.k->find_bad(found[k].data, len) < len;
+        u->found[k] = kept(u, found[k]);
+    }
+    arena_reset(g->nn.arena, mark);
+    image_release(&u->picture);
+    if (!bad) return 0;
+    return err_set(e, "%s: %.300s gave NaN or infinity: its weights are damaged", control_options[u->line.kind],
+                   u->line.model);
+}
+
+int control_encode(Generator *g, Err *e)
+{
+    for (int i = 0; g->control && i < g->control->count; i++)
+        if (find_and_keep(g, &g->control->unit[i], e)) return -1;
+    return 0;
+}

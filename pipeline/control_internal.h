@@ -1,0 +1,26 @@
+/* control_internal.h - what control.c and control_told.c share. */
+#ifndef LIMN_PIPELINE_CONTROL_INTERNAL_H
+#define LIMN_PIPELINE_CONTROL_INTERNAL_H
+
+#include "pipeline/control.h"
+
+/* One line. */
+typedef struct {
+    ControlLine line;
+    const ControlFile *file;
+    double strength;
+    Image picture; /* at the size drawn; w 0: not read yet, or not needed any more */
+    /* what the network makes of it once: shapes alone until then */
+    Tensor found[T2I_MAX_MAPS];
+    int count;
+    Tensor kv; /* ControlNet's keys and values of the run's prompts */
+} Unit;
+
+struct Control {
+    Unit *unit; /* [count] */
+    int count;
+    Tensor residuals[UNET_MAX_RESIDUALS]; /* what ControlNets add in a call */
+    Tensor maps[T2I_MAX_MAPS];            /* and T2I-Adapters */
+};
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * control_line.h - one line of --control, --adapter, --ip-adapter: which network, which picture, how strong, when. The fields are
+ * a table. A comma parts fields only before a name and '=', so that files may have commas in their names.
+ */
+#ifndef LIMN_PIPELINE_CONTROL_LINE_H
+#define LIMN_PIPELINE_CONTROL_LINE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+typedef enum { CONTROL_NET, CONTROL_T2I, CONTROL_IP, CONTROL_KINDS } ControlKind;
+
+enum { CONTROL_PICTURES = 16, CONTROL_LINES = 16 /* of one option */ };
+
+typedef struct {
+    ControlKind kind;
+    char *model, *encoder;         /* encoder: IP-Adapter's, NULL: looked for beside the model */
+    char *model_sha256;            /* NULL: whatever it is */
+    char *image[CONTROL_PICTURES]; /* [images] */
+    char *image_sha256[CONTROL_PICTURES];
+    int images, sha256s;
+    double strength;   /* < 0: not said */
+    double start, end; /* shares of the steps */
+    bool guess;
+} ControlLine;
+
+/* "control", "adapter", "ip-adapter": the option of a kind. */
+extern const char *const control_options[CONTROL_KINDS];
+
+/* Error: an unknown or missing field, a value out of range. control_line_release() also then. */
+int control_line_parse(ControlLine *l, ControlKind kind, const char *text, Err *e);
+void control_line_release(ControlLine *l);
+
+/* As control_line_parse() takes it; fields at their default are left out. */
+void control_line_write(const ControlLine *l, Str *out);
+
+/* All lines of an option, parted by newlines (text may be NULL), each to visit(). Stops at the first that fails. */
+typedef int (*ControlVisit)(void *ctx, ControlLine *l, Err *e);
+int control_lines(const char *text, ControlKind kind, ControlVisit visit, void *ctx, Err *e);
+
+/* For the table of options: whether they can be parsed. */
+int control_check_nets(const char *text, Err *e);
+int control_check_adapters(const char *text, Err *e);
+int control_check_ips(const char *text, Err *e);
+
+#endif

@@ -1,0 +1,129 @@
+/* control_told.c - what the UNet is told of pictures in a call. See control.h and told.c. */
+#include <math.h>
+#include <string.h>
+
+#include "pipeline/control_internal.h"
+#include "pipeline/control_when.h"
+
+void control_prepare(Generator *g)
+{
+    Nn nn = generator_nn(g);
+    Tensor context = g->run.context;
+    for (int i = 0; g->control && i < g->control->count; i++) {
+        Unit *u = &g->control->unit[i];
+        if (!u->file->net) continue;
+        u->kv = tensor_new(nn.arena, context.n, context.h, 1, controlnet_context_columns(u->file->net));
+        controlnet_context(&nn, u->file->net, context, u->kv);
+    }
+}
+
+/* ---- ControlNet ----------------------------------------------------------------------------------------------------------- */
+
+/* Nothing is added where nothing was found yet. */
+static void begin_residuals(const Generator *g, Tensor x, UNetInputs *in)
+{
+    Tensor *r = g->control->residuals;
+    in->residuals = r;
+    in->residual_count = unet_residual_shapes(g->m->unet, x.n, x.h, x.w, r);
+    for (int i = 0; i < in->residual_count; i++) {
+        r[i] = tensor_like(g->nn.arena, r[i]);
+        if (r[i].data) memset(r[i].data, 0, tensor_len(r[i]) * sizeof *r[i].data);
+    }
+}
+
+/*
+ * How strong each result is. diffusers' guess mode: from a tenth up to all of it; A1111's "ControlNet is more important": less by
+ * 0.825 for each that is further from the last of 13.
+ */
+static void scales_of(const Generator *g, const Unit *u, int count, float *scales)
+{
+    bool guess = u->line.guess && !controlnet_pools(u->file->net);
+    for (int i = 0; i < count; i++) {
+        double share = 1;
+        if (guess && g->recipe.compat == COMPAT_A1111) share = pow(0.825, 12 - i);
+        else if (guess) share = (double)powf(10, (float)i / (float)(count - 1) - 1);
+        scales[i] = (float)share * (float)u->strength;
+    }
+}
+
+/* The samples first .. first + n - 1 of what is told of all. */
+static UNetInputs part_of(const UNetInputs *all, int first, int n)
+{
+    UNetInputs in = { .cond = all->cond, .ids = all->ids, .id_count = all->id_count };
+    if (all->ids) in.ids = all->ids + first * all->id_count;
+    if (all->pooled.n) in.pooled = tensor_slice(all->pooled, first, n);
+    if (all->beside.c) in.beside = tensor_slice(all->beside, first, n);
+    return in;
+}
+
+/* The branches first .. first + count - 1. */
+static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int first, int count, UNetInputs *all)
+{
+    size_t mark = g->nn.arena->used;
+    Nn nn = generator_nn(g);
+    int each = ev->x.n / ev->branches, from = first * each, n = count * each;
+    float scales[UNET_MAX_RESIDUALS];
+    Tensor residuals[UNET_MAX_RESIDUALS], x = tensor_slice(ev->x, from, n);
+    const Evaluation part = { .x = x, .branch = ev->branch + first, .branches = count };
+    UNetInputs in = part_of(all, from, n);
+    in.kv = told_rows(g, u->kv, &part);
+    scales_of(g, u, all->residual_count, scales);
+    for (int i = 0; i < all->residual_count; i++) residuals[i] = tensor_slice(all->residuals[i], from, n);
+    if (in.beside.c && controlnet_in_channels(u->file->net) > x.c) x = nn_concat(&nn, x, in.beside);
+    controlnet_forward(&nn, u->file->net, x, ev->t, &in, &(Controlled){ u->found[0], scales, residuals });
+    arena_reset(g->nn.arena, mark);
+}
+
+/* In guess mode, and where its results are pooled, a net does not count for the negative prompt. */
+static void tell_net(const Generator *g, const Unit *u, const Evaluation *ev, UNetInputs *in)
+{
+    if (!in->residual_count) begin_residuals(g, ev->x, in);
+    if (!u->line.guess && !controlnet_pools(u->file->net)) {
+        run_net(g, u, ev, 0, ev->branches, in);
+        return;
+    }
+    for (int i = 0; i < ev->branches; i++)
+        if (ev->branch[i].of != BRANCH_NEGATIVE) run_net(g, u, ev, i, 1, in);
+}
+
+/* ---- T2I-Adapter ---------------------------------------------------------------------------------------------------------- */
+
+/* The maps of several adapters are summed up. */
+static void tell_maps(const Generator *g, const Unit *u, UNetInputs *in)
+{
+    Nn nn = generator_nn(g);
+    Tensor *maps = g->control->maps;
+    for (int k = 0; k < u->count; k++) {
+        if (k < in->feature_count) {
+            nn_add(&nn, maps[k], u->found[k]);
+            continue;
+        }
+        maps[k] = tensor_like(nn.arena, u->found[k]);
+        if (maps[k].data) tensor_copy(maps[k], u->found[k]);
+    }
+    in->features = maps;
+    if (u->count > in->feature_count) in->feature_count = u->count;
+}
+
+/* ---- the teller ------------------------------------------------------------------------------------------------------------- */
+
+void control_tell(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    for (int i = 0; g->control && i < g->control->count; i++) {
+        const Unit *u = &g->control->unit[i];
+        if (!control_active(g, &u->line, ev) || u->strength == 0) continue;
+        if (u->file->t2i) tell_maps(g, u, in);
+        if (u->file->net) tell_net(g, u, ev, in);
+    }
+}
+
+void control_key(const Generator *g, CacheKey *key)
+{
+    for (int i = 0; g->control && i < g->control->count; i++) {
+        const Unit *u = &g->control->unit[i];
+        const double numbers[] = { u->strength, u->line.start, u->line.end, u->line.guess };
+        key_add(key, u->file->sha256, sizeof u->file->sha256);
+        key_add(key, numbers, sizeof numbers);
+        for (int k = 0; k < u->count; k++) key_add_tensor(key, u->found[k]);
+    }
+}

@@ -1,0 +1,161 @@
+"""--control, --adapter, --ip-adapter and limn hint, from outside. The numbers are compared with diffusers' in tests/test_pipeline.c."""
+
+import json
+import os
+import shutil
+
+from helpers import REPO, chunks, draw, fails, limn, read, size_of, write
+from test_from_pictures import pixels, png
+
+CONTROL = os.path.join(REPO, "tests", "golden", "control")
+SD1 = ["-m", os.path.join(REPO, "tests", "golden", "pipeline", "sd1"), "-W", "64", "-H", "48", "-s", "2", "--seed", "3", "-q"]
+
+
+def golden(name):
+    return os.path.join(CONTROL, name)
+
+
+NET, HINT = golden("net_a"), golden("hint0.png")
+LINE = f"model={NET},image={HINT}"
+
+
+def drawn(*args):
+    (path,) = limn("a red potion", *SD1, *args).out.split()
+    return read(path)
+
+
+def options_of(path):
+    text = next(d for k, d in chunks(read(path)) if d.startswith(b"limn\0"))
+    return json.loads(text.split(b"\0", 1)[1].lstrip(b"\0"))["options"]
+
+
+def test_strength_and_again():
+    plain = drawn("-o", "plain.png")
+    one = drawn("--control", LINE, "-o", "one.png")
+    half = drawn("--control", LINE + ",strength=0.5", "-o", "half.png")
+    assert len({plain, one, half}) == 3
+    limn("again", "half.png", "-o", "twice.png", "-q")
+    assert read("twice.png") == half
+    said = options_of("half.png")["control"]
+    assert f"model={NET},image={HINT},strength=0.5" in said and "model-sha256=" in said and "image-sha256=" in said
+    same = [pixels(p) for p in ("plain.png", "none.png") if drawn("--control", LINE + ",strength=0", "-o", "none.png")]
+    assert same[0] == same[1], "strength 0 is no control"
+    drawn("--control", LINE, "--control-strength", "0.5", "-o", "common.png")
+    assert pixels("common.png") == pixels("half.png")
+
+
+def test_several_in_any_order():
+    other = f"model={golden('net_b')},image={golden('hint1.png')}"
+    drawn("--control", LINE, "--control", other, "-o", "two.png")
+    drawn("--control", LINE, "-o", "one.png")
+    assert pixels("two.png") != pixels("one.png")
+    drawn("--control", LINE, "--adapter", f"model={golden('t2i_full')},image={HINT}", "-o", "both.png")
+    assert pixels("both.png") != pixels("one.png")
+
+
+def test_its_picture_must_be_the_same():
+    png("hint.png", 64, 48, lambda x, y: (x * 4, y * 5, 9))
+    drawn("--control", f"model={NET},image=hint.png", "-o", "a.png")
+    png("hint.png", 64, 48, lambda x, y: (9, y * 5, x * 4))
+    fails(1, "again", "a.png", "-o", "b.png", "-q", says=("hint.png", "SHA-256"))
+    os.remove("hint.png")
+    fails(1, "again", "a.png", "-o", "b.png", "-q", says="hint.png")
+
+
+def test_the_first_map_says_the_size():
+    png("wide.png", 83, 45, lambda x, y: (x * 3, y * 5, 9))
+    (path,) = limn("x", "-m", SD1[1], "-s", "1", "-q", "--control", f"model={NET},image=wide.png", "-o", "w.png").out.split()
+    assert size_of(path) == (80, 40)
+
+
+def test_maps_made_here():
+    png("photo.png", 64, 48, lambda x, y: (200, 200, 200) if 20 < x < 40 and 10 < y < 30 else (20, 30, 40))
+    limn("hint", "edges:photo.png", "-o", "edges.png", "-q")
+    edges = pixels("edges.png")
+    assert {v for row in edges for v in row} == {0, 255}
+    drawn("--control", f"model={NET},image=edges:photo.png", "-o", "a.png")
+    drawn("--control", f"model={NET},image=edges.png", "-o", "b.png")
+    assert pixels("a.png") == pixels("b.png")
+    assert "image=edges:photo.png" in options_of("a.png")["control"]
+    limn("hint", "edges:0:1:photo.png", "-o", "more.png")
+    assert sum(map(sum, pixels("more.png"))) >= sum(map(sum, edges))
+    (path,) = limn("hint", "blur:2:photo.png", "-W", "32", "-H", "32").out.split()
+    assert size_of(path) == (32, 32)
+    assert limn("hint", "invert:photo.png", "-o", "-").out.encode("utf-8", "surrogateescape")[:4] == b"\x89PNG"
+
+
+def test_a_name_with_commas():
+    png("a, b,c.png", 64, 48, lambda x, y: (x * 4, y * 5, 9))
+    drawn("--control", f"image=a, b,c.png,model={NET},end=0.9", "-o", "a.png")
+    limn("again", "a.png", "-o", "b.png", "-q")
+    assert read("a.png") == read("b.png")
+
+
+def test_control_wrong_use():
+    for line, says in [(f"model={NET}", "image=FILE is missing"), (f"image={HINT}", "model=FILE is missing"),
+                       ("hello", "not FIELD=VALUE"), (LINE + ",strenght=1", "did you mean strength"), (LINE + ",strength=11", "from 0 to 10"),
+                       (LINE + ",strength=nan", "from 0 to 10"), (LINE + ",start=0.9,end=0.1", "behind"), (LINE + ",guess=2", "true or false"),
+                       (f"model={NET},image=pose:{HINT}", "bring the map"), (f"model={NET},image=edgse:{HINT}", "did you mean edges"),
+                       (LINE + f",image={HINT}", "twice"), (LINE + ",model-sha256=12", "64 hexadecimal")]:
+        fails(2, "x", *SD1, "-o", "x.png", "--control", line, says=says)
+    fails(2, "x", *SD1, "--control-strength", "0.5", says="no --control")
+    fails(2, "x", *SD1, "--control", LINE + ",start=0.5", "--sampler", "dpm_adaptive", says="chooses its steps")
+    fails(2, "x", *SD1, "--control-net", NET, says="--control model=FILE")
+    fails(2, "hint", says="edges")
+    fails(2, "hint", f"depth:{HINT}", says="bring the map")
+    fails(2, "hint", "edges:", says="no file")
+    assert not os.path.exists("x.png")
+
+
+def test_control_wrong_files():
+    write("empty.safetensors", b"")
+    write("notes.txt", b"hello")
+    for line, says in [(f"model=none,image={HINT}", "no such file"), (f"model={NET},image=none.png", "none.png"),
+                       (f"model=empty.safetensors,image={HINT}", "empty.safetensors"), (f"model=notes.txt,image={HINT}", "notes.txt"),
+                       (f"model={HINT},image={HINT}", "PNG"), (f"model={NET},image=notes.txt", "notes.txt"),
+                       (f"model={golden('xl')},image={HINT}", "another family"), (f"model={golden('t2i_full')},image={HINT}", "T2I-Adapter"),
+                       (f"model={SD1[1]}/unet,image={HINT}", "UNet"), (f"model={NET}/config.json,image={HINT}", "config.json"),
+                       (f"model={NET},image={NET}", "net_a")]:
+        fails(1, "x", *SD1, "-o", "x.png", "--control", line, says=says)
+    fails(1, "x", *SD1, "-o", "x.png", "--adapter", LINE, says="ControlNet")
+    fails(1, "x", "-m", "sprites", "-s", "1", "-q", "--control", LINE, says="another family")
+    assert not os.path.exists("x.png")
+
+
+def test_relatives_are_called_by_name():
+    from tiny import Tensors
+    for tensor, says in [("lllite_unet_input_blocks_4_1.depth", "LLLite"), ("lora_controlnet", "Control-LoRA"), ("task_embedding", "Union"),
+                         ("controlnet_blocks.0.weight", "transformer"), ("difference", "difference")]:
+        t = Tensors()
+        t.put(tensor, 2)
+        t.save("net.safetensors")
+        fails(1, "x", *SD1, "--control", f"model=net.safetensors,image={HINT}", says=says)
+
+
+def test_control_batch_and_compare():
+    jobs = [{"prompt": "a red potion", "name": "a", "control": LINE}, {"prompt": "a red potion", "name": "b"},
+            {"prompt": "a red potion", "name": "c", "control": LINE + ",strength=0.5"}]
+    write("jobs.jsonl", "".join(json.dumps(j) + "\n" for j in jobs).encode())
+    limn("batch", "jobs.jsonl", *SD1, "-o", "out/{name}.png")
+    drawn("--control", LINE, "-o", "a.png")
+    drawn("--control", LINE + ",strength=0.5", "-o", "c.png")
+    drawn("-o", "b.png")
+    for name in "abc":
+        assert pixels(f"out/{name}.png") == pixels(f"{name}.png"), name
+    limn("compare", "x", *SD1, "--control", LINE, "--axis", "control-strength=0,0.5,1", "--axis", "cfg-scale=3,5", "--seeds", "1", "-o", "cmp")
+    assert len([f for f in os.listdir("cmp/cells") if f.endswith(".png")]) == 6
+
+
+def test_guidance_left_out_is_no_guidance():
+    """Outside of its interval a step sees the prompt alone, as without guidance."""
+    drawn("--guidance-interval", "0:0", "-o", "a.png")
+    drawn("--cfg-scale", "1", "-o", "b.png")
+    assert pixels("a.png") == pixels("b.png")
+
+
+def test_control_sandbox():
+    png("photo.png", 64, 48, lambda x, y: (x * 4, y * 5, 9))
+    shutil.copytree(SD1[1], "sd1")  # with files for its links
+    for name, more in ("a.png", ["--sandbox"]), ("b.png", []):
+        drawn("-m", "sd1", "--control", f"model={NET},image=edges:photo.png", *more, "-o", name)
+    assert pixels("a.png") == pixels("b.png")
