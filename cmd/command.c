@@ -65,7 +65,7 @@ const Command commands[] = {
       "  limn info v1-5.safetensors -W 768 -H 512      the memory that this size needs\n",
       cmd_info },
     { "hint", "WAY:FILE", 1, "output width height resize-mode json quiet sandbox",
-      "the map of a picture that --control image=WAY:FILE goes by",
+      "shows the map of a picture that --control goes by",
       "  limn hint edges:photo.jpg -o edges.png          Canny's edges, as OpenCV finds them\n"
       "  limn hint edges:50:150:photo.jpg -o edges.png   with thresholds of your own [100, 200]\n"
       "  limn hint lines:drawing.png -W 512 -H 512       the same at the size that will be drawn\n"
