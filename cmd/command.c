@@ -89,6 +89,19 @@ const Command commands[] = {
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
       cmd_bench, .groups = OPTIONS_OF(GROUP_BENCH) },
+    { "pull", "MODEL", 1, "json quiet", "gets a model; nothing else opens a connection",
+      "  limn pull stabilityai/sd-turbo --include fp16  then: limn -m stabilityai/sd-turbo\n"
+      "  limn pull stabilityai/sd-turbo --to sd-turbo   into a folder of its own\n"
+      "  limn pull ORG/NAME:FILE.safetensors            one file of a repository\n"
+      "  limn pull civitai:4384                         Civitai's newest version of that model\n"
+      "  limn pull https://example.org/x.safetensors\n"
+      "\n"
+      "Only what limn reads is fetched, taken up where it was stopped, checked by size\n"
+      "and hash, and there whole or not at all. Models of the hub go into its own cache\n"
+      "($HF_HOME, $HF_HUB_CACHE), which Python's tools share; single files into\n"
+      "~/.local/share/limn/models. Tokens: $HF_TOKEN, $CIVITAI_TOKEN. A mirror:\n"
+      "$HF_ENDPOINT. Prints where the model is.\n",
+      cmd_pull, .groups = OPTIONS_OF(GROUP_PULL) },
     { "help", "[COMMAND]", 1, "", "the same as --help",
       "  limn help generate\n"
       "  limn help man                 a man page; bash, zsh, fish: completions;\n"
@@ -131,7 +144,8 @@ static const struct {
     { "hires, hires-fix", "limn generate PROMPT --hires 2" },
     { "serve, server, webui, web-ui, gui, ui, api, listen",
       "limn cannot do that yet: it has no server and no page to draw with" },
-    { "pull, download, install, search", "limn cannot do downloads yet; docs/models.md says where models are" },
+    { "download, install, fetch, get", "limn pull MODEL" },
+    { "search", "limn cannot search the hub; docs/models.md says where models are" },
     { "convert, merge, quantize, quantise, prune", "limn cannot do conversions or merges of models yet" },
     { "lora, loras", "limn generate PROMPT --lora FILE" },
     { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },

@@ -63,6 +63,7 @@ int cmd_list(const Args *a, Err *e);
 bool list_has(const char *topic); /* what limn list shows: "samplers" */
 int cmd_compare(const Args *a, Err *e);
 int cmd_bench(const Args *a, Err *e);
+int cmd_pull(const Args *a, Err *e);
 int cmd_help(const Args *a, Err *e);
 
 #endif

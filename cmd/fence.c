@@ -12,6 +12,7 @@
 #include "base/sandbox.h"
 #include "base/str.h"
 #include "cmd/draw.h"
+#include "hub/cache.h"
 #include "pipeline/loras.h"
 
 typedef struct {
@@ -74,11 +75,26 @@ static void add_model(List *l, const char *path)
     free(folder);
 }
 
+/* The same of a name that limn pull has fetched: the hub's links lead to blobs beside their snapshot. */
+static void add_named(List *l, const char *name)
+{
+    HubName n;
+    char *own = name && !file_exists(name) ? hub_models_find(name) : NULL;
+    add_model(l, own ? own : name);
+    free(own);
+    if (!name || file_exists(name) || !hub_name_parse(name, &n)) return;
+    Str repo = { 0 };
+    hub_cache_repo(n.repo, &repo);
+    add_text(l, repo.s, false);
+    hub_name_release(&n);
+}
+
 /* A word of the command line: a model, or a file of its own (a picture, a job file). */
 static void add_word(List *l, const char *word)
 {
-    if (strlen(word) >= PATH_MAX || !file_exists(word)) return;
-    if (belongs(word)) add_model(l, word);
+    if (strlen(word) >= PATH_MAX) return;
+    if (!file_exists(word)) add_named(l, word);
+    else if (belongs(word)) add_model(l, word);
     else add(l, word, false);
 }
 
@@ -124,7 +140,7 @@ static void add_option(List *l, const Command *c, const Job *j, const Option *o)
     if ((o->type != OPT_PATH && o->type != OPT_LINES) || !command_takes(c, o) || !job_get(j, o, &value)) return;
     if (o->type == OPT_LINES) add_files_in(l, str_text(&value));
     else if (write) add_output(l, str_text(&value));
-    else add_model(l, str_text(&value));
+    else add_named(l, str_text(&value));
     str_release(&value);
 }
 
@@ -165,8 +181,9 @@ int fence_enter(const Command *c, const Args *a, Err *e)
     add_system(&l);
     add_own(&l, "XDG_CACHE_HOME", ".cache", true);
     add_own(&l, "XDG_DATA_HOME", ".local/share", false);
-    if (!j->model) add_model(&l, getenv("LIMN_MODEL"));
+    if (!j->model) add_named(&l, getenv("LIMN_MODEL"));
     for (const Option *o = job_options; o->name; o++) add_option(&l, c, j, o);
+    add_named(&l, "openai/clip-vit-large-patch14"); /* the vocabulary of single files */
     for (int i = 0; i < a->count; i++) add_word(&l, a->words[i]);
     if (!j->output && command_takes(c, option_find("output", strlen("output")))) add_output(&l, "./x");
     Sandbox got;

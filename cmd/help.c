@@ -28,6 +28,7 @@ static const char *const titles[GROUPS] = {
     [GROUP_COMPARE] = "The command's own",
     [GROUP_BATCH] = "The command's own",
     [GROUP_UPSCALE] = "The command's own",
+    [GROUP_PULL] = "The command's own",
 };
 
 int help_width(void)

@@ -9,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/help.h"
 #include "cmd/say.h"
+#include "hub/cache.h"
 #include "pipeline/describe_adapter.h"
 #include "pipeline/library.h"
 #include "pipeline/model.h"
@@ -154,7 +155,11 @@ static int list_guides(Rows *rows)
 
 static int list_models(Rows *rows)
 {
+    size_t count;
     for (const char *const *name = source_builtin_names(); *name; name++) row(rows, *name, NULL);
+    HubModel *m = hub_models(&count);
+    for (size_t i = 0; i < count; i++) row(rows, m[i].name, m[i].path);
+    hub_models_release(m, count);
     return 0;
 }
 
@@ -241,7 +246,7 @@ static const struct Topic {
     { "samplers", "ways from noise to a picture, for --sampler", list_samplers },
     { "schedules", "noise levels that a sampler visits, for --schedule", list_schedules },
     { "guides", "ways to follow the prompt more closely", list_guides },
-    { "models", "models inside the program, for --model", list_models },
+    { "models", "models inside the program, and those that limn pull has fetched", list_models },
     { "loras", "LoRAs in --lora-dir, for <lora:name> in a prompt", list_loras },
     { "words", "words that the model inside knows, or that of --model", list_words },
     { "options", "every option of limn generate", list_options },

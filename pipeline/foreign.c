@@ -90,7 +90,7 @@ static const Foreign foreign[] = {
     { .names = "highvram, normalvram, gpu-only",
       LINE, .says = "limn takes no graphics memory; --memory high takes more of the other" },
     { .names = "gpu, cuda, gpu-id, cuda-device, device-id, gpus, backend, mps", LINE, .says = "limn draws on the CPU" },
-    { .names = "fp16, half, float16, force-fp16, fp16-vae, fp16-unet, variant, autocast, revision",
+    { .names = "fp16, half, float16, force-fp16, fp16-vae, fp16-unet, autocast",
       LINE,
       .says = "weights of any precision are read as they are; --precision f32 or bf16 is that of the arithmetic" },
     { .names = "vae-tiling, enable-vae-tiling, tiled-decoding, tiled-vae, always-tiled-vae",
@@ -151,10 +151,10 @@ static const Foreign foreign[] = {
     { .names = "max-size, downscale, scale-to", LINE, .says = "--resize PIXELS makes the finished picture smaller" },
     { .names = "rembg, remove-background, remove-bg, no-background, alpha",
       LINE, .says = "--transparent makes a plain background transparent" },
-    { .names = "offline, local-files-only, use-offline-model, cache-dir, hf-token, token, force-download, "
+    { .names = "use-offline-model, cache-dir, hf-token, token, force-download, "
       "no-download-sd-model, models-dir, user-directory, extra-model-paths-config, model-dir, ckpt-dir, data-dir, "
       "root-dir, base-path",
-      LINE, .says = "limn downloads nothing and keeps no folder of models; -m names a folder or a file" },
+      LINE, .says = "-m names a folder, a file, or a model that limn pull has fetched; nothing else is downloaded" },
     { .names = "clip-l, clip-name, text-encoder, clip-path, "
       "lcm-scheduler", LINE, .says = "limn takes no part of a model but --unet, --vae and --tokenizer; -m is a whole model" },
     { .names = "styles, prompt-styles",

@@ -211,6 +211,15 @@ const Option job_options[] = {
     { "factor", 0, OPT_FLOAT, JOB(factor), NULL, 0.125, 16, "X", RUN, GROUP_UPSCALE, NULL,
       "how many times as large; otherwise what the network makes" },
 
+    { "revision", 0, OPT_STR, JOB(revision), NULL, 0, 0, "REVISION", RUN, GROUP_PULL, NULL,
+      "a branch, tag or commit; otherwise main" },
+    { "include", 0, OPT_STR, JOB(include), NULL, 0, 0, "fp16|FILES", RUN, GROUP_PULL, NULL,
+      "weights of 16 bits (fp16, bf16) where there are some, and further files: '*.txt,README.md'", "variant" },
+    { "to", 0, OPT_PATH, JOB(to), NULL, 0, 0, "FOLDER", RUN, GROUP_PULL, NULL,
+      "a folder for it, in place of the shared cache", "local-dir" },
+    { "offline", 0, OPT_FLAG, JOB(offline), "false", 0, 0, NULL, RUN, GROUP_PULL, NULL,
+      "open no connection: say where the model is if it is here", "local-files-only" },
+
     { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, GROUP_BENCH, NULL,
       "whose network is measured" },
     { "size", 0, OPT_INT, JOB(size), NULL, 8, JOB_MAX_SIDE, "PIXELS", RUN, GROUP_BENCH, NULL,

@@ -64,6 +64,8 @@ typedef struct {
     char *model, *vae, *unet, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;
+    char *revision, *include, *to; /* of limn pull; NULL: not given */
+    bool offline;
     char *sizes, *atlas; /* further files: smaller copies, "128,64"; one picture of all */
     int atlas_size, atlas_padding;
     bool atlas_pot;
@@ -121,6 +123,7 @@ typedef enum {
     GROUP_COMPARE,
     GROUP_BATCH,
     GROUP_UPSCALE,
+    GROUP_PULL,
     GROUPS
 } OptionGroup;
 

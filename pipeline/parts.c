@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "hub/cache.h"
 #include "pipeline/parts_internal.h"
 #include "pipeline/parts_name.h"
 #include "weights/json.h"
@@ -54,6 +55,8 @@ Source *parts_keep(Parts *parts, Source *s)
 static char *short_name(const char *path)
 {
     size_t end = strlen(path), begin;
+    char *cached = hub_cache_name(path);
+    if (cached) return cached;
     while (end > 1 && path[end - 1] == '/') end--;
     for (begin = end; begin && path[begin - 1] != '/'; begin--) continue;
     char *name = mem_strndup(path + begin, end - begin);

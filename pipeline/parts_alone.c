@@ -61,23 +61,27 @@ done:
     return failed;
 }
 
-int parts_open_alone(Parts *parts, Part *part, const char *path, const char *option, Err *e)
+static int open_place(Parts *parts, Part *part, const char *path, const char *option, Err *e)
 {
-    free(part->where);
-    free(part->config_where);
-    part->where = part->config_where = NULL;
-    if (!file_exists(path)) {
-        parts_name_missing(path, e);
-        return err_in(e, option);
-    }
-    if (!file_is_dir(path)) return open_file(parts, part, path, option, e) ? err_in(e, option) : 0;
-
+    if (!file_is_dir(path)) return open_file(parts, part, path, option, e);
     Source *s = source_open(path, e);
-    if (!s) return err_in(e, option);
+    if (!s) return -1;
     parts_keep(parts, s);
     Str config = { 0 };
     str_addf(&config, "%s/config.json", part->is->name);
     const char *folder = source_has(s, config.s) && !source_has(s, "config.json") ? part->is->name : "";
     str_release(&config);
-    return parts_read_component(parts, s, folder, part, e) ? err_in(e, option) : 0;
+    return parts_read_component(parts, s, folder, part, e);
+}
+
+int parts_open_alone(Parts *parts, Part *part, const char *path, const char *option, Err *e)
+{
+    free(part->where);
+    free(part->config_where);
+    part->where = part->config_where = NULL;
+    char *fetched = file_exists(path) ? NULL : parts_name_fetched(path);
+    int failed = !fetched && !file_exists(path) ? parts_name_missing(path, e)
+                                                : open_place(parts, part, fetched ? fetched : path, option, e);
+    free(fetched);
+    return failed ? err_in(e, option) : 0;
 }

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/str.h"
+#include "hub/cache.h"
 #include "weights/read.h"
 #include "weights/source.h"
 
@@ -162,70 +163,36 @@ static bool is_address(const char *name)
     return false;
 }
 
-/* "org/name", as hubs call models, with ":file" or "@revision" behind it or not; *len: without that. */
-static bool is_hub_name(const char *name, size_t *len)
+/* "org/name", as hubs call models, with "@revision" or ":file" behind it or not, and not where a folder here is called org. */
+static bool is_hub_name(const char *name)
 {
-    const char *slash = strchr(name, '/');
-    *len = strcspn(name, ":@");
-    if (!slash || slash == name || (size_t)(slash - name) >= *len - 1 || strchr(slash + 1, '/')) return false;
-    for (size_t i = 0; i < *len; i++)
-        if (!isalnum((unsigned char)name[i]) && !strchr("/-_.", name[i])) return false;
+    HubName n;
+    if (!hub_name_parse(name, &n)) return false;
     char *dir = folder_of(name);
-    bool local = name[0] == '.' || file_exists(dir) || weights_ending(name);
+    bool local = file_exists(dir) || (!n.file && weights_ending(name));
     free(dir);
+    hub_name_release(&n);
     return !local;
 }
 
-/* Where Python's hub library keeps what it got: ROOT/models--ORG--NAME/snapshots/COMMIT; heap, NULL: not there. */
-static char *in_hub_cache(const char *name, size_t len)
+char *parts_name_fetched(const char *name)
 {
-    const char *root = getenv("HF_HUB_CACHE"), *home = getenv("HF_HOME"), *user = getenv("HOME");
-    const size_t org = strcspn(name, "/");
-    Str path = { 0 };
-    if (root && *root) str_add(&path, root);
-    else if (home && *home) str_addf(&path, "%s/hub", home);
-    else str_addf(&path, "%s/.cache/huggingface/hub", user ? user : "");
-    str_addf(&path, "/models--%.*s--%.*s", (int)org, name, (int)(len - org - 1), name + org + 1);
-
-    Bytes commit = { 0 };
-    Err ignored;
-    char *ref = joined(path.s, "refs/main"), *found = NULL;
-    if (!file_map(&commit, ref, &ignored) && commit.len == 40) {
-        str_addf(&path, "/snapshots/%.40s", (const char *)commit.data);
-        if (file_is_dir(path.s)) found = mem_strdup(path.s);
-    }
-    file_unmap(&commit);
-    free(ref);
-    str_release(&path);
+    HubName n;
+    char *found = hub_models_find(name);
+    if (found || !is_hub_name(name) || !hub_name_parse(name, &n)) return found;
+    found = hub_cache_find(&n);
+    hub_name_release(&n);
     return found;
-}
-
-static int missing_on_hub(const char *name, size_t len, Err *e)
-{
-    const char *short_name = last_part(name);
-    int shown = (int)(len - (size_t)(short_name - name));
-    char *cached = in_hub_cache(name, len);
-    if (cached) err_set(e, "%s: no such file or folder here, but Python's hub library has it: -m %s", name, cached);
-    else
-        err_set(e,
-                "%s: no such file or folder here. If it is a model's name on a hub: limn downloads nothing by itself; "
-                "get its "
-                "folder (hf download %.*s --local-dir %.*s) and give that, -m %.*s",
-                name, (int)len, name, shown, short_name, shown, short_name);
-    free(cached);
-    return -1;
 }
 
 int parts_name_missing(const char *name, Err *e)
 {
-    size_t len;
     char *bare = without_slashes(name), *near = NULL;
     const char *home = getenv("HOME");
     if (is_address(name)) {
         err_set(e,
-                "%.300s: an address: limn downloads nothing by itself; get the model with a browser, curl -LO or hf "
-                "download, "
-                "and give the path of its file or folder",
+                "%.300s: an address: limn downloads nothing by itself; limn pull ADDRESS gets it, and says what to "
+                "give as -m",
                 name);
     } else if (strcmp(bare, name) != 0 && file_exists(bare) && !file_is_dir(bare)) {
         err_set(e, "%s: a file, not a folder: give it without the last \"/\"", name);
@@ -233,8 +200,12 @@ int parts_name_missing(const char *name, Err *e)
         bool ours = name[1] == '/' && home && has_file(home, name + 2);
         err_set(e, "%s: no such file or folder: a shell replaces \"~\" only at the beginning of a word%s%s%s", name,
                 ours ? ": give " : "", ours ? home : "", ours ? name + 1 : "");
-    } else if (is_hub_name(name, &len)) {
-        missing_on_hub(name, len, e);
+    } else if (is_hub_name(name)) {
+        err_set(e,
+                "%s: no such file or folder here, and limn downloads nothing by itself. If it is a model's name on the "
+                "hub, "
+                "this gets it: limn pull %s",
+                name, name);
     } else {
         near = nearest_name(bare);
         err_set(e, "%s: No such file or directory%s%s%s", name, near ? "; did you mean " : "", near ? near : "",
@@ -317,6 +288,12 @@ int parts_name_find(const char *name, NameKind *kind, char **path, Err *e)
         return 0;
     }
     if (file_is_dir(name)) return find_in_folder(name, kind, path, e);
+    char *fetched = file_exists(name) ? NULL : parts_name_fetched(name);
+    if (fetched) {
+        int failed = parts_name_find(fetched, kind, path, e);
+        free(fetched);
+        return failed;
+    }
     if (!file_exists(name) && !strchr(name, '/') && !is_address(name) && name[0] != '~') return not_builtin(name, e);
     if (!file_exists(name)) return parts_name_missing(name, e);
     bool index = strcmp(last_part(name), "model_index.json") == 0;

@@ -15,6 +15,9 @@ typedef enum { NAME_BUILTIN, NAME_FOLDER, NAME_FILE } NameKind;
  */
 int parts_name_find(const char *name, NameKind *kind, char **path, Err *e);
 
+/* What limn pull (or Python's hub library) has fetched under that name: "org/name", "sd15-Q8_0"; heap, NULL: nothing. */
+char *parts_name_fetched(const char *name);
+
 /* The model's folder that a file of a part lies in, "m" for "m/unet/config.json"; heap, NULL: it lies in none. */
 char *parts_name_whole(const char *file);
 

@@ -4,12 +4,15 @@
 
 #include <cjson/cJSON.h>
 
+#include "hub/cache.h"
 #include "pipeline/parts_internal.h"
 #include "weights/json.h"
 
 #define NO_TOKENIZER                                                                                                   \
-    "%s: a single file brings no tokenizer. Put vocab.json and merges.txt of CLIP (from the tokenizer/ folder of any " \
-    "Stable Diffusion model in diffusers layout) into %s or beside the model, or give their folder with --tokenizer"
+    "%s: a single file brings no tokenizer. Get CLIP's once: limn pull openai/clip-vit-large-patch14. Or put its "     \
+    "vocab.json and merges.txt (from the tokenizer/ folder of any Stable Diffusion model in diffusers layout) into "   \
+    "%s "                                                                                                              \
+    "or beside the model, or give their folder with --tokenizer"
 
 /* A file of a tokenizer's folder; absent and optional gives {0}. */
 static int get_in(Source *s, const char *folder, const char *name, bool optional, Bytes *out, Err *e)
@@ -121,6 +124,8 @@ int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
 {
     const char *slash = strrchr(path, '/'), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     Str places[3] = { { 0 }, { 0 }, { 0 } };
+    HubName clip = { (char *)(size_t) "openai/clip-vit-large-patch14", (char *)(size_t) "main", NULL };
+    char *cached = hub_cache_find(&clip);
     Source *s = NULL;
     int failed = -1;
 
@@ -135,6 +140,11 @@ int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e)
         source_free(s);
         s = NULL;
     }
+    if (!s && cached && (s = source_open(cached, e)) && !has_vocabulary(s)) {
+        source_free(s);
+        s = NULL;
+    }
+    free(cached);
     failed = 0;
     if (s) parts_keep(parts, s);
     for (Part *p = NULL; s && !failed && (p = parts_next(parts, ROLE_TEXT, p));)

@@ -230,7 +230,7 @@ def test_model_names():
     checkpoint().save("models/painter.safetensors")
     checkpoint().save("one/only.safetensors")
     for name, says in {
-        "org/name": ["downloads nothing", "hf download org/name"],
+        "org/name": ["downloads nothing", "limn pull org/name"],
         "stable-diffusion-v1-5/stable-diffusion-v1-5": "downloads nothing",
         "https://huggingface.co/org/name": "downloads nothing",
         "https://civitai.com/models/1/x?modelVersionId=2": "downloads nothing",
