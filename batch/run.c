@@ -400,7 +400,7 @@ int batch_run(Batch *b, Err *e)
     b->run.failed = b->run.refused = b->run.drawn = 0;
     if (w->begin) w->begin(w->watch.ctx, b);
     double start = clock_now();
-    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_ask_cancelled, on_note });
+    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_ask_cancelled, on_note, NULL });
     r.worker = worker_new(batch_save, b, QUEUE, e);
     if (!r.worker) {
         run_release(&r);

@@ -33,7 +33,7 @@ const Command commands[] = {
       "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
       "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
       "it was stopped. docs/batch.md tells more.\n",
-      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH), .without = "trace save-steps" },
+      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH), .without = "trace save-steps preview preview-vae" },
     { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
@@ -47,7 +47,7 @@ const Command commands[] = {
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
       cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
-      .without = "count trace save-steps sizes atlas atlas-size atlas-padding atlas-pot" },
+      .without = "count trace save-steps preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
     { "upscale", "FILES", 1000, "output threads precision memory json quiet verbose sandbox",
       "makes pictures larger with a network of ESRGAN's kind",
       "  limn upscale a.png --with RealESRGAN_x4plus.safetensors      a-x4.png\n"
@@ -74,7 +74,8 @@ const Command commands[] = {
       "is light), invert, tile:N (N times smaller), blur:N, luminance. Poses, depth and the\n"
       "like need a network of their own: bring such a map as a picture.\n",
       cmd_hint },
-    { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask output threads trace json quiet verbose sandbox",
+    { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask output threads trace preview preview-vae json quiet verbose "
+      "sandbox",
       "draws a picture again from what is written in it",
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",

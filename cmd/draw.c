@@ -18,11 +18,13 @@
 #include "cmd/progress.h"
 #include "cmd/say.h"
 #include "cmd/stdout.h"
+#include "cmd/terminal.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "output/extras.h"
 #include "output/output.h"
 #include "output/picture.h"
+#include "output/preview.h"
 #include "output/steps.h"
 #include "output/template.h"
 #include "pipeline/advice.h"
@@ -39,6 +41,9 @@ typedef struct {
     size_t count;
     Str notes;  /* that wait, a line each */
     bool begun; /* there will be a picture */
+    int index;  /* of the picture that is drawn */
+    TerminalPlace place;
+    bool preview_file; /* previews are written to one */
     char date[16];
 } Run;
 
@@ -59,6 +64,7 @@ static void on_warning(void *ctx, const char *text)
     Run *r = ctx;
     if (r->job->quiet) return;
     progress_clear(&r->progress);
+    terminal_leave(&r->place);
     warn_user(text);
 }
 
@@ -73,6 +79,7 @@ static void on_note(void *ctx, const char *text)
         return;
     }
     progress_clear(&r->progress);
+    terminal_leave(&r->place);
     note_user(text);
 }
 
@@ -90,6 +97,26 @@ static void tell_notes(Run *r)
 }
 
 static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
+
+static OutputNames names_of(const Run *r, int index)
+{
+    return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index, r->date };
+}
+
+static void on_preview(void *ctx, const Image *im, int done, int steps)
+{
+    Run *r = ctx;
+    OutputNames names = names_of(r, r->index);
+    Err e;
+    if (r->preview_file && preview_file_write(&names, im, done, steps, &e)) {
+        r->preview_file = false;
+        on_warning(r, e.text);
+    }
+    if (r->place.how == TERMINAL_NONE) return;
+    progress_clear(&r->progress);
+    terminal_show(&r->place, im);
+    progress_step(&r->progress, done, steps);
+}
 
 /* ---- before the run ---- */
 
@@ -145,11 +172,6 @@ static int load(Run *r, const Origin *from, bool any_model, Err *e)
 }
 
 /* ---- each picture ---- */
-
-static OutputNames names_of(const Run *r, int index)
-{
-    return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index, r->date };
-}
 
 /* The error says that `what` is written all the same. */
 static int flush(const char *what, Err *e)
@@ -219,6 +241,16 @@ static int write_picture(const OutputNames *n, Bytes png, Str *path, Err *e)
     return stdout_picture(png, e);
 }
 
+/* The picture is there: it takes its preview's place. */
+static void end_preview(Run *r, const OutputNames *names, const Image *im)
+{
+    if (r->preview_file) preview_file_remove(names);
+    if (!r->place.rows) return;
+    progress_clear(&r->progress);
+    terminal_show(&r->place, im);
+    terminal_leave(&r->place);
+}
+
 static int draw_one(Run *r, int index, Err *e)
 {
     OutputNames names = names_of(r, index);
@@ -228,6 +260,7 @@ static int draw_one(Run *r, int index, Err *e)
     Beside beside = { 0 };
     double start = clock_now();
 
+    r->index = index;
     progress_picture(&r->progress, index);
     int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
     if (!failed)
@@ -236,6 +269,7 @@ static int draw_one(Run *r, int index, Err *e)
                  write_picture(&names, png, &path, e) ||
                  extras_sizes(r->job, r->model, &picture.image, names.seed, str_text(&path), &beside.sizes, e) ||
                  steps_write(r->job, &picture, str_text(&path), &beside.steps, e);
+    if (!failed) end_preview(r, &names, &picture.image);
     progress_clear(&r->progress);
     if (!failed) r->paths[r->count++] = mem_strdup(str_text(&path));
     if (!failed && !output_is_stdout(r->job))
@@ -296,10 +330,21 @@ static void tell(const Run *r, double start)
             (double)t->memory / 1048576);
 }
 
+/* Where previews are seen: in a file, unless the picture goes to stdout, and in a terminal that can. */
+static void begin_preview(Run *r, Watch *watch)
+{
+    const Job *j = r->job;
+    if (!j->preview) return;
+    r->preview_file = !output_is_stdout(j);
+    if (!j->quiet) r->place.how = terminal_pictures();
+    if (r->preview_file || r->place.how != TERMINAL_NONE) watch->preview = on_preview;
+    else on_note(r, "--preview has no effect: the picture goes to stdout, and the terminal shows none");
+}
+
 int draw(Job *j, const Origin *from, bool any_model, Err *e)
 {
     Run r = { .job = j };
-    Watch watch = { &r, on_say, on_warning, on_step, interrupt_asked, from ? NULL : on_note };
+    Watch watch = { &r, on_say, on_warning, on_step, interrupt_asked, from ? NULL : on_note, NULL };
     double start = clock_now();
     int failed = -1;
     const char *why = NULL;
@@ -319,6 +364,8 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     bool tell_seed = !j->has_seed && !j->quiet;
     if (choose_seed(j, e)) return -1;
 
+    begin_preview(&r, &watch);
+
     /* 2. the model; 3. what the pictures share */
     r.engine = engine_new(&watch);
     if (load(&r, from, any_model, e)) goto done;
@@ -327,6 +374,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     r.job = generator_job(r.generator);
     OutputNames first = names_of(&r, 1);
     if (!output_is_stdout(j) && output_check_place(&first, e)) goto done;
+    if (r.preview_file && preview_file_check(&first, e)) goto done;
     progress_clear(&r.progress);
     if (tell_seed) fprintf(stderr, "seed %llu\n", (unsigned long long)j->seed);
     tell_notes(&r);

@@ -374,7 +374,7 @@ static int draw_all(Run *r, Err *e)
 int comparison_run(Comparison *c, const Job *base, const char *dir, const CompareWatch *w, Err *e)
 {
     Run r = { .c = c, .w = w, .what = "" };
-    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled, on_note });
+    r.engine = engine_new(&(Watch){ &r, on_say, on_warning, on_step, on_cancelled, on_note, NULL });
     *c = (Comparison){ .base = base, .dir = dir };
     int failed = grid_init(&c->grid, base, e) || prompt_file_read(c, base->prompts, e) ||
                  store_open(&c->store, dir, e) || plan_cells(&r, e) || draw_all(&r, e);

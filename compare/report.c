@@ -4,22 +4,9 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/made.h"
 #include "web/page.h"
-
-static void add_base64(Str *out, Bytes b)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < b.len; i += 3) {
-        size_t left = b.len - i;
-        unsigned v =
-            (unsigned)b.data[i] << 16 | (left > 1 ? (unsigned)b.data[i + 1] << 8 : 0) | (left > 2 ? b.data[i + 2] : 0U);
-        char four[4] = { digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63], digits[v & 63] };
-        if (left < 3) four[3] = '=';
-        if (left < 2) four[2] = '=';
-        str_addn(out, four, 4);
-    }
-}
 
 static int add_picture(Str *out, const Folder *dir, const char *file, Err *e)
 {
@@ -28,7 +15,7 @@ static int add_picture(Str *out, const Folder *dir, const char *file, Err *e)
     int failed = *file == '/' ? file_map(&png, file, e) : folder_map(dir, file, &png, e);
     if (!failed) {
         str_add(out, "\"data:image/png;base64,");
-        add_base64(out, png);
+        base64_add(out, png);
         str_add(out, "\"");
         file_unmap(&png);
     }

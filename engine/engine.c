@@ -51,6 +51,11 @@ static void on_note(void *ctx, const char *text)
     if (told_add(&g->told, text)) watch_note(&g->user, text);
 }
 
+static void on_preview(void *ctx, const Image *im, int done, int steps)
+{
+    watch_preview(&((Engine *)ctx)->user, im, done, steps);
+}
+
 static bool on_cancelled(void *ctx)
 {
     const Watch *w = &((Engine *)ctx)->user;
@@ -61,7 +66,8 @@ Engine *engine_new(const Watch *w)
 {
     Engine *g = mem_alloc(sizeof *g);
     if (w) g->user = *w;
-    g->watch = (Watch){ g, on_say, on_warn, on_step, on_cancelled, g->user.note ? on_note : NULL };
+    g->watch = (Watch){ g, on_say, on_warn, on_step, on_cancelled, g->user.note ? on_note : NULL, NULL };
+    if (g->user.preview) g->watch.preview = on_preview;
     return g;
 }
 

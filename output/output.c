@@ -158,6 +158,33 @@ int output_check_place(const OutputNames *n, Err *e)
     return failed ? -1 : 0;
 }
 
+/* A folder that is named with a slash. */
+static int make_folder(const char *where, Err *e)
+{
+    Folder folder;
+    if (!*where || file_is_dir(where)) return 0;
+    if (folder_make(&folder, where, e)) return err_in(e, "--output");
+    folder_close(&folder);
+    return 0;
+}
+
+int output_preview_path(const OutputNames *n, Str *path, Err *e)
+{
+    const char *where = place(n->job);
+    str_clear(path);
+    if (is_folder(where)) {
+        if (make_folder(where, e)) return -1;
+        add_folder(path, where);
+        str_add(path, "limn.png");
+    } else if (named_path(n, path, e)) {
+        return -1;
+    }
+    path->len -= strlen(suffix);
+    path->s[path->len] = 0;
+    str_addf(path, "-preview%s", suffix);
+    return 0;
+}
+
 int output_write(const OutputNames *n, Bytes png, Str *path, Err *e)
 {
     const char *where = place(n->job);
@@ -166,11 +193,7 @@ int output_write(const OutputNames *n, Bytes png, Str *path, Err *e)
         if (named_path(n, path, e)) return -1;
         return file_write(str_text(path), png, e);
     }
-    Folder folder;
-    if (*where && !file_is_dir(where)) {
-        if (folder_make(&folder, where, e)) return err_in(e, "--output");
-        folder_close(&folder);
-    }
+    if (make_folder(where, e)) return -1;
     bool exists = true;
     for (unsigned long number = fresh_number(where); exists; number++) {
         fresh_path(path, where, number);

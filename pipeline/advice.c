@@ -196,6 +196,13 @@ static const char *no_second_negative(const Situation *s)
     return why ? why : no_guidance(s);
 }
 
+static const char *no_preview(const Situation *s)
+{
+    return s->asked->preview >= s->r->timeline.steps ? "the run has no more steps than that" : NULL;
+}
+
+static const char *no_preview_vae(const Situation *s) { return s->asked->preview ? NULL : "there is no --preview"; }
+
 static const char *no_sizes(const Situation *s) { return s->m->ids ? NULL : "the model is not told sizes (SDXL is)"; }
 
 static const char *no_fill(const Situation *s)
@@ -230,6 +237,8 @@ static const struct {
     { "count", given_noise },
     { "long-prompt", no_long_prompt },
     { "vae-tile", no_tile },
+    { "preview", no_preview },
+    { "preview-vae", no_preview_vae },
 };
 
 /* Whether an option was given, and not as what it is anyway. */

@@ -218,9 +218,9 @@ static const Foreign foreign[] = {
       "esrgan-model, realesrgan, sdupscale, upscaler-scale, upscaler-1, embiggen",
       .letters = "U", LINE, .says = "limn upscale FILE --with MODEL makes pictures larger, --hires 2 draws them larger" },
     { .names = "taesd, tae, use-tiny-auto-encoder, tiny-vae, taesd-path, use-tiny-autoencoder, tiny-autoencoder",
-      LINE, YET("TAESD (a tiny VAE)") },
-    { .names = "preview, preview-path, preview-method, preview-interval, live-preview, show-progress-every-n-steps",
-      LINE, .says = "limn cannot do previews yet; --save-steps writes what each step predicts" },
+      LINE, .says = "--vae FILE takes a TAESD, a tiny VAE" },
+    { .names = "preview-path, preview-method, live-preview",
+      LINE, .says = "--preview N shows the picture so far every N steps, --preview-vae FILE by a TAESD" },
     { .names = "denoising-start, denoising-end, refiner-steps",
       .neutral = "||null|none|", .says = "limn runs both models at once: --refiner MODEL --refiner-at 0.8" },
     { .names = "crops-coords-top-left, crop-top, crop-left, original-width, original-height, target-width, "

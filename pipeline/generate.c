@@ -98,6 +98,15 @@ static void warn_of_model(const Generator *g)
     if (m->warning[0]) watch_warn(&g->watch, m->warning);
 }
 
+static int new_preview(Generator *g, Err *e)
+{
+    const Recipe *r = &g->recipe;
+    if (!r->said.preview || !g->watch.preview) return 0;
+    Nn nn = generator_nn(g);
+    g->preview = preview_new(g->m, r->said.preview_vae, &nn, r->h, r->w, e);
+    return g->preview ? 0 : -1;
+}
+
 Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch *w, Err *e)
 {
     Generator *g = mem_alloc(sizeof *g);
@@ -108,6 +117,7 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     warn_of_model(g);
     advise_job(m, &g->recipe, j, &g->watch);
     if (memory_reserve(g, e)) goto fail;
+    if (new_preview(g, e)) goto fail;
     const Prompts *own = &g->prompts;
     if (encode(g, &own, 1, e) || start_encode(g, e) || control_encode(g, e)) goto fail;
     arena_reset(&g->arena, 0);
@@ -131,6 +141,7 @@ void generator_free(Generator *g)
     prompts_release(&g->prompts);
     init_release(&g->init);
     control_release(g);
+    preview_free(g->preview);
     cache_free(g->own_texts);
     free(g->given);
     free(g->cond);

@@ -4,6 +4,7 @@
 
 #include "pipeline/generate.h"
 #include "pipeline/init.h"
+#include "pipeline/preview.h"
 #include "pipeline/recipe.h"
 #include "pipeline/trace.h"
 
@@ -39,6 +40,7 @@ struct Generator {
     int hand_over;      /* the step that is its first; --compat a1111: not known before */
     Nn nn;              /* batch and arena */
     Arena arena;        /* activations of a run */
+    Preview *preview; /* NULL: nobody looks */
     RunState run;
     Trace trace;
     struct Control *control; /* what steers beside the prompt (control.h); NULL: nothing */

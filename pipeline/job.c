@@ -228,6 +228,11 @@ const Option job_options[] = {
       "latents that go through the UNet at once; 2 is one picture with guidance" },
     { "layers", 0, OPT_FLAG, JOB(layers), "false", 0, 0, NULL, RUN, GROUP_BENCH, NULL, "tell what each distinct layer takes" },
 
+    { "preview", 0, OPT_INT, JOB(preview), NULL, 1, 1000, "N", RUN, GROUP_KEPT, NULL,
+      "every N steps, show the picture so far: in a file beside the output (x-preview.png, gone when the picture is there), and in a "
+      "terminal that can (kitty, iTerm2, sixel)", "preview-interval, show-progress-every-n-steps" },
+    { "preview-vae", 0, OPT_PATH, JOB(preview_vae), NULL, 0, 0, "FILE", RUN, GROUP_KEPT, NULL,
+      "draw previews by this tiny autoencoder (TAESD); otherwise by the model's own, or by a map of the latents' colours" },
     { "save-steps", 0, OPT_FLAG, JOB(save_steps), "false", 0, 0, NULL, RUN, GROUP_KEPT, NULL,
       "also write what each step predicts that the picture will be, and all of them in a strip" },
 

@@ -88,6 +88,8 @@ typedef struct {
     char *by, *target, *against;              /* "steps" | "evaluations"; "psnr:35"; "converged" or "steps=20,..." */
     char *prompts;                            /* file of prompts, one a line; NULL */
     int seeds;                                /* 0: not said */
+    int preview;                              /* steps from one preview to the next; 0: none */
+    char *preview_vae;                        /* NULL: the model's own way */
     bool save_steps;                          /* limn generate's */
 } Job;
 

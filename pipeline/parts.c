@@ -154,14 +154,26 @@ static int open_named(Parts *parts, const char *name, const ModelPaths *p, Err *
     return parts->family ? 0 : -1;
 }
 
-int parts_open(Parts *parts, const ModelPaths *p, Err *e)
+static void parts_init(Parts *parts)
 {
-    const char *from_env = getenv("LIMN_MODEL");
-    bool by_env = !p->path && from_env && *from_env;
     *parts = (Parts){ 0 };
     while (components[parts->count].name) parts->count++;
     parts->part = mem_array((size_t)parts->count, sizeof *parts->part);
     for (int i = 0; i < parts->count; i++) parts->part[i].is = &components[i];
+}
+
+int parts_open_codec(Parts *parts, const char *path, const char *option, const Part **vae, Err *e)
+{
+    parts_init(parts);
+    *vae = parts_named(parts, "vae");
+    return parts_open_alone(parts, parts_named(parts, "vae"), path, option, e);
+}
+
+int parts_open(Parts *parts, const ModelPaths *p, Err *e)
+{
+    const char *from_env = getenv("LIMN_MODEL");
+    bool by_env = !p->path && from_env && *from_env;
+    parts_init(parts);
     if (open_named(parts, p->path ? p->path : by_env ? from_env : "sprites", p, e) == 0) return 0;
     return by_env ? err_in(e, "$LIMN_MODEL") : -1;
 }

@@ -52,6 +52,16 @@ typedef struct {
 /* Steps of a picture in all. */
 static int steps_of(const Generator *g) { return g->recipe.timeline.steps; }
 
+/* The first picture's, every so many steps but after the last. */
+static void show_preview(Generator *g, int done, Tensor x0)
+{
+    Image im;
+    if (!g->preview || done % g->recipe.said.preview != 0 || done >= steps_of(g)) return;
+    preview_image(g->preview, tensor_slice(x0, 0, 1), &im);
+    watch_preview(&g->watch, &im, done, steps_of(g));
+    image_release(&im);
+}
+
 static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 {
     Pass *p = ctx;
@@ -65,6 +75,7 @@ static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
     if (g->recipe.said.trace && x.data) trace_image(&g->trace, "latents", (int)step, x, timeline_shown(tl, i + 1));
     p->ran = (int)step + 1;
     watch_step(&g->watch, p->ran, steps_of(g));
+    show_preview(g, p->ran, x0);
     if (i + 1 < p->count || p->count == tl->steps) return 0;
     p->done = true;
     return err_set(e, "the next pass goes on");

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "image/image.h"
 
 /* Any member may be NULL. All are called on the thread that draws. */
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     void (*step)(void *ctx, int done, int steps); /* after each step; done == 0 before the first */
     bool (*cancelled)(void *ctx);                 /* asked before each evaluation of the UNet, and before the VAE */
     void (*note)(void *ctx, const char *text); /* what the user may want to change (advice.h): one line for a person */
+    void (*preview)(void *ctx, const Image *im, int done, int steps); /* --preview: the picture so far (preview.h) */
 } Watch;
 
 static inline void watch_say(const Watch *w, const char *what)
@@ -34,6 +36,11 @@ static inline void watch_note(const Watch *w, const char *text)
 static inline void watch_step(const Watch *w, int done, int steps)
 {
     if (w->step) w->step(w->ctx, done, steps);
+}
+
+static inline void watch_preview(const Watch *w, const Image *im, int done, int steps)
+{
+    if (w->preview) w->preview(w->ctx, im, done, steps);
 }
 
 /* Error (ERR_INTERRUPTED): the work is to stop. */

@@ -47,7 +47,7 @@ REFUSED = [
     ("--strength 0.5", "--init-image"), ("--denoise 0.5", "--init-image"), ("--mask m.png", "--init-image"),
     ("--control-net c.safetensors", "ControlNet yet"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
     ("--taesd t", "TAESD"), ("--listen", "no server"), ("--port 7860", "no server"), ("--embd-dir d", "textual inversion"),
-    ("--subseed-strength 0.1", "variations"), ("--refiner r", "refiner"), ("--type q8_0", "quantised"), ("--preview proj", "--save-steps"),
+    ("--subseed-strength 0.1", "variations"), ("--refiner r", "refiner"), ("--type q8_0", "quantised"), ("--preview-method proj", "--preview-vae"),
     ("--restore-faces", "faces"), ("--prompt-file p.txt", "limn batch"), ("--from-file p.txt", "limn batch"), ("--auto-seeds 3", "--count"),
     ("--seed 1 2 3", "--count"), ("--vae-tiling", "--vae-tile"), ("--stepwise-image-output-dir d", "--save-steps"), ("--metadata", "limn info"),
     ("--config-from-metadata x.json", "limn again"), ("--no-progress", "--quiet"), ("--fp16", "--precision"), ("--use-cpu", "leave it out"),

@@ -1,0 +1,10 @@
+/* base64.h - bytes as text (RFC 4648, section 4, with padding). */
+#ifndef LIMN_BASE_BASE64_H
+#define LIMN_BASE_BASE64_H
+
+#include "base/file.h"
+#include "base/str.h"
+
+void base64_add(Str *out, Bytes b);
+
+#endif
