@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "adapter/internal.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "weights/json.h"
 #include "weights/safetensors.h"
 
 /* A patch that is made, and where it lies. */

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "adapter/internal.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "weights/json.h"
 #include "weights/safetensors.h"
 
 enum { TEXT_BLOCK = BLOCKS, TAGS_MAX = 1 << 20 /* bytes of metadata that are looked at */ };

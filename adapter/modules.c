@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "adapter/internal.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "weights/json.h"
 #include "weights/safetensors.h"
 
 /* One tensor, by what its name says. */

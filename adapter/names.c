@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "adapter/internal.h"
-#include "weights/json.h"
+#include "base/json.h"
 
 /* The ends of names, the special before the general. */
 static const struct {

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/slug.h"
 #include "output/template.h"
 #include "pipeline/foreign.h"
-#include "weights/json.h"
 
 /* A prompt's templates: one, or those of a list; in combinatorial mode each has as many values as it has choices. */
 typedef struct {

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "batch/index.h"
-#include "weights/json.h"
 
 const char manifest_name[] = "manifest.jsonl";
 

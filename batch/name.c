@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "base/visible.h"
 #include "output/template.h"
@@ -17,8 +18,8 @@ static const char suffix[] = ".png";
 static char *stem_of(const char *path)
 {
     if (strcmp(path, "-") == 0) return mem_strdup("limn-batch");
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    return dot && dot != name ? mem_strndup(name, (size_t)(dot - name)) : mem_strdup(*name ? name : "limn-batch");
+    const char *name = path_last(path);
+    return *name ? mem_strndup(name, path_stem(name)) : mem_strdup("limn-batch");
 }
 
 int name_plan(NamePlan *p, const char *output, const char *jobs, Err *e)

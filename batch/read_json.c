@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "batch/readers.h"
-#include "weights/json.h"
 
 /* A value as the text that an option takes. Error: neither text, number nor bool. */
 static int add_value(Field *f, const cJSON *v, Err *e)

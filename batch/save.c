@@ -5,12 +5,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/sha.h"
 #include "batch/batch.h"
 #include "output/picture.h"
 #include "output/template.h"
 #include "pipeline/metadata.h"
-#include "weights/json.h"
 
 void task_free(Task *t)
 {

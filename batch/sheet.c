@@ -57,15 +57,6 @@ static int collect(Batch *b, Pictures *p, Err *e)
     return got;
 }
 
-static int read_picture(const Folder *in, const char *name, Image *out, Err *e)
-{
-    Bytes file;
-    if (folder_map(in, name, &file, e)) return -1;
-    int failed = png_decode(file, out, e);
-    file_unmap(&file);
-    return failed ? err_in(e, name) : 0;
-}
-
 static int cell(void *ctx, int row, int column, SheetCell *out, Err *e)
 {
     const Pictures *p = ctx;
@@ -75,7 +66,7 @@ static int cell(void *ctx, int row, int column, SheetCell *out, Err *e)
         return 0;
     }
     str_add(&out->caption, p->items[at].caption);
-    return read_picture(p->folder, p->items[at].file, &out->image, e);
+    return png_load(p->folder, p->items[at].file, &out->image, e);
 }
 
 static void tell_file(const Batch *b, const char *path)
@@ -88,7 +79,7 @@ static int write_sheet(Batch *b, Pictures *p, Err *e)
     Image first = { 0 };
     Str path = { 0 };
     int pages = 0;
-    if (!p->count || read_picture(p->folder, p->items[0].file, &first, e)) return p->count ? -1 : 0;
+    if (!p->count || png_load(p->folder, p->items[0].file, &first, e)) return p->count ? -1 : 0;
     p->columns = (int)ceil(sqrt((double)p->count));
     if (p->columns > MOST_COLUMNS) p->columns = MOST_COLUMNS;
     Sheet s = { .title = jobs_name(b->jobs),

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "nn/nn.h"
 
 typedef struct {
@@ -30,13 +30,6 @@ static const Case cases[] = {
     { "cross-attention 8 x 40, 64x64", CROSS_ATTENTION, 64, 320, 8 },
     { "group norm 320, 64x64 (GB/s)", GROUP_NORM, 64, 320, 0 },
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static float *numbers(size_t n)
 {
@@ -97,9 +90,9 @@ int main(int argc, char **argv)
         float *w = weights(9 * (size_t)c->in * ((size_t)c->out + PANEL)), *b = numbers((size_t)c->in + (size_t)c->out);
         double best = 1e9, work = 0;
         for (int k = 0; k < 7; k++) {
-            double start = now();
+            double start = clock_now();
             work = run(&nn, c, x, w, b);
-            double t = now() - start;
+            double t = clock_now() - start;
             if (t < best) best = t;
             arena_reset(&arena, 0);
         }

@@ -13,9 +13,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
 
 enum { MOST_ADDED = 4096 }; /* a bound for hostile files; real ones have a few dozen */
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
 
 static AddedToken *find(const AddedTokens *a, const char *content)
 {

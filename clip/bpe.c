@@ -9,10 +9,10 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "clip/unicode.h"
-#include "weights/json.h"
 
 static int by_text(const void *a, const void *b)
 {

@@ -17,11 +17,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "clip/added_tokens.h"
 #include "clip/bpe.h"
 #include "clip/unicode.h"
-#include "weights/json.h"
 
 enum {
     DEFAULT_MAX = 77,

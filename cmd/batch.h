@@ -5,15 +5,17 @@
 #define LIMN_CMD_BATCH_H
 
 #include "batch/batch.h"
+#include "cmd/progress.h"
 
 /* What is said while a batch runs. */
 typedef struct {
-    bool json, quiet, bar, names; /* names: of pictures, on stdout */
-    const Batch *b;               /* of the run; NULL before it begins */
-    double start;                 /* of drawing */
-    double shown;                 /* when the line was drawn last */
-    Str prompt;                   /* of the picture at hand */
-    int at_hand;                  /* pictures being drawn */
+    bool json, quiet, names; /* names: of pictures, on stdout */
+    Progress progress;
+    const Batch *b; /* of the run; NULL before it begins */
+    double start;   /* of drawing */
+    double shown;   /* when the line was drawn last */
+    Str prompt;     /* of the picture at hand */
+    int at_hand;    /* pictures being drawn */
 } Report;
 
 /* batch_report.c */

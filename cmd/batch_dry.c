@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "cmd/batch.h"
@@ -16,7 +17,6 @@
 #include "pipeline/advice.h"
 #include "pipeline/metadata.h"
 #include "pipeline/recipe.h"
-#include "weights/json.h"
 
 enum { WHOLE_PICTURE = 3 }; /* seconds that may be spent on one, to know how large its file is */
 

@@ -7,44 +7,29 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/visible.h"
 #include "cmd/batch.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
 #include "cmd/stdout.h"
-#include "weights/json.h"
 
-enum { LONGEST_LINE = 256, SHORTEST_BAR = 8, LONGEST_BAR = 24 };
+enum { LONGEST_BAR = 24 };
 
 static const double OFTEN = 0.1; /* seconds from one drawing of the line to the next */
 
 void report_init(Report *r, const Job *options)
 {
-    const char *term = getenv("TERM");
-    bool smart = term && *term && strcmp(term, "dumb") != 0;
     *r = (Report){ .json = options->json, .quiet = options->quiet };
-    r->bar = !options->quiet && smart && isatty(STDERR_FILENO);
+    progress_init(&r->progress, !options->quiet, 1);
     r->names = !options->json && (options->verbose || !isatty(STDOUT_FILENO));
 }
 
 void report_release(Report *r) { str_release(&r->prompt); }
 
-static void show(const char *line)
-{
-    fprintf(stderr, "\r%.*s\033[K", progress_columns() - 1, line);
-    fflush(stderr);
-}
-
-void report_clear(Report *r)
-{
-    if (r->bar) show("");
-}
-
-void report_say(Report *r, const char *what)
-{
-    if (r->bar) show(what);
-}
+void report_clear(Report *r) { progress_clear(&r->progress); }
+void report_say(Report *r, const char *what) { progress_say(&r->progress, what); }
 
 /* A failure, or a warning, in one line on stderr. */
 static void report_line(Report *r, const char *text)
@@ -72,46 +57,27 @@ static double seconds_left(const Report *r)
 
 /* ---- the line ---- */
 
-static void add_bar(Str *line, int bar, double share)
-{
-    int full = (int)(share * bar);
-    str_add(line, "[");
-    for (int i = 0; i < bar; i++) str_add(line, i < full ? "=" : i == full ? ">" : " ");
-    str_add(line, "] ");
-}
-
-/* What matters most comes first: numbers, rate, time left; the bar and the prompt where there is room. */
 static void draw_line(Report *r, double at_hand)
 {
-    char left[32], text[LONGEST_LINE];
-    Str numbers = { 0 }, line = { 0 };
-    int columns = progress_columns() - 1;
+    char count[64], left[32], rate[64] = "", failures[48] = "";
     uint64_t total = r->b->run.total, gone = r->b->run.done + r->b->run.failed, failed = r->b->run.failed;
     double share = total ? ((double)gone + at_hand) / (double)total : 1;
-    str_addf(&numbers, "%" PRIu64 "/%" PRIu64, gone, total);
+    Str words = { 0 };
+    snprintf(count, sizeof count, "%" PRIu64 "/%" PRIu64, gone, total);
     if (r->b->run.drawn) {
         progress_duration(left, sizeof left, seconds_left(r));
-        str_addf(&numbers, "  %.*f/min  %s left", per_minute(r) < 10 ? 1 : 0, per_minute(r), left);
+        snprintf(rate, sizeof rate, "  %.*f/min  %s left", per_minute(r) < 10 ? 1 : 0, per_minute(r), left);
     }
-    if (failed) str_addf(&numbers, "  %llu failed", (unsigned long long)failed);
-    int room = columns - (int)numbers.len - 3;
-    if (room >= SHORTEST_BAR)
-        add_bar(&line, room / 2 < LONGEST_BAR ? (room / 2 > SHORTEST_BAR ? room / 2 : SHORTEST_BAR) : LONGEST_BAR,
-                share < 1 ? share : 1);
-    str_add(&line, str_text(&numbers));
-    room = columns - (int)line.len - 2;
-    if (room >= 8 && r->prompt.len) {
-        snprintf(text, sizeof text, "  %.*s", room, str_text(&r->prompt));
-        size_t len = strlen(text);
-        while (len && ((unsigned char)text[len - 1] & 0xC0) == 0x80) len--; /* no half character: it is cut before */
-        if (len && ((unsigned char)text[len - 1] & 0x80)) len--;
-        if (strlen(str_text(&r->prompt)) <= (size_t)room) len = strlen(text);
-        str_addn(&line, text, len);
-    }
-    show(str_text(&line));
+    if (failed) snprintf(failures, sizeof failures, "  %" PRIu64 " failed", failed);
+    if (r->prompt.len) str_addf(&words, "  %s", str_text(&r->prompt));
+    progress_show(&r->progress, &(ProgressParts){ .head = "",
+                                                  .share = share < 1 ? share : 1,
+                                                  .longest = LONGEST_BAR,
+                                                  .must = count,
+                                                  .more = { rate, failures },
+                                                  .words = words.len ? words.s : NULL });
     r->shown = clock_now();
-    str_release(&numbers);
-    str_release(&line);
+    str_release(&words);
 }
 
 /* ---- BatchWatch ---- */
@@ -142,7 +108,8 @@ static void on_drawing(void *ctx, const char *prompt, int pictures)
 static void on_step(void *ctx, int done, int steps)
 {
     Report *r = ctx;
-    if (r->bar && r->b && clock_now() - r->shown > OFTEN) draw_line(r, (double)r->at_hand * done / (steps ? steps : 1));
+    if (r->progress.shown && r->b && clock_now() - r->shown > OFTEN)
+        draw_line(r, (double)r->at_hand * done / (steps ? steps : 1));
 }
 
 static void on_file(void *ctx, const char *path)
@@ -222,7 +189,7 @@ static int on_task(void *ctx, const Batch *b, const Task *t, Err *e)
         say_path(str_text(&path));
         str_release(&path);
     }
-    if (r->bar) draw_line(r, 0);
+    if (r->progress.shown) draw_line(r, 0);
     return stdout_flush("what is drawn is in place, but stdout cannot be written", e);
 }
 

@@ -196,7 +196,8 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
 {
     Comparison c = { 0 };
     Teller t = { .job = j };
-    CompareWatch watch = { &t, on_warning, on_progress, interrupt_asked, on_note };
+    CompareWatch watch = { .watch = { .ctx = &t, .warn = on_warning, .cancelled = interrupt_asked, .note = on_note },
+                           .progress = on_progress };
     Str dir = { 0 };
     Grid check;
     bool has_prompt_axis = j->axes && (str_starts(j->axes, "prompt=") || strstr(j->axes, "\nprompt="));

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/version.h"
@@ -29,7 +30,6 @@
 #include "output/template.h"
 #include "pipeline/advice.h"
 #include "pipeline/generate.h"
-#include "weights/json.h"
 
 typedef struct {
     const Job *job; /* what was asked for; from the generator on, with what the model chose */

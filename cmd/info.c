@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/magic.h"
 #include "base/utf8.h"
 #include "cmd/command.h"
@@ -11,7 +12,6 @@
 #include "image/png.h"
 #include "pipeline/metadata.h"
 #include "pipeline/model.h"
-#include "weights/json.h"
 
 /* A stranger's text; its lines are indented. */
 static void put_text(const char *text, const char *indent)

@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { USUAL_COLUMNS = 80, MOST_COLUMNS = 200, SHORTEST_BAR = 8, LONGEST_BAR = 40 };
+#include "base/clock.h"
 
-double progress_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+enum { USUAL_COLUMNS = 80, MOST_COLUMNS = 200, SHORTEST_BAR = 8, SHORT_BAR = 20, LONGEST_BAR = 40, LEAST_WORDS = 8 };
 
 int progress_columns(void)
 {
@@ -68,11 +62,9 @@ static void add(char *buf, int columns_left, const char *piece)
     if (strlen(buf) + strlen(piece) <= (size_t)columns_left) strcat(buf, piece);
 }
 
-/* A bar and what stands behind it, or less where there is no room. */
-static void add_bar(char *buf, int room, double share)
+static void add_bar(char *buf, int bar, double share)
 {
-    if (room < SHORTEST_BAR) return;
-    int bar = room < LONGEST_BAR ? room : LONGEST_BAR, full = (int)(bar * share);
+    int full = (int)(bar * share);
     size_t at = strlen(buf);
     buf[at++] = '[';
     for (int i = 0; i < bar; i++) buf[at++] = i < full ? '=' : i == full ? '>' : ' ';
@@ -81,59 +73,80 @@ static void add_bar(char *buf, int room, double share)
     buf[at] = 0;
 }
 
+/* As much of a text as there are columns for, in whole characters. */
+static void add_words(char *buf, int columns, const char *words)
+{
+    size_t len = strlen(words);
+    if (columns < LEAST_WORDS) return;
+    if (len > (size_t)columns) len = (size_t)columns;
+    while (len && ((unsigned char)words[len] & 0xC0) == 0x80) len--; /* it would begin within a character */
+    strncat(buf, words, len);
+}
+
+void progress_compose(char *buf, int width, const ProgressParts *p)
+{
+    char tail[MOST_COLUMNS + 1] = "";
+    add(tail, width, p->must);
+    for (int i = 0; i < PROGRESS_MORE && p->more[i]; i++) add(tail, width, p->more[i]);
+    int room = width - (int)strlen(tail) - 3, head = (int)strlen(p->head); /* [ ] and a space */
+    bool has_head = room - head >= SHORTEST_BAR;
+    if (has_head) room -= head;
+    int bar = p->words && room / 2 > SHORTEST_BAR ? room / 2 : p->words && room > SHORTEST_BAR ? SHORTEST_BAR : room;
+    buf[0] = 0;
+    if (has_head) strcat(buf, p->head);
+    if (bar >= SHORTEST_BAR) add_bar(buf, bar < p->longest ? bar : p->longest, p->share);
+    strcat(buf, tail);
+    if (p->words) add_words(buf, width - (int)strlen(buf), p->words);
+}
+
+void progress_show(Progress *p, const ProgressParts *parts)
+{
+    char line[MOST_COLUMNS + 1];
+    if (!p->shown) return;
+    progress_compose(line, progress_columns() - 1, parts);
+    show(line);
+}
+
 void progress_share(Progress *p, const char *what, double share)
 {
     if (!p->shown) return;
-    double now = progress_now();
+    double now = clock_now();
     if (p->began == 0) {
         p->began = now;
         p->first = share;
     }
-    char line[MOST_COLUMNS + 1] = "", tail[256], left[32] = "";
+    char tail[80], left[32] = "";
     double done = share - p->first;
     if (done > 0.01 && share < 1) {
         progress_duration(left, sizeof left, (now - p->began) / done * (1 - share));
         strcat(left, " left  ");
     }
     snprintf(tail, sizeof tail, "%3.0f %%  %s", 100 * share, left);
-    int width = progress_columns() - 1, room = width - (int)strlen(tail) - 3;
-    add_bar(line, room < LONGEST_BAR / 2 ? room : LONGEST_BAR / 2, share);
-    add(line, width, tail);
-    int words = width - (int)strlen(line);
-    if (words > 8) strncat(line, what, (size_t)words);
-    show(line);
+    progress_show(p, &(ProgressParts){ .head = "", .share = share, .longest = SHORT_BAR, .must = tail, .words = what });
 }
 
 void progress_line(char *buf, int width, const Progress *p, int done, int steps)
 {
-    char head[32] = "", tail[128], piece[64], left[32];
-    if (p->pictures > 1) snprintf(head, sizeof head, "%d/%d ", p->picture, p->pictures);
-
-    /* what matters most comes first: narrow terminals show only that */
-    snprintf(tail, sizeof tail, "%d/%d", done, steps);
+    char head[32] = "", count[32], left[32], time[48], each_text[48];
+    ProgressParts parts = { .head = head, .share = (double)done / steps, .longest = LONGEST_BAR, .must = count };
     double each = p->steps_done ? p->working / p->steps_done : 0;
+    if (p->pictures > 1) snprintf(head, sizeof head, "%d/%d ", p->picture, p->pictures);
+    snprintf(count, sizeof count, "%d/%d", done, steps);
     if (done == steps) {
-        add(tail, width, "  decoding"); /* the latents; the next thing seen is the file's name */
+        parts.more[0] = "  decoding"; /* the latents; the next thing seen is the file's name */
     } else if (each > 0) {
         progress_duration(left, sizeof left, each * ((double)(p->pictures - p->picture) * steps + (steps - done)));
-        snprintf(piece, sizeof piece, "  %s left", left);
-        add(tail, width, piece);
-        snprintf(piece, sizeof piece, each < 0.1 ? "  %.3f s/step" : "  %.2f s/step", each);
-        add(tail, width, piece);
+        snprintf(time, sizeof time, "  %s left", left);
+        snprintf(each_text, sizeof each_text, each < 0.1 ? "  %.3f s/step" : "  %.2f s/step", each);
+        parts.more[0] = time;
+        parts.more[1] = each_text;
     }
-
-    int room = width - (int)strlen(tail) - 3; /* [ ] and a space */
-    if (room - (int)strlen(head) >= SHORTEST_BAR) room -= (int)strlen(head);
-    else head[0] = 0;
-    buf[0] = 0;
-    strcat(buf, head);
-    add_bar(buf, room, (double)done / steps);
-    add(buf, width, tail);
+    progress_compose(buf, width, &parts);
 }
 
 void progress_step(Progress *p, int done, int steps)
 {
-    double now = progress_now();
+    double now = clock_now();
     if (done > p->last) {
         p->working += now - p->started;
         p->steps_done += done - p->last;

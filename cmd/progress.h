@@ -26,17 +26,30 @@ void progress_say(Progress *p, const char *what);
 void progress_picture(Progress *p, int picture);
 void progress_step(Progress *p, int done, int steps); /* done == 0: the first begins */
 
-/* For lines of another kind: what fits, and "25:10" in at most 32 bytes. */
-int progress_columns(void);
+/* "25:10", in at most 32 bytes. */
 void progress_duration(char *buf, size_t size, double seconds);
+
+enum { PROGRESS_MORE = 3 };
+
+/* A line of another kind, what matters most first: head, bar, must and more, words. */
+typedef struct {
+    const char *head;                /* where the bar keeps its least length; "" */
+    double share;                    /* of the bar, 0 .. 1 */
+    int longest;                     /* cells of the bar at most */
+    const char *must;                /* always there */
+    const char *more[PROGRESS_MORE]; /* each whole, where it fits; the rest NULL */
+    const char *words;               /* cut to what room is left; the bar then takes half of it at most; NULL */
+} ProgressParts;
+
+/* For a terminal of so many columns, in at most columns + 1 bytes of ASCII (words: any). */
+void progress_compose(char *buf, int columns, const ProgressParts *parts);
+void progress_show(Progress *p, const ProgressParts *parts);
+
 /* Work of many kinds: what is done now, the share of all (0 .. 1), and the time left, reckoned from when it began. */
 void progress_share(Progress *p, const char *what, double share);
 
 /* Leaves an empty line, so that something else can be written. */
 void progress_clear(Progress *p);
-
-/* Seconds of a clock that never jumps. */
-double progress_now(void);
 
 /* The bar's line for a terminal of so many columns; buf holds at least columns + 1 bytes. */
 void progress_line(char *buf, int columns, const Progress *p, int done, int steps);

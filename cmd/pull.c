@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/draw.h"
@@ -12,7 +13,6 @@
 #include "cmd/say.h"
 #include "hub/http.h"
 #include "hub/pull.h"
-#include "weights/json.h"
 
 /* What is known while it lasts. */
 typedef struct {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sha.h"
 #include "base/version.h"
@@ -25,7 +26,6 @@
 #include "image/load.h"
 #include "nn/team.h"
 #include "pipeline/precision.h"
-#include "weights/json.h"
 
 typedef struct {
     const Job *job;

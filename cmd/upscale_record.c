@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/version.h"
 #include "cmd/upscale.h"
 #include "nn/kernels.h"
 #include "pipeline/metadata.h"
-#include "weights/json.h"
 
 void upscale_record_release(UpscaleRecord *r)
 {

@@ -71,20 +71,11 @@ int comparison_image(const Comparison *c, const Cell *cell, Image *out, Err *e)
 
 static void tell(const Run *r)
 {
-    if (r->w->progress) r->w->progress(r->w->ctx, r->what, fmin((r->done + r->now) / fmax(r->work, 1), 1));
+    if (r->w->progress) r->w->progress(r->w->watch.ctx, r->what, fmin((r->done + r->now) / fmax(r->work, 1), 1));
 }
 
-static void on_warning(void *ctx, const char *text)
-{
-    const Run *r = ctx;
-    if (r->w->warn) r->w->warn(r->w->ctx, text);
-}
-
-static void on_note(void *ctx, const char *text)
-{
-    const Run *r = ctx;
-    if (r->w->note) r->w->note(r->w->ctx, text);
-}
+static void on_warning(void *ctx, const char *text) { watch_warn(&((const Run *)ctx)->w->watch, text); }
+static void on_note(void *ctx, const char *text) { watch_note(&((const Run *)ctx)->w->watch, text); }
 
 /* A reference is drawn in runs of 32, 64, ... steps: their steps are added up. */
 static void on_step(void *ctx, int done, int steps)
@@ -98,8 +89,8 @@ static void on_step(void *ctx, int done, int steps)
 
 static bool on_cancelled(void *ctx)
 {
-    const Run *r = ctx;
-    return r->w->cancelled && r->w->cancelled(r->w->ctx);
+    const Watch *w = &((const Run *)ctx)->w->watch;
+    return w->cancelled && w->cancelled(w->ctx);
 }
 
 /* piece: evaluations of what begins; 0: it is a reference. */
@@ -349,11 +340,7 @@ static int draw_one(Run *r, Cell *cell, Err *e)
 {
     int evals = 0;
     Err unused;
-    if (r->w->cancelled && r->w->cancelled(r->w->ctx)) {
-        err_set(e, "interrupted");
-        e->code = ERR_INTERRUPTED;
-        return -1;
-    }
+    if (watch_check(&r->w->watch, e)) return -1;
     if (run_model(r, &cell->job, &unused) || run_evals(r->model, &cell->job, &evals, &unused) || evals == 0)
         evals = cell->job.steps ? cell->job.steps : 1;
     if (draw_cell(r, cell, evals, e)) return -1;

@@ -8,6 +8,7 @@
 #include "compare/grid.h"
 #include "compare/reference.h"
 #include "image/measure.h"
+#include "pipeline/watch.h"
 
 /* NAN: not measured. */
 typedef struct {
@@ -54,12 +55,10 @@ typedef struct {
     double step; /* cycles a pixel between bins */
 } Reference;
 
+/* watch: its say and step are not called. progress: share, 0 .. 1, of all work is done, and what is drawn now; NULL. */
 typedef struct {
-    void *ctx;
-    void (*warn)(void *ctx, const char *text);
-    void (*progress)(void *ctx, const char *what, double share); /* share: 0 .. 1 of all work; what is drawn now */
-    bool (*cancelled)(void *ctx);
-    void (*note)(void *ctx, const char *text); /* advice.h's */
+    Watch watch;
+    void (*progress)(void *ctx, const char *what, double share);
 } CompareWatch;
 
 typedef struct {

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/version.h"
 #include "pipeline/metadata.h"
-#include "weights/json.h"
 
 static const Option *option(const char *name) { return option_find(name, strlen(name)); }
 

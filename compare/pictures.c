@@ -9,22 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include "compare/document.h"
 #include "compare/report.h"
 #include "image/sheet.h"
-#include "weights/json.h"
-
-static int read_png(const char *path, Image *out, Err *e)
-{
-    Bytes file;
-    if (file_map(&file, path, e)) return -1;
-    int failed = png_decode(file, out, e);
-    file_unmap(&file);
-    return failed ? err_in(e, path) : 0;
-}
 
 int pictures_measure(Pictures *p, char *const *paths, int count, Err *e)
 {
@@ -35,7 +26,7 @@ int pictures_measure(Pictures *p, char *const *paths, int count, Err *e)
         p->rows[i].path = paths[i];
         measures_init(&p->rows[i].m);
     }
-    int failed = read_png(paths[0], &first, e) || spectrum_init(&s, &first, e);
+    int failed = png_load(NULL, paths[0], &first, e) || spectrum_init(&s, &first, e);
     p->power = s.power;
     p->bins = s.bins;
     p->step = s.step;
@@ -43,7 +34,7 @@ int pictures_measure(Pictures *p, char *const *paths, int count, Err *e)
         PictureRow *row = &p->rows[i];
         Image im = { 0 };
         Err why;
-        int bad = read_png(row->path, &im, &why);
+        int bad = png_load(NULL, row->path, &im, &why);
         if (!bad && measures_take(&row->m, &im, &first, &why)) bad = err_in(&why, row->path);
         row->w = im.w;
         row->h = im.h;
@@ -188,7 +179,7 @@ static int sheet_picture(void *ctx, int row, int column, SheetCell *out, Err *e)
     else if (r->error) str_addf(&out->caption, "%d\u00d7%d", r->w, r->h);
     else if (isinf(r->m.psnr)) str_add(&out->caption, "same pixels");
     else str_addf(&out->caption, "%.1f dB", r->m.psnr);
-    return read_png(r->path, &out->image, e);
+    return png_load(NULL, r->path, &out->image, e);
 }
 
 static int write_sheet(const Pictures *p, const Folder *dir, Err *e)

@@ -86,13 +86,7 @@ static void add_record(Str *out, const char *file)
 
 int store_image(const Store *s, const char *file, Image *out, Err *e)
 {
-    Bytes png;
-    if (folder_map(&s->cells, file + strlen(cells), &png, e)) return -1;
-    int failed = png_decode(png, out, e);
-    file_unmap(&png);
-    if (!failed) return 0;
-    err_in(e, file);
-    return -1;
+    return png_load(&s->cells, file + strlen(cells), out, e);
 }
 
 /* False: it is not there, or no number that a run writes. */

@@ -9,10 +9,10 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "hub/http.h"
 #include "hub/url.h"
-#include "weights/json.h"
 #include "weights/read.h"
 
 void hub_files_release(HubFiles *f)

@@ -13,11 +13,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "hub/cache.h"
 #include "hub/pull_internal.h"
 #include "hub/url.h"
-#include "weights/json.h"
 
 enum { LIST_MOST = 32 << 20, SMALL_MOST = 16 << 20 };
 

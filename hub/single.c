@@ -10,11 +10,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "hub/cache.h"
 #include "hub/pull_internal.h"
 #include "hub/url.h"
-#include "weights/json.h"
 #include "weights/read.h"
 
 enum { ANSWER_MOST = 16 << 20 };

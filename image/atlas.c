@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include "image/png.h"
@@ -46,15 +47,6 @@ static int most_side(const AtlasShape *s)
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
-static int read_picture(const AtlasFrame *f, Image *im, Err *e)
-{
-    Bytes file;
-    if (f->in ? folder_map(f->in, f->path, &file, e) : file_map(&file, f->path, e)) return -1;
-    int failed = png_decode(file, im, e);
-    file_unmap(&file);
-    return failed ? err_in(e, f->path) : 0;
-}
-
 static Sprite measure(const Image *im)
 {
     Sprite s = { .w = im->w, .h = im->h, .kept = im->w, .tall = im->h };
@@ -80,7 +72,7 @@ static int measure_all(Atlas *a, Err *e)
 {
     for (size_t i = 0; i < a->count; i++) {
         Image im;
-        if (read_picture(&a->frames[i], &im, e)) return -1;
+        if (png_load(a->frames[i].in, a->frames[i].path, &im, e)) return -1;
         Sprite s = a->sprites[i] = measure(&im);
         image_release(&im);
         int room = most_side(a->shape) - 2 * a->shape->padding;
@@ -170,13 +162,6 @@ static void add_page_name(const Atlas *a, int page, const char *ending, Str *out
     str_add(out, ending);
 }
 
-/* The name without its folder: what one file of the atlas calls another. */
-static const char *own_name(const Str *path)
-{
-    const char *slash = strrchr(str_text(path), '/');
-    return slash ? slash + 1 : str_text(path);
-}
-
 static void paste(Image *page, const Image *im, const Sprite *s, const Box *b, int pad)
 {
     for (int y = 0; y < s->tall; y++) {
@@ -199,7 +184,7 @@ static int write_image(const Atlas *a, int page, Str *written, Err *e)
     for (size_t i = 0; i < a->count && !failed; i++) {
         Image im;
         if (a->sprites[i].page != page) continue;
-        failed = read_picture(&a->frames[i], &im, e);
+        failed = png_load(a->frames[i].in, a->frames[i].path, &im, e);
         if (failed) break;
         if (im.w == a->sprites[i].w && im.h == a->sprites[i].h)
             paste(&sheet, &im, &a->sprites[i], &a->boxes[i], a->shape->padding);
@@ -207,7 +192,8 @@ static int write_image(const Atlas *a, int page, Str *written, Err *e)
         image_release(&im);
     }
     add_page_name(a, page, ".png", &path);
-    if (!failed) failed = png_encode(&sheet, NULL, 0, &png, e) || folder_write(&a->folder, own_name(&path), png, e);
+    if (!failed)
+        failed = png_encode(&sheet, NULL, 0, &png, e) || folder_write(&a->folder, path_last(str_text(&path)), png, e);
     if (!failed) str_addf(written, "%s\n", str_text(&path));
     image_release(&sheet);
     free((void *)(size_t)png.data);
@@ -250,7 +236,7 @@ static int write_json(const Atlas *a, int page, Str *written, Err *e)
     add_page_name(a, page, ".png", &image);
     cJSON_AddStringToObject(meta, "app", "limn");
     cJSON_AddStringToObject(meta, "version", LIMN_VERSION);
-    cJSON_AddStringToObject(meta, "image", own_name(&image));
+    cJSON_AddStringToObject(meta, "image", path_last(str_text(&image)));
     cJSON_AddStringToObject(meta, "format", "RGBA8888");
     add_rect(meta, "size", (int[]){ -1, -1, a->pages[page].w, a->pages[page].h });
     cJSON_AddStringToObject(meta, "scale", "1");
@@ -259,13 +245,13 @@ static int write_json(const Atlas *a, int page, Str *written, Err *e)
         for (int p = 1; p < a->page_count; p++) {
             Str other = { 0 };
             add_page_name(a, p, ".json", &other);
-            cJSON_AddItemToArray(others, cJSON_CreateString(own_name(&other)));
+            cJSON_AddItemToArray(others, cJSON_CreateString(path_last(str_text(&other))));
             str_release(&other);
         }
     }
     char *text = cJSON_Print(root);
     add_page_name(a, page, ".json", &path);
-    int failed = folder_write_text(&a->folder, own_name(&path), text, e);
+    int failed = folder_write_text(&a->folder, path_last(str_text(&path)), text, e);
     if (!failed) str_addf(written, "%s\n", str_text(&path));
     cJSON_free(text);
     cJSON_Delete(root);

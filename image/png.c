@@ -259,3 +259,12 @@ const char *png_text(const PngTexts *t, const char *key)
         if (strcmp(t->items[i].key, key) == 0) return t->items[i].text;
     return NULL;
 }
+
+int png_load(const Folder *in, const char *path, Image *out, Err *e)
+{
+    Bytes file;
+    if (in ? folder_map(in, path, &file, e) : file_map(&file, path, e)) return -1;
+    int failed = png_decode(file, out, e);
+    file_unmap(&file);
+    return failed ? err_in(e, path) : 0;
+}

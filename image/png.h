@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "image/image.h"
 
 enum {
@@ -44,5 +45,8 @@ const char *png_text(const PngTexts *t, const char *key); /* NULL when absent */
 
 /* The pixels as RGB, with alpha where the file has it. Error: not a PNG, broken, larger than PNG_MAX_... */
 int png_decode(Bytes file, Image *out, Err *e);
+
+/* The same of a file, by its path below an opened folder, or (NULL) as it is. Error: with the path. */
+int png_load(const Folder *in, const char *path, Image *out, Err *e);
 
 #endif

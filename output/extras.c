@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "image/atlas.h"
 #include "output/picture.h"
 
@@ -68,15 +69,9 @@ int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, c
     return failed ? -1 : 0;
 }
 
-static const char *own_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(own_name(*(const char *const *)a), own_name(*(const char *const *)b));
+    return strcmp(path_last(*(const char *const *)a), path_last(*(const char *const *)b));
 }
 
 static bool names_differ(const char *const *paths, size_t count)
@@ -101,7 +96,7 @@ static int write_atlas(const Job *j, const Folder *in, const char *const *paths,
     for (size_t i = 0; i < count; i++) {
         if (side) output_size_name(paths[i], side, &copies[i]);
         const char *path = side ? str_text(&copies[i]) : paths[i];
-        frames[i] = (AtlasFrame){ in, path, short_names ? own_name(path) : path };
+        frames[i] = (AtlasFrame){ in, path, short_names ? path_last(path) : path };
     }
     str_addn(&file, j->atlas, atlas_stem(j));
     if (side) str_addf(&file, "_%d", side);

@@ -10,6 +10,7 @@
 
 #include "adapter/adapter.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "pipeline/loras.h"
 #include "weights/safetensors.h"
 
@@ -94,11 +95,7 @@ static void take_off(Model *m)
 }
 
 /* "a/ink.safetensors" -> "ink" */
-static char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *from = slash ? slash + 1 : path, *dot = strrchr(from, '.');
-    return mem_strndup(from, dot && dot > from ? (size_t)(dot - from) : strlen(from));
-}
+static char *name_of(const char *path) { return mem_strndup(path_last(path), path_stem(path_last(path))); }
 
 /* The networks, as adapters' files call them. */
 static int targets_of(const Model *m, const LoraWish *w, AdapterTarget out[1 + TEXTS_MAX])

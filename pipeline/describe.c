@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/wrap.h"
 #include "adapter/info.h"
@@ -13,7 +14,6 @@
 #include "pipeline/parts_name.h"
 #include "pipeline/precision.h"
 #include "pipeline/recipe.h"
-#include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/read.h"
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "adapter/info.h"
+#include "base/json.h"
 #include "base/wrap.h"
-#include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/safetensors.h"
 

@@ -17,9 +17,9 @@
 #include <nettle/sha2.h>
 
 #include "base/folder.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "pipeline/parts.h"
-#include "weights/json.h"
 
 enum {
     ENTRIES_MAX = 256,

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "base/visible.h"
 #include "weights/safetensors.h"
@@ -47,8 +48,7 @@ static void add_file(Library *l, const char *name)
         *f = (LibraryFile){ .name = mem_strndup(name, strlen(name) - strlen(*end)),
                             .path = path.s,
                             .readable = end == endings };
-        const char *slash = strrchr(f->name, '/');
-        f->stem = slash ? slash + 1 : f->name;
+        f->stem = path_last(f->name);
         return;
     }
 }

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "clip/syntax.h"
 #include "pipeline/library.h"
-#include "weights/json.h"
 
 static const char FOLDER[] = "loras";
 

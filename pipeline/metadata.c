@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include "nn/kernels.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
-#include "weights/json.h"
 
 #define EXACT_IN_DOUBLE (1ULL << 53)
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "hub/cache.h"
 #include "pipeline/parts_internal.h"
 #include "pipeline/parts_name.h"
-#include "weights/json.h"
 #include "weights/kind.h"
 #include "weights/read.h"
 #include "weights/shapes.h"

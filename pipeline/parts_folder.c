@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "weights/component.h"
-#include "weights/json.h"
 #include "weights/names.h"
 
 /* Pipelines that draw from a text as limn does, or are told apart by their UNet's channels. */

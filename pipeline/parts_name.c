@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "hub/cache.h"
 #include "weights/read.h"
@@ -25,12 +26,6 @@ static char *without_slashes(const char *path)
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/') len--;
     return mem_strndup(path, len);
-}
-
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 /* "a/b" -> "a", "b" -> "."; heap */
@@ -144,7 +139,7 @@ static char *nearest_name(const char *name)
 {
     const bool in_folder = strchr(name, '/') != NULL;
     char *dir = folder_of(name), *best = NULL;
-    Nearest n = nearest_to_n(last_part(name), stem_length(last_part(name)));
+    Nearest n = nearest_to_n(path_last(name), stem_length(path_last(name)));
     DIR *d = opendir(dir);
     for (const char *const *b = source_builtin_names(); !in_folder && *b; b++) try_name(&n, &best, NULL, *b);
     for (struct dirent *entry; d && (entry = readdir(d));)
@@ -296,7 +291,7 @@ int parts_name_find(const char *name, NameKind *kind, char **path, Err *e)
     }
     if (!file_exists(name) && !strchr(name, '/') && !is_address(name) && name[0] != '~') return not_builtin(name, e);
     if (!file_exists(name)) return parts_name_missing(name, e);
-    bool index = strcmp(last_part(name), "model_index.json") == 0;
+    bool index = strcmp(path_last(name), "model_index.json") == 0;
     char *whole = !index && str_ends(name, ".json") ? parts_name_whole(name) : NULL;
     if (whole) {
         err_set(e, "%s: only a part's settings: give the model's folder, -m %s", name, whole);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "pipeline/parts_internal.h"
 #include "weights/names.h"
 #include "weights/safetensors.h"
@@ -112,7 +113,7 @@ static int check_scale(Weights *all, Err *e)
 /* "a/taesd_decoder.safetensors" -> "taesd_encoder.safetensors", or back; NULL: the name has neither word. */
 static char *other_half(const char *path, bool decoder)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = path_last(path);
     const char *own = decoder ? "encoder" : "decoder", *at = strstr(name, own);
     Str other = { 0 };
     if (!at) return NULL;

@@ -4,9 +4,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "hub/cache.h"
 #include "pipeline/parts_internal.h"
-#include "weights/json.h"
 
 #define NO_TOKENIZER                                                                                                   \
     "%s: a single file brings no tokenizer. Get CLIP's once: limn pull openai/clip-vit-large-patch14. Or put its "     \

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
-#include "weights/json.h"
 #include "weights/shapes.h"
 
 #define MODEL    "model.params."

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "clip/unicode.h"
-#include "weights/json.h"
 
 enum {
     SHOWN = 12,        /* unknown words in one line */

@@ -6,11 +6,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sha.h"
 #include "image/canny.h"
 #include "image/hint.h"
-#include "weights/json.h"
 
 /* The pictures of hint.py. */
 static Image picture_of(uint32_t seed)

@@ -6,9 +6,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
 #include "weights/safetensors.h"
 
 static Bytes bytes_of(const Str *s) { return (Bytes){ (const unsigned char *)str_text(s), s->len }; }

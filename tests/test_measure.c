@@ -5,10 +5,10 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "image/measure.h"
 #include "tests/support.h"
-#include "weights/json.h"
 
 /* The pictures of golden/measure/make.py. */
 static void make_pictures(Image *a, Image *b, int w, int h, int64_t strength)

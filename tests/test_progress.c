@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cmd/progress.h"
 
 static void fits_any_width(void **state)
@@ -42,11 +43,39 @@ static void says_what_is_known(void **state)
     assert_string_equal(line, "2/4 [======>                  ] 5/20  28 s left  0.50 s/step");
 }
 
+/* Of a batch, of a comparison: the words are cut between characters, and never push anything else out. */
+static void words_are_cut(void **state)
+{
+    (void)state;
+    for (int width = 4; width <= 200; width++) {
+        char line[256];
+        progress_compose(
+            line, width,
+            &(ProgressParts){ .head = "",
+                              .share = 0.5,
+                              .longest = 24,
+                              .must = "5/10",
+                              .more = { "  9 s left", "  1 failed" },
+                              .words = "  \u017c\u00f3\u0142w \u5c0f\u3055\u306a\u732b \u017c\u00f3\u0142w" });
+        size_t len = strlen(line);
+        assert_true(len <= (size_t)width);
+        assert_non_null(strstr(line, "5/10"));
+        if (width >= 40) assert_non_null(strstr(line, "1 failed"));
+        for (size_t at = 0; at < len;) {
+            uint32_t code;
+            bool valid;
+            at += utf8_next(line + at, len - at, &code, &valid);
+            assert_true(valid);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fits_any_width),
         cmocka_unit_test(says_what_is_known),
+        cmocka_unit_test(words_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

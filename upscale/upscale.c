@@ -7,6 +7,7 @@
 
 #include "base/magic.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/sha.h"
 #include "base/str.h"
 #include "image/png.h"
@@ -53,13 +54,6 @@ static Upscaler *bind(Weights *w, Err *e)
     return u;
 }
 
-/* "models/x4.safetensors" -> "x4" */
-static char *stem_of(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    return mem_strndup(name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
-}
-
 Upscaler *upscaler_open(const char *path, Err *e)
 {
     Bytes file;
@@ -77,7 +71,7 @@ Upscaler *upscaler_open(const char *path, Err *e)
     }
     u->file = file;
     u->weights = named;
-    u->name = stem_of(path);
+    u->name = mem_strndup(path_last(path), path_stem(path_last(path)));
     sha_hex(file, u->sha256);
     return u;
 }

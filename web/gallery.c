@@ -4,10 +4,10 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/made.h"
 #include "base/version.h"
 #include "pipeline/job.h"
-#include "weights/json.h"
 #include "web/page.h"
 
 /* The options in the table's order, so that the page can write a command as the program reads it. */

@@ -5,7 +5,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "weights/json.h"
+#include "base/json.h"
 #include "weights/read.h"
 
 /* In the order of preference; %s is "diffusion_pytorch_model" or "model". */

@@ -8,9 +8,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
 
 struct Config {
     char *name;

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
 #include "weights/shapes.h"
 
 /* The end of a name inside a block: "in_layers.0" -> "norm1". */

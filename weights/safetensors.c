@@ -8,10 +8,10 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/magic.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
 
 /* The reference implementation's limit, which is limn's for any JSON. */
 enum { HEADER_MAX = JSON_MAX_BYTES };

@@ -6,8 +6,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "base/str.h"
-#include "weights/json.h"
 #include "weights/safetensors.h"
 
 typedef enum { ROLE_SCALE, ROLE_INPUT, ROLE_MARK, ROLE_TOLD, ROLE_FOREIGN } Role;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "pipeline/model.h"
 #include "tests/fuzz/work.h"
-#include "weights/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
  * json.h - JSON read strictly, for files that may be hostile: on top of cJSON's parser, duplicate keys, NUL in strings
  * and text after the end are refused, so that what is read is what the file says.
  */
-#ifndef LIMN_WEIGHTS_JSON_H
-#define LIMN_WEIGHTS_JSON_H
+#ifndef LIMN_BASE_JSON_H
+#define LIMN_BASE_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>

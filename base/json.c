@@ -1,5 +1,5 @@
 /* json.c - see json.h. */
-#include "weights/json.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
