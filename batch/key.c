@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "batch/expand.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
@@ -65,6 +66,9 @@ void item_set_keys(Item *i, const Job *usual)
         str_release(&value);
     }
     char *tags = loras_tags(&i->job); /* prompts with other adapters are not drawn at once */
+    sha256_update(&kind, strlen(tags), (const uint8_t *)tags);
+    free(tags);
+    tags = embeddings_tags(&i->job);
     sha256_update(&kind, strlen(tags), (const uint8_t *)tags);
     free(tags);
     finish_digest(&key, i->key);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "clip/concepts.h"
 
 enum { LARGE_PIECE = 8 }; /* ids; ComfyUI's max_word_length */
 
@@ -102,13 +103,28 @@ static void put_piece(Rows *r, const int *ids, const float *weight, size_t count
     put(r, ids, weight, count);
 }
 
+/* A concept is a group of its own, and so is what stands between two. */
+static void put_groups(Rows *r, const Weighted *w)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < w->ids.count;) {
+        const Concept *c = tokenizer_concept(r->t, w->ids.id[i]);
+        size_t n = c ? (size_t)c->vectors : 1;
+        if (c && i > from) put_piece(r, w->ids.id + from, w->weight + from, i - from);
+        if (c) put_piece(r, w->ids.id + i, w->weight + i, n);
+        i += n;
+        if (c) from = i;
+    }
+    if (w->ids.count > from) put_piece(r, w->ids.id + from, w->weight + from, w->ids.count - from);
+}
+
 static void put_comfyui(Rows *r, const Pieces *p)
 {
     Weighted w = { .weight = NULL };
     begin_row(r);
     for (size_t i = 0; i < p->count; i++) {
         encode(r->t, &p->at[i], &w);
-        if (w.ids.count) put_piece(r, w.ids.id, w.weight, w.ids.count);
+        put_groups(r, &w);
         w.ids.count = 0;
     }
     token_list_release(&w.ids);

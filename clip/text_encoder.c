@@ -39,6 +39,8 @@ struct TextEncoder {
     Norm final_norm;
     Linear projection; /* width -> projection, without bias; absent in a plain CLIPTextModel */
     BoundMemory memory;
+    const float *vectors; /* [vector_count, width]: of the ids behind the vocabulary */
+    int vector_count;
 };
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
@@ -228,6 +230,12 @@ int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
 int text_encoder_projection(const TextEncoder *t) { return t->s.projection; }
 const BoundMemory *text_encoder_bound(const TextEncoder *t) { return &t->memory; }
 
+void text_encoder_set_vectors(TextEncoder *t, const float *vectors, int count)
+{
+    t->vectors = vectors;
+    t->vector_count = count;
+}
+
 size_t text_encoder_bytes(const TextEncoder *t) { return t->memory.bytes; }
 size_t text_encoder_borrowed(const TextEncoder *t) { return t->memory.borrowed; }
 
@@ -241,8 +249,10 @@ static Tensor embed(Nn *nn, const TextEncoder *t, const int *ids, int n)
 
     size_t width = (size_t)t->s.width, tokens = (size_t)t->s.tokens;
     for (size_t i = 0; i < tensor_rows(x); i++) {
-        assert(ids[i] >= 0 && ids[i] < t->s.vocab);
-        table_row(&t->token_embedding, (size_t)ids[i], x.data + i * width);
+        int beyond = ids[i] - t->s.vocab;
+        assert(ids[i] >= 0 && beyond < t->vector_count);
+        if (beyond < 0) table_row(&t->token_embedding, (size_t)ids[i], x.data + i * width);
+        else memcpy(x.data + i * width, t->vectors + (size_t)beyond * width, width * sizeof *x.data);
         nn->k->add(x.data + i * width, t->position_embedding + i % tokens * width, width);
     }
     return x;
@@ -269,7 +279,7 @@ static int pooled_place(const Shape *s, const int *row)
     int place = 0;
     for (int i = 0; i < s->tokens; i++) {
         if (s->eos != LEGACY_EOS && row[i] == s->eos) return i;
-        if (s->eos == LEGACY_EOS && row[i] > row[place]) place = i;
+        if (s->eos == LEGACY_EOS && row[i] < s->vocab && (row[i] > row[place] || row[place] >= s->vocab)) place = i;
     }
     return place;
 }

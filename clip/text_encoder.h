@@ -21,13 +21,16 @@ int text_encoder_width(const TextEncoder *t);  /* hidden_size */
 int text_encoder_tokens(const TextEncoder *t); /* max_position_embeddings */
 int text_encoder_vocab(const TextEncoder *t);
 int text_encoder_layers(const TextEncoder *t);
-int text_encoder_projection(const TextEncoder *t);                             /* width of the pooled output */
+int text_encoder_projection(const TextEncoder *t);           /* width of the pooled output */
 const BoundMemory *text_encoder_bound(const TextEncoder *t); /* its weights by their names, for adapters */
-size_t text_encoder_bytes(const TextEncoder *t);                               /* memory of converted weights */
-size_t text_encoder_borrowed(const TextEncoder *t); /* bytes that are read where the file has them */
+size_t text_encoder_bytes(const TextEncoder *t);             /* memory of converted weights */
+size_t text_encoder_borrowed(const TextEncoder *t);          /* bytes that are read where the file has them */
+
+/* Vectors [count, width] for the ids behind the vocabulary: vocab, vocab + 1, ... Borrowed; count 0: none. */
+void text_encoder_set_vectors(TextEncoder *t, const float *vectors, int count);
 
 /*
- * ids     [n, tokens], each 0 .. vocab - 1 (checked by the caller: tokenizer_size() <= vocab)
+ * ids     [n, tokens], each 0 .. vocab - 1 (checked by the caller: tokenizer_size() <= vocab), or of a vector that was set
  * skip    clip skip: 1 the last layer; k: the output of the k-th layer from the end (A1111's and limn's --clip-skip; diffusers'
  *         clip_skip is k - 1). 1 .. layers + 1, which is the embeddings before the first layer
  * normed  the final layer norm is applied to the hidden states (SD 1.x, 2.x), or not (XL)

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "clip/added_tokens.h"
 #include "clip/bpe.h"
+#include "clip/concepts.h"
 #include "clip/unicode.h"
 
 enum {
@@ -32,6 +33,7 @@ enum {
 struct Tokenizer {
     Bpe bpe;
     AddedTokens added;
+    const Concepts *concepts; /* NULL: none; borrowed */
     int max;
 };
 
@@ -122,7 +124,7 @@ int tokenizer_max(const Tokenizer *t) { return t->max; }
 int tokenizer_size(const Tokenizer *t) { return t->added.size; }
 const char *tokenizer_left_out(const Tokenizer *t) { return t->added.left_out; }
 
-static void push_token(TokenList *l, int id, size_t from, size_t to)
+void token_list_push(TokenList *l, int id, size_t from, size_t to)
 {
     if (l->count == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 128;
@@ -163,7 +165,7 @@ static void encode_word(Encoder *en, const Char *c, size_t count)
     }
     bpe_merge(&en->t->bpe, w);
     for (size_t i = 0; i < w->count; i++)
-        if (w->symbol[i].id >= 0) push_token(en->out, w->symbol[i].id, w->symbol[i].from, w->symbol[i].to);
+        if (w->symbol[i].id >= 0) token_list_push(en->out, w->symbol[i].id, w->symbol[i].from, w->symbol[i].to);
 }
 
 static bool begins_with(const Char *c, size_t count, const char *ascii)
@@ -239,7 +241,7 @@ static void encode_stretches(Encoder *en, const Char *c, size_t count, bool norm
         if (a->lstrip && from < done) from = done; /* it stands in white space that the one before took */
         while (a->rstrip && to < count && unicode_space(c[to].cp)) to++;
         if (from > done) stretch(en, c + done, from - done);
-        if (from < to) push_token(en->out, a->id, c[from].from, c[to - 1].to);
+        if (from < to) token_list_push(en->out, a->id, c[from].from, c[to - 1].to);
         done = to;
     }
     if (done < count) stretch(en, c + done, count - done);
@@ -254,22 +256,34 @@ static void encode_raw(Encoder *en, const Char *c, size_t count)
     chars_release(&n);
 }
 
-void tokenizer_encode(const Tokenizer *t, const char *text, TokenList *out)
+static void encode_plain(const Tokenizer *t, const char *text, size_t len, TokenList *out)
 {
     Encoder en = { .t = t, .out = out };
     Chars c = { 0 };
 
-    chars_decode(&c, text, strlen(text));
+    chars_decode(&c, text, len);
     encode_stretches(&en, c.at, c.count, false, encode_raw);
     chars_release(&c);
     word_release(&en.word);
 }
 
-/* A1111's modules/sd_hijack_clip.py, tokenize_line(). */
+void tokenizer_encode(const Tokenizer *t, const char *text, TokenList *out)
+{
+    if (t->concepts && t->concepts->count) concepts_encode(t->concepts, t, text, out, encode_plain);
+    else encode_plain(t, text, strlen(text), out);
+}
+
+void tokenizer_set_concepts(Tokenizer *t, const Concepts *c) { t->concepts = c; }
+const Concept *tokenizer_concept(const Tokenizer *t, int id)
+{
+    return id < t->added.size ? NULL : concepts_begins(t->concepts, id);
+}
+
+/* A1111's modules/sd_hijack_clip.py, tokenize_line(): a concept's vectors that do not fit open the next chunk. */
 size_t *tokenizer_chunks(const Tokenizer *t, const TokenList *l, size_t room, int *chunks)
 {
     int comma = t->bpe.byte_id[1][','];
-    size_t *begin = mem_array(l->count / (room > COMMA_BACKTRACK ? room - COMMA_BACKTRACK : 1) + 2, sizeof *begin);
+    size_t *begin = mem_array(l->count + 2, sizeof *begin);
     size_t start = 0, last_comma = SIZE_MAX;
 
     *chunks = 1;
@@ -280,10 +294,13 @@ size_t *tokenizer_chunks(const Tokenizer *t, const TokenList *l, size_t room, in
             start = begin[(*chunks)++] = last_comma + 1;
             last_comma = SIZE_MAX;
         }
-        if (i - start == room) {
+        const Concept *concept = tokenizer_concept(t, l->id[i]);
+        size_t vectors = concept && (size_t) concept->vectors <= room ? (size_t) concept->vectors : 1;
+        if (i - start + vectors > room) {
             start = begin[(*chunks)++] = i;
             last_comma = SIZE_MAX;
         }
+        i += vectors - 1;
     }
     return begin;
 }

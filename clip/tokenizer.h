@@ -46,7 +46,15 @@ typedef struct {
  * special tokens are found in the text: "<|endoftext|>" gives the eos, and with SD 2.x's padding each "!" gives id 0.
  */
 void tokenizer_encode(const Tokenizer *t, const char *text, TokenList *out);
+void token_list_push(TokenList *l, int id, size_t from, size_t to);
 void token_list_release(TokenList *l);
+
+/* Words with vectors of their own (concepts.h): from now on they are found in every text. Borrowed; NULL: none. */
+struct Concepts;
+struct Concept;
+void tokenizer_set_concepts(Tokenizer *t, const struct Concepts *c);
+/* The one whose first id that is; NULL: none. */
+const struct Concept *tokenizer_concept(const Tokenizer *t, int id);
 
 /*
  * Where in the list each chunk of at most room ids begins, as A1111 cuts them: behind a comma if the last 20 ids of a chunk

@@ -80,7 +80,7 @@ const Command commands[] = {
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
       cmd_again },
-    { "list", "[WHAT]", 1, "model lora-dir json", "samplers, schedules, guides, models, loras, words, ...",
+    { "list", "[WHAT]", 1, "model lora-dir embedding-dir json", "samplers, schedules, guides, models, loras, words, ...",
       "  limn list\n"
       "  limn list samplers\n"
       "  limn list words                               what the model inside can draw\n",
@@ -151,7 +151,7 @@ static const struct {
     { "lora, loras", "limn generate PROMPT --lora FILE" },
     { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },
     { "canny, edges, preprocess, preprocessor, detect, annotate", "limn hint edges:FILE" },
-    { "embedding, embeddings", "limn cannot do textual inversion yet" },
+    { "embedding, embeddings", "limn generate PROMPT --embedding FILE" },
     { "tokens, tokenize, tokenise", "limn cannot do that yet; --trace FILE writes the ids" },
     { "finetune, fine-tune, dreambooth", "limn does not train" },
     { "login, logout, update, upgrade, uninstall, config, init", "limn has no such command" },

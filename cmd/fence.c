@@ -13,7 +13,6 @@
 #include "base/str.h"
 #include "cmd/draw.h"
 #include "hub/cache.h"
-#include "pipeline/loras.h"
 
 typedef struct {
     SandboxPath *at;
@@ -123,7 +122,7 @@ static void add_files_in(List *l, const char *lines)
         for (size_t len = 1;
              (from == lines || strchr("\n,=:", from[-1])) && len < PATH_MAX && from[len - 1] && from[len - 1] != '\n';
              len++) {
-            if (from[len] && !strchr("\n,:", from[len])) continue;
+            if (from[len] && !strchr("\n,:=", from[len])) continue;
             char *path = mem_strndup(from, len);
             if (file_exists(path)) add_model(l, path);
             free(path);

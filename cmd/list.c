@@ -11,6 +11,7 @@
 #include "cmd/say.h"
 #include "hub/cache.h"
 #include "pipeline/describe_adapter.h"
+#include "pipeline/describe_embedding.h"
 #include "pipeline/library.h"
 #include "pipeline/model.h"
 #include "scheduler/guide.h"
@@ -187,6 +188,11 @@ static int list_folder(Rows *rows, const char *given, const char *usual, void (*
 
 static int list_loras(Rows *rows) { return list_folder(rows, rows->job->lora_dir, "loras", describe_adapter_line); }
 
+static int list_embeddings(Rows *rows)
+{
+    return list_folder(rows, rows->job->embedding_dir, "embeddings", describe_embedding_line);
+}
+
 static int list_options(Rows *rows)
 {
     for (const Option *o = job_options; o->name; o++) {
@@ -248,6 +254,7 @@ static const struct Topic {
     { "guides", "ways to follow the prompt more closely", list_guides },
     { "models", "models inside the program, and those that limn pull has fetched", list_models },
     { "loras", "LoRAs in --lora-dir, for <lora:name> in a prompt", list_loras },
+    { "embeddings", "textual inversions in --embedding-dir", list_embeddings },
     { "words", "words that the model inside knows, or that of --model", list_words },
     { "options", "every option of limn generate", list_options },
     { NULL, NULL, NULL },

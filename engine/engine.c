@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pipeline/adapters.h"
 #include "pipeline/controls.h"
+#include "pipeline/embeddings.h"
 #include "base/told.h"
 #include "nn/team.h"
 
@@ -170,13 +171,15 @@ static void open_model(Engine *g, const Job *j, int slot)
 /* What was computed with other adapters is out of date. */
 static int use_adapters(Engine *g, Slot *s, const Job *j, Err *e)
 {
-    int changed = adapters_use(s->model, j, &g->watch, e);
-    if (!changed) return 0;
+    bool first = s == &g->slot[FIRST]; /* LoRAs are made for a base, and its refiner has other blocks */
+    int laid = first ? adapters_use(s->model, j, &g->watch, e) : 0;
+    int words = laid < 0 ? 0 : embeddings_use(s->model, j, &g->watch, e);
+    if (!laid && !words) return 0;
     cache_free(s->texts);
     cache_free(s->firsts);
     s->texts = cache_new(TEXT_BYTES);
     s->firsts = cache_new(FIRST_BYTES);
-    return changed < 0 ? -1 : 0;
+    return laid < 0 || words < 0 ? -1 : 0;
 }
 
 static Model *use_model(Engine *g, const Job *j, int slot, Err *e)
@@ -208,8 +211,9 @@ static int use_refiner(Engine *g, const Job *j, Share *share, Err *e)
 {
     if (!j->refiner) return 0;
     share->refiner = use_model(g, j, REFINER, e);
+    if (!share->refiner || use_adapters(g, &g->slot[REFINER], j, e)) return err_in(e, "--refiner");
     share->refiner_texts = g->slot[REFINER].texts;
-    return share->refiner ? 0 : err_in(e, "--refiner");
+    return 0;
 }
 
 Generator *engine_generator(Engine *g, const Job *j, const Share *want, Err *e)

@@ -6,22 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <nettle/sha2.h>
-
 #include "adapter/adapter.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "pipeline/digest.h"
 #include "pipeline/loras.h"
 #include "weights/safetensors.h"
 
-enum { HEX = 2 * SHA256_DIGEST_SIZE, SHORT = 12 /* digits of A1111's hash */ };
+enum { SHORT = 12 /* digits of A1111's hash */ };
 
 /* A file's hashes, computed while it is laid. */
 typedef struct {
     pthread_t thread;
     bool started;
     Bytes file;
-    char sha256[HEX + 1], a1111[HEX + 1];
+    char sha256[DIGEST_HEX], a1111[DIGEST_HEX];
 } Hashes;
 
 typedef struct {
@@ -38,27 +37,17 @@ struct Adapters {
 
 /* ---- hashes -------------------------------------------------------------------------------------------------------------- */
 
-static void digest(Bytes b, char hex[HEX + 1])
-{
-    struct sha256_ctx ctx;
-    unsigned char out[SHA256_DIGEST_SIZE];
-    sha256_init(&ctx);
-    sha256_update(&ctx, b.len, b.data);
-    sha256_digest(&ctx, sizeof out, out);
-    for (size_t i = 0; i < sizeof out; i++) snprintf(hex + 2 * i, 3, "%02x", out[i]);
-}
-
 /* A1111 takes what kohya's scripts wrote, else hashes what follows the header (networks.py, hashes.py). */
 static void *hash_file(void *arg)
 {
     Hashes *h = arg;
-    digest(h->file, h->sha256);
+    digest_hex(h->file, h->sha256);
     char *known = safetensors_metadata(h->file, "sshs_model_hash");
     size_t head = 0;
     for (int i = 7; i >= 0; i--) head = head << 8 | h->file.data[i];
     if (known && strlen(known) >= SHORT && !known[strspn(known, "0123456789abcdef")])
         snprintf(h->a1111, sizeof h->a1111, "%.*s", SHORT, known);
-    else digest((Bytes){ h->file.data + 8 + head, h->file.len - 8 - head }, h->a1111);
+    else digest_hex((Bytes){ h->file.data + 8 + head, h->file.len - 8 - head }, h->a1111);
     h->a1111[SHORT] = 0;
     free(known);
     return NULL;
@@ -128,23 +117,6 @@ static int lay(Model *m, struct Adapters *a, const LoraWish *wish, bool partial,
     return l->adapter ? 0 : err_in(e, "--lora");
 }
 
-/* The files must be those that made the picture, where the job says which they were. */
-static int check_facts(const Model *m, const char *facts, Err *e)
-{
-    const char *p = facts;
-    const struct Adapters *a = m->adapters;
-    for (int i = 0; p && a && i < a->count; i++) {
-        const Laid *l = &a->laid[i];
-        if (strncmp(p, l->hashes.sha256, HEX) != 0)
-            return err_set(
-                e, "%s has SHA-256 %.10s..., --lora-sha256 says %.10s...: the picture was made with another file",
-                l->name, l->hashes.sha256, *p ? p : "nothing");
-        p += strcspn(p, "\n");
-        p += *p == '\n';
-    }
-    return 0;
-}
-
 static int use(Model *m, const Loras *wishes, const Job *j, const Watch *w, Err *e)
 {
     char *key = loras_key(wishes);
@@ -173,11 +145,12 @@ int adapters_use(Model *m, const Job *j, const Watch *w, Err *e)
     Loras wishes;
     int changed = loras_of(j, &wishes, e) ? -1 : use(m, &wishes, j, w, e);
     loras_release(&wishes);
-    if (changed >= 0 && check_facts(m, j->lora_sha256, e)) {
-        take_off(m);
-        return -1;
-    }
-    return changed;
+    if (changed < 0) return -1;
+    char *facts = adapters_facts(m);
+    int failed = digest_check(j->lora_sha256, facts, "--lora-sha256", e);
+    free(facts);
+    if (failed) take_off(m);
+    return failed ? -1 : changed;
 }
 
 void adapters_drop(Model *m) { take_off(m); }

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "base/wrap.h"
 #include "adapter/info.h"
+#include "adapter/embedding.h"
 #include "pipeline/describe_adapter.h"
+#include "pipeline/describe_embedding.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
 #include "pipeline/parts_name.h"
@@ -110,6 +112,13 @@ static int describe_weights(const char *path, Weights *w, bool json, Str *out)
     return 0;
 }
 
+static int describe_known(const char *path, Weights *w, Bytes file, bool json, Str *out, Err *e)
+{
+    if (adapter_is(w)) return describe_adapter(path, w, file, json, out, e);
+    if (embedding_is(w)) return describe_embedding(path, w, json, out, e);
+    return describe_weights(path, w, json, out);
+}
+
 /* *done: the file was no model and is described. */
 static int describe_file(const char *path, bool json, Str *out, bool *done, Err *e)
 {
@@ -122,9 +131,7 @@ static int describe_file(const char *path, bool json, Str *out, bool *done, Err 
         goto done;
     }
     *done = kind_of(w)->id != KIND_CHECKPOINT;
-    failed = !*done          ? 0
-             : adapter_is(w) ? describe_adapter(path, w, file, json, out, e)
-                             : describe_weights(path, w, json, out);
+    failed = *done ? describe_known(path, w, file, json, out, e) : 0;
 
 done:
     file_unmap(&file);

@@ -181,9 +181,7 @@ static const Foreign foreign[] = {
       "lcm-lora-id, base-model-id, lora-style, lyco, lycoris",
       .neutral = "||[]|null|none|false|", LINE, .says = "limn has --lora FILE[:WEIGHT[:TEXT_WEIGHT]], which may be given again" },
     { .names = "hypernetwork, hypernetworks, hypernetwork-dir", .neutral = OFF, YET("hypernetworks") },
-    { .names = "embedding, embeddings, embd-dir, embeddings-dir, embedding-dir, embedding-path, "
-      "embedding-directory, textual-inversion, textual-inversion-path, ti",
-      LINE, YET("textual inversion (embeddings)") },
+    { .names = "embeddings", LINE, .says = "limn has --embedding FILE[=TOKEN], which may be given again, and --embedding-dir" },
     { .names = "image-strength, init-strength, fit",
       LINE, .says = "limn has --strength: the share of the steps that are run" },
     { .names = "inpainting-fill", LINE, .becomes = "fill" },

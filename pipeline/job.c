@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "pipeline/control_line.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
 #include "scheduler/names.h"
 
@@ -61,6 +62,14 @@ const Option job_options[] = {
       "take what fits of a LoRA that was made for another model, and tell how much does not" },
     { "lora-sha256", 0, OPT_LINES, JOB(lora_sha256), NULL, 0, 0, "HEX", PICTURE, GROUP_ADAPTERS, check_lora_sha256,
       "refuse a LoRA whose file has another SHA-256, in their order; pictures carry it for limn again" },
+    { "embedding", 0, OPT_LINES, JOB(embedding), NULL, 0, 0, "FILE[=TOKEN]", PICTURE, GROUP_ADAPTERS, embedding_lines_check,
+      "a textual inversion: TOKEN, or the file's own word or name, stands for its vectors in prompts; may be given again",
+      "textual-inversion, textual-inversion-path, ti, embedding-path" },
+    { "embedding-dir", 0, OPT_PATH, JOB(embedding_dir), NULL, 0, 0, "FOLDER", PICTURE, GROUP_ADAPTERS, NULL,
+      "where embedding:name in a prompt, with --compat a1111 the name alone, finds name.safetensors; otherwise embeddings in "
+      "limn's data folder", "embd-dir, embeddings-dir, embedding-directory" },
+    { "embedding-sha256", 0, OPT_LINES, JOB(embedding_sha256), NULL, 0, 0, "HEX", PICTURE, GROUP_ADAPTERS, check_lora_sha256,
+      "the same as --lora-sha256 for embeddings" },
     { "init-image", 'i', OPT_PATH, JOB(init_image), NULL, 0, 0, "FILE", PICTURE, GROUP_START, NULL,
       "start from this picture (PNG, JPEG, WebP); its size is the size drawn where no other is given", "init-img, init, image, input-image, image-path, source-image, img, init-images" },
     { "strength", 0, OPT_FLOAT, JOB(strength), NULL, 0, 1, "X", PICTURE, GROUP_START, NULL,

@@ -48,6 +48,8 @@ typedef struct {
     char *lora;                              /* adapters, a line each: "FILE:WEIGHT:TEXT_WEIGHT"; NULL: none */
     char *lora_dir;                          /* where <lora:name> finds them; NULL: the usual folder */
     char *lora_sha256;                       /* of their files, a line each; NULL: whatever they are */
+    char *embedding, *embedding_dir;         /* "FILE=TOKEN", a line each; where names are found; NULL */
+    char *embedding_sha256;                  /* as lora_sha256 */
     bool lora_partial;                       /* what fits of them */
     char *control, *adapter,
         *ip_adapter;                 /* what steers beside the prompt, a line each (control_line.h); NULL: nothing */

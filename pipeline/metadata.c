@@ -81,7 +81,7 @@ static void add_stripped(Str *out, const char *s, size_t len)
 }
 
 /* "ink: 0123456789ab, pen: ..." from "SHA256:A1111's hash:name" in each line. */
-static void add_lora_hashes(Str *out, const char *facts)
+static void add_hashes(Str *out, const char *key, const char *facts)
 {
     Str all = { 0 };
     for (const char *p = facts; p && *p; p += *p == '\n') {
@@ -95,7 +95,7 @@ static void add_lora_hashes(Str *out, const char *facts)
         }
         p += n;
     }
-    add_pair(out, "Lora hashes", str_text(&all));
+    add_pair(out, key, str_text(&all));
     str_release(&all);
 }
 
@@ -136,7 +136,8 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     str_clear(&value);
     if (j->vae) add_stem(&value, j->vae);
     add_pair(&text, "VAE", str_text(&value));
-    add_lora_hashes(&text, j->lora_sha256);
+    add_hashes(&text, "Lora hashes", j->lora_sha256);
+    add_hashes(&text, "TI hashes", j->embedding_sha256);
     if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
     add_pair(&text, "RNG",
              j->rng && strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */

@@ -12,6 +12,7 @@
 #include "pipeline/adapters.h"
 #include "pipeline/checking.h"
 #include "pipeline/controls.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
@@ -281,6 +282,7 @@ void model_free(Model *m)
     model_hash_drop(m);
     adapters_drop(m);
     controls_drop(m);
+    embeddings_drop(m);
     for (int i = 0; i < TEXTS_MAX; i++) {
         text_encoder_free(m->text[i].encoder);
         tokenizer_free(m->text[i].tokenizer);

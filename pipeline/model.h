@@ -74,11 +74,12 @@ typedef struct {
     char warning[160]; /* one line to tell the user; "" */
     bool looked;       /* model_hash() has looked at the files */
     char *replaced;    /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
-    struct Checking *checking; /* values looked over on their way (checking.h); NULL: all are */
-    struct Controls *controls; /* networks that steer it, which are open now (controls.h); NULL: none */
-    struct Adapters *adapters; /* laid over it now (adapters.h); NULL: none */
-    struct Hashing *hashing;   /* sha256 on its way (hash.c); NULL: not asked for, or there */
-    struct Parts *files;       /* what the networks borrow: sources, mapped files (parts.h) */
+    struct Checking *checking;     /* values looked over on their way (checking.h); NULL: all are */
+    struct Controls *controls;     /* networks that steer it, which are open now (controls.h); NULL: none */
+    struct Embeddings *embeddings; /* words with vectors of their own (embeddings.h); NULL: none */
+    struct Adapters *adapters;     /* laid over it now (adapters.h); NULL: none */
+    struct Hashing *hashing;       /* sha256 on its way (hash.c); NULL: not asked for, or there */
+    struct Parts *files;           /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;
 
 /* Bytes of weights: normal keeps transformed ones of at most so many; a larger model's stay in the system's page cache. */

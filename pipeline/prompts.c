@@ -52,7 +52,8 @@ static void warn_unread(const PromptReader *r, const char *name, const char *tex
     for (int k = 0; k < SYNTAX_COUNT; k++) {
         const char *what = syntax_unread((SyntaxKind)k, r->emphasis);
         size_t len = found[k].to - found[k].from;
-        if (!len || !what || (k == SYNTAX_LORA && positive && r->loras)) continue;
+        bool read = (k == SYNTAX_LORA && positive && r->loras) || (k == SYNTAX_EMBEDDING && r->embeddings);
+        if (!len || !what || read) continue;
         bool gone = k == SYNTAX_LORA ? positive : tags_go && k == SYNTAX_NETWORK;
         Str s = { 0 };
         str_addf(&s, "%s has \"", name);

@@ -30,7 +30,8 @@ typedef struct {
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
     Emphasis
         emphasis; /* what brackets mean; but with EMPHASIS_NONE there are as many rows as the text needs, whatever chunk is */
-    bool loras; /* <lora:...> in the prompt is applied */
+    bool embeddings; /* embedding:name is a word of vectors */
+    bool loras;      /* <lora:...> in the prompt is applied */
     void *ctx;
     void (*warn)(void *ctx, const char *text); /* told what was left out or not understood; may be NULL */
 } PromptReader;

@@ -11,6 +11,7 @@
 #include "pipeline/controls.h"
 #include "pipeline/extend.h"
 #include "pipeline/adapters.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/finish.h"
 #include "pipeline/loras.h"
 #include "pipeline/parts.h"
@@ -369,6 +370,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     job_copy(&r->said, j);
     const Job *said = &r->said;
     if (!said->lora_sha256) r->said.lora_sha256 = adapters_facts(m);
+    if (!said->embedding_sha256) r->said.embedding_sha256 = embeddings_facts(m);
     r->compat = compat_of(said);
     r->masked = said->mask || said->extend;
     choose_few_steps(r, m);
@@ -409,6 +411,7 @@ PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
                            .chunk = r->chunk,
                            .emphasis = r->emphasis,
                            .loras = loras_in_prompt(&r->said),
+                           .embeddings = embeddings_in_prompt(&r->said),
                            .ctx = w->ctx,
                            .warn = w->warn };
 }

@@ -1,0 +1,402 @@
+/* embeddings.c - see embeddings.h. A1111: modules/textual_inversion; ComfyUI: comfy/sd1_clip.py, load_embed(). */
+#include "pipeline/embeddings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/embedding.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "clip/concepts.h"
+#include "clip/syntax.h"
+#include "pipeline/digest.h"
+#include "pipeline/library.h"
+#include "weights/json.h"
+#include "weights/safetensors.h"
+
+static const char FOLDER[] = "embeddings", TAG[] = "embedding:";
+
+enum { MOST = 256 /* words at once */, TOKEN_MAX = 200 /* bytes of one */ };
+
+/* A word that is wanted: what stands in the text, and whose vectors they are. */
+typedef struct {
+    char *path, *token; /* token NULL: as the file says */
+    bool by_ids;        /* as A1111 finds it */
+    bool
+        optional; /* a name that happens to be in the prompt: what is wrong with its file is told, and it is a word like others */
+} Wish;
+
+typedef struct {
+    Wish at[MOST];
+    int count;
+} Wishes;
+
+struct Embeddings {
+    char *key;
+    Concepts of[TEXTS_MAX];
+    float *vectors[TEXTS_MAX];
+    int count; /* vectors */
+    Str facts;
+};
+
+/* ---- what is wanted ------------------------------------------------------------------------------------------------------ */
+
+/* Takes the texts. */
+static int add(Wishes *w, Wish wish, Err *e)
+{
+    if (w->count < MOST) {
+        w->at[w->count++] = wish;
+        return 0;
+    }
+    free(wish.path);
+    free(wish.token);
+    return err_usage(e, "more than %d embeddings at once", MOST);
+}
+
+static void release(Wishes *w)
+{
+    for (int i = 0; i < w->count; i++) {
+        free(w->at[i].path);
+        free(w->at[i].token);
+    }
+    w->count = 0;
+}
+
+int embedding_line_parse(const char *line, char **path, char **token, Err *e)
+{
+    const char *equals = file_exists(line) ? NULL : strrchr(line, '=');
+    size_t len = equals ? (size_t)(equals - line) : strlen(line);
+    *path = mem_strndup(line, len);
+    *token = equals ? mem_strdup(equals + 1) : NULL;
+    if (len && (!equals || (equals[1] && strlen(equals + 1) <= TOKEN_MAX))) return 0;
+    free(*path);
+    free(*token);
+    *path = *token = NULL;
+    return err_usage(e, "\"%.200s\" is not FILE or FILE=TOKEN", line);
+}
+
+int embedding_lines_check(const char *line, Err *e)
+{
+    char *path, *token;
+    int failed = embedding_line_parse(line, &path, &token, e);
+    free(path);
+    free(token);
+    return failed;
+}
+
+static bool is_a1111(const Job *j) { return j->compat && strcmp(j->compat, "a1111") == 0; }
+
+static int add_lines(Wishes *w, const Job *j, Err *e)
+{
+    for (const char *p = j->embedding; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+        char *line = mem_strndup(p, strcspn(p, "\n"));
+        Wish wish = { .by_ids = is_a1111(j) };
+        int failed = embedding_line_parse(line, &wish.path, &wish.token, e) || add(w, wish, e);
+        free(line);
+        if (failed) return err_in(e, "--embedding");
+    }
+    return 0;
+}
+
+enum { PROMPTS = 4 };
+
+static void prompts_of(const Job *j, const char *out[PROMPTS])
+{
+    out[0] = j->prompt;
+    out[1] = j->negative_prompt;
+    out[2] = j->prompt_2;
+    out[3] = j->negative_prompt_2;
+}
+
+/* The next embedding:name at or behind *at, up to a weight's colon; NULL: none. heap */
+static char *next_tag(const char **at)
+{
+    SyntaxSpan found[SYNTAX_COUNT];
+    if (!*at || !strstr(*at, TAG)) return NULL;
+    syntax_find(*at, found);
+    SyntaxSpan span = found[SYNTAX_EMBEDDING];
+    if (!span.to) return NULL;
+    const char *from = *at + span.from;
+    size_t len = span.to - span.from, name = sizeof TAG - 1;
+    size_t end = name + strcspn(from + name, ":");
+    if (end > len) end = len;
+    *at += span.to;
+    return mem_strndup(from, end);
+}
+
+bool embeddings_in_prompt(const Job *j)
+{
+    return !is_a1111(j) &&
+           ((j->compat && strcmp(j->compat, "comfyui") == 0) || library_there(j->embedding_dir, FOLDER));
+}
+
+/* "name.safetensors" is also "name". */
+static const LibraryFile *find(const Library *l, const char *name, Err *e)
+{
+    static const char *const ends[] = { ".safetensors", ".pt", ".bin" };
+    char *stem = mem_strdup(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (str_ends(stem, ends[i]) && strlen(stem) > strlen(ends[i])) stem[strlen(stem) - strlen(ends[i])] = 0;
+    const LibraryFile *f = library_find(l, stem, NULL, e);
+    free(stem);
+    return f;
+}
+
+static bool wanted(const Wishes *w, const char *token)
+{
+    for (int i = 0; i < w->count; i++)
+        if (w->at[i].token && strcmp(w->at[i].token, token) == 0) return true;
+    return false;
+}
+
+static int add_tags(Wishes *w, const char *prompt, const Library *l, Err *e)
+{
+    const char *at = prompt;
+    char buf[SHOWN_MAX];
+    for (char *tag; (tag = next_tag(&at));) {
+        const LibraryFile *f = wanted(w, tag) ? NULL : find(l, tag + sizeof TAG - 1, e);
+        int failed = !f && !wanted(w, tag) ? err_in(e, shown(tag, buf)) : 0;
+        if (f) failed = add(w, (Wish){ .path = mem_strdup(f->path), .token = mem_strdup(tag) }, e);
+        free(tag);
+        if (failed) return -1;
+    }
+    return 0;
+}
+
+/* Lower case and no white space: what has the ids of a name has it in it. */
+static Chars squeezed(const char *text)
+{
+    Chars all = { 0 }, out = { 0 };
+    chars_decode(&all, text, strlen(text));
+    chars_normalize(&all);
+    for (size_t i = 0; i < all.count; i++)
+        if (!unicode_space(all.at[i].cp)) chars_push(&out, all.at[i]);
+    chars_release(&all);
+    return out;
+}
+
+static bool has_in_it(const Chars *text, const Chars *name)
+{
+    for (size_t i = 0; name->count && i + name->count <= text->count; i++) {
+        size_t n = 0;
+        while (n < name->count && text->at[i + n].cp == name->at[n].cp) n++;
+        if (n == name->count) return true;
+    }
+    return false;
+}
+
+/* Every file of the folder whose name may be in a prompt. */
+static int add_names(Wishes *w, const Job *j, const Library *l, Err *e)
+{
+    const char *prompts[PROMPTS];
+    Chars text[PROMPTS];
+    int failed = 0;
+    prompts_of(j, prompts);
+    for (int i = 0; i < PROMPTS; i++) text[i] = squeezed(prompts[i] ? prompts[i] : "");
+    for (size_t f = 0; f < l->count && !failed; f++) {
+        Chars name = squeezed(l->file[f].stem);
+        bool there = false;
+        for (int i = 0; i < PROMPTS; i++) there = there || has_in_it(&text[i], &name);
+        chars_release(&name);
+        if (!there || wanted(w, l->file[f].stem)) continue;
+        failed = add(w,
+                     (Wish){ .path = mem_strdup(l->file[f].path),
+                             .token = mem_strdup(l->file[f].stem),
+                             .by_ids = true,
+                             .optional = true },
+                     e);
+    }
+    for (int i = 0; i < PROMPTS; i++) chars_release(&text[i]);
+    return failed;
+}
+
+static bool names_any(const Job *j)
+{
+    const char *prompts[PROMPTS];
+    bool any = false;
+    prompts_of(j, prompts);
+    for (int i = 0; i < PROMPTS; i++) {
+        const char *at = prompts[i];
+        char *tag = next_tag(&at);
+        any = any || tag;
+        free(tag);
+    }
+    return any;
+}
+
+static int wishes_of(const Job *j, Wishes *out, Err *e)
+{
+    Library l;
+    const char *prompts[PROMPTS];
+    bool plain = is_a1111(j) && library_there(j->embedding_dir, FOLDER), tags = embeddings_in_prompt(j) && names_any(j);
+    if (add_lines(out, j, e)) return -1;
+    if (!plain && !tags) return 0;
+    int failed = library_open(&l, j->embedding_dir, FOLDER, e);
+    if (failed) err_in(e, "--embedding-dir");
+    if (!failed && !l.folder) {
+        char *usual = library_usual(FOLDER);
+        failed = err_set(
+            e, "the prompt names an embedding: put its file into %s, or name its folder with --embedding-dir", usual);
+        free(usual);
+    }
+    prompts_of(j, prompts);
+    if (!failed && plain) failed = add_names(out, j, &l, e);
+    for (int i = 0; i < PROMPTS && tags && !failed; i++) failed = add_tags(out, prompts[i], &l, e);
+    library_close(&l);
+    return failed;
+}
+
+/* ---- vectors ------------------------------------------------------------------------------------------------------------- */
+
+/* Which of its vectors are the model's first encoder's: SDXL's refiner has only the second one of SDXL. */
+static int first_of(const Model *m, const Embedding *x)
+{
+    return m->texts == 1 && x->of[1].width == (size_t)text_encoder_width(m->text[0].encoder);
+}
+
+/* A file's vectors for each of the model's text encoders. */
+static int check_widths(const Model *m, const Embedding *x, Err *e)
+{
+    const char *family = embedding_family(x);
+    int first = first_of(m, x);
+    bool fits = x->of[first + m->texts - 1].width != 0 && (first || m->texts == TEXTS_MAX || !x->of[1].width);
+    for (int i = 0; i < m->texts; i++)
+        fits = fits && x->of[first + i].width == (size_t)text_encoder_width(m->text[i].encoder);
+    if (fits) return 0;
+    if (family) return err_set(e, "it was made for %s, and this model is %s", family, m->family);
+    return err_set(e, "its vectors are %zu wide, and the model's text encoder is %d", x->of[0].width,
+                   text_encoder_width(m->text[0].encoder));
+}
+
+static char *stem_of(const char *path) { return mem_strndup(path_last(path), path_stem(path_last(path))); }
+
+/* Its word in each tokenizer, its vectors behind those that are there. */
+static void append(Model *m, struct Embeddings *all, const Embedding *x, const char *token, bool by_ids)
+{
+    for (int i = 0; i < m->texts; i++) {
+        size_t width = x->of[first_of(m, x) + i].width, had = (size_t)all->count * width,
+               more = (size_t)x->vectors * width;
+        int first = text_encoder_vocab(m->text[i].encoder) + all->count;
+        concepts_add(&all->of[i], m->text[i].tokenizer, token, by_ids, first, x->vectors);
+        all->vectors[i] = mem_grow(all->vectors[i], (had + more) * sizeof(float));
+        memcpy(all->vectors[i] + had, x->of[first_of(m, x) + i].values, more * sizeof(float));
+    }
+    all->count += x->vectors;
+}
+
+static int read_file(Model *m, struct Embeddings *all, const Wish *wish, Err *e)
+{
+    Bytes file;
+    Embedding x = { 0 };
+    char digest[DIGEST_HEX];
+    if (file_map(&file, wish->path, e)) return -1;
+    Weights *w = weights_new();
+    int failed = embedding_check_file(wish->path, file, e) || safetensors_read(w, file, e) ||
+                 embedding_read(&x, w, e) || check_widths(m, &x, e);
+    if (!failed) {
+        char *stem = stem_of(wish->path);
+        append(m, all, &x, wish->token ? wish->token : x.token ? x.token : stem, wish->by_ids);
+        digest_hex(file, digest);
+        str_addf(&all->facts, "%s%s:%.12s:%s", all->facts.len ? "\n" : "", digest, digest, stem);
+        free(stem);
+    }
+    embedding_release(&x);
+    weights_free(w);
+    file_unmap(&file);
+    return failed ? err_in(e, wish->path) : 0;
+}
+
+void embeddings_drop(Model *m)
+{
+    struct Embeddings *all = m->embeddings;
+    if (!all) return;
+    for (int i = 0; i < m->texts; i++) {
+        tokenizer_set_concepts(m->text[i].tokenizer, NULL);
+        text_encoder_set_vectors(m->text[i].encoder, NULL, 0);
+        concepts_release(&all->of[i]);
+        free(all->vectors[i]);
+    }
+    str_release(&all->facts);
+    free(all->key);
+    free(all);
+    m->embeddings = NULL;
+}
+
+/* ---- use ------------------------------------------------------------------------------------------------------------------ */
+
+static char *key_of(const Wishes *w)
+{
+    Str s = { 0 };
+    for (int i = 0; i < w->count; i++)
+        str_addf(&s, "%s\n%s\n%d\n", w->at[i].path, w->at[i].token ? w->at[i].token : "", w->at[i].by_ids);
+    return s.s ? s.s : mem_strdup("");
+}
+
+static int read_all(Model *m, struct Embeddings *all, const Wishes *w, const Watch *watch, Err *e)
+{
+    for (int i = 0; i < w->count; i++) {
+        if (!read_file(m, all, &w->at[i], e)) continue;
+        if (!w->at[i].optional) return err_in(e, "--embedding");
+        Str line = { 0 };
+        str_addf(&line, "\"%s\" in the prompt is taken as words: %s", w->at[i].token, e->text);
+        watch_warn(watch, line.s);
+        str_release(&line);
+    }
+    for (int i = 0; i < m->texts; i++) {
+        tokenizer_set_concepts(m->text[i].tokenizer, &all->of[i]);
+        text_encoder_set_vectors(m->text[i].encoder, all->vectors[i], all->count);
+    }
+    return 0;
+}
+
+static int use(Model *m, const Wishes *w, const Watch *watch, Err *e)
+{
+    char *key = key_of(w);
+    if (m->embeddings ? strcmp(m->embeddings->key, key) == 0 : !w->count) {
+        free(key);
+        return 0;
+    }
+    embeddings_drop(m);
+    if (!w->count) {
+        free(key);
+        return 1;
+    }
+    m->embeddings = mem_alloc(sizeof *m->embeddings);
+    m->embeddings->key = key;
+    if (!read_all(m, m->embeddings, w, watch, e)) return 1;
+    embeddings_drop(m);
+    return -1;
+}
+
+int embeddings_use(Model *m, const Job *j, const Watch *w, Err *e)
+{
+    Wishes wishes = { .count = 0 };
+    int changed = wishes_of(j, &wishes, e) ? -1 : use(m, &wishes, w, e);
+    release(&wishes);
+    if (changed < 0) return -1;
+    char *facts = embeddings_facts(m);
+    int failed = digest_check(j->embedding_sha256, facts, "--embedding-sha256", e);
+    free(facts);
+    if (failed) embeddings_drop(m);
+    return failed ? -1 : changed;
+}
+
+char *embeddings_facts(const Model *m)
+{
+    return m->embeddings && m->embeddings->facts.len ? mem_strdup(m->embeddings->facts.s) : NULL;
+}
+
+char *embeddings_tags(const Job *j)
+{
+    const char *prompts[PROMPTS];
+    bool plain = is_a1111(j) && library_there(j->embedding_dir, FOLDER);
+    Str s = { 0 };
+    prompts_of(j, prompts);
+    for (int i = 0; i < PROMPTS; i++) {
+        const char *at = prompts[i];
+        if (plain) str_addf(&s, "%s\n", at ? at : "");
+        for (char *tag; !plain && (tag = next_tag(&at)); free(tag)) str_addf(&s, "%s\n", tag);
+    }
+    return s.s ? s.s : mem_strdup("");
+}
