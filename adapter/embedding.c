@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "weights/json.h"
+#include "base/json.h"
 
 /* Names of tensors that are no word. */
 static const char *const layouts[] = { "emb_params", "clip_l", "clip_g", NULL };

@@ -4,7 +4,7 @@
 #include <cjson/cJSON.h>
 
 #include "adapter/embedding.h"
-#include "weights/json.h"
+#include "base/json.h"
 #include "weights/safetensors.h"
 
 static void add_json(const char *path, const Embedding *x, Str *out)

@@ -12,7 +12,7 @@
 #include "clip/syntax.h"
 #include "pipeline/digest.h"
 #include "pipeline/library.h"
-#include "weights/json.h"
+#include "base/json.h"
 #include "weights/safetensors.h"
 
 static const char FOLDER[] = "embeddings", TAG[] = "embedding:";
