@@ -31,7 +31,7 @@ typedef struct {
 
 static CacheKey key_of(const Generator *g, const Encoder *c, const char *what, const int *ids)
 {
-    const int how[] = { c->index, g->recipe.layer, g->recipe.normed, g->recipe.bf16 };
+    const int how[] = { c->index, g->recipe.layer[c->index], g->recipe.normed, g->recipe.bf16 };
     CacheKey key;
     key_begin(&key, what);
     key_add(&key, how, sizeof how);
@@ -54,7 +54,8 @@ static void embed_row(Generator *g, const Encoder *c, Row out, const int *ids)
     size_t mark = g->nn.arena->used;
     Nn nn = generator_nn(g);
     Tensor p;
-    Tensor h = text_encoder_forward(&nn, c->part->encoder, ids, 1, g->recipe.layer, g->recipe.normed, pool ? &p : NULL);
+    const int layer = g->recipe.layer[c->index];
+    Tensor h = text_encoder_forward(&nn, c->part->encoder, ids, 1, layer, g->recipe.normed, pool ? &p : NULL);
     tensor_copy(out.hidden, h);
     if (pool) tensor_copy(out.pooled, p);
     arena_reset(g->nn.arena, mark);

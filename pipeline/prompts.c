@@ -124,26 +124,32 @@ static int common_multiple(int a, int b)
     return a / x * b;
 }
 
+/* What the encoders read of one text stands side by side: the shorter is made longer by rows of an empty prompt. */
+static void make_even(const PromptReader *r, Ids *ids, int texts)
+{
+    int most = 1;
+    for (int i = 0; i < texts; i++)
+        if (ids[i].rows > most) most = ids[i].rows;
+    for (int i = 0; i < texts; i++) {
+        PromptReader one = *r;
+        one.tokenizer = r->text[i].tokenizer;
+        pad_rows(&one, &ids[i], most);
+    }
+}
+
 /* The lengths of all prompts in rows become one. */
 static void make_equal(const PromptReader *r, Prompts *p)
 {
-    Ids *all[2 * TEXTS_MAX];
-    int count = 0, most = 1, multiple = 1;
-    for (int i = 0; i < p->texts; i++) {
-        all[count++] = &p->positive[i];
-        all[count++] = &p->negative[i];
-    }
-    for (int i = 0; i < count; i++) {
-        if (all[i]->rows > most) most = all[i]->rows;
-        if (multiple <= MOST_REPEATED) multiple = common_multiple(multiple, all[i]->rows);
-    }
+    make_even(r, p->positive, p->texts);
+    make_even(r, p->negative, p->texts);
+    int a = p->positive[0].rows, b = p->negative[0].rows, most = a > b ? a : b, multiple = common_multiple(a, b);
     bool repeat = r->emphasis != EMPHASIS_NONE && (multiple == most || multiple <= MOST_REPEATED);
     p->rows = repeat ? multiple : most;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < p->texts; i++) {
         PromptReader one = *r;
-        one.tokenizer = r->text[i / 2].tokenizer;
-        if (repeat) repeat_rows(&one, all[i], p->rows);
-        else pad_rows(&one, all[i], p->rows);
+        one.tokenizer = r->text[i].tokenizer;
+        (repeat ? repeat_rows : pad_rows)(&one, &p->positive[i], p->rows);
+        (repeat ? repeat_rows : pad_rows)(&one, &p->negative[i], p->rows);
     }
 }
 
@@ -160,9 +166,15 @@ static int read_for(const PromptReader *r, int i, const PromptTexts *t, Prompts 
     return read_one(&other, "the negative prompt", negative ? negative : "", false, &out->negative[i], e);
 }
 
+static bool no_negative(const PromptReader *r, const PromptTexts *t)
+{
+    if (r->no_negative == NEGATIVE_ENCODED || t->negative_2) return false;
+    return !t->negative || (r->no_negative == NEGATIVE_ZERO_IF_EMPTY && !*t->negative);
+}
+
 int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e)
 {
-    *out = (Prompts){ .texts = r->texts, .no_negative = r->zero_negative && !texts->negative && !texts->negative_2 };
+    *out = (Prompts){ .texts = r->texts, .no_negative = no_negative(r, texts) };
     for (int i = 0; i < r->texts; i++) {
         if (!read_for(r, i, texts, out, e)) continue;
         prompts_release(out);

@@ -22,10 +22,13 @@ typedef struct {
     bool no_negative; /* the negative prompt's embeddings are zeros */
 } Prompts;
 
+/* When the negative prompt's embeddings are zeros, and not those of a text: never; where none is given; where it is empty. */
+typedef enum { NEGATIVE_ENCODED, NEGATIVE_ZERO_IF_ABSENT, NEGATIVE_ZERO_IF_EMPTY } NoNegative;
+
 typedef struct {
     const TextPart *text; /* [texts] whose tokenizers read */
     int texts;
-    bool zero_negative;         /* the model's: where no negative prompt is given, its embeddings are zeros */
+    NoNegative no_negative;
     const Tokenizer *tokenizer; /* prompts_read()'s own: the one that reads now */
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
     Emphasis

@@ -298,9 +298,12 @@ static void choose_layer(Recipe *r, const Model *m)
 {
     int skip = r->said.clip_skip;
     r->normed = !m->ids;
-    if (r->normed) r->layer = skip;
-    else if (r->compat == COMPAT_DIFFUSERS) r->layer = skip + 1;
-    else r->layer = skip < 2 ? 2 : skip;
+    for (int i = 0; i < TEXTS_MAX; i++) {
+        bool kept = r->compat == COMPAT_A1111 && i == m->texts - 1; /* its "Clip skip SDXL" is of the first of two */
+        if (r->normed) r->layer[i] = skip;
+        else if (r->compat == COMPAT_DIFFUSERS) r->layer[i] = skip + 1;
+        else r->layer[i] = skip < 2 || kept ? 2 : skip;
+    }
 }
 
 /* Height first, in pixels; the last place is the refiner's score. diffusers: get_add_time_ids. */
@@ -403,11 +406,18 @@ void recipe_release(Recipe *r)
 
 int recipe_evals(const Recipe *r) { return sampler_evals(r->sampler, &r->timeline); }
 
+/* diffusers asks the model's index, A1111 zeroes "" with every SDXL, ComfyUI never does. */
+static NoNegative negative_of(const Recipe *r, const Model *m)
+{
+    if (r->compat == COMPAT_A1111) return m->ids ? NEGATIVE_ZERO_IF_EMPTY : NEGATIVE_ENCODED;
+    return r->compat == COMPAT_DIFFUSERS && m->zero_negative ? NEGATIVE_ZERO_IF_ABSENT : NEGATIVE_ENCODED;
+}
+
 PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
 {
     return (PromptReader){ .text = m->text,
                            .texts = m->texts,
-                           .zero_negative = m->zero_negative,
+                           .no_negative = negative_of(r, m),
                            .chunk = r->chunk,
                            .emphasis = r->emphasis,
                            .loras = loras_in_prompt(&r->said),

@@ -33,7 +33,7 @@ typedef struct {
     double eta;
     RngKind rng;
 
-    int layer;             /* of the text encoders, from the end, whose output is the embedding */
+    int layer[TEXTS_MAX];  /* of each text encoder, from the end, whose output is the embedding */
     bool normed;           /* after the final norm: networks without pooled text (SD 1.x, 2.x) */
     float ids[2][IDS_MAX]; /* text_time's numbers for the negative prompt and the prompt */
 

@@ -104,3 +104,55 @@ def test_xl_inpainting_file():
     start, mask = draw("a", "--seed", "2", "-o", "start.png")[0], draw("b", "--seed", "3", "-o", "mask.png")[0]
     assert drawn(model, "-i", start, "--mask", mask)
     fails(1, *SMALL, "a", "-m", model, *WITH, says="give --init-image and --mask")
+
+
+def embedded(model, prompt, *more):
+    """prompt_embeds as rows of the two encoders' columns, the pooled text; the same of the negative prompt."""
+    limn(*SMALL, "-q", prompt, "-m", model, "--seed", "1", "--cfg-scale", "5", *WITH, "--trace", "t", "-o", "t.png", *more)
+    t = trace("t")
+    row = 4 * 2 * tiny_xl.CONTEXT
+    parts = []
+    for side in "", "negative_":
+        data = t[side + "prompt_embeds"]
+        rows = [data[i:i + row] for i in range(0, len(data), row)]
+        parts += [[r[:row // 2] for r in rows], [r[row // 2:] for r in rows], t[side + "pooled_prompt_embeds"]]
+    return parts
+
+
+def test_xl_compat_negative():
+    """diffusers zeroes what was not given, A1111 what is empty, in the refiner too; ComfyUI nothing."""
+    model, refiner = tiny_xl.base().save("xl.safetensors"), tiny_xl.refiner().save("refiner.safetensors")
+    for compat, given, zero, zero_refiner in (
+            ("diffusers", [], True, False), ("diffusers", ["-n", ""], False, False), ("a1111", [], True, True),
+            ("a1111", ["-n", ""], True, True), ("a1111", ["-n", "x"], False, False), ("comfyui", [], False, False)):
+        for path, want in (model, zero), (refiner, zero_refiner):
+            limn(*SMALL, "-q", "a", "-m", path, "--seed", "1", *WITH, "--trace", "t", "-o", "t.png", "--compat", compat, *given)
+            t = trace("t")
+            assert any(t["negative_prompt_embeds"]) != want and any(t["negative_pooled_prompt_embeds"]) != want, (compat, given, path)
+
+
+def test_xl_compat_clip_skip():
+    """1 and 2 are the trained layer to A1111 and ComfyUI; from 3 on A1111 goes deeper in the first encoder, ComfyUI in both."""
+    model = tiny_xl.base().save("xl.safetensors")
+    skipped = {(c, n): embedded(model, "a red potion", "--compat", c, "--clip-skip", str(n)) for c in ("a1111", "comfyui") for n in (1, 2, 3)}
+    for c in "a1111", "comfyui":
+        assert skipped[c, 1] == skipped[c, 2] and skipped[c, 3][0] != skipped[c, 2][0] and skipped[c, 3][2] == skipped[c, 2][2]
+    assert skipped["a1111", 3][1] == skipped["a1111", 2][1] and skipped["comfyui", 3][1] != skipped["comfyui", 2][1]
+    plain = embedded(model, "a red potion", "--clip-skip", "2")
+    assert plain[:3] == skipped["comfyui", 3][:3], "diffusers counts from the trained layer"
+
+
+def test_xl_compat_prompts():
+    """Weights count in both encoders, and never in the pooled text, which is the first row's."""
+    model = tiny_xl.base().save("xl.safetensors")
+    for c in "a1111", "comfyui":
+        plain, heavy = embedded(model, "a red potion", "--compat", c), embedded(model, "a (red:1.5) potion", "--compat", c)
+        assert plain[0] != heavy[0] and plain[1] != heavy[1] and plain[2] == heavy[2], c
+        long = embedded(model, "a red potion BREAK blue", "--compat", c) if c == "a1111" else embedded(model, "a red potion " * 40, "--compat", c)
+        assert len(long[0]) == 2 * 77 and len(long[3]) == 2 * 77
+    first = embedded(model, "a red potion BREAK blue", "--compat", "a1111")
+    assert first[2] == embedded(model, "a red potion", "--compat", "a1111")[2]
+    # two prompts of different lengths: beside what is missing stands the empty prompt
+    two = embedded(model, "a", "--prompt-2", "a red potion " * 40, "--compat", "comfyui")
+    empty = embedded(model, "", "--compat", "comfyui")
+    assert two[0][77:] == empty[0] and two[1][77:] != empty[1]

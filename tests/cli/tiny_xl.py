@@ -6,7 +6,7 @@ import tiny
 from tiny import CONTEXT, Tensors, UNET_PREFIX, vae, vocabulary
 
 FIRST, SECOND = "conditioner.embedders.0.", "conditioner.embedders.1."
-POOLED, ID = 64, 256
+POOLED, ID, LAYERS = 64, 256, 3
 CHANNELS = 64  # of the level with attention; the first has half of it
 
 
@@ -60,20 +60,22 @@ def unet(t, context, ids, inputs=4):
 
 
 def first_encoder(t):
-    """ViT-L's names, as in SD 1.x."""
-    one = Tensors(2)
-    tiny.text(one, len(vocabulary()))
-    t.update(one.renamed(tiny.TEXT, FIRST + "transformer."))
+    """ViT-L's names, as in SD 1.x; three layers."""
+    at = FIRST + "transformer."
+    for layer in range(LAYERS):
+        one = Tensors(2 + layer)
+        tiny.text(one, len(vocabulary()))
+        t.update(one.renamed(tiny.TEXT, at).renamed(at + "text_model.encoder.layers.0", f"{at}text_model.encoder.layers.{layer}"))
 
 
 def second_encoder(t, prefix=SECOND):
-    """OpenCLIP's names; two layers."""
+    """OpenCLIP's names; three layers."""
     p, w = prefix + "model.", CONTEXT
     t.put(p + "token_embedding.weight", len(vocabulary()), w)
     t.put(p + "positional_embedding", 77, w)
     t.put(p + "text_projection", w, POOLED)
     t.put(p + "logit_scale", 1)
-    for block in (f"{p}transformer.resblocks.{i}" for i in range(2)):
+    for block in (f"{p}transformer.resblocks.{i}" for i in range(LAYERS)):
         t.norm(block + ".ln_1", w)
         t.norm(block + ".ln_2", w)
         t.put(block + ".attn.in_proj_weight", 3 * w, w)
