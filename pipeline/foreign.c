@@ -293,7 +293,6 @@ static const struct {
     { "schedule", "automatic, auto", FOREIGN_OPEN, NULL },
     { "schedule", "linear, scaled-linear, squaredcos-cap-v2", NULL,
       "that is a schedule of betas, which is the model's own; limn list schedules shows limn's" },
-    { "sampler", "dpm++2mv2, dpmpp-2mv2, dpm++2m-v2", NULL, "a variant that limn lacks; dpmpp_2m is the nearest" },
     { "seed", "auto, rand", "random", NULL },
     { "fill", "0", "fill", NULL }, /* A1111's numbers */
     { "fill", "1", "original", NULL },

@@ -77,6 +77,29 @@ static int multistep(const Sampling *s, Scheme c, Err *e)
 /* DPM-Solver++(2M). Lu et al. 2022, arXiv:2211.01095, algorithm 2. */
 int dpmpp_2m(const Sampling *s, Err *e) { return multistep(s, (Scheme){ .order = 2 }, e); }
 
+/*
+ * The same with steps of two lengths evened out: the mean of this step's and the last one's in the estimate's weight, and a shorter
+ * extrapolation. From A1111's discussion 8457; stable-diffusion.cpp (denoiser.hpp, DPMPP2Mv2).
+ */
+int dpmpp_2m_v2(const Sampling *s, Err *e)
+{
+    Tensor x = s->x, m[2] = { tensor_like(s->arena, x), tensor_like(s->arena, x) };
+    double last = 0;
+    for (int i = 0; i < s->tl->steps; i++) {
+        double to = sigma_to(s, i), h = log(s->tl->sigma[i] / to);
+        bool first_order = i == 0 || to == 0;
+        history_rotate(m, 2);
+        if (denoised(s, m[0], x, i, e)) return -1;
+        double low = fmin(h, last), high = fmax(h, last), c = first_order ? 0 : low / (2 * high); /* 1 / 2r */
+        double b = first_order ? -expm1(-h) : -expm1(-(low + high) / 2);
+        mix(x, exp(-h), x, (1 + c) * b, m[0]);
+        if (c > 0) add(x, -c * b, m[1]);
+        if (step_done(s, i, m[0], e)) return -1;
+        last = h;
+    }
+    return 0;
+}
+
 /* DPM-Solver++(3M). diffusers' DPMSolverMultistepScheduler of order 3. */
 int dpmpp_3m(const Sampling *s, Err *e) { return multistep(s, (Scheme){ .order = 3 }, e); }
 

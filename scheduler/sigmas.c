@@ -311,56 +311,6 @@ int sigmas_kl_optimal_comfyui(const Noise *n, Timeline *tl, Err *e)
     return 0;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------ */
-
-enum { AYS = 11 };
-
-/* count values of a falling table, evenly in its index, log sigma interpolated. The first `steps` of them are the timeline's. */
-static void interpolate(Timeline *tl, const double *table, int count)
-{
-    for (int i = 0; i < tl->steps; i++) {
-        double at = count > 1 ? (double)i * (AYS - 1) / (count - 1) : AYS - 1; /* one alone: numpy's is the last */
-        int low = at < AYS - 1 ? (int)at : AYS - 2;
-        tl->sigma[i] = exp(log(table[low]) + (at - low) * (log(table[low + 1]) - log(table[low])));
-    }
-}
-
-/* Align Your Steps. Sabour et al. 2024, arXiv:2404.14507, their page's tables; A1111's digits, N values and 0. */
-int sigmas_ays(const Noise *n, Timeline *tl, Err *e)
-{
-    static const double sd[AYS] = { 14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029 };
-    (void)n, (void)e;
-    interpolate(tl, sd, tl->steps);
-    return 0;
-}
-
-int sigmas_ays_sdxl(const Noise *n, Timeline *tl, Err *e)
-{
-    static const double xl[AYS] = { 14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029 };
-    (void)n, (void)e;
-    interpolate(tl, xl, tl->steps);
-    return 0;
-}
-
-/* ComfyUI's digits, N + 1 values of which the last becomes 0. */
-int sigmas_ays_comfyui(const Noise *n, Timeline *tl, Err *e)
-{
-    static const double sd[AYS] = { 14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092,
-                                    0.9642583904,  0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582 };
-    (void)n, (void)e;
-    interpolate(tl, sd, tl->steps + 1);
-    return 0;
-}
-
-int sigmas_ays_sdxl_comfyui(const Noise *n, Timeline *tl, Err *e)
-{
-    static const double xl[AYS] = { 14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
-                                    0.5550693289,  0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582 };
-    (void)n, (void)e;
-    interpolate(tl, xl, tl->steps + 1);
-    return 0;
-}
-
 /* ---- others ------------------------------------------------------------------------------------------------------------ */
 
 /* Genmo's Mochi, ComfyUI: half of the steps evenly from the top as far as 0.025, then a parabola. */
@@ -387,6 +337,33 @@ int sigmas_sd_turbo(const Noise *n, Timeline *tl, Err *e)
         tl->t[i] = n->timesteps - i * stride - 1;
         tl->sigma[i] = noise_sigma(n, tl->t[i]);
     }
+    return 0;
+}
+
+/*
+ * Hang et al. 2024, arXiv:2407.03297: quantiles of a Laplace distribution of log sigma, mean 0, scale 0.5; k-diffusion in ComfyUI, and 0.
+ * Its node ends at the last of N values, and so takes a step less.
+ */
+static double laplace_quantile(const Noise *n, double p)
+{
+    double side = p < 0.5 ? 1 : p > 0.5 ? -1 : 0, log_sigma = -0.5 * side * log(1 - 2 * fabs(0.5 - p) + 1e-5);
+    return fmin(fmax(exp(log_sigma), n->sigmas[0]), n->sigmas[n->timesteps - 1]);
+}
+
+int sigmas_laplace(const Noise *n, Timeline *tl, Err *e)
+{
+    (void)e;
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = laplace_quantile(n, linspace(0, 1, tl->steps, i));
+    return 0;
+}
+
+int sigmas_laplace_comfyui(const Noise *n, Timeline *tl, Err *e)
+{
+    if (tl->steps < 2)
+        return err_usage(e, "%d step: ComfyUI's laplace takes one less than is asked for; take 2", tl->steps);
+    int count = tl->steps--;
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = laplace_quantile(n, linspace(0, 1, count, i));
+    tl->to[tl->steps - 1] = laplace_quantile(n, 1);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * sigmas.h - the rules that fill a timeline, one a schedule; schedules.c has the table. Internal to scheduler/.
+ * sigmas.h - the rules that fill a timeline (sigmas.c, sigma_tables.c), one a schedule; schedules.c has the table. Internal to scheduler/.
  *
  * A rule fills tl->sigma[0 .. steps - 1], and tl->t where it is made of timesteps; what it leaves NAN is looked up. It may change
  * tl->steps (up to the model's timesteps), and say in tl->to where steps end, if not at the next sigma. Error: too many steps.
@@ -31,6 +31,11 @@ RULE(sigmas_ays);
 RULE(sigmas_ays_sdxl);
 RULE(sigmas_ays_comfyui);
 RULE(sigmas_ays_sdxl_comfyui);
+RULE(sigmas_ays_32);
+RULE(sigmas_ays_32_sdxl);
+RULE(sigmas_gits);
+RULE(sigmas_laplace);
+RULE(sigmas_laplace_comfyui);
 RULE(sigmas_linear_quadratic);
 RULE(sigmas_sd_turbo);
 RULE(sigmas_vp);

@@ -81,6 +81,7 @@ SAMPLER(dpm_adaptive);
 SAMPLER(dpmpp_2s_ancestral);
 SAMPLER(dpmpp_2s_ancestral_cfg_pp);
 SAMPLER(dpmpp_2m);
+SAMPLER(dpmpp_2m_v2);
 SAMPLER(dpmpp_3m);
 SAMPLER(dpmpp_2m_cfg_pp);
 SAMPLER(dpmsolver_2m);

@@ -52,7 +52,7 @@ REFUSED = [
     ("--seed 1 2 3", "--count"), ("--vae-tiling", "--vae-tile"), ("--stepwise-image-output-dir d", "--save-steps"), ("--metadata", "limn info"),
     ("--config-from-metadata x.json", "limn again"), ("--no-progress", "--quiet"), ("--fp16", "--precision"), ("--use-cpu", "leave it out"),
     ("--device cuda", "CPU"), ("--xformers", "leave it out"), ("--medvram", "--memory low"),
-    ("--scheduler ddim", "--sampler"), ("--rng std_default", "torch|philox"), ("--compat forge", "a1111"), ("--sampler dpm++2mv2", "dpmpp_2m"),
+    ("--scheduler ddim", "--sampler"), ("--rng std_default", "torch|philox"), ("--compat forge", "a1111"),
     ("--precision fp16", "auto|f32|bf16"), ("--size big", "-W"), ("--aspect-ratio 16:9", "-W"), ("--filename-prefix x", "-o"),
     ("--image-format jpeg", "PNG"), ("--samplers euler,heun", "limn compare"), ("--seeds 4", "limn compare"), ("--sheet", "limn batch"),
     ("--n-sampels 2", "--count"), ("--num-inferense-steps 2", "--steps"), ("-g", "limn compare"), ("--C 8", "latent channels"),

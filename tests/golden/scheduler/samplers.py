@@ -234,6 +234,20 @@ def lms_comfyui(D, x, sigmas):
     return D(y, sigmas[-2].expand(1))
 
 
+def dpmpp_2m_v2(D, x, sigmas):
+    """stable-diffusion.cpp's, from A1111's discussion 8457."""
+    last = None
+    for i, s, t in steps_of(sigmas):
+        x0, h = D(x, s), float(torch.log(s / t)) if t > 0 else math.inf
+        if last is None or t == 0:
+            x = t / s * x + (1 - math.exp(-h)) * x0
+        else:
+            r, mean = max(h, came) / min(h, came), (h + came) / 2
+            x = t / s * x + (1 - math.exp(-mean)) * ((1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * last)
+        last, came = x0, h
+    return x
+
+
 def ddpm(D, x, sigmas):
     """DDPM's posterior, in the scale of unit variance."""
     for i, s, t in steps_of(sigmas):
@@ -327,6 +341,7 @@ CHURN = ("euler", "heun", "dpm_2")
 OWN = (ipndm, ipndm_v, deis, heunpp2, gradient_estimation, res_multistep, res_multistep_ancestral, er_sde, seeds_2, seeds_3,
        exp_heun_2_x0, exp_heun_2_x0_sde, ddpm, lcm, restart)
 FURTHER = (sa_solver,)
+LAST = (dpmpp_2m_v2,)  # whatever comes later: the rows before keep their numbers
 THEIRS = ("euler", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms", "dpm_fast", "dpm_adaptive",
           "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde")
 COMFYUI = {"deis", "lcm"}
@@ -350,7 +365,7 @@ def run(name, steps, kw, **extra):
     torch.manual_seed(seed)
     x = torch.randn(1, 4, 8, 8) * sigmas[0]
     row = dict(name=name, steps=steps, kw=kw, seed=seed, denoiser=net, **extra)
-    own = {f.__name__: f for f in OWN + FURTHER}
+    own = {f.__name__: f for f in OWN + FURTHER + LAST}
     if extra.get("compat") == "comfyui" and name == "lms":
         x = lms_comfyui(D, x, sigmas)
     elif name in own:
@@ -400,6 +415,9 @@ def cases():
     for name in (f.__name__ for f in FURTHER):
         for steps in (1, 2, 3, 4, 5, 9, 16, 24):
             yield run(name, steps, {}, compat="comfyui", noise="sd")
+    for name in (f.__name__ for f in LAST):
+        for steps in (1, 2, 3, 7, 16, 24):
+            yield run(name, steps, {})
 
 
 rows = list(cases())
