@@ -277,7 +277,8 @@ static int draw_together(Run *r, Item **group, int n, Err *e)
     double start = clock_now();
     for (int i = 0; i < n; i++) {
         const Job *j = &group[i]->job;
-        requests[i] = (Request){ j->seed, j->prompt, j->negative_prompt, !j->negative_given && !*j->negative_prompt };
+        requests[i] = (Request){ .seed = j->seed, .prompt = j->prompt, .negative_prompt = j->negative_prompt };
+        requests[i].no_negative = !j->negative_given && !*j->negative_prompt;
     }
     const BatchWatch *w = &r->b->watch;
     if (w->drawing) w->drawing(w->watch.ctx, group[0]->job.prompt, n);

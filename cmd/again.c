@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "cmd/again.h"
 #include "cmd/command.h"
 #include "cmd/draw.h"
 #include "cmd/options.h"
@@ -10,8 +11,7 @@
 #include "image/png.h"
 #include "pipeline/metadata.h"
 
-/* The job and its origin out of a PNG; *upscaled: or what says how it was made larger, heap. */
-static int read_job(const char *path, Job *j, Origin *from, char **upscaled, Err *e)
+int again_read(const char *path, Job *j, Origin *from, char **upscaled, Err *e)
 {
     Bytes file;
     PngTexts texts = { 0 };
@@ -33,7 +33,7 @@ int cmd_again(const Args *a, Err *e)
     Job j;
     Origin from;
     char *upscaled;
-    if (read_job(a->words[0], &j, &from, &upscaled, e)) return -1;
+    if (again_read(a->words[0], &j, &from, &upscaled, e)) return -1;
     if (upscaled) {
         int wrong = upscale_again(upscaled, &a->job, e);
         free(upscaled);

@@ -33,7 +33,7 @@ const Command commands[] = {
       "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
       "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
       "it was stopped. docs/batch.md tells more.\n",
-      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH), .without = "trace save-steps preview preview-vae" },
+      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH), .without = "trace save-steps interpolate preview preview-vae" },
     { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
@@ -47,7 +47,7 @@ const Command commands[] = {
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
       cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
-      .without = "count trace save-steps preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
+      .without = "count trace save-steps interpolate preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
     { "upscale", "FILES", 1000, "output threads precision memory json quiet verbose sandbox",
       "makes pictures larger with a network of ESRGAN's kind",
       "  limn upscale a.png --with RealESRGAN_x4plus.safetensors      a-x4.png\n"
@@ -80,6 +80,15 @@ const Command commands[] = {
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
       cmd_again },
+    { "variants", "PNG [N]", 2,
+      "variation-strength variation-seed model vae unet tokenizer init-image mask output threads json quiet verbose sandbox",
+      "draws pictures near one that limn drew, and a sheet of them",
+      "  limn variants limn-00001.png 8                eight near pictures, and a sheet\n"
+      "  limn variants a.png 4 --variation-strength 0.3 -o near/\n"
+      "\n"
+      "The first noise goes a part of the way (0.15) to another seed's; all else is as\n"
+      "it is written in the picture.\n",
+      cmd_variants },
     { "list", "[WHAT]", 1, "model lora-dir embedding-dir json", "samplers, schedules, guides, models, loras, words, ...",
       "  limn list\n"
       "  limn list samplers\n"

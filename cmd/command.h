@@ -58,6 +58,7 @@ int cmd_batch(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
 int cmd_upscale(const Args *a, Err *e);
 int cmd_hint(const Args *a, Err *e);
+int cmd_variants(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);
 bool list_has(const char *topic); /* what limn list shows: "samplers" */

@@ -15,11 +15,13 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/version.h"
+#include "cmd/draw_sheet.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
 #include "cmd/stdout.h"
 #include "cmd/terminal.h"
+#include "cmd/vary.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "output/extras.h"
@@ -41,7 +43,8 @@ typedef struct {
     size_t count;
     Str notes;  /* that wait, a line each */
     bool begun; /* there will be a picture */
-    int index;  /* of the picture that is drawn */
+    uint64_t seed; /* of the picture that is drawn */
+    int index;
     TerminalPlace place;
     bool preview_file; /* previews are written to one */
     char date[16];
@@ -98,15 +101,15 @@ static void tell_notes(Run *r)
 
 static void on_step(void *ctx, int done, int steps) { progress_step(&((Run *)ctx)->progress, done, steps); }
 
-static OutputNames names_of(const Run *r, int index)
+static OutputNames names_of(const Run *r, uint64_t seed, int index)
 {
-    return (OutputNames){ r->job, r->model->name, r->job->seed + (uint64_t)index - 1, index, r->date };
+    return (OutputNames){ r->job, r->model->name, seed, index, r->date };
 }
 
 static void on_preview(void *ctx, const Image *im, int done, int steps)
 {
     Run *r = ctx;
-    OutputNames names = names_of(r, r->index);
+    OutputNames names = names_of(r, r->seed, r->index);
     Err e;
     if (r->preview_file && preview_file_write(&names, im, done, steps, &e)) {
         r->preview_file = false;
@@ -123,13 +126,14 @@ static void on_preview(void *ctx, const Image *im, int done, int steps)
 /* 32 bits: torch users type such seeds, and every JSON reader keeps them exactly. */
 static int choose_seed(Job *j, Err *e)
 {
+    uint32_t seeds[2];
+    if (getrandom(seeds, sizeof seeds, 0) != sizeof seeds)
+        return err_set(e, "no random seed from the system: %s; give one with --seed", strerror(errno));
     if (!j->has_seed) {
-        uint32_t seed;
-        if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-            return err_set(e, "no random seed from the system: %s; give one with --seed", strerror(errno));
-        j->seed = seed;
+        j->seed = seeds[0];
         j->has_seed = true;
     }
+    if (vary_check(j, seeds[1], e)) return -1;
     if (j->seed > UINT64_MAX - (uint64_t)(j->count - 1))
         return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed,
                          j->count);
@@ -253,7 +257,11 @@ static void end_preview(Run *r, const OutputNames *names, const Image *im)
 
 static int draw_one(Run *r, int index, Err *e)
 {
-    OutputNames names = names_of(r, index);
+    const Job *all = r->job;
+    Job told;
+    Request request = vary_request(all, index, &told);
+    r->job = &told;
+    OutputNames names = names_of(r, request.seed, index);
     Picture picture = { 0 };
     Bytes png = { 0 };
     Str path = { 0 };
@@ -261,8 +269,9 @@ static int draw_one(Run *r, int index, Err *e)
     double start = clock_now();
 
     r->index = index;
+    r->seed = request.seed;
     progress_picture(&r->progress, index);
-    int failed = generator_run(r->generator, &(Request){ .seed = names.seed }, 1, &picture, e);
+    int failed = generator_run(r->generator, &request, 1, &picture, e);
     if (!failed)
         failed = engine_hash(r->engine, r->model, e) ||
                  output_png(r->job, r->model, &picture.image, names.seed, 0, &png, e) ||
@@ -279,6 +288,8 @@ static int draw_one(Run *r, int index, Err *e)
     str_release(&path);
     str_release(&beside.sizes);
     str_release(&beside.steps);
+    r->job = all;
+    job_release(&told);
     return failed ? -1 : 0;
 }
 
@@ -299,6 +310,23 @@ static int draw_atlas(const Run *r, Err *e)
     }
     str_release(&written);
     return failed;
+}
+
+/* After the last picture: a sheet of them, where one is asked for. */
+static int put_sheet(const Run *r, Err *e)
+{
+    Str written = { 0 };
+    if (!r->job->sheet) return 0;
+    int failed = draw_sheet(r->job->prompt, r->paths, r->count, &written, e);
+    if (!failed && r->job->json) {
+        cJSON *line = cJSON_CreateObject();
+        json_add_text(line, "sheet", str_text(&written));
+        say_json(line);
+    } else if (!failed) {
+        say_path(str_text(&written));
+    }
+    str_release(&written);
+    return failed ? -1 : flush("the sheet", e);
 }
 
 /* ---- -v ---- */
@@ -372,7 +400,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     r.generator = engine_generator(r.engine, j, &(Share){ .steps = j->save_steps }, e);
     if (!r.generator) goto done;
     r.job = generator_job(r.generator);
-    OutputNames first = names_of(&r, 1);
+    OutputNames first = names_of(&r, j->seed, 1);
     if (!output_is_stdout(j) && output_check_place(&first, e)) goto done;
     if (r.preview_file && preview_file_check(&first, e)) goto done;
     progress_clear(&r.progress);
@@ -383,7 +411,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     r.paths = mem_array((size_t)j->count, sizeof *r.paths);
     for (int i = 1; i <= j->count; i++)
         if (interrupt_check(e) || draw_one(&r, i, e)) goto done;
-    if (draw_atlas(&r, e)) goto done;
+    if (draw_atlas(&r, e) || put_sheet(&r, e)) goto done;
     if (j->verbose && !j->quiet) tell(&r, start);
     failed = 0;
 

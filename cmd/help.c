@@ -17,6 +17,7 @@ static const char *const titles[GROUPS] = {
     [GROUP_ASSETS] = "As assets",
     [GROUP_START] = "From a picture",
     [GROUP_CONTROL] = "Steered by pictures",
+    [GROUP_LARGER] = "Variations, and a second pass",
     [GROUP_TOOLS] = "As other tools draw",
     [GROUP_GUIDANCE] = "Guidance and solvers",
     [GROUP_SDXL] = "SDXL",

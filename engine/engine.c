@@ -11,6 +11,7 @@
 #include "pipeline/controls.h"
 #include "pipeline/embeddings.h"
 #include "base/told.h"
+#include "pipeline/recipe.h"
 #include "nn/team.h"
 
 enum {
@@ -104,7 +105,7 @@ static char *key_of(const Job *j, int slot)
         str_add(&key, "\n");
     }
     if (j->unet && slot == FIRST) str_add(&key, j->unet);
-    if (j->init_image && slot == FIRST) str_add(&key, "\nencoder");
+    if (recipe_encodes(j) && slot == FIRST) str_add(&key, "\nencoder");
     return key.s;
 }
 
@@ -160,7 +161,7 @@ static void open_model(Engine *g, const Job *j, int slot)
                          .tokenizer = j->tokenizer,
                          .memory = j->memory,
                          .precision = j->precision };
-    paths.encoder = j->init_image && slot == FIRST;
+    paths.encoder = recipe_encodes(j) && slot == FIRST;
     s->model = model_open(&paths, &s->error);
     if (!s->model) return;
     model_hash_begin(s->model);

@@ -68,8 +68,8 @@ static const Foreign foreign[] = {
     { .names = "prompt-for-display, outpath-grids, n-rows", .neutral = "*" },
     { .names = "do-not-save-samples, skip-save, noimagesave",
       FLAG, .neutral = OFF, .says = "limn always writes the picture; -o - writes it to stdout" },
-    { .names = "subseed, seed-resize-from-w, seed-resize-from-h", LINE, .neutral = OFF, YET("variations of a seed") },
-    { .names = "subseed, seed-resize-from-w, seed-resize-from-h", .neutral = "*" },
+    { .names = "subseed", LINE, .neutral = "|-1|", .becomes = "variation-seed" },
+    { .names = "seed-resize-from-w, seed-resize-from-h", LINE, .neutral = "|0|-1||null|none|", .says = "limn cannot do seeds of another size yet" },
     { .names = "mmap, enable-mmap, send-images, save-images", FLAG, .neutral = "*" },
     { .names = "disable-safety-checker, disable-nsfw-checker, no-nsfw-checker, no-safety-checker",
       FLAG, .neutral = "*" },
@@ -201,17 +201,22 @@ static const Foreign foreign[] = {
       .says = "limn has --ip-adapter model=FILE,image=FILE[,encoder=FILE,scale=0.6]" },
     { .names = "photo-maker, pm-id-images-dir, pm-style-strength, ref-image, reference-image",
       .letters = "r", LINE, YET("reference pictures") },
-    { .names = "hires, hires-fix, highres-fix, enable-hr", FLAG, .neutral = OFF, YET("hires fix (two passes)") },
-    { .names = "hr-scale, hr-upscaler, hr-second-pass-steps, hr-resize-x, hr-resize-y, hr-sampler-name, "
-      "hr-scheduler, hr-prompt, hr-negative-prompt, hr-cfg, hr-checkpoint-name, hr-additional-modules, "
-      "hires-fix-width, hires-fix-height, hires-fix-strength, firstphase-width, firstphase-height",
-      LINE, YET("hires fix (two passes)") },
-    { .names = "hr-scale, hr-upscaler, hr-second-pass-steps, hr-resize-x, hr-resize-y, hr-sampler-name, "
-      "hr-scheduler, hr-prompt, hr-negative-prompt, hr-cfg, hr-checkpoint-name, hr-additional-modules, "
-      "hires-fix-width, hires-fix-height, hires-fix-strength, firstphase-width, firstphase-height",
-      .neutral = "*" }, /* without enable_hr, which is refused, they do nothing */
-    { .names = "hires-steps, hires-strength, hires-upscaler, hires-upscale, hires-with, hires-upscalers-dir",
-      LINE, YET("hires fix (two passes)") },
+    { .names = "hires-fix, highres-fix, enable-hr", FLAG, .becomes = "hires=2" },
+    { .names = "hr-resize-x, hr-resize-y, hires-fix-width, hires-fix-height",
+      LINE, .neutral = "|0|", .says = "limn has --hires X: how many times as large" },
+    { .names = "hr-scheduler, hr-prompt, hr-negative-prompt, hr-checkpoint-name, hr-additional-modules, "
+      "firstphase-width, firstphase-height",
+      .neutral = "||null|none|[]|0|", LINE, .says = "limn's second pass has the first one's; it has --hires-sampler and --hires-cfg-scale" },
+    { .names = "hr-scale", .neutral = "|2|2.0||null|none|", LINE, .becomes = "hires" },
+    { .names = "hr-second-pass-steps", .neutral = "|0||null|none|", LINE, .becomes = "hires-steps" },
+    { .names = "hr-upscaler", .neutral = "||latent|null|none|", LINE, .becomes = "hires-with" },
+    { .names = "hr-sampler-name", .neutral = "||null|none|use same sampler|", LINE, .becomes = "hires-sampler" },
+    { .names = "hr-cfg", LINE, .becomes = "hires-cfg-scale" },
+    { .names = "hr-scale, hr-second-pass-steps, hr-upscaler, hr-sampler-name, hr-cfg",
+      .neutral = "||2|2.0|0|latent|null|none|use same sampler|1|1.0|",
+      .says = "limn's fields are hires (how many times as large), hires_steps, hires_with, hires_sampler, hires_cfg_scale" },
+    { .names = "hires-fix-strength", LINE, .becomes = "hires-strength" },
+    { .names = "hires-upscalers-dir", LINE, .says = "limn has --hires-with FILE" },
     { .names = "upscale, upscaler, upscale-model, upscale-by, upscale-repeats, upscale-factor, esrgan, "
       "esrgan-model, realesrgan, sdupscale, upscaler-scale, upscaler-1, embiggen",
       .letters = "U", LINE, .says = "limn upscale FILE --with MODEL makes pictures larger, --hires 2 draws them larger" },
@@ -227,8 +232,7 @@ static const Foreign foreign[] = {
       LINE, .says = "limn takes no part of a model but --unet, --vae and --tokenizer; -m is a whole model" },
     { .names = "prompt-3, t5xxl, text-encoder-3, t5, clip-vision, llm, flow-shift, shift, distilled-cfg-scale, "
       "true-cfg-scale, max-sequence-length", LINE, YET("SD 3, Flux and their kin") },
-    { .names = "subseed-strength, variation-strength, variation-amount, variation-seed, with-variations, variations",
-      .neutral = OFF, YET("variations of a seed") },
+    { .names = "with-variations, variations", LINE, .says = "limn has --variation-seed N --variation-strength X, and limn variants PNG" },
     { .names = "perlin, threshold, dynamic-thresholding, mimic-scale, thresholding",
       .neutral = OFF, .says = "limn cannot do dynamic thresholding or Perlin noise yet" },
     { .names = "quantize, quantization, quant, type, tensor-type-rules, weight-type, wtype, gguf",

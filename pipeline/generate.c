@@ -12,6 +12,7 @@
 #include "pipeline/checking.h"
 #include "pipeline/control.h"
 #include "pipeline/generator.h"
+#include "pipeline/hires.h"
 #include "pipeline/latents.h"
 #include "pipeline/refine.h"
 
@@ -37,6 +38,7 @@ int generator_draw(Generator *g, const Request *requests, int n, Picture *out, E
     if (out && !failed) failed = model_check(g->m, e) || refine_finish(g, e);
     if (out) model_rest(g->m, ROLE_NETWORK);
     start = clock_now();
+    if (!failed && g->larger && out) return hires_run(g, requests, x, out, e);
     if (!failed) failed = picture_finish(g, x, out, e);
     g->time.decode = clock_now() - start;
     return failed ? -1 : 0;
@@ -116,6 +118,7 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     if (control_read(g, e)) goto fail;
     warn_of_model(g);
     advise_job(m, &g->recipe, j, &g->watch);
+    if (hires_begin(g, e)) goto fail;
     if (memory_reserve(g, e)) goto fail;
     if (new_preview(g, e)) goto fail;
     const Prompts *own = &g->prompts;
@@ -135,6 +138,8 @@ void generator_free(Generator *g)
 {
     if (!g) return;
     refine_end(g);
+    hires_end(g);
+    free(g->second_source);
     trace_clear(&g->trace);
     recipe_release(&g->recipe);
     arena_release(&g->arena);
@@ -242,6 +247,8 @@ size_t generator_memory(const Model *m, const Job *j, int batch)
     if (!start(g, m, j, &(Share){ .batch = batch }, &e)) {
         if (g->recipe.memory == MEMORY_LOW) g->tile = memory_low_tile(m);
         need = weights + memory_measure(g, g->share.batch);
+        size_t second = hires_memory(g, g->share.batch);
+        if (second > need) need = second;
     }
     generator_free(g);
     return need;

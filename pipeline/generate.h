@@ -44,6 +44,9 @@ typedef struct {
     uint64_t seed;
     const char *prompt, *negative_prompt;
     bool no_negative; /* the negative prompt was not given, which for SDXL is not the same as "" */
+    bool varied;      /* what follows counts in place of what the job says */
+    uint64_t variation_seed;
+    double variation_strength;
 } Request;
 
 typedef struct {

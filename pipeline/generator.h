@@ -36,6 +36,10 @@ struct Generator {
     float *given;       /* --latents: [1, h, w, c], or NULL */
     float *cond;        /* [batch, cond_width]: LCM's guidance embedding, or NULL */
     int tile;           /* of the VAE, in latents; VAE_WHOLE */
+    Generator *larger;       /* the second pass (hires.h); NULL: there is none */
+    const struct Way *way;   /* to it; NULL: by the network */
+    struct Upscaler *upscaler;
+    float *second_source;    /* a second pass's own: the latents that it begins with */
     Generator *refiner; /* the model that takes over (refine.h); NULL: none does */
     int hand_over;      /* the step that is its first; --compat a1111: not known before */
     Nn nn;              /* batch and arena */
@@ -70,12 +74,16 @@ Tensor told_rows(const Generator *g, Tensor all, const Evaluation *ev);
 /* 4. passes.c: noise to latents x [n, h, w, c]. requests NULL: in a dry arena. */
 int passes_run(Generator *g, const Request *requests, Tensor x, Err *e);
 
-/* 4. start.c: the picture's moments, once a generator; x = the first latent. */
+/* 4. start.c: the picture's moments, once a generator; x = the first latent, requests as passes_run()'s. */
 void start_measure(Generator *g);
 int start_encode(Generator *g, Err *e);
-void start_latent(Generator *g, Tensor x, Rng *rng);
+void start_latent(Generator *g, const Request *requests, Tensor x, Rng *rng);
 
-/* 5. picture.c: latents to pictures; out NULL: in a dry arena. */
+/* 4. start.c: the latent's mean of init.picture into `to` [1, h, w, c]. */
+int start_encode_mean(Generator *g, Tensor to, Err *e);
+
+/* 5. picture.c: latents to pictures; out NULL: in a dry arena. picture_decode(): one latent to [1, H, W, 3] in the arena. */
+Tensor picture_decode(Generator *g, Tensor x);
 int picture_finish(Generator *g, Tensor x, Picture *out, Err *e);
 
 /* The embeddings of n pictures' prompts and what the UNet makes of them, into g->run, in the arena. */

@@ -63,6 +63,14 @@ typedef struct {
     bool mask_invert, soft_mask;
     double only_masked; /* pixels around what is drawn larger; < 0: the whole picture is drawn */
     char *extend;       /* extend.h's; NULL: not */
+    double variation_seed, variation_strength; /* < 0: random; none. A whole number below 2^53 */
+    double interpolate;                        /* limn generate's: the seed that the last picture has; < 0: none */
+    double hires;              /* > 1: how much larger a second pass draws; < 0: there is none */
+    int hires_steps;           /* 0: as many as the first */
+    double hires_strength, hires_cfg_scale; /* < 0: the usual; the first's */
+    char *hires_with, *hires_sha256;        /* ways.h's name, or a network's file, and its hash; NULL: the usual */
+    char *hires_sampler;                    /* NULL: the first's */
+    int second_pass; /* no option: hires.c says that this is one, 1: over latents, 2: over pixels, which are encoded */
     char *model, *vae, *unet, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
     char *output, *trace;
@@ -116,6 +124,7 @@ typedef enum {
     GROUP_ASSETS,
     GROUP_START, /* from a picture */
     GROUP_CONTROL,
+    GROUP_LARGER, /* variations, and a second pass */
     GROUP_TOOLS, /* as other tools draw */
     GROUP_GUIDANCE,
     GROUP_SDXL,

@@ -14,6 +14,7 @@
 #include "image/colour_name.h"
 #include "pipeline/extend.h"
 #include "pipeline/foreign.h"
+#include "pipeline/ways.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -237,10 +238,20 @@ int check_lora_sha256(const char *text, Err *e)
     return !text[strlen(hex)] || text[strlen(hex)] == ':' ? check_sha256(hex, e) : check_sha256(text, e);
 }
 
+/* A name, or what can be a file's. */
+int check_way(const char *text, Err *e)
+{
+    if (way_find(text) || strpbrk(text, "/.")) return 0;
+    Nearest n = nearest_to(text);
+    for (const Way *w = ways; w->name; w++) nearest_try(&n, w->name);
+    return err_usage(e, "\"%.60s\" is neither a way of limn's (latent, lanczos, ...) nor an upscaler's file%s%s%s", text,
+                     n.best ? "; did you mean " : "", n.best ? n.best : "", n.best ? "?" : "");
+}
+
 int check_padding(const char *text, Err *e)
 {
     long v;
-    return parse_long(text, &v) ? 0 : err_usage(e, "\"%.60s\" is not a whole number of pixels", text);
+    return parse_long(text, &v) ? 0 : err_usage(e, "\"%.60s\" is not a whole number", text);
 }
 
 int check_extend(const char *text, Err *e)

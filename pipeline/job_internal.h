@@ -42,5 +42,6 @@ int check_sha256(const char *text, Err *e);
 int check_lora_sha256(const char *text, Err *e);
 int check_padding(const char *text, Err *e);
 int check_extend(const char *text, Err *e);
+int check_way(const char *text, Err *e);
 
 #endif

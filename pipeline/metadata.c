@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "base/version.h"
 #include "nn/kernels.h"
+#include "pipeline/ways.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 
@@ -111,6 +112,29 @@ static void add_refiner(Str *out, const Job *j)
     str_release(&value);
 }
 
+/* What it started from, and its second pass. */
+static void add_picture(Str *out, const Job *j)
+{
+    const Way *way = j->hires_with ? way_find(j->hires_with) : NULL;
+    Str value = { 0 };
+    if (j->variation_strength > 0) {
+        add_pair_option(out, "Variation seed", j, "variation-seed");
+        add_pair_option(out, "Variation seed strength", j, "variation-strength");
+    }
+    if (j->init_image) add_pair_option(out, "Denoising strength", j, "strength");
+    if (j->mask_blur) add_pair_option(out, "Mask blur", j, "mask-blur");
+    if (j->hires > 1) {
+        add_pair_option(out, "Denoising strength", j, "hires-strength");
+        add_pair_option(out, "Hires upscale", j, "hires");
+        if (j->hires_steps != j->steps) add_pair_option(out, "Hires steps", j, "hires-steps");
+        if (!way && j->hires_with) add_stem(&value, j->hires_with);
+        add_pair(out, "Hires upscaler", way ? way->a1111 : str_text(&value));
+        add_pair_option(out, "Hires sampler", j, "hires-sampler");
+        add_pair_option(out, "Hires CFG Scale", j, "hires-cfg-scale");
+    }
+    str_release(&value);
+}
+
 void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
 {
     Str text = { 0 }, value = { 0 };
@@ -138,6 +162,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     add_pair(&text, "VAE", str_text(&value));
     add_hashes(&text, "Lora hashes", j->lora_sha256);
     add_hashes(&text, "TI hashes", j->embedding_sha256);
+    add_picture(&text, j);
     if (j->clip_skip > 1) add_pair_option(&text, "Clip skip", j, "clip-skip");
     add_pair(&text, "RNG",
              j->rng && strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */

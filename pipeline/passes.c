@@ -176,7 +176,7 @@ int passes_run(Generator *g, const Request *requests, Tensor x, Err *e)
         seeds[i] = requests ? requests[i].seed : 0;
         rng_init(&rng[i], r->compat == COMPAT_COMFYUI ? RNG_TORCH : r->rng, seeds[i]);
     }
-    start_latent(g, x, rng);
+    start_latent(g, requests, x, rng);
     for (size_t i = 0; i < n; i++) restart_noise(r, &rng[i], &seeds[i]);
     int failed = sample_all(g, requests, x, rng, seeds, e);
     free(seeds);

@@ -7,7 +7,7 @@
 #include "pipeline/finish.h"
 #include "pipeline/generator.h"
 
-static Tensor decode(Generator *g, Tensor x)
+Tensor picture_decode(Generator *g, Tensor x)
 {
     Nn nn = generator_nn(g);
     Tensor z = tensor_like(nn.arena, x);
@@ -32,7 +32,7 @@ static void cut_out(const Generator *g, Image *im)
 static int finish_one(Generator *g, Tensor x, Picture *out, Err *e)
 {
     size_t mark = g->nn.arena->used, len = tensor_len(x);
-    Tensor image = decode(g, x);
+    Tensor image = picture_decode(g, x);
     int failed = 0;
     if (!out) goto done;
 
@@ -68,7 +68,7 @@ static int finish_steps(Generator *g, int k, Picture *out, Err *e)
         if (generator_check(g, e)) return -1;
         size_t mark = g->nn.arena->used;
         float *x0 = g->run.x0 + ((size_t)k * steps + (size_t)out->step_count) * each;
-        Tensor image = decode(g, (Tensor){ x0, 1, h, w, c });
+        Tensor image = picture_decode(g, (Tensor){ x0, 1, h, w, c });
         image_from_tensor(&out->steps[out->step_count], image);
         arena_reset(g->nn.arena, mark);
     }

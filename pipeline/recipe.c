@@ -16,6 +16,7 @@
 #include "pipeline/loras.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
+#include "pipeline/ways.h"
 #include "scheduler/config.h"
 
 static const double IMG2IMG_STRENGTH = 0.8; /* diffusers' */
@@ -221,6 +222,7 @@ static int steps_left_out(const Recipe *r, int planned)
     bool timesteps = r->sampler->family == FAMILY_DDIM;
     if (r->compat == COMPAT_A1111) run = (int)(fmin(j->strength, 0.999) * j->steps) + !timesteps;
     if (r->compat == COMPAT_COMFYUI) run = j->steps;
+    if (j->second_pass) run = j->steps - (timesteps && r->compat == COMPAT_A1111);
     return run < planned ? planned - run : 0;
 }
 
@@ -228,6 +230,7 @@ static int planned_steps(const Recipe *r)
 {
     const Job *j = &r->said;
     bool longer = r->compat == COMPAT_COMFYUI && r->from_picture && j->strength > 0 && j->strength < 0.9999;
+    if (j->second_pass) return (int)(j->steps / fmin(j->strength, 0.999)); /* A1111's, whoever is followed */
     return longer ? (int)(j->steps / j->strength) : j->steps;
 }
 
@@ -384,7 +387,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->memory = memory_of(said);
     r->threads = threads_for(said);
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
-    r->from_picture = said->init_image != NULL;
+    r->from_picture = said->init_image || said->second_pass;
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
     if (recipe_check_model(m, said, e) || choose_size(r, m, e) || choose_sigmas(r, given, e)) return -1;
     tune(r);
@@ -430,6 +433,12 @@ PromptTexts recipe_texts(const Job *j)
 {
     bool given = j->negative_given || *j->negative_prompt;
     return (PromptTexts){ j->prompt, given ? j->negative_prompt : NULL, j->prompt_2, j->negative_prompt_2 };
+}
+
+bool recipe_encodes(const Job *j)
+{
+    const Way *way = j->hires_with ? way_find(j->hires_with) : &ways[0];
+    return j->init_image || (j->hires > 1 && !(way && way->latent));
 }
 
 int recipe_rows(const Model *m, const Job *j)

@@ -66,6 +66,9 @@ int recipe_evals(const Recipe *r);
 PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w);
 PromptTexts recipe_texts(const Job *j);
 
+/* Whether the job needs the VAE's encoder. */
+bool recipe_encodes(const Job *j);
+
 /* Rows of tokens of a job's prompts, which pictures of one run share: more than 1 only with long prompts. 0: a prompt has an error. */
 int recipe_rows(const Model *m, const Job *j);
 

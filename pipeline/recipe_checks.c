@@ -63,7 +63,7 @@ static int check_picture(const Model *m, const Job *j, Err *e)
     bool fills = unet_in_channels(m->unet) == 2 * vae_latent_channels(m->vae) + 1;
     if (j->mask && !j->init_image)
         return err_usage(e, "mask: it says where a picture may change; give one with --init-image");
-    if (j->strength > 0 && j->strength < 1 && !j->init_image)
+    if (j->strength > 0 && j->strength < 1 && !j->init_image && !j->second_pass)
         return err_usage(e, "strength: it says how much of a picture changes; give one with --init-image");
     bool masked = j->mask || j->extend;
     if (j->extend && !j->init_image)
@@ -75,7 +75,8 @@ static int check_picture(const Model *m, const Job *j, Err *e)
     if (j->soft_mask && fills)
         return err_usage(e, "soft-mask: this model of 9 channels is told what to fill, and takes no shares of it");
     if (j->soft_mask && j->compat && strcmp(j->compat, "a1111") == 0)
-        return err_usage(e, "soft-mask: A1111's soft inpainting is another thing, which limn cannot do; leave out --compat");
+        return err_usage(
+            e, "soft-mask: A1111's soft inpainting is another thing, which limn cannot do; leave out --compat");
     if (fills && !masked)
         return err_set(e,
                        "the UNet takes 9 channels: this model fills what a mask shows; give --init-image and --mask");
@@ -86,6 +87,13 @@ int recipe_check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
     if (check_picture(m, j, e)) return -1;
+    if (j->variation_strength > 0 && j->variation_seed < 0)
+        return err_usage(e, "variation-strength: a --variation-seed is expected, such as 1");
+    if (j->variation_seed >= 0 && j->variation_strength < 0)
+        return err_usage(e, "variation-seed: how far to go to it? --variation-strength 0.2 stays near the picture");
+    bool hires_said = j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
+    if (hires_said && j->hires <= 1)
+        return err_usage(e, "hires-steps, hires-strength, hires-with, ...: there is no --hires, such as --hires 2");
     if (!j->refiner && (j->refiner_at > 0 || j->refiner_sha256))
         return err_usage(e, "refiner-at: it says where a second model takes over; give one with --refiner");
     if ((in != latent && in != 2 * latent + 1) || out != latent)

@@ -1,9 +1,12 @@
 /* start.c - where a run sets out: noise, or a picture with noise on it. See generator.h and init.h. */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "pipeline/checking.h"
 #include "pipeline/generator.h"
+#include "scheduler/between.h"
 
 static bool fills(const Generator *g) { return unet_in_channels(g->m->unet) > vae_latent_channels(g->m->vae); }
 
@@ -21,7 +24,7 @@ static Tensor encode_picture(Generator *g, bool hidden)
 void start_measure(Generator *g)
 {
     size_t mark = g->nn.arena->used;
-    if (g->recipe.from_picture) encode_picture(g, false);
+    if (g->recipe.from_picture && g->recipe.said.second_pass != 1) encode_picture(g, false);
     arena_reset(g->nn.arena, mark);
 }
 
@@ -41,7 +44,7 @@ static int keep_moments(Generator *g, bool hidden, float **out, Err *e)
 
 int start_encode(Generator *g, Err *e)
 {
-    if (!g->recipe.from_picture) return 0;
+    if (!g->recipe.from_picture || g->recipe.said.second_pass) return 0;
     if (keep_moments(g, false, &g->init.moments, e)) return -1;
     return fills(g) ? keep_moments(g, true, &g->init.masked_moments, e) : 0;
 }
@@ -50,11 +53,11 @@ int start_encode(Generator *g, Err *e)
 
 /*
  * out [n, h, w, c]: draws of the VAE's latents, scaled. Tools whose generator is not known here take the mean; a VAE that gives the
- * latent itself has nothing drawn. draws: room.
+ * latent itself has nothing drawn. draws: room; rng NULL: the mean.
  */
 static void draw_latents(const Generator *g, Tensor out, const float *moments, Rng *rng, Tensor draws)
 {
-    bool draws_one = vae_draws(g->m->vae), sampled = draws_one && g->recipe.compat == COMPAT_DIFFUSERS;
+    bool draws_one = vae_draws(g->m->vae), sampled = rng && draws_one && g->recipe.compat == COMPAT_DIFFUSERS;
     float scale = vae_scaling_factor(g->m->vae);
     if (sampled) fresh_noise(draws, rng, g->nn.arena);
     if (!out.data) return;
@@ -69,6 +72,17 @@ static void draw_latents(const Generator *g, Tensor out, const float *moments, R
         vae_sample(one, m, tensor_slice(draws, i, 1).data);
     }
     for (size_t i = 0; i < tensor_len(out); i++) out.data[i] *= scale;
+}
+
+int start_encode_mean(Generator *g, Tensor to, Err *e)
+{
+    float *moments;
+    size_t mark = g->nn.arena->used;
+    if (keep_moments(g, false, &moments, e)) return -1;
+    draw_latents(g, to, moments, NULL, tensor_like(g->nn.arena, to));
+    arena_reset(g->nn.arena, mark);
+    free(moments);
+    return 0;
 }
 
 /* What the mask lets change starts from something else than the picture (--fill). */
@@ -103,25 +117,52 @@ static Tensor beside_of(Generator *g, Tensor masked)
     return out;
 }
 
+/* The first noise goes towards another seed's, where the job or a request wants it. */
+static void vary(Generator *g, const Request *requests, Tensor x)
+{
+    const Recipe *r = &g->recipe;
+    bool wanted = !requests || r->said.variation_strength > 0;
+    for (int i = 0; requests && i < x.n; i++) wanted = wanted || requests[i].varied;
+    if (!wanted) return;
+    size_t mark = g->nn.arena->used;
+    Tensor other = tensor_like(g->nn.arena, x);
+    Rng *rng = mem_array((size_t)x.n, sizeof *rng);
+    double *far = mem_array((size_t)x.n, sizeof *far);
+    for (int i = 0; i < x.n; i++) {
+        bool own = requests && requests[i].varied;
+        uint64_t seed = own ? requests[i].variation_seed : (uint64_t)fmax(r->said.variation_seed, 0);
+        far[i] = own ? requests[i].variation_strength : r->said.variation_strength;
+        rng_init(&rng[i], r->compat == COMPAT_COMFYUI ? RNG_TORCH : r->rng, seed);
+    }
+    fresh_noise(other, rng, g->nn.arena);
+    for (int i = 0; x.data && i < x.n; i++)
+        if (far[i] > 0) noise_between(tensor_slice(x, i, 1), tensor_slice(other, i, 1), far[i]);
+    free(far);
+    free(rng);
+    arena_reset(g->nn.arena, mark);
+}
+
 /* x [n, h, w, c]: each picture from its own generator, whatever the others are. */
-static void unit_noise(Generator *g, Tensor x, Rng *rng)
+static void unit_noise(Generator *g, const Request *requests, Tensor x, Rng *rng)
 {
     size_t each = tensor_len(x) / (size_t)x.n;
     if (!g->given) fresh_noise(x, rng, g->nn.arena);
+    if (!g->given) vary(g, requests, x);
     for (int i = 0; g->given && x.data && i < x.n; i++)
         memcpy(tensor_slice(x, i, 1).data, g->given, each * sizeof(float));
     if (x.data && g->recipe.said.trace) trace_image(&g->trace, "noise", -1, x, 1);
 }
 
 /* Draws in diffusers' order: the picture's latent, the noise, the masked picture's latent. */
-static void from_picture(Generator *g, Tensor x, Rng *rng)
+static void from_picture(Generator *g, const Request *requests, Tensor x, Rng *rng)
 {
     const Recipe *r = &g->recipe;
     Tensor draws = tensor_like(g->nn.arena, x), masked = { 0 };
     bool needs_source = !fills(g) || !r->pure_noise;
     g->run.source = tensor_like(g->nn.arena, x);
-    if (needs_source) draw_latents(g, g->run.source, g->init.moments, rng, draws);
-    unit_noise(g, x, rng);
+    if (r->said.second_pass && x.data) memcpy(g->run.source.data, g->second_source, tensor_len(x) * sizeof *x.data);
+    else if (needs_source && !r->said.second_pass) draw_latents(g, g->run.source, g->init.moments, rng, draws);
+    unit_noise(g, requests, x, rng);
     if (r->masked) {
         masked = tensor_like(g->nn.arena, x);
         if (fills(g)) draw_latents(g, masked, g->init.masked_moments, rng, draws);
@@ -137,14 +178,14 @@ static void from_picture(Generator *g, Tensor x, Rng *rng)
                                   : g->run.source.data[i] + (float)r->first_sigma * x.data[i];
 }
 
-void start_latent(Generator *g, Tensor x, Rng *rng)
+void start_latent(Generator *g, const Request *requests, Tensor x, Rng *rng)
 {
     RunState *run = &g->run;
     run->source = run->noise = run->mask = run->beside = (Tensor){ 0 };
     if (g->recipe.from_picture) {
-        from_picture(g, x, rng);
+        from_picture(g, requests, x, rng);
         return;
     }
-    unit_noise(g, x, rng);
+    unit_noise(g, requests, x, rng);
     for (size_t i = 0; x.data && i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->recipe.timeline.scale);
 }

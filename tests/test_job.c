@@ -115,7 +115,10 @@ static void other_tools_options(void **state)
     means("restore_faces", "true", "!faces");
     means("lora-strength", "1", "!--lora FILE");
     means("enable_hr", "false", "");
-    means("enable_hr", "true", "!yet");
+    means("enable_hr", "true", "hires=2");
+    means("hr_scale", "1.5", "hires=1.5");
+    means("inpainting_fill", "1", "fill=1");
+    means("subseed", "-1", "");
     means("H", "64", "height=64");
     assert_null(foreign_find("c", 1, true)); /* "C" is CompVis' latent channels */
     assert_null(foreign_find("", 0, true));

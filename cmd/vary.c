@@ -1,0 +1,34 @@
+/* vary.c - see vary.h. A1111: modules/processing.py, setup_prompts() and process_images_inner(), all_seeds and all_subseeds. */
+#include "cmd/vary.h"
+
+static bool varies(const Job *j) { return j->variation_strength > 0; }
+
+Request vary_request(const Job *j, int index, Job *told)
+{
+    Request r = { .seed = j->seed };
+    job_copy(told, j);
+    if (j->interpolate >= 0) {
+        told->variation_seed = j->interpolate;
+        told->variation_strength = j->count > 1 ? (index - 1) / (double)(j->count - 1) : 0;
+    } else if (varies(j)) {
+        told->variation_seed = j->variation_seed + index - 1;
+    } else {
+        r.seed += (uint64_t)index - 1;
+        return r;
+    }
+    r.varied = true;
+    r.variation_seed = (uint64_t)told->variation_seed;
+    r.variation_strength = told->variation_strength;
+    return r;
+}
+
+int vary_check(Job *j, uint32_t random, Err *e)
+{
+    if (j->interpolate >= 0 && (varies(j) || j->variation_seed >= 0))
+        return err_usage(
+            e, "--interpolate: it goes all the way to another seed; leave out --variation-seed and -strength");
+    if (j->interpolate >= 0 && j->count < 2)
+        return err_usage(e, "--interpolate: how many pictures? --count 5 draws both ends and three between them");
+    if (varies(j) && j->variation_seed < 0) j->variation_seed = random;
+    return 0;
+}

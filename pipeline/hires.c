@@ -1,0 +1,202 @@
+/* hires.c - see hires.h. */
+#include "pipeline/hires.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "image/resample.h"
+#include "pipeline/checking.h"
+#include "pipeline/ways.h"
+#include "upscale/upscale.h"
+
+static const double STRENGTH = 0.7; /* A1111's page has it so */
+
+/* ---- what is asked for ---- */
+
+static int check(const Job *j, Err *e)
+{
+    if (j->init_image) return err_usage(e, "hires: it is for pictures from text; limn upscale makes a picture larger");
+    if (j->refiner) return err_usage(e, "hires: not together with --refiner");
+    if (j->trace) return err_usage(e, "trace: --hires makes two runs of one picture; --trace writes one");
+    return 0;
+}
+
+static void set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_strdup(text);
+}
+
+/* The second pass's job: the same picture, larger. What is left open is as in the first pass, and is written into it. */
+static void job_of(Job *out, Job *said, int factor)
+{
+    static const char *const first_only[] = { "hires",        "hires-steps",   "hires-strength",
+                                              "hires-with",   "hires-sampler", "hires-cfg-scale",
+                                              "hires-sha256", "latents",       NULL };
+    if (!said->hires_steps) said->hires_steps = said->steps;
+    if (said->hires_strength < 0) said->hires_strength = STRENGTH;
+    if (!said->hires_with) set_text(&said->hires_with, ways[0].name);
+    job_copy(out, said);
+    job_reset_all(out, first_only);
+    const Way *way = way_find(said->hires_with);
+    out->second_pass = way && way->latent ? 1 : 2;
+    out->width = (int)(said->width * said->hires) / factor * factor;
+    out->height = (int)(said->height * said->hires) / factor * factor;
+    out->steps = said->hires_steps;
+    out->strength = said->hires_strength;
+    if (said->hires_cfg_scale >= 0) out->cfg_scale = said->hires_cfg_scale;
+    if (!said->hires_sampler) return;
+    set_text(&out->sampler, said->hires_sampler);
+    out->eta = -1;
+}
+
+static int open_network(Generator *g, Err *e)
+{
+    Job *said = &g->recipe.said;
+    const Way *way = way_find(said->hires_with);
+    g->way = way;
+    if (way) {
+        set_text(&said->hires_with, way->name);
+        return 0;
+    }
+    g->upscaler = upscaler_open(said->hires_with, e);
+    if (!g->upscaler) return err_in(e, "--hires-with");
+    const char *found = upscaler_sha256(g->upscaler);
+    if (said->hires_sha256 && strcmp(said->hires_sha256, found) != 0)
+        return err_set(e, "--hires-with: %s has SHA-256 %.10s..., the one that is meant %.10s...", said->hires_with,
+                       found, said->hires_sha256);
+    set_text(&said->hires_sha256, found);
+    return 0;
+}
+
+int hires_begin(Generator *g, Err *e)
+{
+    Job *said = &g->recipe.said;
+    Job j;
+    if (!hires_wanted(said)) return 0;
+    if (check(said, e)) return -1;
+    job_of(&j, said, vae_factor(g->m->vae));
+    int failed = open_network(g, e);
+    Share share = g->share;
+    share.texts = g->own_texts ? g->own_texts : g->share.texts;
+    share.firsts = NULL;
+    Watch watch = g->watch;
+    watch.note = NULL; /* what is advised is about the first */
+    if (!failed) g->larger = generator_new(g->m, &j, &share, &watch, e);
+    if (!failed && !g->larger) failed = err_in(e, "the second pass (--hires)");
+    job_release(&j);
+    if (failed) return -1;
+    g->share.batch = g->larger->share.batch; /* what there is room for */
+    g->share.steps = g->share.latents = false;
+    set_text(&said->vae_tile, g->larger->recipe.said.vae_tile);
+    if (said->hires_sampler) set_text(&said->hires_sampler, g->larger->recipe.said.sampler);
+    return 0;
+}
+
+void hires_end(Generator *g)
+{
+    generator_free(g->larger);
+    upscaler_free(g->upscaler);
+    g->larger = NULL;
+    g->upscaler = NULL;
+}
+
+size_t hires_memory(const Generator *g, int batch)
+{
+    Job said, j;
+    if (!hires_wanted(&g->recipe.said)) return 0;
+    job_copy(&said, &g->recipe.said);
+    job_of(&j, &said, vae_factor(g->m->vae));
+    size_t need = generator_memory(g->m, &j, batch);
+    job_release(&j);
+    job_release(&said);
+    return need;
+}
+
+/* ---- the run ---- */
+
+/* A1111 cuts off what is beyond a whole level. */
+static Image pixels_of(Tensor image)
+{
+    Image im;
+    image_init(&im, image.w, image.h);
+    for (size_t i = 0; i < tensor_len(image); i++) {
+        float v = image.data[i] / 2 + 0.5F;
+        im.rgb[i] = (uint8_t)(255 * (v > 1 ? 1 : v > 0 ? v : 0));
+    }
+    return im;
+}
+
+static bool on_tile(void *ctx, int done, int tiles)
+{
+    const Generator *g = ctx;
+    (void)done;
+    (void)tiles;
+    return !g->watch.cancelled || !g->watch.cancelled(g->watch.ctx);
+}
+
+static int enlarge(Generator *g, const Image *small, Image *out, Err *e)
+{
+    int w = g->larger->recipe.said.width, h = g->larger->recipe.said.height;
+    if (!g->upscaler) {
+        Samples s = resample((Samples){ small->rgb, small->w, small->h, 3 }, w, h, RESAMPLE_LANCZOS);
+        *out = (Image){ .w = w, .h = h, .rgb = s.data };
+        return 0;
+    }
+    UpscaleHow how = { .threads = g->nn.threads, .bf16 = g->recipe.bf16, .progress = on_tile, .ctx = g };
+    return upscaler_enlarge(g->upscaler, small, w, h, &how, out, e);
+}
+
+/* The picture of one latent, larger, encoded again into `to`. */
+static int by_pixels(Generator *g, Tensor x, Tensor to, Err *e)
+{
+    size_t mark = g->nn.arena->used;
+    Image small, large;
+    Tensor image = picture_decode(g, x);
+    if (g->nn.k->find_bad(image.data, tensor_len(image)) < tensor_len(image))
+        return err_set(
+            e, "the VAE gave NaN or infinity: the first pass's latent is out of its range (guidance too high?)");
+    small = pixels_of(image);
+    arena_reset(g->nn.arena, mark);
+    int failed = enlarge(g, &small, &large, e);
+    image_release(&small);
+    if (failed) return -1;
+    g->larger->init.picture = large;
+    failed = start_encode_mean(g->larger, to, e);
+    image_release(&g->larger->init.picture);
+    return failed;
+}
+
+/* All latents, larger, into the second generator. */
+static int make_larger(Generator *g, Tensor x, Err *e)
+{
+    Recipe *r = &g->larger->recipe;
+    Tensor all = { .n = x.n, .h = r->h, .w = r->w, .c = x.c };
+    free(g->larger->second_source);
+    g->larger->second_source = mem_array(tensor_len(all), sizeof *all.data);
+    all.data = g->larger->second_source;
+    if (g->way && g->way->latent) {
+        way_scale(g->way, all, x);
+        return 0;
+    }
+    for (int i = 0; i < x.n; i++)
+        if (generator_check(g, e) || by_pixels(g, tensor_slice(x, i, 1), tensor_slice(all, i, 1), e)) return -1;
+    return 0;
+}
+
+int hires_run(Generator *g, const Request *requests, Tensor x, Picture *out, Err *e)
+{
+    Generator *to = g->larger;
+    if (make_larger(g, x, e)) return -1;
+    arena_reset(&g->arena, 0);
+    arena_rest(&g->arena);
+    int failed = generator_run(to, requests, x.n, out, e);
+    g->time.evals += to->time.evals;
+    g->time.sample += to->time.sample;
+    g->time.decode = to->time.decode;
+    g->time.text += to->time.text;
+    arena_rest(&to->arena);
+    return failed;
+}

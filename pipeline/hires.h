@@ -1,0 +1,27 @@
+/*
+ * hires.h - a second pass at a larger size (--hires): A1111's hires fix. The first pass's latent, or its picture, is made larger, noise of
+ * the same seed is laid on it, and the last steps of a longer schedule are run: as many as there are of --hires-steps. Internal to
+ * pipeline/. Source: A1111's modules/processing.py, StableDiffusionProcessingTxt2Img.sample_hr_pass().
+ */
+#ifndef LIMN_PIPELINE_HIRES_H
+#define LIMN_PIPELINE_HIRES_H
+
+#include "pipeline/generator.h"
+
+/* Whether the job asks for it. */
+static inline bool hires_wanted(const Job *j) { return j->hires > 1; }
+
+/*
+ * The second pass's generator, into g, and what it chose into g's job; nothing where the job has no --hires. Before g's own memory is
+ * reserved. Error: a size that cannot be, a network that cannot be read, what cannot go together.
+ */
+int hires_begin(Generator *g, Err *e);
+void hires_end(Generator *g);
+
+/* The second pass over the first one's latents x [n, h, w, c], in g's arena: pictures. */
+int hires_run(Generator *g, const Request *requests, Tensor x, Picture *out, Err *e);
+
+/* generator_memory() of the second pass, where the job asks for one: the first one's memory is given back by then. */
+size_t hires_memory(const Generator *g, int batch);
+
+#endif

@@ -1,0 +1,78 @@
+"""Second passes and variations: what they draw, what is written of them, what cannot be."""
+
+from helpers import *
+from test_from_pictures import pixels, png
+
+NETS = os.path.join(REPO, "tests", "golden", "upscale")
+SIDE = ["-W", "32", "-H", "32", "-s", "4", "--seed", "3"]
+
+
+def test_hires():
+    made = set()
+    for extra in [], ["--hires-with", "Latent (bicubic)"], ["--hires-with", "lanczos"], ["--hires-with", os.path.join(NETS, "compact-x2.safetensors")], \
+            ["--hires-steps", "2"], ["--hires-strength", "0.4"], ["--hires-cfg-scale", "9"], ["--hires-sampler", "euler"], \
+            ["--compat", "a1111"], ["--compat", "comfyui"]:
+        (a,) = draw(*SIDE, "x", "--hires", "2", *extra, "-o", "a.png")
+        assert size_of(a) == (64, 64)
+        made.add(read(a))
+        limn("again", a, "-q", "-o", "b.png")
+        assert read(a) == read("b.png"), extra
+    assert len(made) == 10
+    told = texts("a.png")["parameters"]
+    for word in "Size: 32x32", "Hires upscale: 2", "Hires upscaler: Latent", "Denoising strength: 0.7":
+        assert word in told
+    draw(*SIDE, "x", "--hires", "1.9", "-o", "c.png")
+    assert size_of("c.png") == (56, 56)
+    limn(*SIDE, "x", "--hires", "1", "-q", "-o", "d.png")
+    assert size_of("d.png") == (32, 32)
+    r = limn(*SIDE, "x", "--enable_hr", "-o", "e.png")
+    assert size_of("e.png") == (64, 64)
+    write("jobs.jsonl", b'{"prompt": "x", "hires": 2, "seed": "1-3", "width": 32, "height": 32, "steps": 2}\n')
+    limn("batch", "jobs.jsonl", "-q", "-o", "out")
+    assert [size_of(os.path.join("out", f)) for f in files("out") if f.endswith(".png")] == [(64, 64)] * 3
+
+
+def test_hires_that_cannot_be():
+    source = png("in.png", 32, 32, lambda x, y: 9)
+    fails(2, *SIDE, "x", "--hires-steps", "3", says="--hires")
+    fails(2, *SIDE, "x", "--hires", "2", "-i", source, says=["hires", "limn upscale"])
+    fails(2, *SIDE, "x", "--hires", "2", "--hires-with", "lanczoz", says=["--hires-with", "lanczos"])
+    fails(1, *SIDE, "x", "--hires", "2", "--hires-with", "nowhere.safetensors", says=["--hires-with", "nowhere.safetensors"])
+    fails(2, *SIDE, "x", "--hires", "9", says="--hires")
+    fails(2, *SIDE, "x", "--hires", "2", "--trace", "t.safetensors", says="trace")
+    fails(2, *SIDE, "x", "--hires", "2", "--hires-sampler", "nope", says="--hires-sampler")
+
+
+def test_variations_of_a_seed():
+    draw(*SIDE, "x", "-o", "plain.png")
+    draw(*SIDE, "x", "--variation-strength", "0", "-o", "zero.png")
+    assert pixels("plain.png") == pixels("zero.png")
+    draw(*SIDE, "x", "--variation-strength", "0.2", "--variation-seed", "7", "-c", "2", "-o", "v.png")
+    draw(*SIDE, "x", "--variation-strength", "0.2", "--variation-seed", "8", "-o", "w.png")
+    assert pixels("v-2.png") == pixels("w.png") != pixels("v-1.png")
+    limn("again", "v-2.png", "-q", "-o", "u.png")
+    assert read("u.png") == read("v-2.png")
+    assert "Variation seed: 8, Variation seed strength: 0.2" in texts("v-2.png")["parameters"]
+    draw(*SIDE, "x", "--interpolate", "9", "-c", "3", "-o", "i.png")
+    draw("-W", "32", "-H", "32", "-s", "4", "x", "--seed", "9", "-o", "nine.png")
+    assert pixels("i-1.png") == pixels("plain.png") and pixels("i-3.png") == pixels("nine.png")
+    limn("again", "i-2.png", "-q", "-o", "u.png")
+    assert read("u.png") == read("i-2.png")
+    limn(*SIDE, "x", "--variation-strength", "0.2", "-q", "-o", "r.png")
+    assert "variation_seed" in texts("r.png")["limn"]
+    fails(2, *SIDE, "x", "--variation-seed", "7", says="--variation-strength")
+    fails(2, *SIDE, "x", "--interpolate", "9", says="--count")
+    fails(2, *SIDE, "x", "--interpolate", "9", "-c", "3", "--variation-seed", "3", says="--interpolate")
+
+
+def test_variants():
+    draw(*SIDE, "x", "-o", "a.png")
+    out = limn("variants", "a.png", "3", "-q", "-o", "n/").out.split()
+    assert out == ["n/limn-00001.png", "n/limn-00002.png", "n/limn-00003.png", "n/limn-00001-sheet.png"]
+    assert len({read(f) for f in out}) == 4
+    limn("again", "n/limn-00002.png", "-q", "-o", "b.png")
+    assert read("b.png") == read("n/limn-00002.png")
+    fails(1, "variants", "n/limn-00002.png", says="variant itself")
+    fails(2, "variants", "a.png", "0", says="1 to 64")
+    fails(2, "variants", says="a picture is expected")
+    fails(1, "variants", png("plain.png", 8, 8, lambda x, y: 0), says="limn did not make it")
