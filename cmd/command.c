@@ -82,7 +82,7 @@ const Command commands[] = {
       cmd_again },
     { "variants", "PNG [N]", 2,
       "variation-strength variation-seed model vae unet tokenizer init-image mask output threads json quiet verbose sandbox",
-      "draws pictures near one that limn drew, and a sheet of them",
+      "draws pictures near one that limn drew",
       "  limn variants limn-00001.png 8                eight near pictures, and a sheet\n"
       "  limn variants a.png 4 --variation-strength 0.3 -o near/\n"
       "\n"

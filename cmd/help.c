@@ -99,7 +99,7 @@ void help_top(void)
     for (const Command *c = commands; c->name; c++) printf("  %-8s %-12s %s\n", c->name, c->words, c->help);
     printf("\nlimn COMMAND --help shows its options and more examples. A first word that is no\n"
            "command is the prompt of `limn generate`. limn list words: what it can draw.\n"
-           "\nResults go to stdout, progress and words to stderr.\n"
+           "Results go to stdout, progress and words to stderr.\n"
            "Exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted.\n");
 }
 

@@ -210,6 +210,11 @@ static const char *no_fill(const Situation *s)
     return s->r->pure_noise ? "with --strength 1 all that is drawn anew starts from noise" : NULL;
 }
 
+static const char *no_variation(const Situation *s)
+{
+    return s->asked->variation_strength > 0 ? NULL : "there is no --variation-strength, such as 0.2";
+}
+
 static const char *no_background(const Situation *s) { return s->r->from_picture ? NULL : "there is no --init-image"; }
 
 static const struct {
@@ -218,6 +223,7 @@ static const struct {
 } idle[] = {
     { "fill", no_fill },
     { "init-background", no_background },
+    { "variation-seed", no_variation },
     { "init-image-sha256", no_background },
     { "negative-prompt", no_guidance },
     { "prompt-2", no_second_text },

@@ -89,8 +89,6 @@ int recipe_check_model(const Model *m, const Job *j, Err *e)
     if (check_picture(m, j, e)) return -1;
     if (j->variation_strength > 0 && j->variation_seed < 0)
         return err_usage(e, "variation-strength: a --variation-seed is expected, such as 1");
-    if (j->variation_seed >= 0 && j->variation_strength < 0)
-        return err_usage(e, "variation-seed: how far to go to it? --variation-strength 0.2 stays near the picture");
     bool hires_said = j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
     if (hires_said && j->hires <= 1)
         return err_usage(e, "hires-steps, hires-strength, hires-with, ...: there is no --hires, such as --hires 2");
