@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "scheduler/rng.h"
+#include "weights/quantise.h"
 
 /* Values are picked out of a table, by a hash of the tensor's name and the element: four 12-bit picks a 64-bit hash. */
 enum { NORMALS = 4096, PICKS = 4, PIECE = 1 << 16 };
@@ -22,17 +23,6 @@ struct Synthetic {
     Bytes *maps;
     size_t count, bytes;
 };
-
-/* The nearest float16 of a number below 65,504. */
-static uint16_t half_of(double v)
-{
-    int exponent;
-    double m = frexp(fabs(v), &exponent); /* 0.5 <= m < 1 */
-    uint16_t sign = v < 0 ? 0x8000 : 0;
-    if (m == 0) return sign;
-    if (exponent < -13) return (uint16_t)(sign | (uint16_t)lrint(ldexp(fabs(v), 24))); /* subnormal */
-    return (uint16_t)(sign + ((exponent + 14) << 10) + lrint(ldexp(m, 11)) - 1024);
-}
 
 static uint64_t hash(uint64_t x) /* splitmix64; Steele, Lea & Flood 2014 */
 {

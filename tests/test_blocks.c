@@ -12,6 +12,7 @@
 #include "tests/support.h"
 #include "weights/blocks.h"
 #include "weights/gguf.h"
+#include "weights/quantise.h"
 #include "weights/read.h"
 
 #define QUANT GOLDEN "/quant/"
@@ -119,6 +120,74 @@ static void test_rows(void **state)
                     fail_msg("%s, %s: value %zu is %.9g, not %.9g", (*row)->name, dtype_name(t), i, (double)got[i],
                              (double)want[i]);
         }
+    }
+}
+
+/* ---- the other way ---- */
+
+/* The reference's bytes of its own numbers, for the types that it writes. */
+static void test_quantise(void **state)
+{
+    (void)state;
+    Opened o = opened(QUANT "quantised.gguf");
+    const float *source = (const float *)(const void *)weights_find(o.w, "source")->data;
+    int seen = 0;
+    for (size_t i = 0; i < weights_count(o.w); i++) {
+        const Weight *t = weights_at(o.w, i);
+        DType type;
+        if (!quantise_type(t->name, &type)) continue;
+        size_t n = weight_count(weights_find(o.w, "source"));
+        unsigned char *got = malloc(t->bytes);
+        assert_int_equal(t->bytes, dtype_bytes(type, n));
+        quantise(type, source, n, got);
+        for (size_t k = 0; k < t->bytes; k++)
+            if (got[k] != t->data[k]) fail_msg("%s: byte %zu is %u, not %u", t->name, k, got[k], t->data[k]);
+        free(got);
+        seen++;
+    }
+    assert_int_equal(seen, 9);
+    closed(&o);
+}
+
+/* Relative error of normal numbers, by each type: not above what its bits allow; zeros, single numbers and tiny ones survive. */
+static void test_quantise_error(void **state)
+{
+    (void)state;
+    static const struct {
+        DType type;
+        double most;
+    } rows[] = { { DT_F16, 2.5e-4 },  { DT_BF16, 2e-3 },  { DT_F8_E4M3, 0.028 }, { DT_F8_E5M2, 0.055 }, { DT_Q8_0, 0.007 },
+                 { DT_Q6_K, 0.0175 }, { DT_Q5_K, 0.037 }, { DT_Q4_K, 0.0725 },     { DT_Q3_K, 0.16 },     { DT_Q2_K, 0.29 },
+                 { DT_Q5_0, 0.045 },  { DT_Q4_0, 0.1 },   { DT_IQ4_NL, 0.085 } };
+    enum { COUNT = 256 * 64 };
+    static float x[COUNT], y[COUNT];
+    static unsigned char packed[COUNT * 4];
+    uint32_t seed = 3;
+    for (int i = 0; i < COUNT; i++) {
+        double sum = 0;
+        for (int k = 0; k < 12; k++) sum += (double)(seed = seed * 1664525u + 1013904223u) / 4294967296.0;
+        x[i] = (float)(sum - 6);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        DType t = rows[i].type;
+        const Weight w = { .dtype = t, .ndim = 1, .shape = { COUNT }, .data = packed };
+        quantise(t, x, COUNT, packed);
+        weight_values(&w, 0, COUNT, y);
+        double error = relative_l2(y, x, COUNT);
+        if (!(error <= rows[i].most)) fail_msg("%s errs by %g, at most %g", dtype_name(t), error, rows[i].most);
+        float odd[256] = { 0 };
+        quantise(t, odd, 256, packed);
+        weight_values(&w, 0, 256, y);
+        for (int k = 0; k < 256; k++) assert_true(y[k] == 0);
+        odd[5] = -0.5f, odd[6] = 1e-30f;
+        quantise(t, odd, 256, packed);
+        weight_values(&w, 0, 256, y);
+        assert_true(fabsf(y[5] + 0.5f) < 0.02f);
+        for (int k = 0; k < 256; k++) assert_true(k == 5 || fabsf(y[k]) < 0.04f);
+        for (int k = 0; k < 256; k++) odd[k] = 0.25f;
+        quantise(t, odd, 256, packed);
+        weight_values(&w, 0, 256, y);
+        for (int k = 0; k < 256; k++) assert_true(fabsf(y[k] - 0.25f) < 0.01f);
     }
 }
 
@@ -414,7 +483,7 @@ static void test_bad_scales(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf),        cmocka_unit_test(test_fp8),
+        cmocka_unit_test(test_quantise), cmocka_unit_test(test_quantise_error), cmocka_unit_test(test_gguf),        cmocka_unit_test(test_fp8),
         cmocka_unit_test(test_rows),        cmocka_unit_test(test_panels_of_blocks),
         cmocka_unit_test(test_scan_blocks), cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_cut),         cmocka_unit_test(test_bad_scales),

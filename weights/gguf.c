@@ -214,14 +214,20 @@ char *gguf_metadata(Bytes file, const char *key)
 
 /* ---- tensors ---- */
 
-static int read_type(uint32_t id, DType *out, Err *e)
+bool gguf_dtype(uint32_t id, DType *out)
 {
-    const char *name = NULL;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (types[i].id != id) continue;
         *out = types[i].type;
-        return 0;
+        return true;
     }
+    return false;
+}
+
+static int read_type(uint32_t id, DType *out, Err *e)
+{
+    const char *name = NULL;
+    if (gguf_dtype(id, out)) return 0;
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (foreign[i].id == id) name = foreign[i].name;
     return err_set(

@@ -22,6 +22,9 @@ bool gguf_is(Bytes file);
  */
 int gguf_read(Weights *w, Bytes file, Err *e);
 
+/* The type of that number in GGUF; false: none that limn reads. */
+bool gguf_dtype(uint32_t id, DType *out);
+
 /* A string among the keys' values of a mapped file, on the heap; NULL when absent. */
 char *gguf_metadata(Bytes file, const char *key);
 

@@ -90,6 +90,8 @@ def main():
     for kind in (T.BF16, T.F16, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0):
         data = gguf.quants.quantize(source, kind)
         add(writer, kind.name.lower(), data, kind)
+    for name, kind in (("f8_e4m3", torch.float8_e4m3fn), ("f8_e5m2", torch.float8_e5m2)):
+        add(writer, name, torch.from_numpy(source).to(kind).view(torch.int8).numpy(), T.I8)
     writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
 
 
