@@ -112,6 +112,16 @@ const Command commands[] = {
       "~/.local/share/limn/models. Tokens: $HF_TOKEN, $CIVITAI_TOKEN. A mirror:\n"
       "$HF_ENDPOINT. Prints where the model is.\n",
       cmd_pull, .groups = OPTIONS_OF(GROUP_PULL) },
+    { "merge", "MODELS", 8, "lora lora-partial output quiet", "one checkpoint out of several; LoRAs baked in",
+      "  limn merge A.safetensors B.safetensors --weights 0.7,0.3 -o C.safetensors\n"
+      "  limn merge A.safetensors B.safetensors C.safetensors --difference 0.5 -o D.safetensors\n"
+      "  limn merge A.safetensors --lora ink.safetensors:0.8 -o inked.safetensors\n"
+      "  limn merge A.safetensors B.safetensors --type q8_0 -o C.gguf\n"
+      "\n"
+      "The first model says which tensors there are, of what type, and its metadata\n"
+      "are kept. What another lacks stays as the first has it, which is told.\n"
+      "--difference X is A + X (B - C). Without weights all count the same.\n",
+      cmd_merge, .groups = OPTIONS_OF(GROUP_MERGE) },
     { "help", "[COMMAND]", 1, "", "the same as --help",
       "  limn help generate\n"
       "  limn help man                 a man page; bash, zsh, fish: completions;\n"
@@ -156,7 +166,7 @@ static const struct {
       "limn cannot do that yet: it has no server and no page to draw with" },
     { "download, install, fetch, get", "limn pull MODEL" },
     { "search", "limn cannot search the hub; docs/models.md says where models are" },
-    { "convert, merge, quantize, quantise, prune", "limn cannot do conversions or merges of models yet" },
+    { "convert, quantize, quantise, prune", "limn merge MODEL --type q8_0 -o FILE.gguf; other conversions limn cannot do yet" },
     { "lora, loras", "limn generate PROMPT --lora FILE" },
     { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },
     { "canny, edges, preprocess, preprocessor, detect, annotate", "limn hint edges:FILE" },
@@ -211,6 +221,8 @@ bool command_takes(const Command *c, const Option *o)
 static const struct {
     const char *command, *option, *help;
 } rewords[] = {
+    { "merge", "output", "the file: .safetensors or .gguf; replaced where it is there" },
+    { "merge", "lora", "bake a LoRA or one of its kin into the first model, with this strength (1); may be given again" },
     { "batch", "prompt", "of jobs that have none" },
     { "batch", "negative-prompt", "what to keep out, in jobs that do not say" },
     { "batch", "seed", "of jobs that have none; otherwise one from the job's id, or its place in the file" },

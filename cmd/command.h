@@ -65,6 +65,7 @@ bool list_has(const char *topic); /* what limn list shows: "samplers" */
 int cmd_compare(const Args *a, Err *e);
 int cmd_bench(const Args *a, Err *e);
 int cmd_pull(const Args *a, Err *e);
+int cmd_merge(const Args *a, Err *e);
 int cmd_help(const Args *a, Err *e);
 
 #endif

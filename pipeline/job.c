@@ -12,6 +12,7 @@
 #include "pipeline/control_line.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
+#include "weights/quantise.h"
 #include "scheduler/names.h"
 
 #define JOB(field) offsetof(Job, field)
@@ -251,6 +252,13 @@ const Option job_options[] = {
     { "offline", 0, OPT_FLAG, JOB(offline), "false", 0, 0, NULL, RUN, GROUP_PULL, NULL,
       "open no connection: say where the model is if it is here", "local-files-only" },
 
+    { "weights", 0, OPT_STR, JOB(weights), NULL, 0, 0, "X,X,...", RUN, GROUP_MERGE, NULL,
+      "how much each model counts; otherwise all the same" },
+    { "difference", 0, OPT_FLOAT, JOB(difference), NULL, 0, 10, "X", RUN, GROUP_MERGE, NULL,
+      "of three models: the first, and X times what the second has more than the third", "add-difference" },
+    { "type", 0, OPT_CHOICE, JOB(type), NULL, 0, 0, QUANTISE_TYPES, RUN, GROUP_MERGE, NULL,
+      "of matrices in the file; otherwise as the first model has them" },
+
     { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, GROUP_BENCH, NULL,
       "whose network is measured" },
     { "size", 0, OPT_INT, JOB(size), NULL, 8, JOB_MAX_SIDE, "PIXELS", RUN, GROUP_BENCH, NULL,
@@ -336,6 +344,7 @@ void job_init(Job *j)
                 .hires_strength = -1,
                 .hires_cfg_scale = -1,
                 .factor = -1,
+                .difference = -1,
                 .aesthetic_score = -1,
                 .refiner_at = -1,
                 .negative_aesthetic_score = -1,

@@ -76,6 +76,8 @@ typedef struct {
     char *output, *trace;
     char *revision, *include, *to; /* of limn pull; NULL: not given */
     bool offline;
+    char *weights, *type; /* of limn merge; NULL: not given */
+    double difference;    /* < 0: not given */
     char *sizes, *atlas; /* further files: smaller copies, "128,64"; one picture of all */
     int atlas_size, atlas_padding;
     bool atlas_pot;
@@ -137,6 +139,7 @@ typedef enum {
     GROUP_BATCH,
     GROUP_UPSCALE,
     GROUP_PULL,
+    GROUP_MERGE,
     GROUPS
 } OptionGroup;
 

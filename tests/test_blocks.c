@@ -156,9 +156,10 @@ static void test_quantise_error(void **state)
     static const struct {
         DType type;
         double most;
-    } rows[] = { { DT_F16, 2.5e-4 },  { DT_BF16, 2e-3 },  { DT_F8_E4M3, 0.028 }, { DT_F8_E5M2, 0.055 }, { DT_Q8_0, 0.007 },
-                 { DT_Q6_K, 0.0175 }, { DT_Q5_K, 0.037 }, { DT_Q4_K, 0.0725 },     { DT_Q3_K, 0.16 },     { DT_Q2_K, 0.29 },
-                 { DT_Q5_0, 0.045 },  { DT_Q4_0, 0.1 },   { DT_IQ4_NL, 0.085 } };
+    } rows[] = { { DT_F16, 2.5e-4 },  { DT_BF16, 2e-3 },   { DT_F8_E4M3, 0.028 }, { DT_F8_E5M2, 0.055 },
+                 { DT_Q8_0, 0.007 },  { DT_Q6_K, 0.0175 }, { DT_Q5_K, 0.037 },    { DT_Q4_K, 0.0725 },
+                 { DT_Q3_K, 0.16 },   { DT_Q2_K, 0.29 },   { DT_Q5_0, 0.045 },    { DT_Q4_0, 0.1 },
+                 { DT_IQ4_NL, 0.085 } };
     enum { COUNT = 256 * 64 };
     static float x[COUNT], y[COUNT];
     static unsigned char packed[COUNT * 4];
@@ -483,7 +484,8 @@ static void test_bad_scales(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quantise), cmocka_unit_test(test_quantise_error), cmocka_unit_test(test_gguf),        cmocka_unit_test(test_fp8),
+        cmocka_unit_test(test_quantise),    cmocka_unit_test(test_quantise_error),
+        cmocka_unit_test(test_gguf),        cmocka_unit_test(test_fp8),
         cmocka_unit_test(test_rows),        cmocka_unit_test(test_panels_of_blocks),
         cmocka_unit_test(test_scan_blocks), cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_cut),         cmocka_unit_test(test_bad_scales),

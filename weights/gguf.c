@@ -212,6 +212,24 @@ char *gguf_metadata(Bytes file, const char *key)
     return copy;
 }
 
+char **gguf_texts(Bytes file)
+{
+    Gguf g = { 0 };
+    Err ignored;
+    size_t count = 0;
+    int failed = gguf_open(&g, file, &ignored);
+    char **texts = mem_array(2 * g.count + 1, sizeof *texts);
+    for (size_t i = 0; !failed && i < g.count; i++) {
+        Text t;
+        Reader r = g.values[i].value;
+        if (g.values[i].type != VALUE_STRING || !take_text(&r, &t)) continue;
+        texts[count++] = mem_strdup(g.values[i].key);
+        texts[count++] = mem_strndup(t.s, t.len);
+    }
+    gguf_release(&g);
+    return texts;
+}
+
 /* ---- tensors ---- */
 
 bool gguf_dtype(uint32_t id, DType *out)

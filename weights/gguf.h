@@ -25,6 +25,9 @@ int gguf_read(Weights *w, Bytes file, Err *e);
 /* The type of that number in GGUF; false: none that limn reads. */
 bool gguf_dtype(uint32_t id, DType *out);
 
+/* All strings among them, as weights_texts() (read.h). */
+char **gguf_texts(Bytes file);
+
 /* A string among the keys' values of a mapped file, on the heap; NULL when absent. */
 char *gguf_metadata(Bytes file, const char *key);
 

@@ -373,8 +373,6 @@ void quantise(DType t, const float *from, size_t count, unsigned char *to)
     for (size_t i = 0; i < count / block; i++) packers[t](from + i * block, to + i * size);
 }
 
-const char quantise_types[] = "f32|f16|bf16|f8|f8_e5m2|q8_0|q6_k|q5_k|q4_k|q3_k|q2_k|q5_1|q5_0|q4_1|q4_0|iq4_nl";
-
 bool quantise_type(const char *name, DType *out)
 {
     if (strcasecmp(name, "f8") == 0 || strcasecmp(name, "fp8") == 0) name = "F8_E4M3";

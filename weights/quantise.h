@@ -16,7 +16,8 @@ void quantise(DType t, const float *from, size_t count, unsigned char *to);
 
 /* "q8_0", "f8", "f16", ... as --type has them; false: none. f8: e4m3fn. */
 bool quantise_type(const char *name, DType *out);
-extern const char quantise_types[]; /* those names, "f32|f16|..." */
+#define QUANTISE_TYPES                                                                                                 \
+    "f32|f16|bf16|f8|f8_e5m2|q8_0|q6_k|q5_k|q4_k|q3_k|q2_k|q5_1|q5_0|q4_1|q4_0|iq4_nl" /* those names */
 
 /* The nearest half of a number, ties to even. */
 uint16_t half_of(double v);

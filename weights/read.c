@@ -1,6 +1,7 @@
 /* read.c - see read.h. */
 #include "weights/read.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,6 +18,14 @@ int weights_read(Weights *w, Bytes file, Err *e)
 char *weights_metadata(Bytes file, const char *key)
 {
     return gguf_is(file) ? gguf_metadata(file, key) : safetensors_metadata(file, key);
+}
+
+char **weights_texts(Bytes file) { return gguf_is(file) ? gguf_texts(file) : safetensors_texts(file); }
+
+void weights_texts_free(char **texts)
+{
+    for (size_t i = 0; texts && texts[i]; i++) free(texts[i]);
+    free(texts);
 }
 
 size_t weights_ending(const char *name)

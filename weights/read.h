@@ -13,6 +13,10 @@ int weights_read(Weights *w, Bytes file, Err *e);
 /* A text that the file carries under that key, on the heap; NULL when absent. */
 char *weights_metadata(Bytes file, const char *key);
 
+/* All of them: key, value, key, value, ..., NULL, each on the heap; weights_texts_free() frees. */
+char **weights_texts(Bytes file);
+void weights_texts_free(char **texts);
+
 /* Whether a file of that name would be one of these formats: ".safetensors", ".gguf", in any case. Returns the ending's length, or 0. */
 size_t weights_ending(const char *name);
 

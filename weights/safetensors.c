@@ -222,6 +222,24 @@ char *safetensors_metadata(Bytes file, const char *key)
     return copy;
 }
 
+char **safetensors_texts(Bytes file)
+{
+    Err ignored;
+    Bytes data;
+    size_t count = 0;
+    cJSON *root = read_header(file, &data, &ignored);
+    const cJSON *item, *meta = cJSON_GetObjectItemCaseSensitive(root, "__metadata__");
+    char **texts = mem_array(2 * (size_t)cJSON_GetArraySize(meta) + 1, sizeof *texts);
+    cJSON_ArrayForEach(item, meta)
+    {
+        if (!cJSON_IsString(item)) continue;
+        texts[count++] = mem_strdup(item->string);
+        texts[count++] = mem_strdup(item->valuestring);
+    }
+    cJSON_Delete(root);
+    return texts;
+}
+
 static cJSON *describe_tensor(const TensorOut *t, size_t begin, size_t *end)
 {
     cJSON *item = cJSON_CreateObject(), *shape = cJSON_AddArrayToObject(item, "shape");

@@ -17,6 +17,9 @@ int safetensors_read(Weights *w, Bytes file, Err *e);
 /* "__metadata__" of a mapped file: the value of key copied into a heap string, NULL when absent. */
 char *safetensors_metadata(Bytes file, const char *key);
 
+/* All of "__metadata__", as weights_texts() (read.h). */
+char **safetensors_texts(Bytes file);
+
 /* One tensor to write; data is f32 or i64, row-major. */
 typedef struct {
     const char *name;

@@ -65,6 +65,27 @@ static void scale_name(const WeightOut *t, Str *out)
     str_addf(out, "%.*s.weight_scale", (int)len, t->name);
 }
 
+/* Which layers have scales, as ComfyUI reads it; NULL: none has. */
+static char *scaled_layers(const WeightsOut *o)
+{
+    cJSON *root = cJSON_CreateObject(), *layers;
+    bool any = false;
+    cJSON_AddStringToObject(root, "format_version", "1.0");
+    layers = cJSON_AddObjectToObject(root, "layers");
+    for (size_t i = 0; i < o->count; i++) {
+        const WeightOut *t = &o->tensor[i];
+        if (t->scale <= 0) continue;
+        char *layer = mem_strndup(t->name, strlen(t->name) - (str_ends(t->name, ".weight") ? strlen(".weight") : 0));
+        cJSON *item = cJSON_AddObjectToObject(layers, layer);
+        cJSON_AddStringToObject(item, "format", t->dtype == DT_F8_E4M3 ? "float8_e4m3fn" : "float8_e5m2");
+        free(layer);
+        any = true;
+    }
+    char *text = any ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    return text;
+}
+
 /* Scales stand behind all tensors. */
 static void safetensors_head(const WeightsOut *o, Str *out)
 {
@@ -74,6 +95,12 @@ static void safetensors_head(const WeightsOut *o, Str *out)
     for (const char *const *m = o->metadata; m && m[0]; m += 2) {
         if (!meta) meta = cJSON_AddObjectToObject(root, "__metadata__");
         cJSON_AddStringToObject(meta, m[0], m[1]);
+    }
+    char *scaled = scaled_layers(o);
+    if (scaled) {
+        if (!meta) meta = cJSON_AddObjectToObject(root, "__metadata__");
+        cJSON_AddStringToObject(meta, "_quantization_metadata", scaled);
+        cJSON_free(scaled);
     }
     for (size_t i = 0; i < o->count; i++)
         add_tensor(root, o->tensor[i].name, dtype_name(o->tensor[i].dtype), &o->tensor[i], bytes_of(&o->tensor[i]),

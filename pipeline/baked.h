@@ -1,0 +1,24 @@
+/*
+ * baked.h - a file's weights with adapters laid over them, under the names that the file has: for merging. The networks are bound as for
+ * drawing, and their values are found by where they lie in the file.
+ */
+#ifndef LIMN_PIPELINE_BAKED_H
+#define LIMN_PIPELINE_BAKED_H
+
+#include "pipeline/job.h"
+#include "pipeline/watch.h"
+#include "weights/weights.h"
+
+typedef struct Baked Baked;
+
+/* w: the file's tensors, mapped elsewhere. Error: the file is no model; an adapter does not fit. */
+Baked *baked_new(const char *path, Weights *w, const Job *j, const Watch *watch, Err *e);
+void baked_free(Baked *b);
+
+/* Whether an adapter changes that tensor of w. b may be NULL: none does. */
+bool baked_has(const Baked *b, const Weight *t);
+
+/* Its elements from .. from + n - 1 as they are then. */
+void baked_values(const Baked *b, const Weight *t, size_t from, size_t n, float *out);
+
+#endif

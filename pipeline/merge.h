@@ -1,0 +1,30 @@
+/*
+ * merge.h - limn merge: a checkpoint out of several, tensor by tensor: a weighted sum (A + x (B - C) among them), with adapters baked
+ * in; a piece of a tensor in memory at a time.
+ */
+#ifndef LIMN_PIPELINE_MERGE_H
+#define LIMN_PIPELINE_MERGE_H
+
+#include "pipeline/job.h"
+#include "pipeline/watch.h"
+#include "weights/weights.h"
+
+enum { MERGE_MOST = 8 };
+
+typedef struct {
+    const char *path
+        [MERGE_MOST]; /* single files; the first says which tensors there are, of what type, and brings its metadata */
+    double weight[MERGE_MOST];
+    int count;
+    const Job *job; /* its adapters are baked in; their strengths are as for drawing */
+    const char *to; /* .safetensors or .gguf; never one of the inputs */
+    DType type;     /* of matrices, where retype */
+    bool retype;
+    const Watch *watch;
+    void (*progress)(void *ctx, double share); /* with the watch's ctx; NULL */
+} Merge;
+
+/* *notes: lines for a person. Error: what does not fit together, by name; nothing is written then. */
+int merge_run(const Merge *m, Str *notes, Err *e);
+
+#endif
