@@ -14,28 +14,21 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "nn/bind.h"
+#include "clip/layer.h"
 
 enum { LEGACY_EOS = 2, MAX_WIDTH = 16384, MAX_LAYERS = 128 };
 
 typedef struct {
-    int vocab, tokens, width, inner, layers, heads, projection, eos;
-    float eps;
-    Act act;
+    ClipShape of; /* a layer's */
+    int vocab, tokens, layers, projection, eos;
     bool projected; /* a CLIPTextModelWithProjection */
 } Shape;
-
-typedef struct {
-    Norm norm1, norm2;
-    Linear qkv, out; /* width -> 3 width, side by side; width -> width */
-    Linear fc1, fc2; /* width -> inner -> width */
-} Layer;
 
 struct TextEncoder {
     Shape s;
     Table token_embedding;           /* [vocab, width] */
     const float *position_embedding; /* [tokens, width] */
-    Layer *layers;
+    ClipLayer *layers;
     Norm final_norm;
     Linear projection; /* width -> projection, without bias; absent in a plain CLIPTextModel */
     BoundMemory memory;
@@ -44,25 +37,6 @@ struct TextEncoder {
 };
 
 /* ---- config -------------------------------------------------------------------------------------------------------- */
-
-/* clang-format off */
-static const char *const harmless[] = { /* what any transformers config may carry */
-    "architectures", "dtype", "torch_dtype", "transformers_version", "tokenizer_class", "use_bfloat16", "torchscript",
-    "return_dict", "output_attentions", "output_hidden_states", "tie_word_embeddings", "pruned_heads", "prefix",
-    /* training */
-    "attention_dropout", "dropout", "initializer_factor", "initializer_range", "gradient_checkpointing",
-    "chunk_size_feed_forward", "finetuning_task", "task_specific_params", "problem_type", "id2label", "label2id",
-    "num_labels", "tf_legacy_loss",
-    /* text generation, which no text encoder does */
-    "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size", "tie_encoder_decoder",
-    "bos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "forced_bos_token_id",
-    "forced_eos_token_id", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "max_length", "min_length",
-    "length_penalty", "repetition_penalty", "diversity_penalty", "exponential_decay_length_penalty",
-    "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "num_beams", "num_beam_groups", "num_return_sequences",
-    "output_scores", "return_dict_in_generate", "remove_invalid_values", "do_sample", "early_stopping", "temperature",
-    "top_k", "top_p", "typical_p", "use_cache", NULL,
-};
-/* clang-format on */
 
 static bool one_of(const char *s, const char *const *names)
 {
@@ -98,30 +72,18 @@ static int check_class(Config *c, Err *e)
 
 static int shape_read(Shape *s, Config *c, Err *e)
 {
-    const char *act = config_str(c, "hidden_act", "quick_gelu");
-
     if (check_class(c, e)) return -1;
-    *s = (Shape){ .projected = says_projection(c) };
+    *s = (Shape){ .of = { .width = 512, .inner = 2048, .heads = 8, .causal = true }, .projected = says_projection(c) };
     s->vocab = config_int(c, "vocab_size", 49408, 1, 1 << 24);
     s->tokens = config_int(c, "max_position_embeddings", 77, 3, 65536);
-    s->width = config_int(c, "hidden_size", 512, 1, MAX_WIDTH);
-    s->inner = config_int(c, "intermediate_size", 2048, 1, 8 * MAX_WIDTH);
     s->layers = config_int(c, "num_hidden_layers", 12, 1, MAX_LAYERS);
-    s->heads = config_int(c, "num_attention_heads", 8, 1, MAX_WIDTH);
     s->projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
     s->eos = config_int(c, "eos_token_id", 49407, 0, 1 << 24);
-    s->eps = (float)config_num(c, "layer_norm_eps", 1e-5, 0, 1);
+    if (clip_shape_read(&s->of, c, e)) return -1;
     config_only_bool(c, "use_attention_mask", false);
     config_only_null(c, "quantization_config");
-    config_ignore(c, harmless);
-    if (config_finish(c, e)) return -1;
-
-    if (strcmp(act, "quick_gelu") == 0) s->act = ACT_QUICK_GELU;
-    else if (strcmp(act, "gelu") == 0) s->act = ACT_GELU;
-    else return err_set(e, "hidden_act \"%s\" is not supported (supported: quick_gelu, gelu)", act);
-    if (s->width % s->heads)
-        return err_set(e, "hidden_size %d cannot be divided into num_attention_heads %d", s->width, s->heads);
-    return 0;
+    config_ignore(c, clip_harmless);
+    return config_finish(c, e);
 }
 
 /* The text half of a whole CLIP's config; projection_dim stands outside of it. */
@@ -139,7 +101,7 @@ static int shape_read_nested(Shape *s, Config *c, Err *e)
     int projection = config_int(c, "projection_dim", 512, 1, MAX_WIDTH);
 
     config_ignore(c, other_half);
-    config_ignore(c, harmless);
+    config_ignore(c, clip_harmless);
     int failed = config_finish(c, e) || (text && shape_read(s, text, e));
     config_free(text);
     s->projection = projection;
@@ -148,19 +110,6 @@ static int shape_read_nested(Shape *s, Config *c, Err *e)
 
 /* ---- binding ------------------------------------------------------------------------------------------------------- */
 
-static int bind_layer(Binder *b, const Shape *s, Layer *l, int i)
-{
-    static const char *const qkv[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", NULL };
-    int w = s->width;
-    size_t mark = bind_enter(b, "encoder.layers.%d", i);
-    int failed =
-        bind_norm(b, &l->norm1, "layer_norm1", w, 0, s->eps) || bind_norm(b, &l->norm2, "layer_norm2", w, 0, s->eps) ||
-        bind_linear_joined(b, &l->qkv, qkv, w, w, true) || bind_linear(b, &l->out, "self_attn.out_proj", w, w, true) ||
-        bind_linear(b, &l->fc1, "mlp.fc1", w, s->inner, true) || bind_linear(b, &l->fc2, "mlp.fc2", s->inner, w, true);
-    bind_leave(b, mark);
-    return failed;
-}
-
 /* Everything but the projection: "text_model.*", or without the prefix as transformers 5 saves a CLIPTextModel. */
 static int bind_text_model(Binder *b, TextEncoder *t)
 {
@@ -168,13 +117,13 @@ static int bind_text_model(Binder *b, TextEncoder *t)
     bool bare = bind_has(b, "embeddings.token_embedding.weight");
     size_t mark = bare ? 0 : bind_enter(b, "text_model");
 
-    if (bind_table(b, &t->token_embedding, "embeddings.token_embedding.weight", s->vocab, s->width) ||
+    if (bind_table(b, &t->token_embedding, "embeddings.token_embedding.weight", s->vocab, s->of.width) ||
         bind_tensor(b, &t->position_embedding, "embeddings.position_embedding.weight", 2,
-                    (int64_t[]){ s->tokens, s->width }))
+                    (int64_t[]){ s->tokens, s->of.width }))
         return -1;
     for (int i = 0; i < s->layers; i++)
-        if (bind_layer(b, s, &t->layers[i], i)) return -1;
-    if (bind_norm(b, &t->final_norm, "final_layer_norm", s->width, 0, s->eps)) return -1;
+        if (clip_layer_bind(b, &s->of, &t->layers[i], i)) return -1;
+    if (bind_norm(b, &t->final_norm, "final_layer_norm", s->of.width, 0, s->of.eps)) return -1;
     bind_leave(b, mark);
     return 0;
 }
@@ -192,9 +141,9 @@ static int text_encoder_bind(Binder *b, TextEncoder *t)
     t->layers = mem_array((size_t)t->s.layers, sizeof *t->layers);
     if (bind_text_model(b, t)) return -1;
     if (t->s.projected || bind_has(b, "text_projection.weight")) {
-        if (bind_linear(b, &t->projection, "text_projection", t->s.width, t->s.projection, false)) return -1;
+        if (bind_linear(b, &t->projection, "text_projection", t->s.of.width, t->s.projection, false)) return -1;
     } else {
-        t->s.projection = t->s.width;
+        t->s.projection = t->s.of.width;
     }
     static const char *const constants[] = { "embeddings.position_ids", NULL };
     return bind_finish(b, constants);
@@ -223,7 +172,7 @@ void text_encoder_free(TextEncoder *t)
     free(t);
 }
 
-int text_encoder_width(const TextEncoder *t) { return t->s.width; }
+int text_encoder_width(const TextEncoder *t) { return t->s.of.width; }
 int text_encoder_tokens(const TextEncoder *t) { return t->s.tokens; }
 int text_encoder_vocab(const TextEncoder *t) { return t->s.vocab; }
 int text_encoder_layers(const TextEncoder *t) { return t->s.layers; }
@@ -244,10 +193,10 @@ size_t text_encoder_borrowed(const TextEncoder *t) { return t->memory.borrowed; 
 /* [n, tokens, 1, width] = token_embedding[id] + position_embedding[place] */
 static Tensor embed(Nn *nn, const TextEncoder *t, const int *ids, int n)
 {
-    Tensor x = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.width);
+    Tensor x = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.of.width);
     if (!x.data) return x;
 
-    size_t width = (size_t)t->s.width, tokens = (size_t)t->s.tokens;
+    size_t width = (size_t)t->s.of.width, tokens = (size_t)t->s.tokens;
     for (size_t i = 0; i < tensor_rows(x); i++) {
         int beyond = ids[i] - t->s.vocab;
         assert(ids[i] >= 0 && beyond < t->vector_count);
@@ -256,21 +205,6 @@ static Tensor embed(Nn *nn, const TextEncoder *t, const int *ids, int n)
         nn->k->add(x.data + i * width, t->position_embedding + i % tokens * width, width);
     }
     return x;
-}
-
-/* x [n, tokens, 1, width], in place. */
-static void layer_forward(Nn *nn, const Shape *s, const Layer *l, Tensor x)
-{
-    size_t mark = nn->arena->used;
-    const With onto_x = { .residual = x, .into = x };
-    Tensor h = nn_linear_with(nn, &l->qkv, x, &(With){ .norm = &l->norm1 });
-    nn_linear_with(nn, &l->out, nn_attention_joined(nn, h, s->heads, true), &onto_x);
-    arena_reset(nn->arena, mark);
-
-    h = nn_linear_with(nn, &l->fc1, x, &(With){ .norm = &l->norm2 });
-    nn_act(nn, s->act, h);
-    nn_linear_with(nn, &l->fc2, h, &onto_x);
-    arena_reset(nn->arena, mark);
 }
 
 /* Where in a row the pooled output is taken; place 0 when there is no eos, as transformers' argmax gives. */
@@ -288,7 +222,7 @@ static int pooled_place(const Shape *s, const int *row)
 static void pool(Nn *nn, const TextEncoder *t, const int *ids, Tensor x, Tensor pooled)
 {
     Tensor at = tensor_new(nn->arena, x.n, 1, 1, x.c);
-    size_t tokens = (size_t)t->s.tokens, width = (size_t)t->s.width;
+    size_t tokens = (size_t)t->s.tokens, width = (size_t)t->s.of.width;
 
     for (size_t i = 0; at.data && i < (size_t)x.n; i++) {
         size_t row = i * tokens + (size_t)pooled_place(&t->s, ids + i * tokens);
@@ -303,7 +237,7 @@ Tensor text_encoder_forward(Nn *nn, const TextEncoder *t, const int *ids, int n,
     int last = t->s.layers - skip; /* the layer whose output is asked for; -1: the embeddings before the first */
     assert(skip >= 1 && last >= -1);
 
-    Tensor out = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.width);
+    Tensor out = tensor_new(nn->arena, n, t->s.tokens, 1, t->s.of.width);
     if (pooled) *pooled = tensor_new(nn->arena, n, 1, 1, t->s.projection);
     size_t mark = nn->arena->used;
     Tensor x = embed(nn, t, ids, n);
@@ -311,7 +245,7 @@ Tensor text_encoder_forward(Nn *nn, const TextEncoder *t, const int *ids, int n,
     size_t layers_mark = nn->arena->used;
 
     for (int i = 0; i < t->s.layers && (i <= last || pooled); i++) {
-        layer_forward(nn, &t->s, &t->layers[i], x);
+        clip_layer_forward(nn, &t->s.of, &t->layers[i], x);
         if (i == last) tensor_copy(out, normed ? nn_layer_norm(nn, &t->final_norm, x) : x);
         arena_reset(nn->arena, layers_mark);
     }

@@ -15,16 +15,23 @@ static double strength_of(const Job *j, const ControlLine *l)
     return l->strength >= 0 ? l->strength : said >= 0 ? said : l->kind == CONTROL_IP ? IP_SCALE : 1;
 }
 
+/* wanted: what a picture says that it was made with; NULL: nothing. */
+static int other_file(const char *path, const char *sha256, const char *wanted, Err *e)
+{
+    if (!wanted || strcmp(wanted, sha256) == 0) return 0;
+    return err_set(e, "%.300s has SHA-256 %.10s..., the picture was made with %.10s...: give that one", path, sha256,
+                   wanted);
+}
+
 /* Takes the line. */
 static int add_line(void *ctx, ControlLine *l, Err *e)
 {
     Generator *g = ctx;
     const Job *j = &g->recipe.said;
-    const ControlFile *file = controls_find(g->m, l->kind, l->model);
+    const ControlFile *file = controls_find(g->m, l);
     if (!file) return err_set(e, "%.300s: it was not opened with the model", l->model);
-    if (l->model_sha256 && strcmp(l->model_sha256, file->sha256) != 0)
-        return err_set(e, "%.300s has SHA-256 %.10s..., the picture was made with %.10s...: give that one", l->model,
-                       file->sha256, l->model_sha256);
+    if (other_file(l->model, file->sha256, l->model_sha256, e)) return -1;
+    if (file->encoder && other_file(file->encoder->path, file->encoder->sha256, l->encoder_sha256, e)) return -1;
     if (!g->control) g->control = mem_alloc(sizeof *g->control);
     struct Control *c = g->control;
     c->unit = mem_grow(c->unit, (size_t)(c->count + 1) * sizeof *c->unit);
@@ -56,7 +63,7 @@ void control_release(Generator *g)
     if (!c) return;
     for (int i = 0; i < c->count; i++) {
         control_line_release(&c->unit[i].line);
-        image_release(&c->unit[i].picture);
+        for (int k = 0; k < CONTROL_PICTURES; k++) image_release(&c->unit[i].picture[k]);
         for (int k = 0; k < c->unit[i].count; k++) free(c->unit[i].found[k].data);
     }
     free(c->unit);
@@ -86,8 +93,9 @@ int control_read(Generator *g, Err *e)
 {
     for (int i = 0; g->control && i < g->control->count; i++) {
         Unit *u = &g->control->unit[i];
-        if (control_picture_read(&u->line, g, &u->picture, e)) return err_in(e, control_options[u->line.kind]);
+        if (control_picture_read(&u->line, g, u->picture, e)) return err_in(e, control_options[u->line.kind]);
         if (!u->line.model_sha256) u->line.model_sha256 = mem_strdup(u->file->sha256);
+        if (u->file->encoder && !u->line.encoder_sha256) u->line.encoder_sha256 = mem_strdup(u->file->encoder->sha256);
     }
     if (g->control) write_lines(g);
     return 0;
@@ -95,15 +103,57 @@ int control_read(Generator *g, Err *e)
 
 /* ---- before the steps ----------------------------------------------------------------------------------------------------- */
 
-/* ControlNet's hint, T2I-Adapter's maps. */
+/* [1, tokens, 1, width] of one picture; im NULL: of none. */
+static Tensor tokens_of(Nn *nn, const ControlFile *f, const Image *im, bool zeros)
+{
+    size_t mark = nn->arena->used;
+    int side = image_encoder_side(f->encoder->net);
+    bool all = ip_takes_tokens(f->ip), nothing = !im && !all;
+    Tensor features;
+    if (nothing) {
+        features = tensor_new(nn->arena, 1, 1, 1, ip_feature_width(f->ip));
+    } else {
+        Tensor pixels = tensor_new(nn->arena, 1, side, side, 3);
+        control_encoder_pixels(im, pixels);
+        if (!im && zeros && pixels.data) memset(pixels.data, 0, tensor_len(pixels) * sizeof *pixels.data);
+        features = image_encoder_forward(nn, f->encoder->net, pixels, all);
+    }
+    if (nothing && features.data) memset(features.data, 0, tensor_len(features) * sizeof *features.data);
+    return tensor_keep(nn->arena, mark, ip_project(nn, f->ip, features));
+}
+
+/*
+ * The tokens of all pictures, one after the other, and as many of none. Without a picture a plain adapter sees zeros; others what the
+ * encoder sees in zeros after its normalisation (diffusers) or in a black picture (A1111, ComfyUI).
+ */
+static int find_tokens(Generator *g, const Unit *u, Tensor out[2])
+{
+    const ControlFile *f = u->file;
+    Nn nn = generator_nn(g);
+    int each = ip_tokens(f->ip, image_encoder_tokens(f->encoder->net)), n = u->line.images;
+    for (int k = 0; k < 2; k++) {
+        out[k] = tensor_new(nn.arena, 1, each * n, 1, ip_context_width(f->ip));
+        for (int i = 0; i < n; i++) {
+            size_t mark = nn.arena->used;
+            Tensor t = tokens_of(&nn, f, k ? NULL : &u->picture[i], g->recipe.compat == COMPAT_DIFFUSERS);
+            size_t len = tensor_len(t);
+            if (t.data) memcpy(out[k].data + (size_t)i * len, t.data, len * sizeof *t.data);
+            arena_reset(nn.arena, mark);
+        }
+    }
+    return 2;
+}
+
+/* ControlNet's hint, T2I-Adapter's maps, IP-Adapter's tokens. */
 static int find(Generator *g, const Unit *u, Tensor out[T2I_MAX_MAPS])
 {
     const Job *j = &g->recipe.said;
     const ControlFile *f = u->file;
+    if (f->ip) return find_tokens(g, u, out);
     Nn nn = generator_nn(g);
     Tensor pixels = tensor_new(nn.arena, 1, j->height, j->width,
                                f->net ? controlnet_hint_channels(f->net) : t2i_hint_channels(f->t2i));
-    control_picture_pixels(&u->picture, pixels);
+    control_picture_pixels(u->picture, pixels);
     if (f->t2i) return t2i_forward(&nn, f->t2i, pixels, out);
     out[0] = controlnet_hint(&nn, f->net, pixels);
     return 1;
@@ -140,7 +190,8 @@ static int find_and_keep(Generator *g, Unit *u, Err *e)
         u->found[k] = kept(u, found[k]);
     }
     arena_reset(g->nn.arena, mark);
-    image_release(&u->picture);
+    for (int k = 0; k < CONTROL_PICTURES; k++) image_release(&u->picture[k]);
+    if (u->file->encoder) weights_forget(u->file->encoder->weights);
     if (!bad) return 0;
     return err_set(e, "%s: %.300s gave NaN or infinity: its weights are damaged", control_options[u->line.kind],
                    u->line.model);

@@ -117,10 +117,14 @@ static int bind_t2i(ControlFile *f, Bytes config, const UNet *like, Err *e)
 
 static int bind_ip(ControlFile *f, Bytes config, const UNet *like, Err *e)
 {
+    bool is = false;
     (void)config;
-    (void)like;
-    (void)f;
-    return err_set(e, "limn does not run IP-Adapters yet");
+    f->form = "its release's names";
+    for (size_t i = 0; i < weights_count(f->weights); i++)
+        is = is || str_starts(weights_at(f->weights, i)->name, "image_proj.");
+    if (!is) return other_kind(CONTROL_IP, f->weights, e);
+    f->ip = ip_new(f->weights, like, e);
+    return f->ip ? 0 : -1;
 }
 
 /* By kind. */
@@ -185,13 +189,16 @@ static int open_and_bind(ControlFile *f, const UNet *like, Err *e)
     return str_starts(e->text, f->path) ? -1 : err_in(e, f->path);
 }
 
-ControlFile *control_file_open(ControlKind kind, const char *path, const UNet *like, Err *e)
+ControlFile *control_file_open(const ControlLine *l, const UNet *like, Err *e)
 {
     ControlFile *f = mem_alloc(sizeof *f);
-    f->kind = kind;
-    f->path = mem_strdup(path);
+    f->kind = l->kind;
+    f->path = mem_strdup(l->model);
+    f->encoder_path = l->encoder ? mem_strdup(l->encoder) : NULL;
     f->weights = weights_new();
-    if (!open_and_bind(f, like, e)) return f;
+    int failed = open_and_bind(f, like, e);
+    if (!failed && f->ip && like) failed = !(f->encoder = control_encoder_open(l->encoder, l->model, f->ip, e));
+    if (!failed) return f;
     control_file_close(f);
     return NULL;
 }
@@ -201,6 +208,9 @@ void control_file_close(ControlFile *f)
     if (!f) return;
     controlnet_free(f->net);
     t2i_free(f->t2i);
+    ip_free(f->ip);
+    control_encoder_close(f->encoder);
+    free(f->encoder_path);
     weights_free(f->weights);
     source_free(f->source);
     file_unmap(&f->file);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "control/controlnet.h"
 #include "control/t2i.h"
+#include "pipeline/control_encoder.h"
 #include "pipeline/control_line.h"
 #include "pipeline/model.h"
 #include "weights/source.h"
@@ -13,9 +14,12 @@
 typedef struct {
     ControlKind kind;
     char *path, sha256[65]; /* of the file of its weights */
+    char *encoder_path;     /* as it was asked for; NULL: looked for */
     const char *form;       /* how its tensors are named, for a person */
     ControlNet *net;
     T2iAdapter *t2i;
+    IpAdapter *ip;
+    ControlEncoder *encoder; /* an IP-Adapter's; NULL: it is only described */
     /* what they borrow */
     Weights *weights;
     Source *source;
@@ -23,10 +27,10 @@ typedef struct {
 } ControlFile;
 
 /*
- * like: the model's UNet, from which a file without a config takes what shapes do not tell; NULL: none, then it is only described.
+ * The line's model, and its encoder. like: the model's UNet, from which a file without a config takes what shapes do not tell; NULL: none, then it is only described.
  * control_file_close() it. Error: what is wrong with it, or that it is of another kind.
  */
-ControlFile *control_file_open(ControlKind kind, const char *path, const UNet *like, Err *e);
+ControlFile *control_file_open(const ControlLine *l, const UNet *like, Err *e);
 void control_file_close(ControlFile *f);
 
 /* Whether it can steer that model. Error: for what other one it is. */

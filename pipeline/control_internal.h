@@ -9,11 +9,11 @@ typedef struct {
     ControlLine line;
     const ControlFile *file;
     double strength;
-    Image picture; /* at the size drawn; w 0: not read yet, or not needed any more */
-    /* what the network makes of it once: shapes alone until then */
+    Image picture[CONTROL_PICTURES]; /* maps are at the size drawn; w 0: not read yet, or not needed any more */
+    /* what the network makes of it once, shapes alone until then: a hint; maps; the tokens of the pictures and of none */
     Tensor found[T2I_MAX_MAPS];
     int count;
-    Tensor kv; /* ControlNet's keys and values of the run's prompts */
+    Tensor kv; /* ControlNet's keys and values of the run's prompts; IP-Adapter's of its tokens */
 } Unit;
 
 struct Control {
@@ -21,6 +21,7 @@ struct Control {
     int count;
     Tensor residuals[UNET_MAX_RESIDUALS]; /* what ControlNets add in a call */
     Tensor maps[T2I_MAX_MAPS];            /* and T2I-Adapters */
+    Tensor pictures[CONTROL_LINES];       /* and IP-Adapters' keys and values */
 };
 
 #endif

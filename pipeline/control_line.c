@@ -34,6 +34,7 @@ static const struct FieldRow {
     { "end", ALL, FIELD_NUMBER, offsetof(ControlLine, end), 1, 1 },
     { "guess", NETS, FIELD_FLAG, offsetof(ControlLine, guess), 0, 0 },
     { "model-sha256", ALL, FIELD_TEXT, offsetof(ControlLine, model_sha256), 0, 0 },
+    { "encoder-sha256", IPS, FIELD_TEXT, offsetof(ControlLine, encoder_sha256), 0, 0 },
     { "image-sha256", ALL, FIELD_PICTURE_SHA, offsetof(ControlLine, image_sha256), 0, 0 },
 };
 
@@ -165,8 +166,9 @@ void control_line_release(ControlLine *l)
     free(l->model);
     free(l->encoder);
     free(l->model_sha256);
+    free(l->encoder_sha256);
     for (int i = 0; i < l->images; i++) free(l->image[i]);
-    for (int i = 0; i < l->sha256s; i++) free(l->image_sha256[i]);
+    for (int i = 0; i < CONTROL_PICTURES; i++) free(l->image_sha256[i]);
     *l = (ControlLine){ 0 };
 }
 

@@ -16,9 +16,9 @@ enum { CONTROL_PICTURES = 16, CONTROL_LINES = 16 /* of one option */ };
 
 typedef struct {
     ControlKind kind;
-    char *model, *encoder;         /* encoder: IP-Adapter's, NULL: looked for beside the model */
-    char *model_sha256;            /* NULL: whatever it is */
-    char *image[CONTROL_PICTURES]; /* [images] */
+    char *model, *encoder;               /* encoder: IP-Adapter's, NULL: looked for beside the model */
+    char *model_sha256, *encoder_sha256; /* NULL: whatever they are */
+    char *image[CONTROL_PICTURES];       /* [images] */
     char *image_sha256[CONTROL_PICTURES];
     int images, sha256s;
     double strength;   /* < 0: not said */

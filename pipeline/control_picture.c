@@ -58,7 +58,7 @@ int control_picture_make(const char *text, const PictureFit *fit, char **sha256,
     return 0;
 }
 
-int control_picture_read(ControlLine *l, const Generator *g, Image *out, Err *e)
+static int read_map(ControlLine *l, const Generator *g, Image *out, Err *e)
 {
     const Job *j = &g->recipe.said;
     const Init *init = &g->init;
@@ -66,11 +66,35 @@ int control_picture_read(ControlLine *l, const Generator *g, Image *out, Err *e)
     PictureFit fit = { { j->width, j->height, j->resize_mode }, g->recipe.compat == COMPAT_COMFYUI };
     if (cut.w) fit.to = (Fit){ init->whole.w, init->whole.h, j->resize_mode };
     if (control_picture_make(l->image[0], &fit, &l->image_sha256[0], &g->watch, out, e)) return -1;
-    l->sha256s = 1;
     if (!cut.w) return 0;
     replace(out, fit_window(samples_of(out), cut));
     bring_to(out, &(PictureFit){ { j->width, j->height, "fit" }, false });
     return 0;
+}
+
+/* As it is: the image encoder cuts out its middle. */
+static int read_shown(ControlLine *l, int i, const Watch *w, Image *out, Err *e)
+{
+    Image im = { 0 };
+    if (source_read("image", l->image[i], &l->image_sha256[i], &im, w, e)) return -1;
+    image_flatten(out, &im, 255);
+    image_release(&im);
+    if (out->w == out->h) return 0;
+    Str line = { 0 };
+    str_addf(&line, "ip-adapter: %.300s has %d x %d pixels: only the square in its middle is seen", l->image[i], out->w,
+             out->h);
+    watch_note(w, str_text(&line));
+    str_release(&line);
+    return 0;
+}
+
+int control_picture_read(ControlLine *l, const Generator *g, Image out[CONTROL_PICTURES], Err *e)
+{
+    int failed = l->kind == CONTROL_IP ? 0 : read_map(l, g, out, e);
+    for (int i = 0; l->kind == CONTROL_IP && !failed && i < l->images; i++)
+        failed = read_shown(l, i, &g->watch, &out[i], e);
+    l->sha256s = failed ? l->sha256s : l->images;
+    return failed;
 }
 
 void control_picture_pixels(const Image *im, Tensor pixels)

@@ -21,11 +21,11 @@ typedef struct {
 int control_picture_make(const char *text, const PictureFit *fit, char **sha256, const Watch *w, Image *out, Err *e);
 
 /*
- * The first picture of the line: a map, or a picture of which one is made (image/hint.h). With --only-masked it
+ * The line's pictures. IP-Adapter's are as they are. Of others there is one: a map, or a picture of which one is made (image/hint.h). With --only-masked it
  * is of the whole picture, and cut as that is. The line is told its SHA-256. Error: what is
  * wrong with the file, or that it is another than the SHA-256 which the line has.
  */
-int control_picture_read(ControlLine *l, const Generator *g, Image *out, Err *e);
+int control_picture_read(ControlLine *l, const Generator *g, Image out[CONTROL_PICTURES], Err *e);
 
 /* pixels [1, H, W, 3 or 1] = the picture in 0..1, or its grey. */
 void control_picture_pixels(const Image *im, Tensor pixels);

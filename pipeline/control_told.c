@@ -5,12 +5,26 @@
 #include "pipeline/control_internal.h"
 #include "pipeline/control_when.h"
 
+/* The pictures' tokens for the prompts, those of none for the negative prompts, which come first. */
+static void prepare_tokens(const Generator *g, Nn *nn, Unit *u)
+{
+    int rows = g->run.context.n, negative = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? rows / 2 : 0;
+    Tensor one = u->found[0];
+    u->kv = tensor_new(nn->arena, rows, one.h, 1, unet_context_columns(g->m->unet));
+    size_t mark = nn->arena->used;
+    Tensor tokens = tensor_new(nn->arena, rows, one.h, 1, one.c);
+    for (int i = 0; tokens.data && i < rows; i++) tensor_copy(tensor_slice(tokens, i, 1), u->found[i < negative]);
+    ip_context(nn, u->file->ip, tokens, (float)u->strength, u->kv);
+    arena_reset(nn->arena, mark);
+}
+
 void control_prepare(Generator *g)
 {
     Nn nn = generator_nn(g);
     Tensor context = g->run.context;
     for (int i = 0; g->control && i < g->control->count; i++) {
         Unit *u = &g->control->unit[i];
+        if (u->file->ip) prepare_tokens(g, &nn, u);
         if (!u->file->net) continue;
         u->kv = tensor_new(nn.arena, context.n, context.h, 1, controlnet_context_columns(u->file->net));
         controlnet_context(&nn, u->file->net, context, u->kv);
@@ -113,6 +127,10 @@ void control_tell(const Generator *g, const Evaluation *ev, UNetInputs *in)
         const Unit *u = &g->control->unit[i];
         if (!control_active(g, &u->line, ev) || u->strength == 0) continue;
         if (u->file->t2i) tell_maps(g, u, in);
+        if (u->file->ip) {
+            in->pictures = g->control->pictures;
+            g->control->pictures[in->picture_count++] = told_rows(g, u->kv, ev);
+        }
         if (u->file->net) tell_net(g, u, ev, in);
     }
 }

@@ -36,12 +36,17 @@ char *controls_first_picture(const Job *j)
     return path;
 }
 
-const ControlFile *controls_find(const Model *m, ControlKind kind, const char *path)
+/* Whether that is the line's. */
+static bool is_of(const ControlFile *f, const ControlLine *l)
 {
-    for (int i = 0; m->controls && i < m->controls->count; i++) {
-        const ControlFile *f = m->controls->file[i];
-        if (f->kind == kind && strcmp(f->path, path) == 0) return f;
-    }
+    const char *has = f->encoder_path ? f->encoder_path : "", *wants = l->encoder ? l->encoder : "";
+    return f->kind == l->kind && strcmp(f->path, l->model) == 0 && strcmp(has, wants) == 0;
+}
+
+const ControlFile *controls_find(const Model *m, const ControlLine *l)
+{
+    for (int i = 0; m->controls && i < m->controls->count; i++)
+        if (is_of(m->controls->file[i], l)) return m->controls->file[i];
     return NULL;
 }
 
@@ -75,14 +80,14 @@ static int open_line(void *ctx, ControlLine *l, Err *e)
     Using *u = ctx;
     struct Controls *have = u->m->controls, *next = u->next;
     for (int i = 0; i < next->count; i++)
-        if (next->file[i]->kind == l->kind && strcmp(next->file[i]->path, l->model) == 0) return 0;
+        if (is_of(next->file[i], l)) return 0;
     for (int i = 0; have && i < have->count; i++) {
-        if (have->file[i]->kind != l->kind || strcmp(have->file[i]->path, l->model) != 0) continue;
+        if (!is_of(have->file[i], l)) continue;
         next->file[next->count++] = have->file[i];
         have->file[i] = have->file[--have->count];
         return 0;
     }
-    ControlFile *f = control_file_open(l->kind, l->model, u->m->unet, e);
+    ControlFile *f = control_file_open(l, u->m->unet, e);
     if (!f) return -1;
     next->file[next->count++] = f;
     if (control_file_fits(f, u->m, e)) return err_in(e, l->model);

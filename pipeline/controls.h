@@ -16,8 +16,8 @@
 int controls_use(Model *m, const Job *j, Err *e);
 void controls_drop(Model *m); /* model_free()'s part */
 
-/* The one of that kind and path; NULL: it is not open. */
-const ControlFile *controls_find(const Model *m, ControlKind kind, const char *path);
+/* The line's; NULL: it is not open. */
+const ControlFile *controls_find(const Model *m, const ControlLine *l);
 
 /* The job's lines of a kind's option; NULL: none. */
 const char *controls_of(const Job *j, ControlKind kind);

@@ -147,6 +147,24 @@ int unet_residual_shapes(const UNet *u, int n, int h, int w, Tensor *shapes)
     return down_residual_shapes(&u->down, n, h, w, shapes);
 }
 
+static int add_crosses(const Block *k, UNetCross *out, int count)
+{
+    for (int i = 0; i < k->attention_count; i++)
+        for (int j = 0; j < k->attentions[i].count && count < UNET_MAX_CROSSES; j++) {
+            const Attention *a = &k->attentions[i].blocks[j].attn2;
+            out[count++] = (UNetCross){ a->to_q.out, a->kv_at };
+        }
+    return count;
+}
+
+int unet_crosses(const UNet *u, UNetCross out[UNET_MAX_CROSSES])
+{
+    int count = 0;
+    for (int i = 0; i < u->down.s.levels; i++) count = add_crosses(&u->down.blocks[i], out, count);
+    for (int i = 0; i < u->down.s.levels; i++) count = add_crosses(&u->up[i], out, count);
+    return add_crosses(&u->down.mid, out, count);
+}
+
 const UNetShape *unet_shape(const UNet *u) { return &u->down.s; }
 int unet_layers(const UNet *u) { return u->down.blocks[0].count; }
 size_t unet_weight_bytes(const UNet *u) { return u->weights; }

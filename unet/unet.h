@@ -41,6 +41,16 @@ int unet_layers(const UNet *u);
  */
 enum { UNET_MAX_RESIDUALS = 80 };
 int unet_residual_shapes(const UNet *u, int n, int h, int w, Tensor *shapes);
+/*
+ * Its attentions to the prompt: how wide they are, and where their columns begin in what unet_context() fills. On the way down, on the
+ * way up, then in the middle, which is the order in which IP-Adapters number them. Returns how many.
+ */
+enum { UNET_MAX_CROSSES = 512 };
+typedef struct {
+    int channels, at;
+} UNetCross;
+int unet_crosses(const UNet *u, UNetCross out[UNET_MAX_CROSSES]);
+
 /* Its config; shape.h is internal to unet/ and control/. */
 typedef struct UNetShape UNetShape;
 const UNetShape *unet_shape(const UNet *u);

@@ -36,6 +36,7 @@ typedef enum {
     DROP,    /* known, and not needed to draw */
     FLATTEN, /* a 1x1 convolution [c, c, 1, 1] that diffusers has as a linear layer [c, c] */
     SPLIT,   /* query, key and value in one tensor; the replacement has %q where "q", "k", "v" go */
+    FOLD,    /* a convolution as wide as its stride [out, in, k, k], as a matrix */
     TURN,    /* [in, out], as x @ p multiplies; [out, in] is wanted */
 } Action;
 
@@ -207,6 +208,40 @@ static const NameRule clip_text[] = {
     { NULL, NULL, NUM_SAME, NULL, KEEP },
 };
 
+/* CLIP's half for pictures. */
+static const NameRule clip_image[] = {
+    { "vision_model.embeddings.position_ids", NULL, NUM_SAME, NULL, DROP },
+    { "vision_model.embeddings.patch_embedding.weight", "vision_model.embeddings.patch_embedding.weight", NUM_SAME,
+      NULL, FOLD },
+    { "vision_model.*", "vision_model.*", NUM_SAME, NULL, KEEP },
+    { "visual_projection.*", "visual_projection.*", NUM_SAME, NULL, KEEP },
+    { "embeddings.position_ids", NULL, NUM_SAME, NULL, DROP },
+    { "embeddings.patch_embedding.weight", "vision_model.embeddings.patch_embedding.weight", NUM_SAME, NULL, FOLD },
+    { "embeddings.*", "vision_model.embeddings.*", NUM_SAME, NULL, KEEP },
+    { "encoder.*", "vision_model.encoder.*", NUM_SAME, NULL, KEEP },
+    { "pre_layrnorm.*", "vision_model.pre_layrnorm.*", NUM_SAME, NULL, KEEP },
+    { "post_layernorm.*", "vision_model.post_layernorm.*", NUM_SAME, NULL, KEEP },
+    { "text_model.*", NULL, NUM_SAME, NULL, DROP }, /* the other half */
+    { "text_projection.*", NULL, NUM_SAME, NULL, DROP },
+    { "logit_scale", NULL, NUM_SAME, NULL, DROP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
+static const NameRule openclip_image[] = {
+    { "class_embedding", "vision_model.embeddings.class_embedding", NUM_SAME, NULL, KEEP },
+    { "positional_embedding", "vision_model.embeddings.position_embedding.weight", NUM_SAME, NULL, KEEP },
+    { "conv1.weight", "vision_model.embeddings.patch_embedding.weight", NUM_SAME, NULL, FOLD },
+    { "ln_pre.*", "vision_model.pre_layrnorm.*", NUM_SAME, NULL, KEEP },
+    { "ln_post.*", "vision_model.post_layernorm.*", NUM_SAME, NULL, KEEP },
+    { "proj", "visual_projection.weight", NUM_SAME, NULL, TURN },
+    { "transformer.resblocks.#.attn.in_proj_weight", "vision_model.encoder.layers.%b.self_attn.%q_proj.weight",
+      NUM_SAME, NULL, SPLIT },
+    { "transformer.resblocks.#.attn.in_proj_bias", "vision_model.encoder.layers.%b.self_attn.%q_proj.bias", NUM_SAME,
+      NULL, SPLIT },
+    { "transformer.resblocks.#.*", "vision_model.encoder.layers.%b.*", NUM_SAME, openclip_block, KEEP },
+    { NULL, NULL, NUM_SAME, NULL, KEEP },
+};
+
 static const NameRule *const tables[NAMES_COUNT] = {
     [NAMES_LDM_UNET] = ldm_unet,
     [NAMES_LDM_VAE] = ldm_vae,
@@ -217,6 +252,8 @@ static const NameRule *const tables[NAMES_COUNT] = {
     [NAMES_TAESD] = taesd,
     [NAMES_TAESD_RAISED] = taesd_raised,
     [NAMES_LDM_CONTROL] = ldm_control,
+    [NAMES_CLIP_IMAGE] = clip_image,
+    [NAMES_OPENCLIP_IMAGE] = openclip_image,
 };
 
 /* Where a table has no rule, that of another one. */
@@ -348,6 +385,8 @@ static int add_converted(Weights *out, const NameRule *r, const Match *m, const 
     view.used = false;
     if (r->action == FLATTEN)
         while (view.ndim > 2 && view.shape[view.ndim - 1] == 1) view.ndim--;
+    if (r->action == FOLD)
+        for (; view.ndim > 2; view.ndim--) view.shape[1] *= view.shape[view.ndim - 1];
     if (r->action == TURN && turn(&view, e)) return -1;
     if (r->action == SPLIT) {
         for (int i = 0; i < 3 && !failed; i++) {

@@ -20,6 +20,8 @@ typedef enum {
     NAMES_TAESD,          /* half of a tiny autoencoder: 1.conv.0.weight -> layers.1.conv.0.weight */
     NAMES_TAESD_RAISED,   /* its decoder's original numbers, each one more than diffusers' */
     NAMES_LDM_CONTROL,    /* a ControlNet: zero_convs.0.0.weight, input_hint_block.0.weight, and the UNet's way down */
+    NAMES_CLIP_IMAGE,     /* transformers' own of CLIP's half for pictures, with "vision_model." in front or not */
+    NAMES_OPENCLIP_IMAGE, /* behind "visual.": transformer.resblocks.0.attn.in_proj_weight */
     NAMES_COUNT
 } NameTable;
 

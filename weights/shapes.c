@@ -336,6 +336,39 @@ int shapes_tiny(const Weights *w, Str *out, Err *e)
     return 0;
 }
 
+/* Heads by width: ViT-B, -L, -H, -g, -bigG; of others, heads of 64 or one. 0: no such width. */
+static int image_heads(int width)
+{
+    static const struct {
+        int width, heads;
+    } known[] = { { 768, 12 }, { 1024, 16 }, { 1280, 16 }, { 1408, 16 }, { 1664, 16 } };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].width == width) return known[i].heads;
+    return width < 64 ? 1 : width % 64 ? 0 : width / 64;
+}
+
+int shapes_image(const Weights *w, Str *out, Err *e)
+{
+    int width = shapes_dim(w, 0, "vision_model.embeddings.class_embedding");
+    int pixels = shapes_dim(w, 1, "vision_model.embeddings.patch_embedding.weight") / 3, patch = 1, across = 1;
+    int tokens = shapes_dim(w, 0, "vision_model.embeddings.position_embedding.weight");
+    int projection = shapes_dim(w, 0, "visual_projection.weight");
+    while (patch * patch < pixels) patch++;
+    while (across * across < tokens - 1) across++;
+    if (!width || !image_heads(width) || patch * patch != pixels || across * across != tokens - 1 || !projection)
+        return err_set(e, "an image encoder of width %d with patches of %d pixels and %d tokens: expected CLIP's",
+                       width, pixels, tokens);
+    bool openai = width == 1024 && projection == 768; /* ViT-L/14 */
+    str_addf(out,
+             "{\"model_type\": \"clip_vision_model\", \"hidden_size\": %d, \"num_hidden_layers\": %d, "
+             "\"intermediate_size\": %d, \"num_attention_heads\": %d, \"image_size\": %d, \"patch_size\": %d, "
+             "\"projection_dim\": %d, \"hidden_act\": \"%s\", \"layer_norm_eps\": 1e-05}",
+             width, shapes_count(w, "vision_model.encoder.layers.%d.mlp.fc1.weight"),
+             shapes_dim(w, 0, "vision_model.encoder.layers.0.mlp.fc1.weight"), image_heads(width), across * patch,
+             patch, projection, openai ? "quick_gelu" : "gelu");
+    return 0;
+}
+
 int shapes_text(const Weights *w, const char *act, bool pooled, Str *out, Err *e)
 {
     int vocab = shapes_dim(w, 0, "text_model.embeddings.token_embedding.weight");

@@ -21,6 +21,8 @@ typedef struct {
 
 /* The JSON goes to *out. Error: the tensors are not such a network's. */
 int shapes_unet(const Weights *w, const UNetHints *hints, Str *out, Err *e);
+/* CLIP's half for pictures (NAMES_CLIP_IMAGE's). */
+int shapes_image(const Weights *w, Str *out, Err *e);
 /* A ControlNet's. Its heads, groups and the like are the UNet's that it is used with. */
 int shapes_controlnet(const Weights *w, Str *out, Err *e);
 int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e);

@@ -159,3 +159,52 @@ def test_control_sandbox():
     for name, more in ("a.png", ["--sandbox"]), ("b.png", []):
         drawn("-m", "sd1", "--control", f"model={NET},image=edges:photo.png", *more, "-o", name)
     assert pixels("a.png") == pixels("b.png")
+
+
+IP = f"model={golden('ip_plain.safetensors')},image={HINT}"
+
+
+def test_ip_adapter():
+    plain = drawn("-o", "plain.png")
+    one = drawn("--ip-adapter", IP, "-o", "one.png")
+    assert plain != one
+    drawn("--ip-adapter", IP + ",scale=0.6", "-o", "same.png")
+    assert pixels("one.png") == pixels("same.png"), "0.6 is the usual"
+    limn("again", "one.png", "-o", "again.png", "-q")
+    assert read("again.png") == one
+    said = options_of("one.png")["ip_adapter"]
+    assert "model-sha256=" in said and "encoder-sha256=" in said and "image-sha256=" in said
+    drawn("--ip-adapter", IP + f",image={golden('hint1.png')},end=0.5", "--control", LINE, "-o", "more.png")
+    limn("again", "more.png", "-o", "again.png", "-q")
+    assert read("again.png") == read("more.png")
+
+
+def test_ip_adapter_says_what_is_cut_off():
+    r = limn("x", *[a for a in SD1 if a != "-q"], "--ip-adapter", IP, "-o", "x.png")
+    assert "only the square in its middle is seen" in r.err
+
+
+def test_ip_adapter_without_its_encoder():
+    shutil.copy(golden("ip_plain.safetensors"), "ip.safetensors")
+    fails(1, "x", *SD1, "--ip-adapter", f"model=ip.safetensors,image={HINT}", says=("image encoder", "encoder="))
+    fails(1, "x", *SD1, "--ip-adapter", f"model=ip.safetensors,image={HINT},encoder=none", says="none")
+    fails(1, "x", *SD1, "--ip-adapter", f"model=ip.safetensors,image={HINT},encoder={NET}", says="image encoder")
+    fails(1, "x", *SD1, "--ip-adapter", f"model={NET},image={HINT}", says="wants an IP-Adapter")
+    fails(1, "x", "-m", "sprites", "-s", "1", "-q", "--ip-adapter", IP, says="another family")
+    drawn("--ip-adapter", f"model=ip.safetensors,image={HINT},encoder={golden('openclip.safetensors')}", "-o", "a.png")
+    drawn("--ip-adapter", IP, "-o", "b.png")
+    assert pixels("a.png") == pixels("b.png")
+    os.mkdir("models")
+    os.rename("ip.safetensors", "models/ip.safetensors")
+    shutil.copytree(golden("image_encoder"), "image_encoder")
+    drawn("--ip-adapter", f"model=models/ip.safetensors,image={HINT}", "-o", "c.png")
+    assert pixels("c.png") == pixels("a.png")
+
+
+def test_ip_adapters_for_faces_are_called_so():
+    from tiny import Tensors
+    t = Tensors()
+    for name in "image_proj.proj.0.weight", "image_proj.norm.weight", "ip_adapter.1.to_k_ip.weight":
+        t.put(name, 2, 2)
+    t.save("face.safetensors")
+    fails(1, "x", *SD1, "--ip-adapter", f"model=face.safetensors,image={HINT}", says="FaceID")

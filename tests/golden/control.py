@@ -185,6 +185,103 @@ def make_adapters(pipe, pictures):
         save_case(name, job, [("adapter", f"model={at(u[0])},image={at(f'hint{u[1]}.png')},strength={u[2]}") for u in units], io)
 
 
+def random_tensors(shapes, seed):
+    g = generator(seed)
+    out = {}
+    for name, shape in shapes.items():
+        r = torch.randn(shape, generator=g)
+        if name.endswith("norm") or ".norm" in name and name.endswith("weight") or name.endswith((".1.0.weight", "proj.3.weight")):
+            r = 1 + 0.2 * r
+        elif len(shape) >= 2:
+            r /= shape[-1] ** 0.5
+        else:
+            r *= 0.1
+        out[name] = r.half().float()
+    return out
+
+
+def ip_file(unet, kind, features, seed):
+    """As tencent-ailab releases it: image_proj.*, ip_adapter.N.*."""
+    width, inner = unet.config.cross_attention_dim, 16
+    if kind == "plain":
+        shapes = {"proj.weight": (4 * width, features), "proj.bias": (4 * width,), "norm.weight": (width,), "norm.bias": (width,)}
+    elif kind == "full":
+        shapes = {"proj.0.weight": (features, features), "proj.0.bias": (features,), "proj.2.weight": (width, features), "proj.2.bias": (width,),
+                  "proj.3.weight": (width,), "proj.3.bias": (width,)}
+    else:
+        shapes = {"latents": (1, 3, inner), "proj_in.weight": (inner, features), "proj_in.bias": (inner,), "proj_out.weight": (width, inner),
+                  "proj_out.bias": (width,), "norm_out.weight": (width,), "norm_out.bias": (width,)}
+        for i in range(4):
+            shapes.update({f"layers.{i}.0.{n}.{x}": (inner,) for n in ("norm1", "norm2") for x in ("weight", "bias")})
+            shapes.update({f"layers.{i}.0.to_q.weight": (64, inner), f"layers.{i}.0.to_kv.weight": (128, inner),
+                           f"layers.{i}.0.to_out.weight": (inner, 64), f"layers.{i}.1.0.weight": (inner,), f"layers.{i}.1.0.bias": (inner,),
+                           f"layers.{i}.1.1.weight": (4 * inner, inner), f"layers.{i}.1.3.weight": (inner, 4 * inner)})
+    crosses = [p.replace(".processor", "") for p in unet.attn_processors if p.endswith("attn2.processor")]
+    attention = {}
+    for i, name in enumerate(crosses):
+        channels = unet.get_submodule(name).to_k.weight.shape[0]
+        attention.update({f"{2 * i + 1}.to_k_ip.weight": (channels, width), f"{2 * i + 1}.to_v_ip.weight": (channels, width)})
+    return {"image_proj": random_tensors(shapes, seed), "ip_adapter": random_tensors(attention, seed + 1)}
+
+
+def openclip_names(state, layers):
+    """As OpenCLIP has CLIP's half for pictures."""
+    inner = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "self_attn.out_proj": "attn.out_proj"}
+    top = {"vision_model.embeddings.class_embedding": "class_embedding", "vision_model.embeddings.patch_embedding.weight": "conv1.weight",
+           "vision_model.embeddings.position_embedding.weight": "positional_embedding", "vision_model.pre_layrnorm": "ln_pre",
+           "vision_model.post_layernorm": "ln_post"}
+    out = {"logit_scale": torch.ones(())}
+    for k, v in state.items():
+        for old, new in top.items():
+            if k.startswith(old):
+                out["visual." + new + k[len(old):]] = v
+    out["visual.proj"] = state["visual_projection.weight"].T
+    for i in range(layers):
+        at = f"vision_model.encoder.layers.{i}."
+        for x in "weight", "bias":
+            out[f"visual.transformer.resblocks.{i}.attn.in_proj_{x}"] = torch.cat([state[f"{at}self_attn.{q}_proj.{x}"] for q in "qkv"])
+            for old, new in inner.items():
+                out[f"visual.transformer.resblocks.{i}.{new}.{x}"] = state[f"{at}{old}.{x}"]
+    return out
+
+
+def make_ip(pipe, pictures):
+    from transformers import CLIPImageProcessorPil as CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+    config = CLIPVisionConfig(hidden_size=16, intermediate_size=24, projection_dim=12, num_hidden_layers=3, num_attention_heads=1, image_size=32,
+                              patch_size=8, hidden_act="gelu")
+    encoder = randomise(CLIPVisionModelWithProjection(config), 990)
+    folder = OUT / "image_encoder"
+    folder.mkdir(exist_ok=True)
+    encoder.half().save_pretrained(folder)
+    encoder.float()
+    state = {k: v.half() for k, v in load_file(folder / "model.safetensors").items()}
+    state = {k if k.startswith(("vision_model.", "visual_projection.")) else "vision_model." + k: v for k, v in state.items()}
+    save_tensors(openclip_names(state, 3), OUT / "openclip.safetensors")
+    process = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    made = {kind: ip_file(pipe.unet, kind, 12 if kind == "plain" else 16, 995 + 2 * i) for i, kind in enumerate(("plain", "plus", "full"))}
+    for kind, tensors in made.items():
+        save_tensors({f"{part}.{k}": v.half() for part in tensors for k, v in tensors[part].items()}, OUT / f"ip_{kind}.safetensors")
+    cases = {  # (kind, pictures, scale) for each; the encoder of the line
+        "ip_plain": ({"sampler": "ddim"}, [("plain", [0], 0.7)], None),
+        "ip_plain_openclip": ({"sampler": "ddim"}, [("plain", [0], 0.7)], "openclip.safetensors"),
+        "ip_plus": ({"sampler": "euler"}, [("plus", [2], 0.5)], "image_encoder"),
+        "ip_full": ({"sampler": "euler"}, [("full", [0], 0.5)], None),
+        "ip_several": ({"sampler": "ddim"}, [("plain", [0, 1, 2], 0.6)], None),
+        "ip_two": ({"sampler": "dpmpp_2m"}, [("plain", [1], 0.4), ("plus", [0], 0.3)], None),
+        "ip_no_guidance": ({"sampler": "ddim", "cfg-scale": 1}, [("plus", [0], 1)], None),
+    }
+    for name, (options, units, said) in cases.items():
+        job = {**JOB, **options}
+        p = load_pipeline(HERE / "pipeline" / "sd1")
+        p.register_modules(image_encoder=encoder, feature_extractor=process)
+        p.load_ip_adapter([made[u[0]] for u in units], subfolder=[""] * len(units), weight_name=[""] * len(units), image_encoder_folder=None)
+        p.set_ip_adapter_scale([u[2] for u in units])
+        io = run(p, job, "sd1", ip_adapter_image=[[pictures[i] for i in u[1]] for u in units])
+        line = lambda u: f"model={at(f'ip_{u[0]}.safetensors')}" + "".join(f",image={at(f'hint{i}.png')}" for i in u[1]) + (
+            f",scale={u[2]}" + (f",encoder={at(said)}" if said else ""))
+        save_case(name, job, [("ip-adapter", line(u)) for u in units], io)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     (OUT / "cases").mkdir(parents=True, exist_ok=True)
@@ -197,3 +294,4 @@ if __name__ == "__main__":
         make_controlnets(pipe, pictures)
         make_xl()
         make_adapters(pipe, pictures)
+        make_ip(pipe, pictures)

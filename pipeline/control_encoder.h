@@ -1,0 +1,34 @@
+/* control_encoder.h - the image encoder of an IP-Adapter: found, read, bound; and what it is shown. */
+#ifndef LIMN_PIPELINE_CONTROL_ENCODER_H
+#define LIMN_PIPELINE_CONTROL_ENCODER_H
+
+#include "base/file.h"
+#include "clip/image_encoder.h"
+#include "control/ip.h"
+#include "image/image.h"
+#include "weights/source.h"
+#include "weights/weights.h"
+
+typedef struct {
+    char *path, sha256[65]; /* of the file of its weights */
+    ImageEncoder *net;
+    /* what it borrows */
+    Weights *weights;
+    Source *source;
+    Bytes file;
+} ControlEncoder;
+
+/*
+ * path: what encoder= says, a diffusers folder or a file in transformers' or OpenCLIP's names; NULL: it is looked for beside the
+ * adapter's file, as h94/IP-Adapter has it. Error: what is wrong with it, that it does not fit the adapter, or what was looked for.
+ */
+ControlEncoder *control_encoder_open(const char *path, const char *adapter, const IpAdapter *ip, Err *e);
+void control_encoder_close(ControlEncoder *c);
+
+/*
+ * pixels [1, side, side, 3] = the picture as CLIP sees it: its short side brought to `side` (bicubic), the middle cut out, normalised by
+ * CLIP's mean and deviation. Source: transformers' CLIPImageProcessor. im NULL: black, processed so.
+ */
+void control_encoder_pixels(const Image *im, Tensor pixels);
+
+#endif
