@@ -160,6 +160,7 @@ int controlnet_fits(const ControlNet *n, const UNet *u, int factor, Err *e)
 
 int controlnet_hint_channels(const ControlNet *n) { return n->hint_channels; }
 int controlnet_in_channels(const ControlNet *n) { return n->down.s.in; }
+int controlnet_context_width(const ControlNet *n) { return n->down.s.context; }
 bool controlnet_pools(const ControlNet *n) { return n->pools; }
 int controlnet_context_columns(const ControlNet *n) { return n->context_columns; }
 size_t controlnet_bytes(const ControlNet *n) { return n->memory.bytes; }

@@ -25,6 +25,7 @@ int controlnet_fits(const ControlNet *c, const UNet *u, int factor, Err *e);
 
 int controlnet_hint_channels(const ControlNet *c); /* 3: RGB; 1: grey */
 int controlnet_in_channels(const ControlNet *c);   /* of the latent, and what stands beside it */
+int controlnet_context_width(const ControlNet *c); /* of the text that it reads */
 bool controlnet_pools(const ControlNet *c); /* its results are averaged over the picture: global_pool_conditions */
 int controlnet_context_columns(const ControlNet *c);
 size_t controlnet_bytes(const ControlNet *c);    /* memory of converted weights */

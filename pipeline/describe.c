@@ -10,6 +10,7 @@
 #include "adapter/info.h"
 #include "adapter/embedding.h"
 #include "pipeline/describe_adapter.h"
+#include "pipeline/describe_control.h"
 #include "pipeline/describe_embedding.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
@@ -115,6 +116,8 @@ static int describe_weights(const char *path, Weights *w, bool json, Str *out)
 static int describe_known(const char *path, Weights *w, Bytes file, bool json, Str *out, Err *e)
 {
     if (adapter_is(w)) return describe_adapter(path, w, file, json, out, e);
+    ControlKind control = describe_control_kind(w);
+    if (control != CONTROL_KINDS) return describe_control(path, control, json, out, e);
     if (embedding_is(w)) return describe_embedding(path, w, json, out, e);
     return describe_weights(path, w, json, out);
 }
@@ -322,6 +325,8 @@ int model_describe(const ModelPaths *p, bool json, int width, int height, Str *o
     ModelPaths paths = *p;
     bool done = false;
     paths.no_weights = true;
+    ControlKind control = p->path ? describe_control_folder(p->path) : CONTROL_KINDS;
+    if (control != CONTROL_KINDS) return describe_control(p->path, control, json, out, e);
     if (p->path) {
         NameKind kind;
         char *path;

@@ -252,6 +252,10 @@ int shapes_controlnet(const Weights *w, Str *out, Err *e)
              "{\"_class_name\": \"ControlNetModel\", \"in_channels\": %d, \"layers_per_block\": %d, "
              "\"cross_attention_dim\": %d, \"mid_block_type\": \"%s\"",
              shapes_dim(w, 1, "conv_in.weight"), l.layers, shapes_context(w), l.mid);
+    int groups = 32;
+    for (int i = 0; i < l.count; i++)
+        while (l.channels[i] % groups) groups /= 2;
+    str_addf(out, ", \"norm_num_groups\": %d", groups);
     add_list(out, "block_out_channels", l.channels, l.count);
     add_list(out, "attention_head_dim", l.heads, l.count);
     add_depths(out, &l, "transformer_layers_per_block", l.depth, l.layers);

@@ -208,3 +208,18 @@ def test_ip_adapters_for_faces_are_called_so():
         t.put(name, 2, 2)
     t.save("face.safetensors")
     fails(1, "x", *SD1, "--ip-adapter", f"model=face.safetensors,image={HINT}", says="FaceID")
+
+
+def test_info_of_what_steers():
+    for name, says in [("net_a", ("a ControlNet", "diffusers' names", "--control")), ("net_a_ldm.safetensors", ("a ControlNet", "LDM names")),
+                       ("t2i_light", ("a T2I-Adapter (light_adapter)", "--adapter")), ("t2i_grey", ("a map in grey",)),
+                       ("t2i_full_original.safetensors", ("a T2I-Adapter (full_adapter)", "TencentARC's names")),
+                       ("ip_plus.safetensors", ("an IP-Adapter (plus)", "tokens of 16", "--ip-adapter")),
+                       ("ip_full.safetensors", ("full face",)), ("openclip.safetensors", ("image encoder", "encoder=FILE"))]:
+        out = limn("info", golden(name)).out
+        for word in says:
+            assert word in out, (name, word, out)
+        kind = json.loads(limn("info", golden(name), "--json").out)["kind"]
+        assert kind in out
+        if "." in name:
+            fails(1, "x", "-m", golden(name), says=kind)

@@ -45,7 +45,7 @@ def test_options_of_other_tools():
 REFUSED = [
     ("--lora-model-dir d", "--lora FILE"), 
     ("--strength 0.5", "--init-image"), ("--denoise 0.5", "--init-image"), ("--mask m.png", "--init-image"),
-    ("--control-net c.safetensors", "ControlNet yet"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
+    ("--control-net c.safetensors", "--control model=FILE"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
     ("--taesd t", "TAESD"), ("--listen", "no server"), ("--port 7860", "no server"), ("--embd-dir d", "textual inversion"),
     ("--subseed-strength 0.1", "variations"), ("--refiner r", "refiner"), ("--type q8_0", "quantised"), ("--preview-method proj", "--preview-vae"),
     ("--restore-faces", "faces"), ("--prompt-file p.txt", "limn batch"), ("--from-file p.txt", "limn batch"), ("--auto-seeds 3", "--count"),
