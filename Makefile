@@ -9,8 +9,8 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights hub nn clip unet vae upscale control scheduler image adapter pipeline output engine web batch compare cmd
-PKGS    := openblas libutf8proc nettle fftw3f libjpeg libwebpdemux libwebp
+FOLDERS := base weights hub nn clip unet vae upscale control scheduler image adapter pipeline output engine web batch compare serve cmd
+PKGS    := openblas libutf8proc nettle fftw3f libjpeg libwebpdemux libwebp libmicrohttpd
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
@@ -38,7 +38,7 @@ archive  = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib
 # Where a library runs out of memory or threads, limn says so: base/carried.c.
 WRAP     = $(foreach f,malloc calloc realloc memalign strdup gomp_fatal,-Wl,--wrap=$(f))
 BLAS     = $(shell scripts/blas-kernels "$(CC)" "$(AR)")
-CARRY    = $(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) $(BLAS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f jpeg webpdemux webp gomp,$(call archive,$(l))) -lpthread -ldl -lm
+CARRY    = $(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) $(BLAS) -o $@ $^ $(foreach l,openblas utf8proc nettle fftw3f jpeg webpdemux webp microhttpd gomp,$(call archive,$(l))) -lpthread -ldl -lm
 else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif

@@ -1,6 +1,8 @@
 /* json.c - see json.h. */
 #include "base/json.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +129,17 @@ fail:
     cJSON_Delete(root);
     free(copy);
     return NULL;
+}
+
+bool json_number(double d, char out[JSON_NUMBER])
+{
+    if (!isfinite(d) || fabs(d) > 9007199254740992.0) return false; /* 2^53 */
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, JSON_NUMBER, "%.*g", digits, d);
+        if (strtod(out, NULL) == d) break;
+    }
+    if (d == (double)(long long)d) snprintf(out, JSON_NUMBER, "%.0f", d);
+    return true;
 }
 
 bool json_whole(const struct cJSON *item, uint64_t *out)

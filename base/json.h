@@ -29,6 +29,13 @@ struct cJSON *json_parse(Bytes text, Err *e);
 /* A whole number from 0 to 2^53, which a double holds exactly; false for anything else (1.5, -1, 1e400, "1"). */
 bool json_whole(const struct cJSON *item, uint64_t *out);
 
+/*
+ * A number as the text that an option takes: the fewest digits that are read back as the same double, a whole one without exponent.
+ * False: it is not finite, or above 2^53, where a double has not all digits of a whole number.
+ */
+enum { JSON_NUMBER = 32 };
+bool json_number(double d, char out[JSON_NUMBER]);
+
 /* A member of an object from any bytes: what is not UTF-8 (file names may be so) is replaced. */
 void json_add_text(struct cJSON *to, const char *key, const char *value);
 

@@ -139,7 +139,7 @@ static const struct {
 enum {
     CALLS = sizeof refused / sizeof *refused,
     UNLESS = sizeof unless / sizeof *unless,
-    MOST = 2 * CALLS + 4 * UNLESS + 24
+    MOST = 2 * CALLS + 4 * UNLESS + 40
 };
 
 typedef struct {
@@ -168,9 +168,10 @@ static void answer(Filter *f, int error)
     add(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error));
 }
 
-static void refuse_calls(Filter *f)
+static void refuse_calls(Filter *f, int listening)
 {
     for (size_t i = 0; i < CALLS; i++) {
+        if (listening >= 0 && (refused[i] == SYS_accept || refused[i] == SYS_accept4)) continue;
         only_if(f, BPF_JEQ, refused[i], 1);
         answer(f, EPERM);
     }
@@ -178,6 +179,16 @@ static void refuse_calls(Filter *f)
     only_if(f, BPF_JEQ, SYS_clone3, 1);
     answer(f, ENOSYS);
 #endif
+}
+
+/* Only of that one socket. */
+static void accept_on(Filter *f, unsigned call, int listening)
+{
+    only_if(f, BPF_JEQ, call, 4);
+    load_argument(f, 0);
+    add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)listening, 1, 0));
+    answer(f, EPERM);
+    load(f, offsetof(struct seccomp_data, nr));
 }
 
 /* Each of these loads over the number of the call, which is loaded again after it. */
@@ -197,7 +208,7 @@ static void refuse_by_argument(Filter *f)
     load(f, offsetof(struct seccomp_data, nr));
 }
 
-static int fence_calls(bool *there, Err *e)
+static int fence_calls(int listening, bool *there, Err *e)
 {
     *there = false;
 #ifdef MACHINE
@@ -210,21 +221,24 @@ static int fence_calls(bool *there, Err *e)
     only_if(&f, BPF_JGE, X32, 1);
     answer(&f, EPERM);
 #endif
-    refuse_calls(&f);
+    refuse_calls(&f, listening);
     refuse_by_argument(&f);
+    if (listening >= 0) accept_on(&f, SYS_accept, listening);
+    if (listening >= 0) accept_on(&f, SYS_accept4, listening);
     add(&f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     struct sock_fprog program = { .len = f.n, .filter = f.at };
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0) *there = true;
     else if (errno != EINVAL && errno != ENOSYS) return err_set(e, "cannot enter the sandbox: %s", strerror(errno));
 #else
+    (void)listening;
     (void)e;
 #endif
     return 0;
 }
 
-int sandbox_enter(const SandboxPath *paths, size_t count, Sandbox *out, Err *e)
+int sandbox_enter(const SandboxPath *paths, size_t count, int listening, Sandbox *out, Err *e)
 {
     *out = (Sandbox){ false, false };
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return err_set(e, "cannot enter a sandbox: %s", strerror(errno));
-    return fence_files(paths, count, &out->files, e) || fence_calls(&out->calls, e) ? -1 : 0;
+    return fence_files(paths, count, &out->files, e) || fence_calls(listening, &out->calls, e) ? -1 : 0;
 }

@@ -23,8 +23,9 @@ typedef struct {
 
 /*
  * For good, and for every thread that is started afterwards: to be called before there are any. *out: what the kernel has; the rest
- * is not fenced off, which the caller tells. Error: the kernel has it and refuses.
+ * is not fenced off, which the caller tells. listening: a socket on which connections may be accepted; -1: none. Error: the kernel has
+ * it and refuses.
  */
-int sandbox_enter(const SandboxPath *paths, size_t count, Sandbox *out, Err *e);
+int sandbox_enter(const SandboxPath *paths, size_t count, int listening, Sandbox *out, Err *e);
 
 #endif

@@ -1,8 +1,6 @@
 /* read_json.c - jobs as JSON objects: one a line, in an array or one after the other, parsed one at a time. */
 #include <math.h>
 #include <cjson/cJSON.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -11,7 +9,7 @@
 /* A value as the text that an option takes. Error: neither text, number nor bool. */
 static int add_value(Field *f, const cJSON *v, Err *e)
 {
-    char number[32], seen[SHOWN_MAX];
+    char number[JSON_NUMBER], seen[SHOWN_MAX];
     if (cJSON_IsString(v)) {
         field_add_text(f, v->valuestring, VALUE_TEXT);
     } else if (cJSON_IsBool(v)) {
@@ -19,13 +17,8 @@ static int add_value(Field *f, const cJSON *v, Err *e)
     } else if (cJSON_IsNumber(v)) {
         double d = v->valuedouble;
         if (isinf(d)) return err_usage(e, "%.60s: a number that is finite is expected", f->name);
-        if (fabs(d) > 9007199254740992.0) /* 2^53 */
+        if (!json_number(d, number))
             return err_usage(e, "%.60s: a number above 2^53 keeps its digits only in quotes", f->name);
-        for (int digits = 15; digits <= 17; digits++) {
-            snprintf(number, sizeof number, "%.*g", digits, d);
-            if (strtod(number, NULL) == d) break;
-        }
-        if (d == (double)(long long)d) snprintf(number, sizeof number, "%.0f", d);
         field_add_text(f, number, VALUE_NUMBER);
     } else {
         return err_usage(e, "%.60s: a text, a number, true, false or a list of them is expected, not %s", f->name,

@@ -58,6 +58,17 @@ const Command commands[] = {
       "that see their surroundings; --memory low takes smaller ones. Transparency is\n"
       "made larger by Lanczos. limn again makes the same bytes from the same picture.\n",
       cmd_upscale, .groups = OPTIONS_OF(GROUP_UPSCALE) },
+    { "serve", "", 0, NULL, "draws over HTTP: a page, A1111's and OpenAI's interfaces",
+      "  limn serve                                    http://127.0.0.1:7860\n"
+      "  limn serve -m v1-5.safetensors --model-dir models -o pictures\n"
+      "  limn serve --host 0.0.0.0 --api-key-file key  for others too\n"
+      "\n"
+      "Options that draw are what requests get that do not say. Ctrl-C ends it after the\n"
+      "picture in progress, a second one at once. It runs in the kernel's sandbox where\n"
+      "there is one. docs/serve.md tells more.\n",
+      cmd_serve, .groups = DRAWING | OPTIONS_OF(GROUP_SERVE),
+      .without = "prompt seed count trace save-steps sizes atlas atlas-size atlas-padding atlas-pot latents init-image "
+                 "init-image-sha256 mask mask-sha256 extend sandbox" },
     { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer json sandbox",
       "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
@@ -162,8 +173,7 @@ static const struct {
     { "pix2pix", "limn cannot do that with a picture yet" },
     { "esrgan, realesrgan, upscaler", "limn upscale FILE --with MODEL" },
     { "hires, hires-fix", "limn generate PROMPT --hires 2" },
-    { "serve, server, webui, web-ui, gui, ui, api, listen",
-      "limn cannot do that yet: it has no server and no page to draw with" },
+    { "server, webui, web-ui, gui, ui, api, listen, daemon", "limn serve" },
     { "download, install, fetch, get", "limn pull MODEL" },
     { "search", "limn cannot search the hub; docs/models.md says where models are" },
     { "convert, quantize, quantise, prune", "limn merge MODEL --type q8_0 -o FILE.gguf; other conversions limn cannot do yet" },

@@ -57,6 +57,7 @@ int cmd_generate(const Args *a, Err *e);
 int cmd_batch(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
 int cmd_upscale(const Args *a, Err *e);
+int cmd_serve(const Args *a, Err *e);
 int cmd_hint(const Args *a, Err *e);
 int cmd_variants(const Args *a, Err *e);
 int cmd_again(const Args *a, Err *e);

@@ -173,25 +173,43 @@ static void add_own(List *l, const char *variable, const char *usual, bool write
     str_release(&path);
 }
 
+/* listening: the socket that may be asked for connections; -1: none. */
+static int enter(List *l, const Command *c, const Args *a, int listening, Sandbox *got, Err *e)
+{
+    const Job *j = &a->job;
+    add_system(l);
+    add_own(l, "XDG_CACHE_HOME", ".cache", true);
+    add_own(l, "XDG_DATA_HOME", ".local/share", false);
+    if (!j->model) add_named(l, getenv("LIMN_MODEL"));
+    for (const Option *o = job_options; o->name; o++) add_option(l, c, j, o);
+    add_named(l, "openai/clip-vit-large-patch14"); /* the vocabulary of single files */
+    for (int i = 0; i < a->count; i++) add_word(l, a->words[i]);
+    int failed = sandbox_enter(l->at, l->count, listening, got, e);
+    for (size_t i = 0; i < l->count; i++) free((void *)(size_t)l->at[i].path);
+    free(l->at);
+    return failed ? err_in(e, "--sandbox") : 0;
+}
+
 int fence_enter(const Command *c, const Args *a, Err *e)
 {
     const Job *j = &a->job;
     List l = { .count = 0 };
-    add_system(&l);
-    add_own(&l, "XDG_CACHE_HOME", ".cache", true);
-    add_own(&l, "XDG_DATA_HOME", ".local/share", false);
-    if (!j->model) add_named(&l, getenv("LIMN_MODEL"));
-    for (const Option *o = job_options; o->name; o++) add_option(&l, c, j, o);
-    add_named(&l, "openai/clip-vit-large-patch14"); /* the vocabulary of single files */
-    for (int i = 0; i < a->count; i++) add_word(&l, a->words[i]);
-    if (!j->output && command_takes(c, option_find("output", strlen("output")))) add_output(&l, "./x");
     Sandbox got;
-    int failed = sandbox_enter(l.at, l.count, &got, e);
-    for (size_t i = 0; i < l.count; i++) free((void *)(size_t)l.at[i].path);
-    free(l.at);
-    if (failed) return err_in(e, "--sandbox");
+    if (!j->output && command_takes(c, option_find("output", strlen("output")))) add_output(&l, "./x");
+    if (enter(&l, c, a, -1, &got, e)) return -1;
     if (!got.files && !j->quiet) warn_user("--sandbox: this kernel has no Landlock: files are not fenced off");
     if (!got.calls && !j->quiet)
         warn_user("--sandbox: this kernel has no seccomp filters: system calls are not fenced off");
+    return 0;
+}
+
+int fence_server(const Command *c, const Args *a, const char *folder, int listening, Err *e)
+{
+    List l = { .count = 0 };
+    Sandbox got;
+    add(&l, folder, true);
+    if (enter(&l, c, a, listening, &got, e)) return -1;
+    if (!got.files && a->job.verbose) warn_user("this kernel has no Landlock: files are not fenced off");
+    if (!got.calls && a->job.verbose) warn_user("this kernel has no seccomp filters: system calls are not fenced off");
     return 0;
 }

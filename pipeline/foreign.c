@@ -248,7 +248,7 @@ static const Foreign foreign[] = {
     { .names = "listen, port, host, server, serve, web, webui, gui, api, api-port, share, autolaunch, auto-launch, "
       "cors-allow-origins, theme, front-end-version, enable-cors-header, nowebui, realtime, interactive, "
       "enable-insecure-extension-access, gradio-auth",
-      LINE, .says = "limn cannot do that yet: it has no server and no page to draw with" },
+      LINE, .says = "limn serve is the server: --host, --port, --api-key-file" },
     { .names = "convert, convert-name, merge, merge-models", LINE, YET("conversions or merges of models") },
     { .names = "restore-faces, gfpgan, gfpgan-strength, codeformer, codeformer-weight, codeformer-fidelity, "
       "facetool, facetool-strength, face-restoration",

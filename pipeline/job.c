@@ -319,6 +319,21 @@ const Option job_options[] = {
       "draw nothing: join the shards' manifests and tell what is missing" },
     { "sheet", 0, OPT_FLAG, JOB(sheet), "false", 0, 0, NULL, RUN, GROUP_BATCH, NULL,
       "also make a contact sheet of all pictures (sheet.png) and a gallery of them (index.html)" },
+
+    { "host", 0, OPT_STR, JOB(host), "127.0.0.1", 0, 0, "ADDRESS", RUN, GROUP_SERVE, NULL,
+      "where to listen; 0.0.0.0 for everyone, which needs --api-key-file" },
+    { "port", 0, OPT_INT, JOB(port), "7860", 0, 65535, "N", RUN, GROUP_SERVE, NULL, "its port; 0: any that is free" },
+    { "api-key-file", 0, OPT_PATH, JOB(api_key_file), NULL, 0, 0, "FILE", RUN, GROUP_SERVE, NULL,
+      "answer only those who send the key in it: Authorization: Bearer KEY, or as password" },
+    { "allow-host", 0, OPT_STR, JOB(allow_host), NULL, 0, 0, "NAME,..", RUN, GROUP_SERVE, NULL,
+      "names under which this server is reached, beside localhost and --host: a proxy's" },
+    { "cors", 0, OPT_STR, JOB(cors), NULL, 0, 0, "ORIGIN,..", RUN, GROUP_SERVE, NULL,
+      "pages of these origins may ask too: https://example.org" },
+    { "queue", 0, OPT_INT, JOB(queue), "16", 1, 10000, "N", RUN, GROUP_SERVE, NULL, "requests that may wait; more are told to come back" },
+    { "model-dir", 0, OPT_PATH, JOB(model_dir), NULL, 0, 0, "FOLDER", RUN, GROUP_SERVE, NULL,
+      "models that a request may name" },
+    { "resume", 0, OPT_FLAG, JOB(resume), "false", 0, 0, NULL, RUN, GROUP_SERVE, NULL,
+      "go on with jobs that were accepted before the last server ended" },
     { .name = NULL },
 };
 #pragma GCC diagnostic pop

@@ -94,6 +94,10 @@ typedef struct {
     /* limn batch's */
     char *shard, *batch_size, *wildcards, *expand, *changed, *format; /* shard NULL: all of it */
     bool dry_run, merge, sheet, retry_failed, keep_going, fail_fast;
+    /* limn serve's */
+    char *host, *api_key_file, *model_dir, *allow_host, *cors; /* NULL: not said, but for host */
+    int port, queue;
+    bool resume;
     /* limn compare's; NULL: not said */
     char *samplers, *schedules, *step_counts; /* values parted by commas */
     char *axes;                               /* "cfg-scale=3,5", a line each */
@@ -140,6 +144,7 @@ typedef enum {
     GROUP_UPSCALE,
     GROUP_PULL,
     GROUP_MERGE,
+    GROUP_SERVE,
     GROUPS
 } OptionGroup;
 

@@ -68,7 +68,7 @@ static int inside(void)
     snprintf(in, sizeof in, "%s/in", dir);
     snprintf(out, sizeof out, "%s/out", dir);
     const SandboxPath paths[] = { { in, false }, { out, true }, { "/nowhere/at/all", true } };
-    if (sandbox_enter(paths, 3, &got, &e)) return 1;
+    if (sandbox_enter(paths, 3, -1, &got, &e)) return 1;
     if (got.files) {
         if (opens("secret", O_RDONLY) || opens("/etc/passwd", O_RDONLY)) return 2;
         if (!opens("in/a", O_RDONLY) || opens("in/a", O_WRONLY) || opens("in/new", O_WRONLY | O_CREAT)) return 3;

@@ -46,7 +46,7 @@ REFUSED = [
     ("--lora-model-dir d", "--lora FILE"), 
     ("--strength 0.5", "--init-image"), ("--denoise 0.5", "--init-image"), ("--mask m.png", "--init-image"),
     ("--control-net c.safetensors", "--control model=FILE"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
-    ("--taesd t", "TAESD"), ("--listen", "no server"), ("--port 7860", "no server"), ("--embd-dir d", "textual inversion"),
+    ("--taesd t", "TAESD"), ("--listen", "limn serve"), ("--api", "limn serve"), ("--embd-dir d", "textual inversion"),
     ("--subseed-strength 0.1", "variations"), ("--refiner r", "refiner"), ("--type q8_0", "quantised"), ("--preview-method proj", "--preview-vae"),
     ("--restore-faces", "faces"), ("--prompt-file p.txt", "limn batch"), ("--from-file p.txt", "limn batch"), ("--auto-seeds 3", "--count"),
     ("--seed 1 2 3", "--count"), ("--vae-tiling", "--vae-tile"), ("--stepwise-image-output-dir d", "--save-steps"), ("--metadata", "limn info"),
@@ -96,9 +96,9 @@ def test_other_tools_fields():
 def test_commands_of_other_tools():
     for word in ["lsit", "batc", "comapre", "genrate", "inof"]:
         fails(2, word, says=["did you mean limn ", f"limn generate {word}"])
-    for word, says in [("serve", "server"), ("models", "limn list models"), ("version", "limn --version"), ("samplers", "limn list samplers"),
+    for word, says in [("models", "limn list models"), ("version", "limn --version"), ("samplers", "limn list samplers"),
                        ("txt2img", "limn generate"), ("img2img", "limn generate"), ("convert", "yet"), ("upscale", "yet"), ("pull", "yet"),
-                       ("webui", "yet"), ("Serve", "server")]:
+                       ("webui", "limn serve"), ("api", "limn serve")]:
         fails(2, word, says=[says, f"limn generate {word}"])
         fails(2, word, "--seed", "1", says=says)
     assert files() == []

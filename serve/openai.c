@@ -1,0 +1,388 @@
+/* openai.c - OpenAI's image API: generations, edits, variations, and the list of models. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/base64.h"
+#include "base/mem.h"
+#include "image/load.h"
+#include "image/png.h"
+#include "serve/server.h"
+#include "base/json.h"
+
+/* What a request says beside its job. */
+typedef struct {
+    bool url, stream;
+    char size[32];
+    const char *event; /* "image_generation", "image_edit" */
+} Manner;
+
+/* Fields that change nothing here. */
+static const char *const ignored[] = {
+    "quality",        "style", "moderation", "user", "safety_identifier", "input_fidelity", "output_compression",
+    "partial_images", NULL
+};
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0) return true;
+    return false;
+}
+
+static void name_field(Wish *w, const char *name) { snprintf(w->field, sizeof w->field, "%s", name); }
+
+static int set_size(Wish *w, Manner *m, const char *size, Err *e)
+{
+    int width, height;
+    char digits[16];
+    snprintf(m->size, sizeof m->size, "%.31s", size);
+    if (strcmp(size, "auto") == 0) return 0;
+    name_field(w, "size");
+    if (!job_pair(size, 'x', &width, &height))
+        return err_usage(e, "size: \"%.60s\" is neither auto nor such as 512x512", size);
+    snprintf(digits, sizeof digits, "%d", width);
+    int failed = wish_set(w, "width", digits, e);
+    snprintf(digits, sizeof digits, "%d", height);
+    failed = failed || wish_set(w, "height", digits, e);
+    name_field(w, "size");
+    return failed ? -1 : 0;
+}
+
+static int set_format(Wish *w, Manner *m, const char *format, Err *e)
+{
+    name_field(w, "response_format");
+    m->url = strcmp(format, "url") == 0;
+    return m->url || strcmp(format, "b64_json") == 0 ? 0 : err_usage(e, "response_format: url or b64_json is expected");
+}
+
+/* A field as text, whichever kind of body it came in. */
+static int set_field(Wish *w, Manner *m, const char *name, const char *value, Err *e)
+{
+    if (in_list(ignored, name) || !*value) return 0;
+    if (strcmp(name, "size") == 0) return set_size(w, m, value, e);
+    if (strcmp(name, "response_format") == 0) return set_format(w, m, value, e);
+    if (strcmp(name, "n") == 0) {
+        int failed = wish_set(w, "count", value, e);
+        name_field(w, "n");
+        return failed;
+    }
+    if (strcmp(name, "stream") == 0) {
+        m->stream = strcasecmp(value, "true") == 0;
+        return 0;
+    }
+    if (strcmp(name, "model") == 0) return wish_model(w, value, e);
+    name_field(w, name);
+    if (strcmp(name, "output_format") == 0)
+        return strcasecmp(value, "png") == 0 ? 0 : err_usage(e, "output_format: png is what there is");
+    if (strcmp(name, "background") == 0)
+        return strcmp(value, "transparent") == 0 ? wish_set(w, "transparent", "true", e) : 0;
+    const Option *o = option_find(name, strlen(name));
+    if (!o) wish_pass(w, name);
+    return o ? wish_set(w, name, value, e) : 0;
+}
+
+static int set_json(Wish *w, Manner *m, const cJSON *v, Err *e)
+{
+    char number[JSON_NUMBER];
+    if (cJSON_IsNull(v)) return 0;
+    if (cJSON_IsString(v)) return set_field(w, m, v->string, v->valuestring, e);
+    if (cJSON_IsBool(v)) return set_field(w, m, v->string, cJSON_IsTrue(v) ? "true" : "false", e);
+    if (cJSON_IsNumber(v) && json_number(v->valuedouble, number)) return set_field(w, m, v->string, number, e);
+    name_field(w, v->string);
+    if (!option_find(v->string, strlen(v->string))) {
+        wish_pass(w, v->string);
+        return 0;
+    }
+    return err_usage(e, "%.60s: a text, a number, true or false is expected", v->string);
+}
+
+static int read_json(Wish *w, Manner *m, const Call *r, Err *e)
+{
+    cJSON *o = call_json(r, e);
+    const cJSON *item;
+    int failed = !o;
+    cJSON_ArrayForEach(item, o) failed = failed || set_json(w, m, item, e);
+    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(o, "prompt");
+    if (!failed && !cJSON_IsString(prompt)) {
+        name_field(w, "prompt");
+        failed = err_usage(e, "prompt: a text is expected");
+    }
+    cJSON_Delete(o);
+    return failed ? -1 : 0;
+}
+
+/* ---- the answer ---- */
+
+static char *picture_url(const Call *r, const Made *m)
+{
+    const char *host = call_header(r, "Host");
+    Str url = { 0 };
+    str_addf(&url, "http://%s/pictures/%s", host ? host : "localhost", m->file ? m->file : "");
+    return url.s;
+}
+
+static void answer(const Call *r, Reply *out, const Order *t, const Manner *m, const Wish *w)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "created", (double)time(NULL));
+    cJSON *data = cJSON_AddArrayToObject(o, "data");
+    for (size_t i = 0; i < t->made_count; i++) {
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddItemToArray(data, one);
+        if (m->url) {
+            char *url = picture_url(r, &t->made[i]);
+            json_add_text(one, "url", url);
+            free(url);
+        } else {
+            Str text = { 0 };
+            base64_add(&text, t->made[i].png);
+            cJSON_AddStringToObject(one, "b64_json", str_text(&text));
+            str_release(&text);
+        }
+        cJSON_AddRawToObject(one, "limn", t->made[i].settings);
+    }
+    cJSON_AddStringToObject(o, "output_format", "png");
+    if (t->made_count) {
+        char size[32];
+        snprintf(size, sizeof size, "%dx%d", t->made[0].w, t->made[0].h);
+        cJSON_AddStringToObject(o, "size", size);
+    }
+    json_add_text(o, "passed_over", str_text(&w->passed));
+    json_add_text(o, "words", str_text(&t->words));
+    reply_json(out, 200, o);
+}
+
+/* ---- as a stream ---- */
+
+typedef struct {
+    Server *server;
+    Order *order;
+    size_t sent; /* pictures */
+    uint64_t seen;
+    double last; /* when something was sent */
+    char event[32];
+    bool told;
+} Streaming;
+
+static void add_event(Str *out, const char *name, cJSON *data)
+{
+    char *text = cJSON_PrintUnformatted(data);
+    if (name) str_addf(out, "event: %s\n", name);
+    str_addf(out, "data: %s\n\n", text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(data);
+}
+
+static void add_completed(Str *out, const Streaming *s, const Made *m)
+{
+    char name[64], size[32];
+    Str text = { 0 };
+    cJSON *o = cJSON_CreateObject();
+    snprintf(name, sizeof name, "%s.completed", s->event);
+    snprintf(size, sizeof size, "%dx%d", m->w, m->h);
+    base64_add(&text, m->png);
+    cJSON_AddStringToObject(o, "type", name);
+    cJSON_AddStringToObject(o, "b64_json", str_text(&text));
+    cJSON_AddNumberToObject(o, "created_at", (double)time(NULL));
+    cJSON_AddStringToObject(o, "size", size);
+    cJSON_AddStringToObject(o, "quality", "auto");
+    cJSON_AddStringToObject(o, "background", "auto");
+    cJSON_AddStringToObject(o, "output_format", "png");
+    cJSON *usage = cJSON_AddObjectToObject(o, "usage");
+    cJSON_AddNumberToObject(usage, "total_tokens", 0);
+    cJSON_AddNumberToObject(usage, "input_tokens", 0);
+    cJSON_AddNumberToObject(usage, "output_tokens", 0);
+    cJSON *details = cJSON_AddObjectToObject(usage, "input_tokens_details");
+    cJSON_AddNumberToObject(details, "text_tokens", 0);
+    cJSON_AddNumberToObject(details, "image_tokens", 0);
+    add_event(out, name, o);
+    str_release(&text);
+}
+
+static bool stream_next(void *ctx, Str *out)
+{
+    Streaming *s = ctx;
+    Queue *q = s->server->queue;
+    if (!s->seen) str_add(out, ": drawing\n\n");
+    s->seen = queue_wait(q, s->order, s->seen, 1);
+    bool over = order_ended(q, s->order);
+    if (over)
+        while (s->sent < s->order->made_count) add_completed(out, s, &s->order->made[s->sent++]);
+    if (over && s->order->state == ORDER_FAILED) {
+        cJSON *o = cJSON_CreateObject(), *in = cJSON_AddObjectToObject(o, "error");
+        json_add_text(in, "message", s->order->error.text);
+        cJSON_AddStringToObject(in, "type", "server_error");
+        add_event(out, "error", o);
+    }
+    if (!out->len && clock_now() - s->last > 5) str_add(out, ": wait\n\n");
+    if (out->len) s->last = clock_now();
+    return !over;
+}
+
+static void stream_end(void *ctx)
+{
+    Streaming *s = ctx;
+    queue_cancel(s->server->queue, s->order); /* its reader has gone */
+    queue_drop(s->server->queue, s->order);
+    free(s);
+}
+
+static int start_stream(Call *r, Reply *out, Order *t, const Manner *m, Err *e)
+{
+    if (queue_add(r->server->queue, t, e)) {
+        order_free(t);
+        return -1;
+    }
+    Streaming *s = mem_alloc(sizeof *s);
+    *s = (Streaming){ .server = r->server, .order = t, .last = clock_now() };
+    snprintf(s->event, sizeof s->event, "%s", m->event);
+    out->status = 200;
+    out->type = "text/event-stream";
+    out->stream = stream_next;
+    out->end = stream_end;
+    out->ctx = s;
+    return 0;
+}
+
+static void refuse(Call *r, Reply *out, const Wish *w, const Err *e)
+{
+    if (strcmp(w->field, "model") == 0) reply_error(r, out, 404, "model", e->text);
+    else if (e->code == ERR_USAGE) reply_error(r, out, 400, w->field, e->text);
+    else reply_error(r, out, e->code == ERR_FAILED && !*w->field ? 400 : 500, w->field, e->text);
+}
+
+/* The wish is complete. */
+static void draw(Call *r, Reply *out, Wish *w, const Manner *m)
+{
+    Server *s = r->server;
+    Err e;
+    if (wish_finish(w, &e)) {
+        refuse(r, out, w, &e);
+        return;
+    }
+    Order *t = wish_order(w, r, m->url);
+    if (m->stream) {
+        if (start_stream(r, out, t, m, &e)) reply_err(r, out, &e);
+        return;
+    }
+    if (order_run(s, r, t, &e)) {
+        reply_err(r, out, &e);
+        return;
+    }
+    if (t->state == ORDER_DONE) answer(r, out, t, m, w);
+    else {
+        if (t->state == ORDER_CANCELLED)
+            err_set(&t->error, queue_stopping(s->queue) ? "the server is stopping" : "cancelled");
+        reply_err(r, out, &t->error);
+    }
+    queue_drop(s->queue, t);
+}
+
+static void generations(Call *r, Reply *out)
+{
+    Manner m = { .event = "image_generation" };
+    Wish w;
+    Err e = { .code = ERR_FAILED };
+    wish_init(&w, r->server);
+    if (read_json(&w, &m, r, &e)) refuse(r, out, &w, &e);
+    else draw(r, out, &w, &m);
+    wish_release(&w);
+}
+
+/* ---- edits and variations ---- */
+
+/* There a mask is transparent where the picture is drawn anew; limn's is white. */
+static int set_mask(Wish *w, Bytes file, Err *e)
+{
+    enum { SIDE = 4096 };
+    Image im = { 0 };
+    Bytes png = { 0 };
+    const char *note;
+    int width, height;
+    name_field(w, "mask");
+    if (image_decode_size(file, &width, &height, e)) return err_in(e, "mask");
+    if (width > SIDE || height > SIDE)
+        return err_usage(e, "mask: %dx%d, at most %dx%d is expected", width, height, SIDE, SIDE);
+    if (image_decode(file, &im, &note, e)) return err_in(e, "mask");
+    int failed = im.alpha ? 0 : err_usage(e, "mask: it has no transparency; what is transparent in it is drawn anew");
+    for (size_t i = 0; !failed && i < (size_t)im.w * (size_t)im.h; i++) memset(im.rgb + 3 * i, 255 - im.alpha[i], 3);
+    free(im.alpha);
+    im.alpha = NULL;
+    failed = failed || png_encode(&im, NULL, 0, &png, e) || wish_bytes(w, "mask", png, e);
+    image_release(&im);
+    free((void *)(size_t)png.data);
+    return failed ? -1 : 0;
+}
+
+static int read_form(Wish *w, Manner *m, const Form *f, bool prompt, Err *e)
+{
+    bool image = false, told = !prompt;
+    for (size_t i = 0; i < f->count; i++) {
+        const FormPart *p = &f->parts[i];
+        Bytes data = { (const unsigned char *)str_text(&p->data), p->data.len };
+        int failed;
+        if (strcmp(p->name, "image") == 0 || strcmp(p->name, "image[]") == 0) {
+            name_field(w, "image");
+            failed = image ? err_usage(e, "image: one picture is expected") : wish_bytes(w, "init-image", data, e);
+            image = true;
+        } else if (strcmp(p->name, "mask") == 0) {
+            failed = set_mask(w, data, e);
+        } else {
+            failed = strlen(str_text(&p->data)) != p->data.len ? err_usage(e, "%.60s: a text is expected", p->name)
+                                                               : set_field(w, m, p->name, str_text(&p->data), e);
+        }
+        told = told || strcmp(p->name, "prompt") == 0;
+        if (failed) return -1;
+    }
+    name_field(w, image ? "prompt" : "image");
+    if (!image) return err_usage(e, "image: a picture is expected");
+    return told ? 0 : err_usage(e, "prompt: a text is expected");
+}
+
+static void from_form(Call *r, Reply *out, bool prompt)
+{
+    Manner m = { .event = "image_edit" };
+    Wish w;
+    Form f;
+    Err e = { .code = ERR_FAILED };
+    wish_init(&w, r->server);
+    if (call_form(r, &f, &e) || read_form(&w, &m, &f, prompt, &e)) refuse(r, out, &w, &e);
+    else draw(r, out, &w, &m);
+    form_release(&f);
+    wish_release(&w);
+}
+
+static void edits(Call *r, Reply *out) { from_form(r, out, true); }
+static void variations(Call *r, Reply *out) { from_form(r, out, false); }
+
+static void models(Call *r, Reply *out)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "object", "list");
+    cJSON *data = cJSON_AddArrayToObject(o, "data");
+    Str name = { 0 };
+    for (size_t i = 0; catalogue_at(r->server->models, i, &name, NULL); i++) {
+        cJSON *one = cJSON_CreateObject();
+        json_add_text(one, "id", str_text(&name));
+        cJSON_AddStringToObject(one, "object", "model");
+        cJSON_AddNumberToObject(one, "created", 0);
+        cJSON_AddStringToObject(one, "owned_by", "limn");
+        cJSON_AddItemToArray(data, one);
+        str_clear(&name);
+    }
+    str_release(&name);
+    reply_json(out, 200, o);
+}
+
+const Route openai_routes[] = {
+    { "POST", "/v1/images/generations", generations, ROUTE_JSON, API_OPENAI },
+    { "POST", "/v1/images/edits", edits, ROUTE_FORM, API_OPENAI },
+    { "POST", "/v1/images/variations", variations, ROUTE_FORM, API_OPENAI },
+    { "GET", "/v1/models", models, 0, API_OPENAI },
+    { .method = NULL },
+};

@@ -1,0 +1,238 @@
+/* wish.c - from a request's fields to a job. See server.h. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/base64.h"
+#include "base/mem.h"
+#include "image/load.h"
+#include "image/png.h"
+#include "serve/server.h"
+#include "base/json.h"
+
+/* What one request may ask for. */
+enum {
+    MAX_SIDE = 2048, /* pixels drawn */
+    MAX_STEPS = 150,
+    MAX_COUNT = 16,
+    MAX_INPUT = 4096, /* pixels on a side of a picture that is sent */
+};
+
+void wish_init(Wish *w, Server *s)
+{
+    *w = (Wish){ .server = s };
+    job_copy(&w->job, s->options);
+    free(w->job.output);
+    w->job.output = mem_strdup(s->folder);
+    pthread_mutex_lock(&s->lock);
+    if (s->model) {
+        free(w->job.model);
+        w->job.model = mem_strdup(s->model);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void remove_files(const char *files)
+{
+    for (const char *end; (end = strchr(files, '\n')); files = end + 1) {
+        char *path = mem_strndup(files, (size_t)(end - files));
+        remove(path);
+        free(path);
+    }
+}
+
+void wish_release(Wish *w)
+{
+    remove_files(str_text(&w->input));
+    job_release(&w->job);
+    str_release(&w->input);
+    str_release(&w->passed);
+}
+
+static void name_field(Wish *w, const char *name)
+{
+    size_t n = strcspn(name, "\n");
+    if (n >= sizeof w->field) n = sizeof w->field - 1;
+    memcpy(w->field, name, n);
+    w->field[n] = 0;
+}
+
+void wish_pass(Wish *w, const char *name)
+{
+    if (w->passed.len < 4096) str_addf(&w->passed, "%.*s\n", (int)strcspn(name, "\n"), name);
+}
+
+int wish_model(Wish *w, const char *name, Err *e)
+{
+    Str path = { 0 };
+    int failed = catalogue_find(w->server->models, name, &path, e) ||
+                 job_set(&w->job, option_find("model", 5), str_text(&path), e);
+    str_release(&path);
+    if (failed) name_field(w, "model");
+    return failed ? -1 : 0;
+}
+
+static int set_refiner(Wish *w, const char *name, Err *e)
+{
+    Str path = { 0 };
+    int failed = catalogue_find(w->server->models, name, &path, e) ||
+                 job_set(&w->job, option_find("refiner", 7), str_text(&path), e);
+    str_release(&path);
+    return failed ? -1 : 0;
+}
+
+static int set_option(Wish *w, const Option *o, const char *value, Err *e)
+{
+    if (strcmp(o->name, "model") == 0) return wish_model(w, value, e);
+    if (strcmp(o->name, "refiner") == 0) return set_refiner(w, value, e);
+    bool alpha = strcmp(o->name, "mask") == 0 && strcmp(value, "alpha") == 0;
+    bool names_file = o->type == OPT_PATH || (o->type == OPT_LINES && !str_ends(o->name, "-sha256"));
+    if (names_file && !alpha) return err_usage(e, "files of this machine are not named over HTTP");
+    if (!o->picture && strcmp(o->name, "count") != 0 && strcmp(o->name, "preview") != 0)
+        return err_usage(e, "that is the server's own to choose, not a request's");
+    return job_set(&w->job, o, value, e);
+}
+
+int wish_set(Wish *w, const char *option, const char *value, Err *e)
+{
+    const Option *o = option_find(option, strlen(option));
+    name_field(w, option);
+    if (!o) return err_usage(e, "%.60s: there is no such field", option);
+    return set_option(w, o, value, e) ? err_in(e, w->field) : 0;
+}
+
+int wish_json(Wish *w, const char *option, const cJSON *value, Err *e)
+{
+    char number[JSON_NUMBER];
+    if (cJSON_IsNull(value)) return 0;
+    if (cJSON_IsString(value)) return wish_set(w, option, value->valuestring, e);
+    if (cJSON_IsBool(value)) return wish_set(w, option, cJSON_IsTrue(value) ? "true" : "false", e);
+    if (cJSON_IsNumber(value) && json_number(value->valuedouble, number)) return wish_set(w, option, number, e);
+    name_field(w, option);
+    return err_usage(e, "%.60s: a text, a number, true or false is expected", option);
+}
+
+/* ---- pictures ---- */
+
+static const char *ending_of(Bytes file)
+{
+    if (png_is(file)) return "png";
+    return file.len > 2 && file.data[0] == 0xff && file.data[1] == 0xd8 ? "jpg" : "webp";
+}
+
+/* In the folder "inputs", under a name that nobody can guess or choose. */
+static int keep_file(Wish *w, const char *option, Bytes file, Str *path, Err *e)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != sizeof number) return err_set(e, "no random name: %s", strerror(errno));
+    Str name = { 0 };
+    str_addf(&name, "%016" PRIx64 "-%s.%s", number, *option == 'm' ? "mask" : "start", ending_of(file));
+    Folder inputs;
+    int failed = folder_below(&inputs, &w->server->at, "inputs", true, e);
+    if (!failed) {
+        failed = folder_write(&inputs, str_text(&name), file, e);
+        folder_close(&inputs);
+    }
+    str_addf(path, "%s/inputs/%s", w->server->folder, str_text(&name));
+    if (!failed) str_addf(&w->input, "%s\n", str_text(path));
+    str_release(&name);
+    return failed;
+}
+
+int wish_bytes(Wish *w, const char *option, Bytes file, Err *e)
+{
+    int width, height;
+    Str path = { 0 };
+    name_field(w, option);
+    int failed = image_decode_size(file, &width, &height, e);
+    if (!failed && (width > MAX_INPUT || height > MAX_INPUT))
+        failed = err_set(e, "a picture of %dx%d, at most %dx%d is expected", width, height, MAX_INPUT, MAX_INPUT);
+    if (!failed && *option == 'i' && !w->job.width && !w->job.height && (width > MAX_SIDE || height > MAX_SIDE))
+        failed = err_set(e, "a picture of %dx%d needs a width and a height to be drawn at, at most %d", width, height,
+                         MAX_SIDE);
+    if (!failed) failed = keep_file(w, option, file, &path, e);
+    if (!failed) failed = job_set(&w->job, option_find(option, strlen(option)), str_text(&path), e);
+    str_release(&path);
+    if (!failed) return 0;
+    e->code = ERR_USAGE;
+    return err_in(e, option);
+}
+
+int wish_picture(Wish *w, const char *option, const char *base64, Err *e)
+{
+    Str file = { 0 };
+    name_field(w, option);
+    if (str_starts(base64, "http://") || str_starts(base64, "https://"))
+        return err_usage(e, "%s: pictures are sent as base64; this server fetches none", option);
+    const char *comma = str_starts(base64, "data:") ? strchr(base64, ',') : NULL;
+    if (comma) base64 = comma + 1;
+    int failed = base64_read(base64, strlen(base64), &file, e)
+                     ? err_in(e, option)
+                     : wish_bytes(w, option, (Bytes){ (const unsigned char *)file.s, file.len }, e);
+    str_release(&file);
+    return failed;
+}
+
+/* ---- the whole ---- */
+
+static int check_limit(Wish *w, const char *field, int value, int most, Err *e)
+{
+    if (value <= most) return 0;
+    name_field(w, field);
+    return err_usage(e, "%s: %d is more than one request may ask for, which is %d", field, value, most);
+}
+
+static int check_limits(Wish *w, Err *e)
+{
+    const Job *j = &w->job;
+    return check_limit(w, "width", j->width, MAX_SIDE, e) || check_limit(w, "height", j->height, MAX_SIDE, e) ||
+                   check_limit(w, "steps", j->steps, MAX_STEPS, e) || check_limit(w, "count", j->count, MAX_COUNT, e)
+               ? -1
+               : 0;
+}
+
+int wish_finish(Wish *w, Err *e)
+{
+    Job *j = &w->job;
+    if (check_limits(w, e)) return -1;
+    if (!j->has_seed) {
+        uint32_t seed;
+        if (getrandom(&seed, sizeof seed, 0) != sizeof seed) return err_set(e, "no random seed: %s", strerror(errno));
+        j->seed = seed;
+        j->has_seed = true;
+    }
+    if (j->seed <= UINT64_MAX - (uint64_t)(j->count - 1)) return 0;
+    name_field(w, "seed");
+    return err_usage(e, "seed: it leaves no room for so many pictures below 2^64");
+}
+
+Order *wish_order(Wish *w, const Call *r, bool keep)
+{
+    Job *jobs = mem_array(1, sizeof *jobs);
+    jobs[0] = w->job;
+    job_copy(&w->job, &jobs[0]);
+    Order *t = order_new(r->route->api, r->client, jobs, 1);
+    t->keep = keep;
+    t->input = keep ? NULL : mem_strdup(str_text(&w->input));
+    str_clear(&w->input);
+    return t;
+}
+
+int order_run(Server *s, Call *r, Order *t, Err *e)
+{
+    if (queue_add(s->queue, t, e)) {
+        order_free(t);
+        return -1;
+    }
+    for (uint64_t seen = 0; !order_ended(s->queue, t);) {
+        seen = queue_wait(s->queue, t, seen, 0.25);
+        if (queue_stopping(s->queue)) nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+        if (call_gone(r)) queue_cancel(s->queue, t);
+    }
+    return 0;
+}
