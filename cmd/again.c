@@ -39,6 +39,11 @@ int cmd_again(const Args *a, Err *e)
         free(upscaled);
         return wrong ? -1 : 0;
     }
+    for (const Option *o = job_options; o->name; o++) { /* lines replace the picture's, they are not added */
+        Str given = { 0 };
+        if (o->type == OPT_LINES && job_get(&a->job, o, &given)) job_open(&j, o);
+        str_release(&given);
+    }
     int failed = args_apply(a, command_find("again"), &j, e) || draw(&j, &from, a->job.model != NULL, e);
     job_release(&j);
     return failed ? -1 : 0;

@@ -85,7 +85,7 @@ const Command commands[] = {
       "is light), invert, tile:N (N times smaller), blur:N, luminance. Poses, depth and the\n"
       "like need a network of their own: bring such a map as a picture.\n",
       cmd_hint },
-    { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask output threads trace preview preview-vae json quiet verbose "
+    { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask control adapter ip-adapter output threads trace preview preview-vae json quiet verbose "
       "sandbox",
       "draws a picture again from what is written in it",
       "  limn again limn-00001.png                     the same bytes in a new file\n"

@@ -10,9 +10,8 @@
 
 static double strength_of(const Job *j, const ControlLine *l)
 {
-    static const double IP_SCALE = 0.6;
     double said = l->kind == CONTROL_NET ? j->control_strength : -1;
-    return l->strength >= 0 ? l->strength : said >= 0 ? said : l->kind == CONTROL_IP ? IP_SCALE : 1;
+    return l->strength >= 0 ? l->strength : said >= 0 ? said : l->kind == CONTROL_IP ? CONTROL_IP_SCALE : 1;
 }
 
 /* wanted: what a picture says that it was made with; NULL: nothing. */

@@ -146,11 +146,22 @@ static int config_beside(ControlFile *f, Bytes *out, Err *e)
     return f->source ? failed : -1;
 }
 
+/* modules/hashes of before 2023, which its ControlNet extension kept: 64 KB from 1 MB on. */
+static void hash_as_a1111(ControlFile *f)
+{
+    enum { FROM = 0x100000, BYTES = 0x10000 };
+    char hex[65];
+    size_t n = f->file.len <= FROM ? 0 : f->file.len - FROM < BYTES ? f->file.len - FROM : BYTES;
+    sha_hex((Bytes){ f->file.data + (n ? FROM : 0), n }, hex);
+    memcpy(f->a1111_hash, hex, sizeof f->a1111_hash - 1);
+}
+
 static int read_file(ControlFile *f, Bytes *config, Err *e)
 {
     if (file_map(&f->file, f->path, e)) return -1;
     if (safetensors_read(f->weights, f->file, e)) return err_in(e, f->path);
     sha_hex(f->file, f->sha256);
+    hash_as_a1111(f);
     return config_beside(f, config, e);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     ControlKind kind;
     char *path, sha256[65]; /* of the file of its weights */
     char *encoder_path;     /* as it was asked for; NULL: looked for */
+    char a1111_hash[9];     /* as A1111 tells models apart; "": not of a file of that size */
     const char *form;       /* how its tensors are named, for a person */
     ControlNet *net;
     T2iAdapter *t2i;

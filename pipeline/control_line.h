@@ -26,6 +26,9 @@ typedef struct {
     bool guess;
 } ControlLine;
 
+/* How strongly an IP-Adapter counts whose line does not say. */
+#define CONTROL_IP_SCALE 0.6
+
 /* "control", "adapter", "ip-adapter": the option of a kind. */
 extern const char *const control_options[CONTROL_KINDS];
 

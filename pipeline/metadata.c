@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "base/version.h"
 #include "nn/kernels.h"
+#include "pipeline/control_unit.h"
 #include "pipeline/ways.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
@@ -112,6 +113,19 @@ static void add_refiner(Str *out, const Job *j)
     str_release(&value);
 }
 
+/* Each network and its picture, as A1111's ControlNet extension writes a unit. */
+static void add_controls(Str *out, const Job *j, const Model *m)
+{
+    Str value = { 0 };
+    for (int i = 0; control_unit_text(j, m, i, &value); i++) {
+        char key[24];
+        snprintf(key, sizeof key, "ControlNet %d", i);
+        add_pair(out, key, str_text(&value));
+        str_clear(&value);
+    }
+    str_release(&value);
+}
+
 /* What it started from, and its second pass. */
 static void add_picture(Str *out, const Job *j)
 {
@@ -167,6 +181,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     add_pair(&text, "RNG",
              j->rng && strcmp(j->rng, "philox") == 0 ? "NV" : "CPU"); /* A1111's NV is CUDA's Philox, on any machine */
     add_refiner(&text, j);
+    add_controls(&text, j, m);
     if (sampler && j->eta >= 0 && j->eta != sampler->eta) add_pair_option(&text, "Eta", j, "eta");
     add_pair(&text, "Tiling", job_tiles(j, 'x') && job_tiles(j, 'y') ? "True" : ""); /* A1111 has no other */
     if (sampler && sampler->ensd && j->ensd) add_pair_option(&text, "ENSD", j, "ensd");

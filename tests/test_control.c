@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "control/controlnet.h"
+#include "control/ip.h"
+#include "control/t2i.h"
 #include "pipeline/control_line.h"
 
 static const double LIMIT = 7e-6; /* relative L2, as test_unet.c's */
@@ -92,6 +94,101 @@ static void xl_alone(void **state)
     xl_close(&c);
 }
 
+/* ---- what SDXL's UNet makes of maps and of tokens ---- */
+
+typedef struct {
+    Fixture unet_weights, adapter_weights, ip_weights, io;
+    UNet *unet;
+    T2iAdapter *adapter;
+    IpAdapter *ip;
+    bool tokens;
+} Steered;
+
+static void steered_open(Steered *s)
+{
+    Err e = { 0 };
+    *s = (Steered){ 0 };
+    fixture_open(&s->unet_weights, GOLDEN "/unet/sdxl/diffusion_pytorch_model.safetensors");
+    fixture_open(&s->adapter_weights, GOLDEN "/control/t2i_xl/diffusion_pytorch_model.safetensors");
+    fixture_open(&s->ip_weights, GOLDEN "/control/ip_xl.safetensors");
+    fixture_open(&s->io, GOLDEN "/control/t2i_xl/io.safetensors");
+    Config *config = config_open(GOLDEN "/unet/sdxl/config.json");
+    s->unet = unet_new(config, s->unet_weights.w, &e);
+    config_free(config);
+    s->adapter = t2i_new(NULL, s->adapter_weights.w, &e); /* by its shapes, as a file alone */
+    if (!s->unet || !s->adapter) fail_msg("%s", e.text);
+    s->ip = ip_new(s->ip_weights.w, s->unet, &e);
+    if (!s->ip || t2i_fits(s->adapter, s->unet, 8, 48, 48, &e)) fail_msg("%s", e.text);
+    assert_string_equal(t2i_type(s->adapter), "full_adapter_xl");
+}
+
+static void steered_close(Steered *s)
+{
+    unet_free(s->unet);
+    t2i_free(s->adapter);
+    ip_free(s->ip);
+    fixture_close(&s->io);
+    fixture_close(&s->ip_weights);
+    fixture_close(&s->adapter_weights);
+    fixture_close(&s->unet_weights);
+}
+
+/* Tokens of each sample's vector, and their keys and values. */
+static Tensor pictures_of(Nn *nn, Steered *s, int n)
+{
+    Tensor vectors = fixture_tokens(&s->io, "vectors", nn->arena);
+    int count = ip_tokens(s->ip, 1);
+    Tensor tokens = tensor_new(nn->arena, n, count, 1, ip_context_width(s->ip));
+    Tensor kv = tensor_new(nn->arena, n, count, 1, unet_context_columns(s->unet));
+    for (int i = 0; i < n; i++) {
+        Tensor one = ip_project(nn, s->ip, tensor_slice(vectors, i, 1));
+        if (one.data) tensor_copy(tensor_slice(tokens, i, 1), one);
+    }
+    ip_context(nn, s->ip, tokens, 0.8f, kv);
+    return kv;
+}
+
+static Tensor steered_forward(Nn *nn, void *ctx)
+{
+    Steered *s = ctx;
+    Tensor x = fixture_nchw(&s->io, "sample", nn->arena), maps[T2I_MAX_MAPS];
+    Tensor context = fixture_tokens(&s->io, "encoder_hidden_states", nn->arena),
+           hint = fixture_nchw(&s->io, "hint", nn->arena);
+    size_t len;
+    const float *pooled = fixture_f32(&s->io, "text_embeds", &len), *ids = fixture_f32(&s->io, "time_ids", NULL);
+    UNetInputs in = {
+        .context = context, .pooled = { (float *)(size_t)pooled, x.n, 1, 1, (int)len / x.n }, .ids = ids, .id_count = 6
+    };
+    int count = t2i_forward(nn, s->adapter, hint, maps);
+    assert_int_equal(count, 4);
+    for (int i = 0; maps[0].data && i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "map.%d", i);
+        assert_error(relative_l2_nchw(maps[i], &s->io, name), LIMIT, "xl %s", name);
+    }
+    if (!s->tokens) in.features = maps, in.feature_count = count;
+    Tensor kv = { 0 };
+    if (s->tokens) kv = pictures_of(nn, s, x.n);
+    if (s->tokens) in.pictures = &kv, in.picture_count = 1;
+    return unet_forward(nn, s->unet, x, 421.5f, &in);
+}
+
+static void xl_steered(void **state)
+{
+    (void)state;
+    Steered s;
+    steered_open(&s);
+    for (int i = 0; i < 2; i++) {
+        Arena a;
+        s.tokens = i;
+        Tensor y = run_measured(steered_forward, &s, 2, &a);
+        const char *name = i ? "with_tokens" : "with_maps";
+        assert_error(relative_l2_nchw(y, &s.io, name), LIMIT, "xl %s", name);
+        arena_release(&a);
+    }
+    steered_close(&s);
+}
+
 /* A network of other widths is refused by a word. */
 static void other_families(void **state)
 {
@@ -144,7 +241,7 @@ static void lines(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(xl_alone), cmocka_unit_test(other_families),
-                                        cmocka_unit_test(lines) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(xl_alone), cmocka_unit_test(xl_steered),
+                                        cmocka_unit_test(other_families), cmocka_unit_test(lines) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

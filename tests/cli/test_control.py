@@ -223,3 +223,22 @@ def test_info_of_what_steers():
         assert kind in out
         if "." in name:
             fails(1, "x", "-m", golden(name), says=kind)
+
+
+def test_again_with_a_map_that_has_moved():
+    png("hint.png", 64, 48, lambda x, y: (x * 4, y * 5, 9))
+    a = drawn("--control", f"model={NET},image=hint.png,strength=0.7", "-o", "a.png")
+    os.rename("hint.png", "moved.png")
+    fails(1, "again", "a.png", "-o", "b.png", "-q", says="hint.png")
+    limn("again", "a.png", "--control", f"model={NET},image=moved.png,strength=0.7", "-o", "b.png", "-q")
+    assert pixels("b.png") == pixels("a.png")
+    assert options_of("b.png")["control"].count("model=") == 1
+
+
+def test_units_in_a1111s_text():
+    shutil.copy(golden("net_a_ldm.safetensors"), "canny.safetensors")
+    png("photo.png", 64, 48, lambda x, y: (x * 4, y * 5, 9))
+    drawn("--control", "model=canny.safetensors,image=edges:50:150:photo.png,strength=0.8,end=0.5", "--ip-adapter", IP, "-o", "a.png")
+    text = next(d for k, d in chunks(read("a.png")) if d.startswith(b"parameters\0")).decode("latin-1")
+    assert ('ControlNet 0: "Module: canny, Model: canny [' in text and "Weight: 0.8, Resize Mode: Just Resize" in text
+            and "Threshold A: 50, Threshold B: 150" in text and "Guidance End: 0.5" in text and "ControlNet 1: " in text), text

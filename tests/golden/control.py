@@ -145,6 +145,33 @@ def make_xl():
     save_tensors({**io, **{f"out.{i}": x for i, x in enumerate([*down, mid])}}, OUT / "xl" / "io.safetensors")
 
 
+def make_xl_steered():
+    """What unet/sdxl makes of a T2I-Adapter's maps, and of an IP-Adapter's tokens (of no picture: numbers)."""
+    unet = UNet2DConditionModel.from_pretrained(HERE / "unet" / "sdxl", torch_dtype=torch.float32)
+    io = load_file(HERE / "unet" / "sdxl" / "io.safetensors")
+    n = len(io["sample"])
+    adapter = randomise(T2IAdapter(channels=[4, 8, 8, 8], num_res_blocks=1, downscale_factor=16, adapter_type="full_adapter_xl"), 960)
+    save_network(adapter, OUT / "t2i_xl")
+    out = {k: io[k] for k in ("sample", "encoder_hidden_states", "text_embeds", "time_ids")}
+    side = 6  # 3 squares of 16 pixels, which halve unevenly
+    out["sample"] = torch.randn(n, 4, side, side, generator=generator(5))
+    out["hint"] = torch.rand(1, 3, 8 * side, 8 * side, generator=generator(4))
+    maps = adapter(out["hint"])
+    out.update({f"map.{i}": m for i, m in enumerate(maps)})
+    added = {"text_embeds": out["text_embeds"], "time_ids": out["time_ids"]}
+    call = lambda **more: unet(out["sample"], 421.5, out["encoder_hidden_states"], added_cond_kwargs={**added, **more.pop("added", {})}, **more).sample
+    out["with_maps"] = call(down_intrablock_additional_residuals=[m.clone().expand(n, -1, -1, -1) for m in maps])
+    tensors = ip_file(unet, "plain", 6, 985)
+    save_tensors({f"{part}.{k}": v.half() for part in tensors for k, v in tensors[part].items()}, OUT / "ip_xl.safetensors")
+    unet._load_ip_adapter_weights([tensors])
+    for p in unet.attn_processors.values():
+        if hasattr(p, "scale"):
+            p.scale = [0.8]
+    out["vectors"] = torch.randn(n, 1, 6, generator=generator(6))
+    out["with_tokens"] = call(added={"image_embeds": [out["vectors"]]})
+    save_tensors(out, OUT / "t2i_xl" / "io.safetensors")
+
+
 def make_adapters(pipe, pictures):
     parts = {k: getattr(pipe, k) for k in ("vae", "text_encoder", "tokenizer", "unet")}
     width = pipe.unet.config.block_out_channels
@@ -293,5 +320,6 @@ if __name__ == "__main__":
     with torch.no_grad():
         make_controlnets(pipe, pictures)
         make_xl()
+        make_xl_steered()
         make_adapters(pipe, pictures)
         make_ip(pipe, pictures)
