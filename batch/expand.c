@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "batch/folders.h"
 #include "base/slug.h"
 #include "output/template.h"
 #include "pipeline/foreign.h"
@@ -278,6 +279,7 @@ static int count_pictures(Plan *p, Err *e)
 
 static int open_record(Plan *p, Err *e)
 {
+    if (folders_open(&p->record, p->setup->defaults, e)) return -1;
     for (int i = 0; i < PROMPTS; i++)
         if (read_prompt(p, i, e)) return -1;
     if (check_literal(p, e) || check_used(p, e) || count_pictures(p, e)) return -1;

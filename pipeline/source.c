@@ -77,9 +77,31 @@ static bool all_opaque(const Image *im)
     return true;
 }
 
+/* A folder of masks: the one that is called as the picture is, or as a PNG of that name. */
+static int mask_in_folder(Job *j, Err *e)
+{
+    const char *slash = strrchr(j->init_image, '/'), *name = slash ? slash + 1 : j->init_image, *dot = strrchr(name, '.');
+    const char *between = str_ends(j->mask, "/") ? "" : "/";
+    Str path = { 0 };
+    str_addf(&path, "%s%s%s", j->mask, between, name);
+    if (!file_exists(str_text(&path))) {
+        str_clear(&path);
+        str_addf(&path, "%s%s%.*s.png", j->mask, between, dot ? (int)(dot - name) : (int)strlen(name), name);
+    }
+    if (!file_exists(str_text(&path))) {
+        err_set(e, "--mask: %.300s has no mask that is called %.200s", j->mask, name);
+        str_release(&path);
+        return -1;
+    }
+    free(j->mask);
+    j->mask = path.s;
+    return 0;
+}
+
 static int mask_of_file(Job *j, const Image *picture, uint8_t *out, const Watch *w, Err *e)
 {
     Image im = { 0 };
+    if (file_is_dir(j->mask) && mask_in_folder(j, e)) return -1;
     if (source_read("--mask", j->mask, &j->mask_sha256, &im, w, e)) return -1;
     bool a1111 = j->compat && strcmp(j->compat, "a1111") == 0, clear = !all_opaque(&im);
     int failed = 0;

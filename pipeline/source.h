@@ -21,7 +21,7 @@ int source_picture(Job *j, Image *out, const Watch *w, Err *e);
 Samples source_flat(const Image *picture, const Job *j);
 
 /*
- * --mask, of the picture's size: 255 is drawn anew (free(.data)). With --compat a1111 a file's alpha counts where it has any, from half
+ * --mask, of the picture's size; of a folder the file that is called as the picture is. 255 is drawn anew (free(.data)). With --compat a1111 a file's alpha counts where it has any, from half
  * on; otherwise its white. Without --mask: data NULL.
  */
 int source_mask(Job *j, const Image *picture, Samples *out, const Watch *w, Err *e);

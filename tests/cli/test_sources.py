@@ -76,3 +76,31 @@ def test_sources_are_known_by_their_bytes():
     png("in.png", 32, 32, lambda x, y: (1, 2, 3))
     fails(1, "again", "a.png", "-q", "-o", "b.png", says=["SHA-256", kept[:10], "--init-image"])
     fails(2, *SMALL, "x", "-i", "in.png", "--init-image-sha256", "abc", says="64 digits")
+
+
+def test_sources_of_a_folder():
+    """A batch takes each picture of a folder, and its mask from another one."""
+    os.makedirs("in")
+    os.makedirs("masks")
+    for i, name in enumerate(("b.png", "a.png", "c.png")):
+        png(os.path.join("in", name), 32, 32, lambda x, y: (40 * i, x * 8, y * 8))
+        png(os.path.join("masks", name), 32, 32, lambda x, y: 255 if x < 16 else 0)
+    write(os.path.join("in", "notes.txt"), b"no picture")
+    write("jobs.jsonl", b'{"prompt": "x", "init_image": "in", "seed": 1, "steps": 2}\n')
+    limn("batch", "jobs.jsonl", "-q", "-o", "out")
+    made = [f for f in files("out") if f.endswith(".png")]
+    assert len(made) == 3
+    sources = [json.loads(texts(os.path.join("out", f))["limn"])["options"]["init_image"] for f in made]
+    assert sources == ["in/a.png", "in/b.png", "in/c.png"]
+    write("p.txt", b"x\ny\n")
+    limn("batch", "p.txt", "-i", "in/", "--mask", "masks", "-s", "2", "-q", "-o", "out2")
+    made = [f for f in files("out2") if f.endswith(".png")]
+    assert len(made) == 6
+    for f in made:
+        source = json.loads(texts(os.path.join("out2", f))["limn"])["options"]["init_image"]
+        assert [r[48:] for r in pixels(os.path.join("out2", f))] == [r[48:] for r in pixels(source)]
+    os.makedirs("empty")
+    limn("batch", "p.txt", "-i", "empty", "-q", "-o", "out3", code=1)
+    os.remove("masks/b.png")
+    r = limn("batch", "p.txt", "-i", "in/", "--mask", "masks", "-s", "2", "-q", "-o", "out4", code=1)
+    assert "b.png" in r.err
