@@ -170,7 +170,7 @@ static const struct {
     { "img2img, image2image, image-to-image", "limn generate PROMPT --init-image FILE" },
     { "inpaint", "limn generate PROMPT --init-image FILE --mask FILE" },
     { "outpaint, outpainting", "limn generate PROMPT --init-image FILE --extend left=64" },
-    { "pix2pix", "limn cannot do that with a picture yet" },
+    { "pix2pix, instruct-pix2pix", "limn generate INSTRUCTION -m MODEL --init-image FILE" },
     { "esrgan, realesrgan, upscaler", "limn upscale FILE --with MODEL" },
     { "hires, hires-fix", "limn generate PROMPT --hires 2" },
     { "server, webui, web-ui, gui, ui, api, listen, daemon", "limn serve" },

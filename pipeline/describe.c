@@ -193,6 +193,7 @@ static const char *task_of(const Model *m)
 {
     int latent = vae_latent_channels(m->vae), extra = unet_in_channels(m->unet) - latent;
     return extra == 0            ? "text to picture"
+           : extra == 1          ? "pictures by a map of depths (--depth)"
            : extra == latent + 1 ? "inpainting"
            : extra == latent     ? "editing by instruction (pix2pix)"
                                  : "needs more than a text";

@@ -188,8 +188,7 @@ static const Foreign foreign[] = {
     { .names = "outpaint, outcrop, outpainting", LINE, .says = "limn has --extend left=64,top=0,right=0,bottom=0" },
     { .names = "masked-image-path, inpaint, text-mask",
       LINE, .says = "limn has --init-image FILE --mask FILE, or --mask alpha for a picture that is clear in places" },
-    { .names = "img-cfg-scale, image-cfg-scale, image-guidance-scale, image-guidance, instruction",
-      .neutral = "||null|none|", YET("editing by instruction (pix2pix)") },
+    { .names = "image-guidance, instruction", .neutral = "||null|none|", LINE, .says = "limn has --init-image FILE, the instruction as the prompt, and --image-cfg-scale" },
     { .names = "control-net, controlnet, control-image, controlnet-image-path, controlnet-strength, controlnet-model, "
       "control-net-cpu, control-guidance-start, control-guidance-end, controls, controlnet-units",
       .neutral = "||[]|null|none|false|",

@@ -10,6 +10,7 @@
 #include "image/fill.h"
 #include "pipeline/extend.h"
 #include "pipeline/source.h"
+#include "pipeline/ways.h"
 
 static Samples copy_of(Samples s)
 {
@@ -129,6 +130,24 @@ static void fill(Init *init, const Recipe *r)
         fill_masked_part((Samples){ im->rgb, im->w, im->h, 3 }, (Samples){ init->area, im->w, im->h, 1 });
 }
 
+/* Brought to the latent's size by torch's bicubic, then stretched to -1..1: diffusers' prepare_depth_map(). */
+static int read_depth(Init *init, Recipe *r, const Watch *w, Err *e)
+{
+    static const Way bicubic = { .latent = true, .kind = SCALE_BICUBIC };
+    Samples grey;
+    if (source_grey("--depth", r->said.depth, &r->said.depth_sha256, &grey, w, e)) return -1;
+    size_t n = (size_t)grey.w * (size_t)grey.h, count = (size_t)r->w * (size_t)r->h;
+    float *map = mem_array(n, sizeof *map), low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < n; i++) map[i] = (float)grey.data[i] / 255;
+    init->depth = mem_array(count, sizeof *init->depth);
+    way_scale(&bicubic, (Tensor){ init->depth, 1, r->h, r->w, 1 }, (Tensor){ map, 1, grey.h, grey.w, 1 });
+    for (size_t i = 0; i < count; i++) low = fminf(low, init->depth[i]), high = fmaxf(high, init->depth[i]);
+    for (size_t i = 0; i < count; i++) init->depth[i] = high > low ? 2 * (init->depth[i] - low) / (high - low) - 1 : 0;
+    free(map);
+    free(grey.data);
+    return 0;
+}
+
 int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e)
 {
     Job *j = &r->said;
@@ -151,6 +170,7 @@ int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e)
         free(old_mask.data);
     }
     arrange(init, r, picture, mask);
+    if (j->depth && read_depth(init, r, w, e)) return -1;
     if (init->area) {
         make_latent_mask(init, r, factor);
         soften_paint(init, r);
@@ -168,6 +188,7 @@ void init_release(Init *init)
     free(init->paint);
     free(init->mask);
     free(init->told);
+    free(init->depth);
     free(init->moments);
     free(init->masked_moments);
     *init = (Init){ 0 };

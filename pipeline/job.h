@@ -62,6 +62,8 @@ typedef struct {
     int mask_blur;                   /* pixels */
     bool mask_invert, soft_mask;
     double only_masked; /* pixels around what is drawn larger; < 0: the whole picture is drawn */
+    char *depth, *depth_sha256; /* a map of depths; NULL: none */
+    double image_cfg_scale;     /* < 0: the usual */
     char *extend;       /* extend.h's; NULL: not */
     double variation_seed, variation_strength; /* < 0: random; none. A whole number below 2^53 */
     double interpolate;                        /* limn generate's: the seed that the last picture has; < 0: none */

@@ -19,7 +19,7 @@
 #include "pipeline/ways.h"
 #include "scheduler/config.h"
 
-static const double IMG2IMG_STRENGTH = 0.8; /* diffusers' */
+static const double IMG2IMG_STRENGTH = 0.8, IMAGE_CFG_SCALE = 1.5; /* diffusers' */
 
 static void set_text(char **field, const char *text)
 {
@@ -153,7 +153,8 @@ static void fill_defaults(Recipe *r, const Model *m)
     Job *j = &r->said;
     const ModelDefaults *d = &m->defaults;
     size_of_picture(m, j);
-    if (j->init_image && j->strength < 0) j->strength = r->masked ? 1 : IMG2IMG_STRENGTH;
+    if (j->init_image && j->strength < 0) j->strength = r->masked || r->beside == BESIDE_PICTURE ? 1 : IMG2IMG_STRENGTH;
+    if (r->beside == BESIDE_PICTURE && j->image_cfg_scale < 0) j->image_cfg_scale = IMAGE_CFG_SCALE;
     if (!j->fill) set_text(&j->fill, j->extend ? "fill" : "original");
     if (!j->width) j->width = d->width ? d->width : 512;
     if (!j->height) j->height = d->height ? d->height : 512;
@@ -239,7 +240,8 @@ static int start_later(Recipe *r, Err *e)
     const Job *j = &r->said;
     Timeline *tl = &r->timeline;
     int out = steps_left_out(r, tl->steps);
-    r->pure_noise = r->masked && !j->soft_mask && j->strength >= 1 && r->compat == COMPAT_DIFFUSERS;
+    bool from_noise = (r->masked && !j->soft_mask) || r->beside == BESIDE_PICTURE;
+    r->pure_noise = from_noise && j->strength >= 1 && r->compat == COMPAT_DIFFUSERS;
     if (out >= tl->steps)
         return err_usage(e, "strength %g: none of %d steps would be run; the least that runs one is %.3g", j->strength,
                          j->steps, ceil(1000.0 / j->steps) / 1000);
@@ -272,6 +274,7 @@ static void choose_guidance(Recipe *r, const Model *m)
     const Job *j = &r->said;
     Guidance *g = &r->guidance;
     bool on = (j->cfg_scale > 1 || r->sampler->cfg_pp) && !unet_cond_width(m->unet);
+    if (r->beside == BESIDE_PICTURE && j->image_cfg_scale < 1) on = false; /* as in diffusers */
     *g = (Guidance){ .scale = on ? (float)j->cfg_scale : 1,
                      .both = on && r->sampler->cfg_pp,
                      .comfyui = r->compat == COMPAT_COMFYUI,
@@ -379,6 +382,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     if (!said->embedding_sha256) r->said.embedding_sha256 = embeddings_facts(m);
     r->compat = compat_of(said);
     r->masked = said->mask || said->extend;
+    r->beside = recipe_beside(m);
     choose_few_steps(r, m);
     if (choose_sampler(r, m, e)) return -1;
     fill_defaults(r, m);

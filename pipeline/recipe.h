@@ -20,6 +20,17 @@ typedef enum { MEMORY_LOW, MEMORY_NORMAL, MEMORY_HIGH } MemoryUse;
 
 enum { IDS_MAX = 6 };
 
+/* What a UNet takes beside the latent, told by its channels. */
+typedef enum {
+    BESIDE_NOTHING,
+    BESIDE_DEPTH,   /* 1: a map of depths */
+    BESIDE_PICTURE, /* as many as the latent: the picture that is to be edited */
+    BESIDE_MASKED,  /* one more: a mask, and the picture without what it shows */
+    BESIDE_UNKNOWN,
+} BesideKind;
+
+BesideKind recipe_beside(const Model *m);
+
 typedef struct {
     Job said; /* the job with its open options filled: what metadata writes and `limn again` reads */
 
@@ -37,6 +48,7 @@ typedef struct {
     bool normed;           /* after the final norm: networks without pooled text (SD 1.x, 2.x) */
     float ids[2][IDS_MAX]; /* text_time's numbers for the negative prompt and the prompt */
 
+    BesideKind beside;  /* what the UNet takes beside the latent */
     bool from_picture;  /* --init-image; its file's shape decides the size where none is given */
     bool masked;        /* a part of it only may change: --mask, --extend */
     bool pure_noise;    /* nothing of the picture is in the first latent (diffusers: inpainting with strength 1) */

@@ -57,10 +57,45 @@ static int check_texts(const Model *m, const Job *j, Err *e)
     return 0;
 }
 
+BesideKind recipe_beside(const Model *m)
+{
+    int latent = vae_latent_channels(m->vae), more = unet_in_channels(m->unet) - latent;
+    if (more == 0) return BESIDE_NOTHING;
+    if (more == 1) return BESIDE_DEPTH;
+    return more == latent ? BESIDE_PICTURE : more == latent + 1 ? BESIDE_MASKED : BESIDE_UNKNOWN;
+}
+
+/* What models want that see more than the latent. */
+static int check_beside(BesideKind b, const Job *j, Err *e)
+{
+    if (b == BESIDE_MASKED && !(j->mask || j->extend))
+        return err_set(e,
+                       "the UNet takes 9 channels: this model fills what a mask shows; give --init-image and --mask");
+    if (b == BESIDE_PICTURE && !j->init_image)
+        return err_set(e,
+                       "the UNet takes 8 channels: this model edits a picture as the prompt says; give --init-image");
+    if (b == BESIDE_DEPTH && !(j->init_image && j->depth))
+        return err_set(
+            e, "the UNet takes 5 channels: this model goes by a picture and its map of depths; give --init-image "
+               "and --depth");
+    if (j->depth && b != BESIDE_DEPTH)
+        return err_usage(e, "depth: this model takes no map of depths; a ControlNet may (--control)");
+    if (j->image_cfg_scale > 0 && b != BESIDE_PICTURE)
+        return err_usage(e, "image-cfg-scale: it is for models that edit by instruction (InstructPix2Pix: 8 channels)");
+    if ((b == BESIDE_PICTURE || b == BESIDE_DEPTH) && (j->mask || j->extend))
+        return err_usage(e, "mask, extend: this model is not for parts of a picture");
+    if (b == BESIDE_PICTURE && j->strength >= 0 && j->strength < 1 &&
+        !(j->compat && strcmp(j->compat, "diffusers") != 0))
+        return err_usage(
+            e, "strength: this model starts from noise and sees the picture beside it; --image-cfg-scale says how "
+               "near to stay");
+    return 0;
+}
+
 /* What a picture is asked to be part of, and what for. */
 static int check_picture(const Model *m, const Job *j, Err *e)
 {
-    bool fills = unet_in_channels(m->unet) == 2 * vae_latent_channels(m->vae) + 1;
+    bool fills = recipe_beside(m) == BESIDE_MASKED;
     if (j->mask && !j->init_image)
         return err_usage(e, "mask: it says where a picture may change; give one with --init-image");
     if (j->strength > 0 && j->strength < 1 && !j->init_image && !j->second_pass)
@@ -77,10 +112,7 @@ static int check_picture(const Model *m, const Job *j, Err *e)
     if (j->soft_mask && j->compat && strcmp(j->compat, "a1111") == 0)
         return err_usage(
             e, "soft-mask: A1111's soft inpainting is another thing, which limn cannot do; leave out --compat");
-    if (fills && !masked)
-        return err_set(e,
-                       "the UNet takes 9 channels: this model fills what a mask shows; give --init-image and --mask");
-    return 0;
+    return check_beside(recipe_beside(m), j, e);
 }
 
 int recipe_check_model(const Model *m, const Job *j, Err *e)
@@ -89,14 +121,15 @@ int recipe_check_model(const Model *m, const Job *j, Err *e)
     if (check_picture(m, j, e)) return -1;
     if (j->variation_strength > 0 && j->variation_seed < 0)
         return err_usage(e, "variation-strength: a --variation-seed is expected, such as 1");
-    bool hires_said = j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
+    bool hires_said =
+        j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
     if (hires_said && j->hires <= 1)
         return err_usage(e, "hires-steps, hires-strength, hires-with, ...: there is no --hires, such as --hires 2");
     if (!j->refiner && (j->refiner_at > 0 || j->refiner_sha256))
         return err_usage(e, "refiner-at: it says where a second model takes over; give one with --refiner");
-    if ((in != latent && in != 2 * latent + 1) || out != latent)
+    if (recipe_beside(m) == BESIDE_UNKNOWN || out != latent)
         return err_set(e, "the UNet takes %d channels and gives %d, the VAE has %d: %s", in, out, latent,
-                       in > latent ? "this model edits pictures in a way that limn does not know yet (pix2pix, depth)"
+                       in > latent ? "this model edits pictures in a way that limn does not know"
                                    : "they do not belong together");
     return check_texts(m, j, e);
 }

@@ -70,6 +70,16 @@ static void luma(const Image *im, uint8_t *out)
     }
 }
 
+int source_grey(const char *option, const char *path, char **sha256, Samples *out, const Watch *w, Err *e)
+{
+    Image im = { 0 };
+    if (source_read(option, path, sha256, &im, w, e)) return -1;
+    *out = (Samples){ mem_array((size_t)im.w * (size_t)im.h, 1), im.w, im.h, 1 };
+    luma(&im, out->data);
+    image_release(&im);
+    return 0;
+}
+
 static bool all_opaque(const Image *im)
 {
     for (size_t i = 0; im->alpha && i < (size_t)im->w * (size_t)im->h; i++)
@@ -80,7 +90,8 @@ static bool all_opaque(const Image *im)
 /* A folder of masks: the one that is called as the picture is, or as a PNG of that name. */
 static int mask_in_folder(Job *j, Err *e)
 {
-    const char *slash = strrchr(j->init_image, '/'), *name = slash ? slash + 1 : j->init_image, *dot = strrchr(name, '.');
+    const char *slash = strrchr(j->init_image, '/'), *name = slash ? slash + 1 : j->init_image,
+               *dot = strrchr(name, '.');
     const char *between = str_ends(j->mask, "/") ? "" : "/";
     Str path = { 0 };
     str_addf(&path, "%s%s%s", j->mask, between, name);

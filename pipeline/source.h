@@ -20,6 +20,9 @@ int source_picture(Job *j, Image *out, const Watch *w, Err *e);
 /* The picture over --init-background, opaque (free(.data)). */
 Samples source_flat(const Image *picture, const Job *j);
 
+/* Another picture of an option's, as grey [h, w, 1] (free(.data)). */
+int source_grey(const char *option, const char *path, char **sha256, Samples *out, const Watch *w, Err *e);
+
 /*
  * --mask, of the picture's size; of a folder the file that is called as the picture is. 255 is drawn anew (free(.data)). With --compat a1111 a file's alpha counts where it has any, from half
  * on; otherwise its white. Without --mask: data NULL.

@@ -8,7 +8,7 @@
 #include "pipeline/generator.h"
 #include "scheduler/between.h"
 
-static bool fills(const Generator *g) { return unet_in_channels(g->m->unet) > vae_latent_channels(g->m->vae); }
+static bool fills(const Generator *g) { return g->recipe.beside == BESIDE_MASKED; }
 
 /* ---- the VAE's encoder ------------------------------------------------------------------------------------------------- */
 
@@ -117,6 +117,31 @@ static Tensor beside_of(Generator *g, Tensor masked)
     return out;
 }
 
+/* Eight channels: the picture's mean latent, not scaled; the same for both halves of guidance. */
+static Tensor picture_beside(Generator *g, Tensor x)
+{
+    int halves = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    Tensor out = tensor_new(g->nn.arena, halves * x.n, x.h, x.w, x.c);
+    size_t mark = g->nn.arena->used;
+    Tensor draws = tensor_like(g->nn.arena, out);
+    draw_latents(g, out, g->init.moments, NULL, draws);
+    for (size_t i = 0; out.data && i < tensor_len(out); i++) out.data[i] /= vae_scaling_factor(g->m->vae);
+    arena_reset(g->nn.arena, mark);
+    return out;
+}
+
+/* Five channels: the map of depths. */
+static Tensor depth_beside(Generator *g, int n)
+{
+    const Recipe *r = &g->recipe;
+    int halves = guidance_wants(&r->guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    Tensor out = tensor_new(g->nn.arena, halves * n, r->h, r->w, 1);
+    size_t each = (size_t)r->w * (size_t)r->h;
+    for (int i = 0; out.data && i < out.n; i++)
+        memcpy(out.data + (size_t)i * each, g->init.depth, each * sizeof *out.data);
+    return out;
+}
+
 /* The first noise goes towards another seed's, where the job or a request wants it. */
 static void vary(Generator *g, const Request *requests, Tensor x)
 {
@@ -158,7 +183,7 @@ static void from_picture(Generator *g, const Request *requests, Tensor x, Rng *r
 {
     const Recipe *r = &g->recipe;
     Tensor draws = tensor_like(g->nn.arena, x), masked = { 0 };
-    bool needs_source = !fills(g) || !r->pure_noise;
+    bool needs_source = !(fills(g) || r->beside == BESIDE_PICTURE) || !r->pure_noise;
     g->run.source = tensor_like(g->nn.arena, x);
     if (r->said.second_pass && x.data) memcpy(g->run.source.data, g->second_source, tensor_len(x) * sizeof *x.data);
     else if (needs_source && !r->said.second_pass) draw_latents(g, g->run.source, g->init.moments, rng, draws);
@@ -172,6 +197,8 @@ static void from_picture(Generator *g, const Request *requests, Tensor x, Rng *r
         g->run.mask = mask_of(g);
     }
     if (fills(g)) g->run.beside = beside_of(g, masked);
+    if (r->beside == BESIDE_PICTURE) g->run.beside = picture_beside(g, x);
+    if (r->beside == BESIDE_DEPTH) g->run.beside = depth_beside(g, x.n);
     fill_masked(g, g->run.source, x);
     for (size_t i = 0; x.data && i < tensor_len(x); i++)
         x.data[i] = r->pure_noise ? (float)(x.data[i] * r->timeline.scale)

@@ -57,7 +57,13 @@ static void key_sizes(const Generator *g, CacheKey *key)
 
 static void tell_beside(const Generator *g, const Evaluation *ev, UNetInputs *in)
 {
-    if (g->run.beside.c) in->beside = told_rows(g, g->run.beside, ev);
+    int n = ev->x.n / ev->branches;
+    if (!g->run.beside.c) return;
+    in->beside = told_rows(g, g->run.beside, ev);
+    for (int i = 0; in->beside.data && i < ev->branches; i++) {
+        Tensor rows = tensor_slice(in->beside, i * n, n);
+        if (ev->branch[i].of == BRANCH_BLIND) memset(rows.data, 0, tensor_len(rows) * sizeof *rows.data);
+    }
 }
 
 static void key_beside(const Generator *g, CacheKey *key)

@@ -19,7 +19,8 @@ enum {
 };
 
 /* What the network is told in an evaluation. */
-typedef enum { BRANCH_NEGATIVE, BRANCH_PROMPT, BRANCH_KINDS } BranchKind;
+/* BRANCH_BLIND: the negative prompt, and nothing of the picture that stands beside the latent. */
+typedef enum { BRANCH_NEGATIVE, BRANCH_PROMPT, BRANCH_BLIND, BRANCH_KINDS } BranchKind;
 
 /* One evaluation of a step for each picture. */
 typedef struct {

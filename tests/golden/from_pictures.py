@@ -5,13 +5,16 @@ from_init.png and from_mask.png are the picture and the mask (grey in places). `
 (github.com/exx8/differential-diffusion: before step i a place is the noised picture while what keeps it is above i / steps);
 `fill` starts from A1111's masked content of that name (masks.py).
 """
+import shutil
+
 import numpy as np
 import torch
 from diffusers import (DDIMScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2DiscreteScheduler, PNDMScheduler,
-                       StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline)
+                       StableDiffusionDepth2ImgPipeline, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
+                       StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel)
 from PIL import Image
 
-from make import HERE, JOB, generator, load_pipeline, save_tensors
+from make import HERE, JOB, MODELS, UNET, generator, load_pipeline, make_model, randomise, save_network, save_tensors
 from masks import fill
 
 W, H = JOB["width"], JOB["height"]
@@ -23,6 +26,8 @@ CASES = {
     "inpaint_ddim": {"sampler": "ddim", "strength": 0.8, "mask": True},
     "fill_euler": {"sampler": "euler", "strength": 0.8, "mask": True, "fill": "fill"},
     "soft_euler": {"sampler": "euler", "strength": 0.8, "mask": True, "soft-mask": "true"},
+    "depth_euler": {"sampler": "euler", "strength": 0.7, "depth": "tests/golden/pipeline/from_mask.png", "_model": "depth", "_limit": 2e-5},
+    "pix2pix_ddim": {"sampler": "ddim", "image-cfg-scale": 1.4, "_model": "pix2pix"},
     "soft_ddim": {"sampler": "ddim", "strength": 1, "mask": True, "soft-mask": "true"},
 }
 
@@ -44,7 +49,39 @@ def soft_mask():
     return torch.nn.functional.interpolate(m, (H // 8, W // 8), mode="bilinear", align_corners=False)
 
 
+def edited(base, job):
+    """Models that take the picture, or its depths, beside the latent."""
+    init, depth = Image.open(FOLDER / "from_init.png"), "depth" in job
+    parts = {k: v for k, v in base.components.items() if k in ("vae", "text_encoder", "tokenizer", "unet")}
+    parts["scheduler"] = CLASSES[job["sampler"]].from_config(base.scheduler_config)
+    if depth:
+        pipe = StableDiffusionDepth2ImgPipeline(**parts, depth_estimator=None, feature_extractor=None)
+    else:
+        pipe = StableDiffusionInstructPix2PixPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    embed = lambda text: base.encode_prompt(text, "cpu", 1, False)[0]
+    map_ = torch.from_numpy(np.array(Image.open(FOLDER / "from_mask.png"), np.float32) / 255)[None] if depth else None
+    more = {"depth_map": map_, "strength": job["strength"]} if depth else {"image_guidance_scale": job["image-cfg-scale"]}
+    out = pipe(image=init, prompt_embeds=embed(job["prompt"]), negative_prompt_embeds=embed(job["negative-prompt"]),
+               num_inference_steps=job["steps"], guidance_scale=job["cfg-scale"], output_type="latent", generator=generator(job["seed"]),
+               **more).images
+    return {"latents": out}
+
+
+def make_models():
+    """Of make.py's sd1, with UNets of 5 and of 8 channels."""
+    shutil.rmtree(FOLDER / "depth" / "unet", ignore_errors=True)
+    for seed, (name, unet) in enumerate((("depth", "../../unet/sd1"), ("pix2pix", "pix2pix8"))):
+        make_model(name, {"like": "sd1", "unet": unet, "scheduler": MODELS["sd1"]["scheduler"]}, 900 + seed)
+    folder = FOLDER / "depth" / "unet"
+    folder.unlink()
+    unet = UNet2DConditionModel(**{**UNET, "in_channels": 5, "block_out_channels": (4, 4)})
+    save_network(randomise(unet, 77), folder)
+
+
 def run(base, job):
+    if job["_model"] != "sd1":
+        return edited(base, job)
     init, mask = Image.open(FOLDER / "from_init.png"), Image.open(FOLDER / "from_mask.png")
     scheduler = CLASSES[job["sampler"]].from_config(base.scheduler_config)
     soft, inpaint = "soft-mask" in job, "mask" in job and "soft-mask" not in job
@@ -79,14 +116,15 @@ def run(base, job):
 
 def main():
     pictures()
-    base = load_pipeline(FOLDER / "sd1")
-    base.scheduler_config = DDIMScheduler.load_config(FOLDER / "sd1" / "scheduler")
+    make_models()
     for name, options in CASES.items():
-        job = {**JOB, **options, "init-image": "tests/golden/pipeline/from_init.png"}
+        job = {"_model": "sd1", **JOB, **options, "init-image": "tests/golden/pipeline/from_init.png"}
+        base = load_pipeline(FOLDER / job["_model"])
+        base.scheduler_config = DDIMScheduler.load_config(FOLDER / "sd1" / "scheduler")
         io = run(base, job)
         if "mask" in job:
             job["mask"] = "tests/golden/pipeline/from_mask.png"
-        save_tensors(io, FOLDER / f"from_{name}.safetensors", {"job": "\n".join(f"{k}={v}" for k, v in {"_model": "sd1", **job}.items())})
+        save_tensors(io, FOLDER / f"from_{name}.safetensors", {"job": "\n".join(f"{k}={v}" for k, v in job.items())})
 
 
 if __name__ == "__main__":
