@@ -161,7 +161,7 @@ static void set_headers(const Incoming *in, struct MHD_Response *m, const Reply 
     if (cors) {
         MHD_add_response_header(m, "Access-Control-Allow-Origin", cors);
         MHD_add_response_header(m, "Access-Control-Allow-Headers", "authorization, content-type");
-        MHD_add_response_header(m, "Access-Control-Allow-Methods", "GET, POST");
+        MHD_add_response_header(m, "Access-Control-Allow-Methods", "GET, POST, DELETE");
         MHD_add_response_header(m, "Vary", "Origin");
     }
     if (in->refused) MHD_add_response_header(m, "Connection", "close");

@@ -172,7 +172,6 @@ static int read_line(Left *l, const cJSON *o, const Job *options, const char *fo
     return 0;
 }
 
-/* The last line may be half there. */
 static int read_lines(Left *l, Bytes text, const Job *options, const char *folder, Err *e)
 {
     const char *at = (const char *)text.data, *end = at + text.len, *stop;
@@ -212,8 +211,11 @@ static int read_left(Left *l, int fd, const Folder *folder, const Job *options, 
     if (st.st_size > MAX_BYTES) return err_set(e, "%s%s is larger than 64 MB: move it away", folder->path, name);
     if (!st.st_size) return 0;
     if (file_map_fd(&text, fd, name, e)) return -1;
-    int failed = read_lines(l, text, options, folder->path, e);
+    size_t whole = text.len; /* a line that was being written is no line */
+    while (whole && text.data[whole - 1] != '\n') whole--;
+    int failed = read_lines(l, (Bytes){ text.data, whole }, options, folder->path, e);
     file_unmap(&text);
+    if (!failed && ftruncate(fd, (off_t)whole)) failed = err_set(e, "%s: %s", name, strerror(errno));
     return failed;
 }
 

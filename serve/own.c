@@ -1,13 +1,22 @@
 /* own.c - limn's own interface: pictures that are kept, health, figures for Prometheus. */
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
 #include "base/version.h"
+#include "image/png.h"
+#include "pipeline/metadata.h"
+#include "scheduler/samplers.h"
+#include "scheduler/schedules.h"
 #include "serve/server.h"
+
+enum { MOST_PICTURES = 100000 };
 
 static void health(Call *r, Reply *out)
 {
@@ -87,7 +96,105 @@ static void picture(Call *r, Reply *out)
     file_unmap(&png);
 }
 
+static void delete_picture(Call *r, Reply *out)
+{
+    if (!plain_name(r->tail) || !folder_remove(&r->server->at, r->tail))
+        reply_error(r, out, 404, NULL, "there is no such picture");
+    else reply_json(out, 200, cJSON_CreateObject());
+}
+
+/* Names of pictures in the folder, the newest first. */
+typedef struct {
+    char *name;
+    unsigned long number;
+} Found;
+
+static int by_number(const void *a, const void *b)
+{
+    const Found *x = a, *y = b;
+    return x->number < y->number ? 1 : x->number > y->number ? -1 : strcmp(x->name, y->name);
+}
+
+static Found *find_pictures(const Server *s, size_t *count)
+{
+    Found *at = NULL;
+    DIR *d = opendir(s->folder);
+    *count = 0;
+    for (struct dirent *f; d && (f = readdir(d)) && *count < MOST_PICTURES;) {
+        if (!plain_name(f->d_name) || !str_starts(f->d_name, "limn-")) continue;
+        if (!(*count & (*count - 1))) at = mem_grow(at, (2 * *count + 1) * sizeof *at);
+        at[(*count)++] = (Found){ mem_strdup(f->d_name), strtoul(f->d_name + 5, NULL, 10) };
+    }
+    if (d) closedir(d);
+    if (*count) qsort(at, *count, sizeof *at, by_number);
+    return at;
+}
+
+/* With what limn wrote into it. */
+static void add_picture(const Server *s, cJSON *list, const char *name)
+{
+    Bytes png;
+    Err e;
+    PngTexts texts = { 0 };
+    int w, h;
+    if (folder_map(&s->at, name, &png, &e)) return;
+    if (png_read_texts(png, &texts, &w, &h, &e) == 0) {
+        cJSON *o = cJSON_CreateObject();
+        const char *settings = png_text(&texts, METADATA_KEY);
+        cJSON *parsed = settings ? json_parse((Bytes){ (const unsigned char *)settings, strlen(settings) }, &e) : NULL;
+        json_add_text(o, "file", name);
+        cJSON_AddNumberToObject(o, "width", w);
+        cJSON_AddNumberToObject(o, "height", h);
+        cJSON_AddItemToObject(o, "settings", parsed ? parsed : cJSON_CreateNull());
+        cJSON_AddItemToArray(list, o);
+    }
+    png_texts_release(&texts);
+    file_unmap(&png);
+}
+
+/* ?before=FILE&limit=N: those behind that one. */
+static void list_pictures(Call *r, Reply *out)
+{
+    enum { USUAL = 48, MOST = 200 };
+    const char *before = call_query(r, "before"), *wanted = call_query(r, "limit");
+    long limit = wanted ? strtol(wanted, NULL, 10) : USUAL;
+    if (limit < 1 || limit > MOST) limit = MOST;
+    cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "pictures");
+    size_t count, first = 0;
+    Found *found = find_pictures(r->server, &count);
+    for (size_t i = 0; before && i < count; i++)
+        if (strcmp(found[i].name, before) == 0) first = i + 1;
+    size_t i = first;
+    for (; i < count && (long)(i - first) < limit; i++) add_picture(r->server, list, found[i].name);
+    cJSON_AddBoolToObject(o, "more", i < count);
+    for (i = 0; i < count; i++) free(found[i].name);
+    free(found);
+    reply_json(out, 200, o);
+}
+
+/* ---- what there is, for a page ---- */
+
+static void about(Call *r, Reply *out)
+{
+    cJSON *o = cJSON_CreateObject(), *models = cJSON_AddArrayToObject(o, "models");
+    cJSON_AddStringToObject(o, "version", LIMN_VERSION);
+    Str name = { 0 };
+    for (size_t i = 0; catalogue_at(r->server->models, i, &name, NULL); i++) {
+        cJSON_AddItemToArray(models, cJSON_CreateString(str_text(&name)));
+        str_clear(&name);
+    }
+    str_release(&name);
+    cJSON *list = cJSON_AddArrayToObject(o, "samplers");
+    for (const Sampler *s = samplers; s->name; s++) cJSON_AddItemToArray(list, cJSON_CreateString(s->name));
+    list = cJSON_AddArrayToObject(o, "schedules");
+    for (const Schedule *s = schedules; s->name; s++) cJSON_AddItemToArray(list, cJSON_CreateString(s->name));
+    reply_json(out, 200, o);
+}
+
 const Route own_routes[] = {
+    { "GET", "/about", about, 0, API_OWN },
+    { "GET", "/pictures", list_pictures, 0, API_OWN },
+    { "DELETE", "/pictures/*", delete_picture, 0, API_OWN },
     { "GET", "/health", health, ROUTE_PUBLIC, API_OWN },
     { "GET", "/metrics", metrics, 0, API_OWN },
     { "GET", "/pictures/*", picture, 0, API_OWN },

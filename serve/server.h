@@ -80,6 +80,12 @@ void wish_pass(Wish *w, const char *name);
 /* Chooses the seed, looks at the whole. */
 int wish_finish(Wish *w, Err *e);
 
+/*
+ * A job that was read from a batch file with w's as default: its model and refiner are names, its files those of w, its figures within
+ * what one request may have; then it is as wish_finish() leaves one. Error (ERR_USAGE): it is not so.
+ */
+int wish_check(Wish *w, Job *j, Err *e);
+
 /* The order of one job; takes it and the wish's files. */
 Order *wish_order(Wish *w, const Call *r, bool keep);
 
@@ -87,7 +93,7 @@ Order *wish_order(Wish *w, const Call *r, bool keep);
 int order_run(Server *s, Call *r, Order *t, Err *e);
 
 /* ---- the interfaces ---- */
-extern const Route a1111_routes[], a1111_lists[], openai_routes[], own_routes[];
+extern const Route a1111_routes[], a1111_lists[], openai_routes[], own_routes[], own_jobs[];
 
 /* The thread that draws, until stop() says so; the picture at hand is finished. */
 void worker_run(Server *s, bool (*stop)(void));

@@ -187,9 +187,8 @@ static int check_limit(Wish *w, const char *field, int value, int most, Err *e)
     return err_usage(e, "%s: %d is more than one request may ask for, which is %d", field, value, most);
 }
 
-static int check_limits(Wish *w, Err *e)
+static int check_limits(Wish *w, const Job *j, Err *e)
 {
-    const Job *j = &w->job;
     return check_limit(w, "width", j->width, MAX_SIDE, e) || check_limit(w, "height", j->height, MAX_SIDE, e) ||
                    check_limit(w, "steps", j->steps, MAX_STEPS, e) || check_limit(w, "count", j->count, MAX_COUNT, e)
                ? -1
@@ -199,7 +198,7 @@ static int check_limits(Wish *w, Err *e)
 int wish_finish(Wish *w, Err *e)
 {
     Job *j = &w->job;
-    if (check_limits(w, e)) return -1;
+    if (check_limits(w, j, e)) return -1;
     if (!j->has_seed) {
         uint32_t seed;
         if (getrandom(&seed, sizeof seed, 0) != sizeof seed) return err_set(e, "no random seed: %s", strerror(errno));
@@ -209,6 +208,57 @@ int wish_finish(Wish *w, Err *e)
     if (j->seed <= UINT64_MAX - (uint64_t)(j->count - 1)) return 0;
     name_field(w, "seed");
     return err_usage(e, "seed: it leaves no room for so many pictures below 2^64");
+}
+
+/* Whether a value is what the server's own options say. */
+static bool is_default(const Wish *w, const Option *o, const char *value)
+{
+    Str usual = { 0 };
+    bool same = job_get(&w->job, o, &usual) && strcmp(str_text(&usual), value) == 0;
+    str_release(&usual);
+    return same;
+}
+
+/* Whether it is one of the files that were made of the request's pictures. */
+static bool is_input(const Wish *w, const char *path)
+{
+    const char *at = strchr(path, '\n') ? NULL : strstr(str_text(&w->input), path);
+    return at && (at == w->input.s || at[-1] == '\n') && at[strlen(path)] == '\n';
+}
+
+static int check_file(Wish *w, Job *j, const Option *o, const char *value, Err *e)
+{
+    Str path = { 0 };
+    bool model = strcmp(o->name, "model") == 0 || strcmp(o->name, "refiner") == 0;
+    bool picture = strcmp(o->name, "init-image") == 0 || strcmp(o->name, "mask") == 0;
+    name_field(w, o->name);
+    if (is_default(w, o, value) || (picture && is_input(w, value)) ||
+        (strcmp(o->name, "mask") == 0 && strcmp(value, "alpha") == 0))
+        return 0;
+    int failed =
+        model ? catalogue_find(w->server->models, value, &path, e) || job_set(j, o, str_text(&path), e)
+              : err_usage(
+                    e,
+                    "%s: files of this machine are not named over HTTP; pictures are sent as data:image/png;base64,...",
+                    o->name);
+    str_release(&path);
+    return failed ? -1 : 0;
+}
+
+int wish_check(Wish *w, Job *j, Err *e)
+{
+    if (j->sizes) return err_usage(e, "sizes: over HTTP a picture is one file");
+    free(j->output);
+    j->output = mem_strdup(w->server->folder);
+    for (const Option *o = job_options; o->name; o++) {
+        bool file = o->type == OPT_PATH || (o->type == OPT_LINES && !str_ends(o->name, "-sha256"));
+        Str value = { 0 };
+        int failed = file && (o->picture || strcmp(o->name, "model") == 0) && job_get(j, o, &value) &&
+                     check_file(w, j, o, str_text(&value), e);
+        str_release(&value);
+        if (failed) return -1;
+    }
+    return check_limits(w, j, e);
 }
 
 Order *wish_order(Wish *w, const Call *r, bool keep)

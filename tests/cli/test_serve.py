@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from helpers import ENV, LIMN, SMALL, chunks, draw, fails, read, texts, write
+from helpers import ENV, LIMN, SMALL, chunks, draw, fails, limn, read, texts, write
 
 # looking for leaks is done by ptrace, which is among what the sandbox refuses
 ENV = {**ENV, "ASAN_OPTIONS": "detect_leaks=0:exitcode=99"}
@@ -233,6 +233,99 @@ def test_serve_openai_edits():
             assert s.ask("POST", "/v1/images/edits", body, kind, code=400)["error"]["param"] == param
         s.ask("POST", "/v1/images/edits", body[:-20], kind, code=400)
         assert os.listdir("limn-pictures/inputs") == []
+
+
+# ---- jobs ----
+
+def wait_for(s, job, state="done"):
+    until = time.monotonic() + 60
+    while (got := s.get(f"/jobs/{job['id']}"))["state"] in ("queued", "drawing"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert got["state"] == state, got
+    return got
+
+
+def test_serve_jobs():
+    (path,) = draw("a red potion", "--seed", "7", "-o", "x.png")
+    with serve("-o", "out") as s:
+        job = s.post("/jobs", {**SIZE, "prompt": ["a red potion", "a key"], "seed": "7-8"}, code=202)
+        got = wait_for(s, job)
+        assert job["pictures"] == got["finished"] == 4 and [m["file"] for m in got["made"]] == [f"limn-{i:05}.png" for i in range(1, 5)]
+        assert read("out/limn-00001.png") == read(path) == s.get(got["made"][0]["url"], raw=True)
+        assert got["made"][1]["settings"]["options"]["seed"] == 8
+        lines = '{"prompt": "a {red|red} potion", "seed": 7, "width": 32, "height": 32, "steps": 1}\n{"prompt": "a key", "width": 32, "height": 32, "steps": 1}\n'
+        job = s.ask("POST", "/jobs", lines, {"Content-Type": "application/x-ndjson"}, code=202)
+        assert read("out/" + wait_for(s, job)["made"][0]["file"]) == read(path)
+        job = s.ask("POST", "/jobs", "prompt,seed,width,height,steps\na key,1,32,32,1\n", {"Content-Type": "text/csv"}, code=202)
+        wait_for(s, job)
+        # a picture to start from is kept, so that the result can be drawn again
+        url = "data:image/png;base64," + base64.b64encode(read(path)).decode()
+        got = wait_for(s, s.post("/jobs", {"prompt": "a key", "init_image": url, "steps": 4, "seed": 1}, code=202))
+        limn("again", "out/" + got["made"][0]["file"], "-q", "-o", "again.png")
+        assert read("again.png") == read("out/" + got["made"][0]["file"])
+        assert len(os.listdir("out/inputs")) == 1
+        listed = s.get("/pictures?limit=3")
+        assert listed["more"] and [p["file"] for p in listed["pictures"]] == ["limn-00008.png", "limn-00007.png", "limn-00006.png"]
+        assert s.get("/pictures?before=limn-00002.png")["pictures"][0]["settings"]["options"]["prompt"] == "a red potion"
+        s.ask("DELETE", "/pictures/limn-00001.png")
+        s.get("/pictures/limn-00001.png", code=404)
+        for body in ({"prompt": "x", "vae": "/etc/passwd"}, {"prompt": "x", "init_image": "/etc/passwd"}, {"prompt": "x", "model": "/etc/passwd"},
+                     {"prompt": "x", "lora": "/etc/passwd"}, {"prompt": "x", "steps": 5000}, {"prompt": "x", "width": 4096}, {"prompt": "x", "seed": "1-5000"},
+                     {"prompt": "x", "output": "/tmp/x.png", "sizes": "32"}, {"prompt": "__../../etc/passwd__"}, [], [5], {"prompt": "x", "control": "model=/etc/passwd,image=x"},
+                     {"prompt": "x", "init_image": "data:image/png;base64,AAAA"}):
+            assert "message" in s.post("/jobs", body, code=400)["error"], body
+        s.get("/jobs/999", code=404)
+        s.get("/jobs/x", code=404)
+        s.get("/about")
+
+
+def test_serve_jobs_events_and_cancel():
+    with serve() as s:
+        long = {"prompt": "a key", "steps": 150, "width": 256, "height": 256}
+        job, second = s.post("/jobs?preview=1", long, code=202), s.post("/jobs", {"prompt": "a gem", **SIZE}, code=202)
+        assert second["ahead"] == 1
+        c = http.client.HTTPConnection("127.0.0.1", int(s.port), timeout=60)
+        start = time.monotonic()
+        c.request("GET", f"/jobs/{job['id']}", headers={"Accept": "text/event-stream"})
+        r = c.getresponse()
+        assert r.readline().startswith(b"event: progress") and time.monotonic() - start < 2
+        seen = []
+        while not seen or seen[-1]["step"] < 2:
+            line = r.readline()
+            if line.startswith(b"data: "):
+                seen.append(json.loads(line[6:]))
+        assert s.get(f"/jobs/{job['id']}/preview", raw=True)[:4] == b"\x89PNG"
+        s.post(f"/jobs/{second['id']}/cancel", {})
+        assert s.get(f"/jobs/{second['id']}")["state"] == "cancelled"
+        s.ask("DELETE", f"/jobs/{job['id']}")
+        rest = r.read()
+        assert b"event: end" in rest and b'"state":"cancelled"' in rest, rest
+        s.ask("DELETE", f"/jobs/{job['id']}", code=409)
+        assert [j["state"] for j in s.get("/jobs")] == ["cancelled", "cancelled"]
+
+
+def test_serve_resumes_what_was_killed():
+    jobs = [{"prompt": f"a key {i}", "steps": 8, "width": 96, "height": 96, "seed": [i, i + 100]} for i in range(6)]
+    s = Server("-o", "out")
+    ids = [s.post("/jobs", j, code=202)["id"] for j in jobs]
+    while b"limn_pictures_total 3" not in s.get("/metrics", raw=True):
+        time.sleep(0.01)
+    s.p.kill()
+    s.p.communicate()
+    with open("out/serve.jsonl", "ab") as f:
+        f.write(b'{"id": 3, "ma')  # half a line
+    s = Server("-o", "out", "--resume", "--queue", "1")
+    for i in ids[2:]:
+        wait_for(s, {"id": i})
+    assert s.post("/jobs", {"prompt": "a gem", **SIZE}, code=202)["id"] == 7
+    wait_for(s, {"id": 7})
+    s.end()
+    made = [json.loads(texts("out/" + f)["limn"])["options"] for f in sorted(os.listdir("out")) if f.endswith(".png")]
+    assert sorted({(o["prompt"], o["seed"]) for o in made if o["prompt"] != "a gem"}) == sorted((j["prompt"], x) for j in jobs for x in j["seed"])
+    assert len(made) <= 14, "drawn twice"
+    s = Server("-o", "out", "--resume")
+    assert "go on" not in s.end()
 
 
 # ---- who is let in ----
