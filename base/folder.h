@@ -57,6 +57,15 @@ int folder_write(const Folder *f, const char *name, Bytes data, Err *e);
 int folder_write_text(const Folder *f, const char *name, const char *text, Err *e);
 /* The same, but fails with *exists = true when the name is taken (link(2): no race between two programs). */
 int folder_write_new(const Folder *f, const char *name, Bytes data, bool *exists, Err *e);
+/*
+ * The same of what is too large to be held: make() writes it into the opened file. exists NULL: what has the name is replaced.
+ * Error: also what make() says.
+ */
+typedef struct {
+    void *ctx;
+    int (*make)(void *ctx, int fd, Err *e);
+} FileMaker;
+int folder_write_made(const Folder *f, const char *name, const FileMaker *m, bool *exists, Err *e);
 /* Error: what has the name may not be replaced. */
 int folder_check_target(const Folder *f, const char *name, Err *e);
 /* Whether that could be done; what killed runs have left in the folder is removed on the way. */

@@ -49,23 +49,49 @@ static int publish(const Temporary *t, const char *name, bool *exists)
     return exists ? publish_new(t, name, exists) : renameat(t->folder, t->name, t->folder, name);
 }
 
-static int write_whole(const Folder *f, const char *name, Bytes data, bool *exists, Err *e)
+static int cannot(const Folder *f, const char *name, int why, Err *e)
+{
+    return err_set(e, "%s%s: cannot write: %s", f->path, name, strerror(why));
+}
+
+static int make_bytes(void *ctx, int fd, Err *e)
+{
+    (void)e;
+    return file_write_all(fd, *(const Bytes *)ctx);
+}
+
+/* silent: make() leaves the reason in errno. */
+static int write_whole(const Folder *f, const char *name, const FileMaker *m, bool silent, bool *exists, Err *e)
 {
     Temporary t;
     if (!exists && folder_check_target(f, name, e)) return -1;
     if (temporary_open(&t, f->fd)) return err_set(e, "%s%s: cannot write there: %s", f->path, name, strerror(errno));
-    int failed = file_write_all(t.fd, data) || temporary_sync(&t) || publish(&t, name, exists), why = errno;
+    if (m->make(m->ctx, t.fd, e)) {
+        int why = errno;
+        temporary_drop(&t);
+        return silent ? cannot(f, name, why, e) : -1;
+    }
+    int failed = temporary_sync(&t) || publish(&t, name, exists), why = errno;
     if (failed) {
         temporary_drop(&t);
         if (exists && *exists) return err_set(e, "%s%s: exists already", f->path, name);
-        return err_set(e, "%s%s: cannot write: %s", f->path, name, strerror(why));
+        return cannot(f, name, why, e);
     }
     temporary_forget(&t);
     fsync(f->fd); /* some file systems refuse; the rename itself was atomic */
     return 0;
 }
 
-int folder_write(const Folder *f, const char *name, Bytes data, Err *e) { return write_whole(f, name, data, NULL, e); }
+int folder_write_made(const Folder *f, const char *name, const FileMaker *m, bool *exists, Err *e)
+{
+    if (exists) *exists = false;
+    return write_whole(f, name, m, false, exists, e);
+}
+
+int folder_write(const Folder *f, const char *name, Bytes data, Err *e)
+{
+    return write_whole(f, name, &(FileMaker){ &data, make_bytes }, true, NULL, e);
+}
 
 int folder_write_text(const Folder *f, const char *name, const char *text, Err *e)
 {
@@ -75,7 +101,7 @@ int folder_write_text(const Folder *f, const char *name, const char *text, Err *
 int folder_write_new(const Folder *f, const char *name, Bytes data, bool *exists, Err *e)
 {
     *exists = false;
-    return write_whole(f, name, data, exists, e);
+    return write_whole(f, name, &(FileMaker){ &data, make_bytes }, true, exists, e);
 }
 
 int folder_check_writable(const Folder *f, const char *name, Err *e)

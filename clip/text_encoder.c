@@ -253,3 +253,13 @@ Tensor text_encoder_forward(Nn *nn, const TextEncoder *t, const int *ids, int n,
     arena_reset(nn->arena, mark);
     return out;
 }
+
+/* The old eos_token_id means the largest id, which eos is. */
+bool text_encoder_alike(const TextEncoder *a, const TextEncoder *b)
+{
+    const Shape *x = &a->s, *y = &b->s;
+    bool eos = x->eos == y->eos || x->eos == LEGACY_EOS || y->eos == LEGACY_EOS;
+    return x->vocab == y->vocab && x->tokens == y->tokens && x->of.width == y->of.width && x->of.inner == y->of.inner &&
+           x->layers == y->layers && x->of.heads == y->of.heads && x->projection == y->projection &&
+           x->of.eps == y->of.eps && x->of.act == y->of.act && eos;
+}

@@ -48,6 +48,15 @@ const Command commands[] = {
       "Without --seed the seed is 1.\n",
       cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
       .without = "count trace save-steps interpolate preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
+    { "convert", "IN OUT", 2, "tokenizer vae json quiet sandbox", "a model in another layout or precision",
+      "  limn convert sdxl sdxl.safetensors                     a diffusers folder as one file\n"
+      "  limn convert v1-5.safetensors v1-5 --tokenizer clip    and back\n"
+      "  limn convert v1-5.safetensors small.safetensors --precision f16 --prune\n"
+      "\n"
+      "OUT is made whole or not at all, and nothing is replaced. It draws what IN draws;\n"
+      "what a single file cannot say of a model is refused or told. Prints OUT; its\n"
+      "SHA-256 goes to stderr, with --json both to stdout.\n",
+      cmd_convert, .groups = OPTIONS_OF(GROUP_CONVERT) },
     { "upscale", "FILES", 1000, "output threads precision memory json quiet verbose sandbox",
       "makes pictures larger with a network of ESRGAN's kind",
       "  limn upscale a.png --with RealESRGAN_x4plus.safetensors      a-x4.png\n"
@@ -176,7 +185,8 @@ static const struct {
     { "server, webui, web-ui, gui, ui, api, listen, daemon", "limn serve" },
     { "download, install, fetch, get", "limn pull MODEL" },
     { "search", "limn cannot search the hub; docs/models.md says where models are" },
-    { "convert, quantize, quantise, prune", "limn merge MODEL --type q8_0 -o FILE.gguf; other conversions limn cannot do yet" },
+    { "quantize, quantise", "limn merge MODEL --type q8_0 -o FILE.gguf" },
+    { "prune", "limn convert IN OUT --prune" },
     { "lora, loras", "limn generate PROMPT --lora FILE" },
     { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },
     { "canny, edges, preprocess, preprocessor, detect, annotate", "limn hint edges:FILE" },

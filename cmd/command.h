@@ -56,6 +56,7 @@ const char *command_help(const Command *c, const Option *o); /* what it is to th
 int cmd_generate(const Args *a, Err *e);
 int cmd_batch(const Args *a, Err *e);
 int cmd_info(const Args *a, Err *e);
+int cmd_convert(const Args *a, Err *e);
 int cmd_upscale(const Args *a, Err *e);
 int cmd_serve(const Args *a, Err *e);
 int cmd_hint(const Args *a, Err *e);

@@ -32,6 +32,7 @@ static const char *const titles[GROUPS] = {
     [GROUP_PULL] = "The command's own",
     [GROUP_MERGE] = "The command's own",
     [GROUP_SERVE] = "The command's own",
+    [GROUP_CONVERT] = "The command's own",
 };
 
 int help_width(void)

@@ -250,6 +250,13 @@ const Option job_options[] = {
     { "factor", 0, OPT_FLOAT, JOB(factor), NULL, 0.125, 16, "X", RUN, GROUP_UPSCALE, NULL,
       "how many times as large; otherwise what the network makes" },
 
+    { "precision", 0, OPT_CHOICE, JOB(to_precision), NULL, 0, 0, "f16|bf16|f32", RUN, GROUP_CONVERT, NULL,
+      "of the weights that are written; otherwise what each has", "dtype, save-precision, torch-dtype" },
+    { "layout", 0, OPT_CHOICE, JOB(layout), NULL, 0, 0, "diffusers|file", RUN, GROUP_CONVERT, NULL,
+      "a folder of parts, or a single safetensors file; otherwise as OUT is named" },
+    { "prune", 0, OPT_FLAG, JOB(prune), "false", 0, 0, NULL, RUN, GROUP_CONVERT, NULL,
+      "leave out what drawing does not need: averages of a training (EMA), leftovers" },
+
     { "revision", 0, OPT_STR, JOB(revision), NULL, 0, 0, "REVISION", RUN, GROUP_PULL, NULL,
       "a branch, tag or commit; otherwise main" },
     { "include", 0, OPT_STR, JOB(include), NULL, 0, 0, "fp16|FILES", RUN, GROUP_PULL, NULL,

@@ -89,6 +89,9 @@ typedef struct {
     /* limn upscale's */
     char *with;    /* NULL: not said */
     double factor; /* < 0: the network's own */
+    /* limn convert's; NULL: not said */
+    char *to_precision, *layout; /* "f16" | "bf16" | "f32"; "diffusers" | "file" */
+    bool prune;
     /* limn bench's */
     char *shape;
     int size, batch; /* size 0: the shape's own */
@@ -147,6 +150,7 @@ typedef enum {
     GROUP_PULL,
     GROUP_MERGE,
     GROUP_SERVE,
+    GROUP_CONVERT,
     GROUPS
 } OptionGroup;
 

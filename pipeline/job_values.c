@@ -147,10 +147,18 @@ static bool set_implied(Job *j, const Option *o, const char *text, int *failed, 
     return true;
 }
 
+static bool is_choice(const Option *o, const char *text)
+{
+    char choice[32] = "";
+    if (o->type == OPT_CHOICE) find_choice(o->value, text, choice);
+    return *choice;
+}
+
 int job_set(Job *j, const Option *o, const char *text, Err *e)
 {
     int failed;
-    text = foreign_value(o->name, text, e);
+    if (!is_choice(o, text))
+        text = foreign_value(o->name, text, e); /* another command's option of that name may know it */
     if (!text) return -1;
     if (set_implied(j, o, text, &failed, e)) return failed;
     if (text == FOREIGN_OPEN) {

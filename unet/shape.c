@@ -207,3 +207,29 @@ int unet_shape_skips(const UNetShape *s)
     for (int i = 0; i < s->levels; i++) count += s->layers[i];
     return count;
 }
+
+static bool level_alike(const UNetShape *a, const UNetShape *b, int i)
+{
+    const int up = a->levels - 1 - i;
+    bool attention = a->down_attention[i] || a->up_attention[up] || (i == a->levels - 1 && a->mid == MID_ATTENTION);
+    if (a->channels[i] != b->channels[i] || a->layers[i] != b->layers[i] || (attention && a->heads[i] != b->heads[i]) ||
+        a->down_attention[i] != b->down_attention[i] || a->up_attention[i] != b->up_attention[i] ||
+        a->only_cross[i] != b->only_cross[i])
+        return false;
+    for (int k = 0; a->down_attention[i] && k < a->layers[i]; k++)
+        if (a->depth[i][k] != b->depth[i][k]) return false;
+    for (int k = 0; a->up_attention[i] && k <= a->layers[up]; k++)
+        if (a->up_depth[i][k] != b->up_depth[i][k]) return false;
+    return true;
+}
+
+bool unet_shape_alike(const UNetShape *a, const UNetShape *b)
+{
+    bool same = a->in == b->in && a->out == b->out && a->levels == b->levels && a->mid == b->mid &&
+                a->context == b->context && a->groups == b->groups && a->time_width == b->time_width &&
+                a->eps == b->eps && a->freq_shift == b->freq_shift && a->flip_sin_to_cos == b->flip_sin_to_cos &&
+                a->cond_width == b->cond_width && a->added_width == b->added_width &&
+                a->added_ids_dim == b->added_ids_dim;
+    for (int i = 0; same && i < a->levels; i++) same = level_alike(a, b, i);
+    return same;
+}

@@ -42,6 +42,9 @@ int unet_shape_read_down(UNetShape *s, Config *c, Err *e);
 /* Whether heads divide channels wherever there is attention. */
 int unet_shape_check(const UNetShape *s, Err *e);
 
+/* The same in all but the size of its samples; what nothing reads (heads where there is no attention) does not count. */
+bool unet_shape_alike(const UNetShape *a, const UNetShape *b);
+
 /* How many tensors the way down leaves for the way up. */
 int unet_shape_skips(const UNetShape *s);
 

@@ -85,6 +85,8 @@ void unet_free(UNet *u)
     free(u);
 }
 
+bool unet_alike(const UNet *a, const UNet *b) { return unet_shape_alike(&a->down.s, &b->down.s); }
+
 int unet_in_channels(const UNet *u) { return u->down.s.in; }
 int unet_out_channels(const UNet *u) { return u->down.s.out; }
 int unet_context_width(const UNet *u) { return u->down.s.context; }

@@ -17,6 +17,9 @@ typedef struct UNet UNet;
 UNet *unet_new(Config *c, Weights *w, Err *e);
 void unet_free(UNet *u);
 
+/* Whether both compute the same from the same weights: all settings but the size that it was trained at. */
+bool unet_alike(const UNet *a, const UNet *b);
+
 int unet_in_channels(const UNet *u); /* 4; 9 inpainting; 8 pix2pix */
 int unet_out_channels(const UNet *u);
 int unet_context_width(const UNet *u);  /* cross_attention_dim */

@@ -8,6 +8,7 @@
 #ifndef LIMN_WEIGHTS_NAMES_H
 #define LIMN_WEIGHTS_NAMES_H
 
+#include "base/str.h"
 #include "weights/weights.h"
 
 typedef enum {
@@ -27,10 +28,11 @@ typedef enum {
 
 /* How blocks are numbered; what a table does not use may be 0, which for text_layers means all. */
 typedef struct {
-    int levels;      /* resolutions of the UNet or VAE */
-    int layers;      /* residual blocks a level on the way down (UNet) */
-    int text_layers; /* text blocks from this number on are dropped (SD 2.x: the last one is not used) */
-    bool pooled;     /* the pooled text is wanted (SD XL), so the text's projection is kept */
+    int levels;            /* resolutions of the UNet or VAE */
+    int layers;            /* residual blocks a level on the way down (UNet) */
+    int text_layers;       /* text blocks from this number on are dropped (SD 2.x: the last one is not used) */
+    bool pooled;           /* the pooled text is wanted (SD XL), so the text's projection is kept */
+    unsigned up_attention; /* names_back(): which of the UNet's up blocks have attention, a bit each */
 } NameShape;
 
 /*
@@ -45,5 +47,18 @@ int names_numbering(const Weights *all, const char *prefix, NameShape *out, Err 
  * that begin as none in the table does are left alone.
  */
 Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameShape shape, Err *e);
+
+/* What a tensor of that name becomes on the way back. */
+typedef enum {
+    BACK_SAME,
+    BACK_CONV,  /* [c, c] becomes [c, c, 1, 1] */
+    BACK_THIRD, /* query, key or value: one third of a tensor */
+    BACK_TURNED /* [out, in] becomes [in, out] */
+} NameBack;
+
+/*
+ * From diffusers' name to the table's (without a prefix); third: 0 .. 2 of BACK_THIRD. False: the table has no such name.
+ */
+bool names_back(const char *name, NameTable table, NameShape shape, Str *out, NameBack *how, int *third);
 
 #endif

@@ -97,7 +97,7 @@ def test_commands_of_other_tools():
     for word in ["lsit", "batc", "comapre", "genrate", "inof"]:
         fails(2, word, says=["did you mean limn ", f"limn generate {word}"])
     for word, says in [("models", "limn list models"), ("version", "limn --version"), ("samplers", "limn list samplers"),
-                       ("txt2img", "limn generate"), ("img2img", "limn generate"), ("convert", "yet"), ("upscale", "yet"), ("pull", "yet"),
+                       ("txt2img", "limn generate"), ("img2img", "limn generate"), 
                        ("webui", "limn serve"), ("api", "limn serve")]:
         fails(2, word, says=[says, f"limn generate {word}"])
         fails(2, word, "--seed", "1", says=says)
