@@ -234,7 +234,8 @@ bool command_owns(const Command *c, const Option *o) { return o->group >= GROUP_
 bool command_takes(const Command *c, const Option *o)
 {
     if (command_reads(c, o) != o) return false;
-    return has_group(c, o->group) ? !lists(c->without, o->name) : lists(c->options, o->name);
+    bool first = option_find(o->name, strlen(o->name)) == o; /* the row that is meant where several commands have the name */
+    return has_group(c, o->group) ? !lists(c->without, o->name) : first && lists(c->options, o->name);
 }
 
 /* What an option is to one command, where that is not what its own row says, nor its default. */

@@ -251,7 +251,7 @@ const Option job_options[] = {
       "how many times as large; otherwise what the network makes" },
 
     { "precision", 0, OPT_CHOICE, JOB(to_precision), NULL, 0, 0, "f16|bf16|f32", RUN, GROUP_CONVERT, NULL,
-      "of the weights that are written; otherwise what each has", "dtype, save-precision, torch-dtype" },
+      "of the weights that are written; otherwise what each has" },
     { "layout", 0, OPT_CHOICE, JOB(layout), NULL, 0, 0, "diffusers|file", RUN, GROUP_CONVERT, NULL,
       "a folder of parts, or a single safetensors file; otherwise as OUT is named" },
     { "prune", 0, OPT_FLAG, JOB(prune), "false", 0, 0, NULL, RUN, GROUP_CONVERT, NULL,
