@@ -12,8 +12,7 @@ Tensor picture_decode(Generator *g, Tensor x)
     Nn nn = generator_nn(g);
     Tensor z = tensor_like(nn.arena, x);
     if (g->m->large) nn.forget = 1; /* each layer has its turn once */
-    float scaling = vae_scaling_factor(g->m->vae);
-    for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x.data[i] / scaling;
+    vae_unscale(g->m->vae, z, x);
     return g->tile == VAE_WHOLE ? vae_decode(&nn, g->m->vae, z) : vae_decode_tiled(&nn, g->m->vae, z, g->tile);
 }
 

@@ -69,8 +69,7 @@ static Tensor decode(Preview *p, Tensor x0)
     Nn nn = p->nn;
     nn.arena = &p->arena;
     Tensor z = tensor_like(&p->arena, x0);
-    float scaling = vae_scaling_factor(p->vae);
-    for (size_t i = 0; z.data && i < tensor_len(z); i++) z.data[i] = x0.data[i] / scaling;
+    vae_unscale(p->vae, z, x0);
     return p->tile ? vae_decode_tiled(&nn, p->vae, z, p->tile) : vae_decode(&nn, p->vae, z);
 }
 

@@ -58,7 +58,6 @@ int start_encode(Generator *g, Err *e)
 static void draw_latents(const Generator *g, Tensor out, const float *moments, Rng *rng, Tensor draws)
 {
     bool draws_one = vae_draws(g->m->vae), sampled = rng && draws_one && g->recipe.compat == COMPAT_DIFFUSERS;
-    float scale = vae_scaling_factor(g->m->vae);
     if (sampled) fresh_noise(draws, rng, g->nn.arena);
     if (!out.data) return;
     if (!sampled) memset(draws.data, 0, tensor_len(draws) * sizeof *draws.data);
@@ -71,7 +70,7 @@ static void draw_latents(const Generator *g, Tensor out, const float *moments, R
         m.c *= 2;
         vae_sample(one, m, tensor_slice(draws, i, 1).data);
     }
-    for (size_t i = 0; i < tensor_len(out); i++) out.data[i] *= scale;
+    vae_scale(g->m->vae, out);
 }
 
 int start_encode_mean(Generator *g, Tensor to, Err *e)

@@ -51,6 +51,9 @@ const char *const scheduler_keys[KEY_COUNT + 1] = {
     [KEY_NOISE_SAMPLER_SEED] = "noise_sampler_seed",
     [KEY_ORIGINAL_INFERENCE_STEPS] = "original_inference_steps",
     [KEY_TIMESTEP_SCALING] = "timestep_scaling",
+    [KEY_SIGMA_DATA] = "sigma_data",
+    [KEY_SIGMA_SCHEDULE] = "sigma_schedule",
+    [KEY_RHO] = "rho",
 };
 
 /* What every class takes; then what some do. */
@@ -69,6 +72,10 @@ const char *const scheduler_keys[KEY_COUNT + 1] = {
 #define LAMBDA    (KEY(LAMBDA_MIN_CLIPPED) | KEY(VARIANCE_TYPE))
 #define DISTILLED                                                                                                      \
     (CLIP | THRESHOLD | ZERO_SNR | KEY(SET_ALPHA_TO_ONE) | KEY(ORIGINAL_INFERENCE_STEPS) | KEY(TIMESTEP_SCALING))
+
+#define EDM                                                                                                            \
+    (KEY(NUM_TRAIN_TIMESTEPS) | KEY(PREDICTION_TYPE) | RANGE | KEY(SIGMA_DATA) | KEY(SIGMA_SCHEDULE) | KEY(RHO) |      \
+     KEY(FINAL_SIGMAS_TYPE))
 
 #define DDPM_BETAS BETA_LINEAR, 0.0001, 0.02 /* Ho et al.'s, the default of most classes */
 #define LINEAR_SD  BETA_LINEAR, 0.00085, 0.012
@@ -123,6 +130,9 @@ const SchedulerClass scheduler_classes[] = {
       .keys = SPACED | DISTILLED,
       .idle = KEY(TIMESTEP_SPACING) | KEY(STEPS_OFFSET) | KEY(SET_ALPHA_TO_ONE) | KEY(TIMESTEP_SCALING) | CLIP | THRESHOLD,
       .set_alpha_to_one = true, .predicts_x0 = true },
+    { "EDMEulerScheduler", "euler", DDPM_BETAS, SPACING_LINSPACE, .keys = EDM, .edm = true },
+    { "EDMDPMSolverMultistepScheduler", "dpmpp_2m", DDPM_BETAS, SPACING_LINSPACE,
+      .keys = EDM | THRESHOLD | SOLVER | KEY(ALGORITHM_TYPE) | KEY(EULER_AT_FINAL), .lower_order_final = true, .edm = true },
     { 0 },
 };
 /* clang-format on */

@@ -58,6 +58,9 @@ typedef enum {
     KEY_NOISE_SAMPLER_SEED,
     KEY_ORIGINAL_INFERENCE_STEPS,
     KEY_TIMESTEP_SCALING,
+    KEY_SIGMA_DATA,
+    KEY_SIGMA_SCHEDULE,
+    KEY_RHO,
     KEY_COUNT
 } SchedulerKey;
 
@@ -78,6 +81,7 @@ typedef struct {
     bool lower_order_final;
     bool karras_range;  /* sigma_min and sigma_max count for its karras sigmas too, wherever the file has them from */
     bool predicts_x0;   /* prediction_type "sample" is possible */
+    bool edm;           /* the network is one of Karras et al. 2022: so its noise is, whatever class is run */
     BetaSchedule extra; /* a beta_schedule beyond the common three: the first of them; BETA_LINEAR: none */
 } SchedulerClass;
 

@@ -202,6 +202,23 @@ static int read_layout(const Reader *r, Err *e)
     return 0;
 }
 
+/* Karras et al. 2022, arXiv:2206.00364: sigmas and preconditioning of the network's own, in place of betas. */
+static int read_edm(const Reader *r, Err *e)
+{
+    static const char *const schedules[] = { "karras", "exponential", NULL };
+    Noise *n = r->n;
+    int schedule = 0;
+    if (!r->run->edm) return 0;
+    if (read_word(r, KEY_SIGMA_SCHEDULE, schedules, &schedule, e)) return -1;
+    n->schedule = schedules[schedule];
+    n->sigma_min = read_num(r, KEY_SIGMA_MIN, 0.002, 1e-6, 1e6);
+    n->sigma_max = read_num(r, KEY_SIGMA_MAX, 80, 1e-6, 1e6);
+    n->sigma_data = read_num(r, KEY_SIGMA_DATA, 0.5, 1e-6, 1e6);
+    n->rho = read_num(r, KEY_RHO, 7, 0.1, 1000);
+    n->continuous = true;
+    return 0;
+}
+
 /* ---- the solver --------------------------------------------------------------------------------------------------------- */
 
 static bool runs(const Reader *r, const char *class_name) { return strcmp(r->run->name, class_name) == 0; }
@@ -218,7 +235,7 @@ static const char *solver_type_of(const SchedulerClass *c, const char *text)
 {
     static const char *const dpm[] = { "midpoint", "heun", NULL }, *const unipc[] = { "bh1", "bh2", NULL };
     if (!c || !(c->keys & KEY(SOLVER_TYPE))) return text;
-    if (str_starts(c->name, "DPMSolver")) return among(text, dpm) ? text : "midpoint";
+    if (strstr(c->name, "DPMSolver")) return among(text, dpm) ? text : "midpoint";
     if (strcmp(c->name, "UniPCMultistepScheduler") == 0) return among(text, unipc) ? text : "bh2";
     return "logrho";
 }
@@ -326,7 +343,8 @@ static int read_unsupported(const Reader *r, Err *e)
 /* Above 3 DPM-Solver and DEIS keep to 3 there; UniPC has more; the singlestep class refuses. */
 static int read_order(const Reader *r, Err *e)
 {
-    bool capped = runs(r, "DPMSolverMultistepScheduler") || runs(r, "DEISMultistepScheduler");
+    bool capped = runs(r, "DPMSolverMultistepScheduler") || runs(r, "EDMDPMSolverMultistepScheduler") ||
+                  runs(r, "DEISMultistepScheduler");
     Solver *s = &r->n->solver;
     if (r->as.named) return 0;
     int most = runs(r, "UniPCMultistepScheduler") ? 6 : 3;
@@ -378,12 +396,29 @@ static const char *sampler_of(const Reader *r)
     }
     if (runs(r, "UniPCMultistepScheduler") && s->bh1) return "unipc_bh1";
     if (runs(r, "DPMSolverSinglestepScheduler")) return single[s->algorithm][third];
-    if (!runs(r, "DPMSolverMultistepScheduler")) return r->run->sampler;
+    if (!runs(r, "DPMSolverMultistepScheduler") && !runs(r, "EDMDPMSolverMultistepScheduler")) return r->run->sampler;
     bool heun = s->algorithm == ALGORITHM_SDE_DATA && s->heun && !third;
     return heun ? "dpmpp_2m_sde_heun" : multi[s->algorithm][third];
 }
 
 /* ---- the file ----------------------------------------------------------------------------------------------------------- */
+
+/* Classes of diffusers for networks of another kind. */
+static const struct {
+    const char *name, *why;
+} foreign[] = {
+    { "FlowMatch", "its network was trained by flow matching (SD 3, Flux, ...), which limn does not run" },
+    { "CMStochastic",
+      "its network is a consistency model of pixels, which limn does not run; latent ones have an LCMScheduler" },
+    { "ConsistencyDecoder", "it belongs to a decoder of its own kind, which limn does not run" },
+    { "ScoreSde", "its network gives scores of an SDE of its own, which limn does not run" },
+    { "KarrasVe", "its network is one of pixels, which limn does not run" },
+    { "VQDiffusion", "its network gives classes of a VQ-VAE, which limn does not run" },
+    { "Amused", "its network gives tokens, which limn does not run" },
+    { "UnCLIP", "it belongs to a network of image embeddings, which limn does not run" },
+    { "DDPMWuerstchen", "its network is Wuerstchen's, which limn does not run" },
+    { "Cogvideo", "its network draws videos, which limn does not run" },
+};
 
 /* The class of that name. Error: one that limn does not have. */
 static int find_class(const SchedulerClass **out, const char *name, Err *e)
@@ -393,6 +428,8 @@ static int find_class(const SchedulerClass **out, const char *name, Err *e)
     for (size_t i = 0; !*out && i < sizeof further / sizeof *further; i++)
         if (strcmp(further[i].name, name) == 0) *out = &further[i];
     if (*out) return 0;
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (str_starts(name, foreign[i].name)) return err_set(e, "the scheduler is a %.60s: %s", name, foreign[i].why);
     return err_set(
         e,
         "the scheduler is a %.60s, which limn does not know; one of Stable Diffusion's such as DDIMScheduler "
@@ -406,7 +443,7 @@ static int find_classes(Reader *r, const SchedulerFile *f, Err *e)
     const char *run = r->as.name;
     const char *of = f->of ? f->of : config_str(r->c, "_class_name", NULL);
     if (of && find_class(&r->file, of, e)) return -1;
-    if (!run && r->file) r->run = r->file;
+    if (r->file && (!run || r->file->edm)) r->run = r->file;
     else if (find_class(&r->run, run ? run : SCHEDULER_TRAINING, e)) return -1;
     return 0;
 }
@@ -442,7 +479,7 @@ static int read_all(Reader *r, const SchedulerFile *f, Err *e)
     find_defaults(r);
     if (read_noise(r, e)) return -1;
     read_changed(r);
-    if (read_layout(r, e) || read_solver(r, e)) return -1;
+    if (read_layout(r, e) || read_edm(r, e) || read_solver(r, e)) return -1;
     snprintf(r->n->sampler, sizeof r->n->sampler, "%s", sampler_of(r));
     return finish(r, e);
 }

@@ -5,13 +5,17 @@
 
 #include <math.h>
 
+/* The deviation of the data, to which x and the network's output are scaled: 1, but for EDM's. */
+static double data_of(const Denoiser *d) { return d->noise && d->noise->sigma_data > 0 ? d->noise->sigma_data : 1; }
+
 /* The latents in unit variance, once for each branch of a call. */
 static Tensor scaled_input(const Denoiser *d, Tensor x, double sigma, int branches)
 {
+    double data = data_of(d);
     Tensor in = tensor_new(d->arena, branches * x.n, x.h, x.w, x.c);
     if (arena_dry(d->arena)) return in;
 
-    float norm = (float)sqrt(sigma * sigma + 1);
+    float norm = (float)sqrt(sigma * sigma + data * data);
     size_t len = tensor_len(x);
     for (size_t k = 0; k < len; k++) in.data[k] = x.data[k] / norm;
     for (int i = 1; i < branches; i++) tensor_copy(tensor_slice(in, i * x.n, x.n), tensor_slice(in, 0, x.n));
@@ -33,6 +37,22 @@ static void estimate(Prediction prediction, float *x0, const float *x, const flo
         for (size_t k = 0; k < len; k++) x0[k] = f[k];
         break;
     }
+}
+
+/* EDM's: c_skip x + c_out F, Karras et al. 2022, table 1; for "v" diffusers turns the sign of F. */
+static void estimate_edm(Prediction prediction, double data, float *x0, const float *x, const float *f, size_t len,
+                         double sigma)
+{
+    double variance = sigma * sigma + data * data, sign = prediction == PREDICT_V ? -1 : 1;
+    float c_skip = (float)(data * data / variance), c_out = (float)(sign * sigma * data / sqrt(variance));
+    for (size_t k = 0; k < len; k++) x0[k] = c_skip * x[k] + c_out * f[k];
+}
+
+static void estimate_by(const Denoiser *d, float *x0, const float *x, const float *f, size_t len, double sigma)
+{
+    const Noise *n = d->noise;
+    if (n->sigma_data > 0) estimate_edm(n->prediction, n->sigma_data, x0, x, f, len, sigma);
+    else estimate(n->prediction, x0, x, f, len, sigma);
 }
 
 static bool all_finite(const float *x, size_t len)
@@ -100,8 +120,8 @@ static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t,
     size_t len = tensor_len(x);
     Tensor unguided = guide_raw(&s, BRANCH_NEGATIVE);
     if (!unguided.n) unguided = guide_raw(&s, BRANCH_PROMPT);
-    if (d->unguided.n > 0) estimate(s.prediction, d->unguided.data, x.data, unguided.data, len, sigma);
-    estimate(s.prediction, x0.data, x.data, s.out.data, len, sigma);
+    if (d->unguided.n > 0) estimate_by(d, d->unguided.data, x.data, unguided.data, len, sigma);
+    estimate_by(d, x0.data, x.data, s.out.data, len, sigma);
     if (all_finite(x0.data, len)) return 0;
     return err_set(
         e,
@@ -115,7 +135,9 @@ int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
     d->evals++;
     if (d->exact) return arena_dry(d->arena) ? 0 : d->exact(d->ctx, x0, x, sigma, e);
     if (isnan(t)) {
-        t = d->round_timestep ? noise_nearest(d->noise, sigma) : noise_timestep(d->noise, sigma);
+        t = d->noise->continuous ? 0.25 * log(sigma)
+            : d->round_timestep  ? noise_nearest(d->noise, sigma)
+                                 : noise_timestep(d->noise, sigma);
     }
 
     size_t mark = d->arena->used;

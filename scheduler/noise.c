@@ -124,10 +124,33 @@ static int check_fields(const Noise *n, Err *e)
     return 0;
 }
 
+/* As many sigmas of EDM's own as there are timesteps: what the others look up. */
+static int build_edm(Noise *n, Err *e)
+{
+    double rho = n->rho, high = pow(n->sigma_max, 1 / rho), low = pow(n->sigma_min, 1 / rho);
+    bool exponential = strcmp(n->schedule, "exponential") == 0;
+    if (n->sigma_max <= n->sigma_min)
+        return err_set(e, "sigma_max %g is not above sigma_min %g", n->sigma_max, n->sigma_min);
+    for (int i = 0; i < n->timesteps; i++) {
+        double at = (double)i / (n->timesteps - 1);
+        n->sigmas[i] = exponential ? exp(log(n->sigma_min) + at * (log(n->sigma_max) - log(n->sigma_min)))
+                                   : pow(low + at * (high - low), rho);
+        n->alphas_cumprod[i] = 1 / (n->sigmas[i] * n->sigmas[i] + 1);
+    }
+    return 0;
+}
+
 int noise_build(Noise *n, Err *e)
 {
     if (check_fields(n, e)) return -1;
     size_t count = (size_t)n->timesteps;
+    if (n->sigma_data > 0) {
+        free(n->alphas_cumprod);
+        free(n->sigmas);
+        n->alphas_cumprod = mem_array(count, sizeof *n->alphas_cumprod);
+        n->sigmas = mem_array(count, sizeof *n->sigmas);
+        return build_edm(n, e);
+    }
     float *betas = mem_array(count, sizeof *betas), *cumprod = mem_array(count, sizeof *cumprod);
     for (int i = 0; i < n->timesteps; i++) betas[i] = beta(n, i);
     accumulate(cumprod, betas, n->timesteps);

@@ -55,7 +55,9 @@ typedef struct {
     bool karras_range;           /* they count for karras, too */
     double lambda_min;           /* lambda_min_clipped: no timestep of less log SNR is visited; -INFINITY: all are */
     bool log_linear;             /* interpolation_type: the spaced sigmas are even in log sigma */
-    bool continuous;             /* timestep_type "continuous": the network is told log(sigma) / 4 */
+    bool continuous;             /* timestep_type "continuous", and EDM's: the network is told log(sigma) / 4 */
+    double sigma_data;           /* EDM's preconditioning, Karras et al. 2022, table 1; 0: none, which is as 1 */
+    double rho;                  /* of karras; 0: 7 */
     bool no_sample;              /* the class refuses a network that predicts the sample */
 
     char sampler

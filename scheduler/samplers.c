@@ -24,7 +24,7 @@
 
 /* clang-format off */
 const Sampler samplers[] = {
-    { "euler", "Euler", "sample_euler, k_euler, EulerDiscreteScheduler",
+    { "euler", "Euler", "sample_euler, k_euler, EDMEulerScheduler, EulerDiscreteScheduler",
       "Karras et al. 2022, arXiv:2206.00364", "straight steps along the slope",
       "the plain one; Turbo and Lightning models", euler, FAMILY_SIGMA, ODE, .order = 1, AS(EulerDiscrete) },
     { "euler_ancestral", "Euler a", "sample_euler_ancestral, k_euler_a, k_euler_ancestral, EulerAncestralDiscreteScheduler",
@@ -81,7 +81,7 @@ const Sampler samplers[] = {
     { "dpmpp_sde", "DPM++ SDE", "sample_dpmpp_sde, k_dpmpp_sde, dpmpp_sde_gpu, DPMSolverSDEScheduler",
       "Lu et al. 2022, arXiv:2211.01095", "two stages a step, with a Brownian tree's noise",
       "detail at 8 to 15 steps", dpmpp_sde, FAMILY_SIGMA, SDE, .order = 2, KARRAS, AS(DPMSolverSDE) },
-    { "dpmpp_2m", "DPM++ 2M", "sample_dpmpp_2m, k_dpmpp_2m, DPMSolverMultistepScheduler",
+    { "dpmpp_2m", "DPM++ 2M", "sample_dpmpp_2m, k_dpmpp_2m, EDMDPMSolverMultistepScheduler, DPMSolverMultistepScheduler",
       "Lu et al. 2022, arXiv:2211.01095", "remembers one estimate",
       "the default choice: good from 15 to 25 steps", dpmpp_2m, FAMILY_DPM, ODE, MULTISTEP, .order = 2, KARRAS, NAMED(DPMSolverMultistep, DATA) },
     { "dpmpp_2m_v2", "DPM++ 2M v2", "dpm++2mv2, dpmpp_2mv2, dpm++2m_v2",

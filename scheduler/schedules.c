@@ -144,7 +144,7 @@ static int fill(Timeline *tl, const Noise *n, const TimelinePlan *p, Err *e)
 static double first_scale(const Timeline *tl, const Noise *n)
 {
     double sigma = tl->sigma[0], most = n->sigmas[n->timesteps - 1];
-    bool unit = tl->unit_variance;
+    bool unit = tl->unit_variance || n->sigma_data > 0;
     if (tl->compat == COMPAT_A1111) unit = tl->family != FAMILY_SIGMA;
     if (tl->compat == COMPAT_COMFYUI) unit = sigma > most || most - sigma <= 1e-5 * most; /* its max_denoise */
     return unit ? sqrt(sigma * sigma + 1) : sigma;
@@ -152,8 +152,9 @@ static double first_scale(const Timeline *tl, const Noise *n)
 
 int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
 {
-    bool unit = p->family != FAMILY_SIGMA && p->family != FAMILY_KDPM;
-    *tl = (Timeline){ .steps = p->steps, .family = p->family, .compat = p->compat, .unit_variance = unit };
+    Family family = n->sigma_data > 0 ? FAMILY_SIGMA : p->family; /* EDM's classes are laid out alike */
+    bool unit = family != FAMILY_SIGMA && family != FAMILY_KDPM;
+    *tl = (Timeline){ .steps = p->steps, .family = family, .compat = p->compat, .unit_variance = unit };
     if (p->steps < 1 || p->steps > n->timesteps)
         return err_usage(e, "%d steps: 1 to %d are possible, the timesteps that the model was trained on", p->steps,
                          n->timesteps);

@@ -144,7 +144,7 @@ static int sigma_range(const Noise *n, Timeline *tl, double *high, double *low, 
 {
     *high = n->sigmas[n->timesteps - 1];
     *low = n->sigmas[0];
-    if (tl->compat != COMPAT_DIFFUSERS) return 0;
+    if (tl->compat != COMPAT_DIFFUSERS || n->sigma_data > 0) return 0;
     if (fractional(tl)) {
         if (sigmas_model(n, tl, e)) return -1;
         *high = tl->sigma[0];
@@ -166,12 +166,14 @@ static void cut_timesteps(const Noise *n, Timeline *tl)
 /* The betas' name decides, whatever they are. */
 static bool squared_cosine(const Noise *n) { return n->betas == BETA_SQUAREDCOS; }
 
-/* Karras et al. 2022, arXiv:2206.00364, eq. 5, rho = 7. */
-static void fill_karras(Timeline *tl, double high, double low)
+/* Karras et al. 2022, arXiv:2206.00364, eq. 5. */
+static const double RHO = 7;
+
+static void fill_karras(Timeline *tl, double high, double low, double rho)
 {
-    high = pow(high, 1 / 7.0);
-    low = pow(low, 1 / 7.0);
-    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = pow(linspace(high, low, tl->steps, i), 7);
+    high = pow(high, 1 / rho);
+    low = pow(low, 1 / rho);
+    for (int i = 0; i < tl->steps; i++) tl->sigma[i] = pow(linspace(high, low, tl->steps, i), rho);
 }
 
 int sigmas_karras(const Noise *n, Timeline *tl, Err *e)
@@ -180,7 +182,7 @@ int sigmas_karras(const Noise *n, Timeline *tl, Err *e)
     Noise own = *n; /* a class may look for sigma_min and sigma_max in its other schedules only */
     if (!n->karras_range) own.sigma_min = own.sigma_max = 0;
     if (sigma_range(&own, tl, &high, &low, e)) return -1;
-    fill_karras(tl, high, low);
+    fill_karras(tl, high, low, n->rho > 0 ? n->rho : RHO);
     if (tl->family == FAMILY_DPM && squared_cosine(n)) cut_timesteps(n, tl); /* there it is not rounded */
     return 0;
 }
@@ -189,7 +191,7 @@ int sigmas_karras(const Noise *n, Timeline *tl, Err *e)
 int sigmas_karras_old(const Noise *n, Timeline *tl, Err *e)
 {
     (void)n, (void)e;
-    fill_karras(tl, 10, 0.1);
+    fill_karras(tl, 10, 0.1, RHO);
     return 0;
 }
 

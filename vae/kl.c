@@ -65,7 +65,29 @@ static int only_blocks(Config *c, const char *key, int levels, const char *name,
     return 0;
 }
 
-static int shape_read(Shape *s, Config *c, Err *e)
+/* A list of a number for each channel; diffusers heeds them only together. */
+static int read_numbers(Config *c, const char *key, int count, float *out, Err *e)
+{
+    if (config_list_len(c, key) != count || count > VAE_SHIFTED)
+        return err_set(e, "%s must be a list of %d numbers, one for each latent channel (%d at most)", key, count,
+                       VAE_SHIFTED);
+    for (int i = 0; i < count; i++) out[i] = (float)config_num_at(c, key, i);
+    return 0;
+}
+
+static int shift_read(Vae *v, int latent, Config *c, Err *e)
+{
+    static const char *const keys[] = { "latents_mean", "latents_std", NULL };
+    v->shifted = config_has(c, keys[0]) && config_has(c, keys[1]);
+    if (v->shifted && (read_numbers(c, keys[0], latent, v->mean, e) || read_numbers(c, keys[1], latent, v->std, e)))
+        return -1;
+    for (int i = 0; v->shifted && i < latent; i++)
+        if (!(v->std[i] > 0)) return err_set(e, "latents_std has %g: numbers above 0 were expected", (double)v->std[i]);
+    config_ignore(c, keys);
+    return 0;
+}
+
+static int shape_read(Vae *v, Shape *s, Config *c, Err *e)
 {
     if (config_check_class(c, vae_kl.name, e)) return -1;
     *s = (Shape){ .levels = config_list_len(c, "block_out_channels") };
@@ -87,12 +109,10 @@ static int shape_read(Shape *s, Config *c, Err *e)
     config_only_num(c, "out_channels", 3);
     const char *act = config_str(c, "act_fn", NULL);
     if (act && strcmp(act, "swish") != 0) config_only_str(c, "act_fn", "silu"); /* two names of one function */
-    config_only_null(c, "latents_mean");
-    config_only_null(c, "latents_std");
     config_only_null(c, "quantization_config");
     static const char *const harmless[] = { "sample_size", "force_upcast", "gradient_checkpointing", NULL };
     config_ignore(c, harmless);
-    return config_finish(c, e);
+    return shift_read(v, s->latent, c, e) ? -1 : config_finish(c, e);
 }
 
 /* ---- binding ------------------------------------------------------------------------------------------------------- */
@@ -188,7 +208,7 @@ static Vae *kl_open(Config *c, Weights *w, bool encoder, Err *e)
     Binder b;
     v->base = (Vae){ .class = &vae_kl, .has_encoder = encoder, .draws = true };
     binder_init(&b, w, e);
-    int failed = shape_read(&v->s, c, e) ? config_blame(c, e) : kl_bind(&b, v);
+    int failed = shape_read(&v->base, &v->s, c, e) ? config_blame(c, e) : kl_bind(&b, v);
     v->base.memory = binder_take(&b);
     v->base.latent = v->s.latent;
     v->base.scaling = v->s.scaling;

@@ -42,7 +42,8 @@ static int half_read(Half *h, Config *c, bool down, Err *e)
     int channels[MAX_LEVELS];
     h->levels = config_list_len(c, counts);
     if (h->levels < 1 || h->levels > MAX_LEVELS)
-        return err_set(e, "%s must be a list of 1 to %d numbers of blocks", counts, MAX_LEVELS);
+        return err_set(e, "%s must be a list of 1 to %d numbers of blocks: an AutoencoderTiny has one", counts,
+                       MAX_LEVELS);
     if (config_list_len(c, widths) != h->levels)
         return err_set(e, "%s must be a list of %d channel counts, one for each of %s", widths, h->levels, counts);
     config_ints(c, counts, 1, h->blocks, h->levels, 0, MAX_BLOCKS);

@@ -55,6 +55,21 @@ void vae_sample(Tensor out, Tensor moments, const float *noise)
                 moments.data[r * 2 * z + k] + expf(0.5f * moments.data[(r * 2 + 1) * z + k]) * noise[r * z + k];
 }
 
+/* diffusers' StableDiffusionXLPipeline. */
+void vae_unscale(const Vae *v, Tensor z, Tensor x)
+{
+    size_t c = (size_t)x.c;
+    for (size_t i = 0; z.data && i < tensor_len(z); i++)
+        z.data[i] = v->shifted ? x.data[i] * v->std[i % c] / v->scaling + v->mean[i % c] : x.data[i] / v->scaling;
+}
+
+void vae_scale(const Vae *v, Tensor x)
+{
+    size_t c = (size_t)x.c;
+    for (size_t i = 0; x.data && i < tensor_len(x); i++)
+        x.data[i] = v->shifted ? (x.data[i] - v->mean[i % c]) * v->scaling / v->std[i % c] : x.data[i] * v->scaling;
+}
+
 /* ---- tiles --------------------------------------------------------------------------------------------------------- */
 
 int vae_min_tile(const Vae *v) { return 3 * v->halo; }

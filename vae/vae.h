@@ -19,10 +19,16 @@ void vae_free(Vae *v);
 int vae_factor(const Vae *v);           /* pixels a latent: 8 */
 int vae_latent_channels(const Vae *v);  /* 4 */
 float vae_scaling_factor(const Vae *v); /* 0.18215: latents are multiplied by it after encoding; TAESD's 1 */
-bool vae_draws(const Vae *v);           /* what it encodes is a distribution, to be drawn from; TAESD's is the latent */
-bool vae_is_tiny(const Vae *v);         /* TAESD: decoding costs no more than a small part of a step */
-size_t vae_bytes(const Vae *v);         /* memory of converted weights */
-size_t vae_borrowed(const Vae *v);      /* bytes that are read where the file has them */
+/*
+ * From the sampler's latents to those that vae_decode() takes: z = x / scaling_factor, or with latents_mean and latents_std in its config
+ * (Playground v2.5) z = x std / scaling_factor + mean; z may be x. And back, in place.
+ */
+void vae_unscale(const Vae *v, Tensor z, Tensor x);
+void vae_scale(const Vae *v, Tensor x);
+bool vae_draws(const Vae *v);      /* what it encodes is a distribution, to be drawn from; TAESD's is the latent */
+bool vae_is_tiny(const Vae *v);    /* TAESD: decoding costs no more than a small part of a step */
+size_t vae_bytes(const Vae *v);    /* memory of converted weights */
+size_t vae_borrowed(const Vae *v); /* bytes that are read where the file has them */
 
 /* z [n, h, w, latent], unscaled (already divided by scaling_factor). Returns [n, h*f, w*f, 3], -1..1 nominally, not clamped. */
 Tensor vae_decode(Nn *nn, const Vae *v, Tensor z);

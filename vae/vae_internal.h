@@ -15,6 +15,8 @@ typedef struct {
     Tensor (*encode)(Nn *nn, const Vae *v, Tensor image);
 } VaeClass;
 
+enum { VAE_SHIFTED = 64 }; /* channels at most */
+
 extern const VaeClass vae_kl, vae_tiny;
 
 /* The first member of every autoencoder. */
@@ -23,6 +25,8 @@ struct Vae {
     int factor, latent;
     int halo; /* latents that a pixel sees on each side, where the work is done in tiles */
     float scaling;
+    bool shifted; /* mean and std count, a number for each channel */
+    float mean[VAE_SHIFTED], std[VAE_SHIFTED];
     bool has_encoder;
     bool draws; /* the encoder gives a distribution */
     BoundMemory memory;

@@ -333,7 +333,7 @@ def test_config_keys():
         ("unet/config.json", {"dual_cross_attention": True}), ("unet/config.json", {"resnet_time_scale_shift": "scale_shift"}),
         ("unet/config.json", {"encoder_hid_dim": 4}), ("unet/config.json", {"conv_in_kernel": 5}),
         ("unet/config.json", {"quantization_config": {"bits": 4}}), ("unet/config.json", {"mid_block_scale_factor": 2}),
-        ("vae/config.json", {"latents_mean": [0, 1]}), ("vae/config.json", {"shift_factor": 0.1}),
+        ("vae/config.json", {"shift_factor": 0.1}),
         ("vae/config.json", {"act_fn": "gelu"}), ("text_encoder/config.json", {"use_attention_mask": True}),
         ("text_encoder/config.json", {"hidden_act": "relu"}),
     ]:

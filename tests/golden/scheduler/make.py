@@ -95,6 +95,22 @@ ZERO_SNR_CLASSES = ("EulerDiscrete", "EulerAncestralDiscrete", "DDIM", "DPMSolve
 NO_SIGMAS = ("DDIM", "DDPM", "PNDM", "TCD", "LCM", "EulerAncestralDiscrete")
 
 
+EDM_NET = [0.4, 0.6, 1.1, 0.5]
+EDM_CASES = [
+    ("EDMEuler", 10, {}, None, EDM_NET),
+    ("EDMEuler", 7, dict(sigma_schedule="exponential", sigma_min=0.02, sigma_max=20.0, sigma_data=1.0, **V), None, EDM_NET),
+    ("EDMEuler", 1, {}, None, EDM_NET),
+    ("EDMEuler", 5, dict(final_sigmas_type="sigma_min", rho=5.0), None, EDM_NET),
+    ("EDMDPMSolverMultistep", 10, {}, None, EDM_NET),
+    ("EDMDPMSolverMultistep", 20, dict(solver_order=2), None, EDM_NET),
+    ("EDMDPMSolverMultistep", 16, dict(solver_order=3, sigma_schedule="exponential"), None, EDM_NET),
+    ("EDMDPMSolverMultistep", 8, dict(solver_type="heun", sigma_data=0.7, **V), None, EDM_NET),
+    ("EDMDPMSolverMultistep", 9, dict(final_sigmas_type="sigma_min", lower_order_final=False), None, EDM_NET),
+    ("EDMDPMSolverMultistep", 12, dict(euler_at_final=True, solver_order=1), None, EDM_NET),
+    ("EDMDPMSolverMultistep", 10, dict(algorithm_type="sde-dpmsolver++"), None, EDM_NET, 11),
+]
+
+
 def random_cases(count):
     """(class, steps, config, eta, network, seed)"""
     r = random.Random(2026)
@@ -185,5 +201,7 @@ for case in random_cases(208):
         row["per_step_sum_abssum"] = row["per_step_sum_abssum"][-1:]
         row["timesteps"] = row["sigmas"] = None
     rows.append(row)
+for case in EDM_CASES:  # after all others, whose names are numbers
+    rows.append(run(*case))
 text = json.dumps(rows, separators=(",", ":"))
 print(re.sub(r"-?\d+\.\d{9,}(e-?\d+)?", lambda m: f"{float(m[0]):.9g}", text).replace("NaN", "null"))
