@@ -14,6 +14,7 @@
 #include "base/folder.h"
 #include "base/mem.h"
 #include "convert/layouts.h"
+#include "weights/averages.h"
 #include "weights/safetensors.h"
 
 static bool to_file(const ConvertJob *j)
@@ -55,7 +56,9 @@ static int add_from_file(Plan *p, const ConvertJob *j, Weights *all, Bytes file,
 {
     size_t dropped;
     char text[160];
-    if (safetensors_read(all, file, e) || layout_same(p, all, j->prune, &dropped, e)) return -1;
+    if (safetensors_read(all, file, e)) return -1;
+    int averages = averages_unfold(all, e); /* they are written as the UNet that they stand for */
+    if (averages < 0 || layout_same(p, all, j->prune || averages, &dropped, e)) return -1;
     plan_metadata(p, file, NULL);
     snprintf(text, sizeof text, "%.1f MB of the file are left out: no network has them", (double)dropped * 1e-6);
     if (dropped) watch_warn(w, text);

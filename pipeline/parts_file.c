@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "pipeline/parts_internal.h"
 #include "pipeline/parts_name.h"
+#include "weights/averages.h"
 #include "weights/kind.h"
 #include "weights/read.h"
 #include "weights/shapes.h"
@@ -143,6 +144,12 @@ int parts_open_file(Parts *parts, const char *path, const ModelPaths *p, Err *e)
         goto done;
     }
     const Kind *kind = kind_of(all);
+    int averages = kind->id == KIND_CHECKPOINT ? averages_unfold(all, e) : 0;
+    if (averages < 0) goto done;
+    if (averages)
+        parts_note(parts,
+                   "%s: the averages of its training (model_ema.*) are taken: it has no other weights of the UNet",
+                   path);
     if (kind->id != KIND_CHECKPOINT && !(p->unet && kind->id == KIND_VAE)) {
         char *whole = parts_name_whole(path);
         if (whole) err_set(e, "%s: this is %s: give the model's folder, -m %s", path, kind->what, whole);

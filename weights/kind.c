@@ -40,8 +40,7 @@ static const Kind families[FAMILIES] = {
     [LDM_UNET] = { KIND_CHECKPOINT, "a Stable Diffusion checkpoint", NULL },
     [LDM_TEXT] = { KIND_TEXT_ENCODER, "a text encoder alone", "give the whole checkpoint" },
     [LDM_VAE] = { KIND_VAE, "a VAE alone", "give it as --vae, and a model beside it" },
-    [AVERAGES] = { KIND_OTHER, "a checkpoint with the averages of its training alone (model_ema.*)",
-                   "limn needs the UNet itself (model.diffusion_model.*): get the file that has it" },
+    [AVERAGES] = { KIND_CHECKPOINT, "a Stable Diffusion checkpoint with the averages of its training alone", NULL },
     [UNET] = { KIND_UNET, "a UNet alone",
                "the text encoder and the VAE are missing: give this file as --unet, and the model that it is of with "
                "-m" },

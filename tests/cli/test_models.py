@@ -77,12 +77,7 @@ def test_what_drawing_does_not_need():
 
 def test_what_most_of_a_file_is():
     plain = checkpoint()
-    averages = plain.without(UNET_PREFIX)
-    for name, value in plain.items():
-        if name.startswith(UNET_PREFIX):
-            averages["model_ema.diffusion_model" + name[len(UNET_PREFIX):].replace(".", "")] = value
     files = {
-        "averages": (averages, "averages"),
         "unet": (plain.without(TEXT, VAE), "a UNet alone"),
         "bare-unet": (plain.without(TEXT, VAE).renamed(UNET_PREFIX, ""), "a UNet alone"),
         "vae": (plain.without(TEXT, UNET_PREFIX), "a VAE alone"),
