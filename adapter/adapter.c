@@ -49,6 +49,7 @@ static void find_places(Modules *m, const AdapterTargets *to, const Places place
         Module *x = &m->module[i];
         Err why;
         char buf[SHOWN_MAX];
+        x->rounded = to->rounded;
         if (target_of(to, x->network)) x->place = places_find(&places[x->network], x->name);
         if (x->place) continue;
         err_set(&why, "\"%s%s%s\" is no part of this model", names[x->network], *names[x->network] ? ": " : "",
@@ -77,22 +78,6 @@ static int check_twice(const Modules *m, Err *e)
     return twice ? -1 : 0;
 }
 
-static int lay_module(Adapter *a, const Module *m, float strength, Misfits *lost, Err *e)
-{
-    VectorChange change[VECTORS_MAX];
-    Patch *patch;
-    int count = 0;
-    const Kind *k = module_kind(m, e);
-    if (!k) return -1;
-    if (strength == 0) return 0;
-    int failed = kind_patch(k, m, strength, &patch, e);
-    if (!failed && patch) a->laid[a->count++] = (Laid){ patch, module_panels(m) };
-    if (!failed) failed = vectors_lay(k, m, strength, change, &count, e);
-    for (int i = 0; i < count; i++) a->vectors[a->vector_count++] = change[i];
-    if (failed == MODULE_MISFIT) add_misfit(lost, e);
-    return failed == MODULE_MISFIT ? 0 : failed;
-}
-
 static float strength_of(const Module *m, const AdapterTargets *to)
 {
     const BlockWeights *b = to->blocks;
@@ -102,17 +87,59 @@ static float strength_of(const Module *m, const AdapterTargets *to)
     return m->place->block < 0 ? strength : strength * b->block[m->place->block];
 }
 
+/* A module's patch, made beside others'. */
+typedef struct {
+    const Kind *kind;
+    float strength;
+    Patch *patch;
+    int failed;
+    Err why;
+} Made;
+
+static void make_patches(const Modules *m, const AdapterTargets *to, Made *made)
+{
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < m->count; i++) {
+        const Module *x = &m->module[i];
+        Made *one = &made[i];
+        if (!x->place) continue;
+        one->strength = strength_of(x, to);
+        one->kind = module_kind(x, &one->why);
+        if (!one->kind) one->failed = -1;
+        else if (one->strength != 0) one->failed = kind_patch(one->kind, x, one->strength, &one->patch, &one->why);
+    }
+}
+
+/* Takes over what was made of a module, and lays its vectors. */
+static int take(Adapter *a, const Module *m, Made *made, Misfits *lost, Err *e)
+{
+    VectorChange change[VECTORS_MAX];
+    int count = 0, failed = made->failed;
+    if (made->patch) a->laid[a->count++] = (Laid){ made->patch, module_panels(m) };
+    if (!failed && made->kind && made->strength != 0)
+        failed = vectors_lay(made->kind, m, made->strength, change, &count, &made->why);
+    for (int i = 0; i < count; i++) a->vectors[a->vector_count++] = change[i];
+    if (failed == MODULE_MISFIT) add_misfit(lost, &made->why);
+    if (failed < 0) *e = made->why;
+    return failed < 0 ? -1 : 0;
+}
+
 static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, Misfits *lost, Err *e)
 {
+    int failed = 0;
     a->laid = mem_array(m->count + 1, sizeof *a->laid);
     a->vectors = mem_array(m->count * VECTORS_MAX + 1, sizeof *a->vectors);
     if (check_twice(m, e)) return -1;
+    Made *made = mem_array(m->count + 1, sizeof *made);
+    make_patches(m, to, made);
     for (size_t i = 0; i < m->count; i++) {
-        const Module *x = &m->module[i];
-        if (x->place && lay_module(a, x, strength_of(x, to), lost, e)) return -1;
+        Err why;
+        if (take(a, &m->module[i], &made[i], lost, &why) && !failed) failed = -1, *e = why; /* the first is told */
     }
+    free(made);
     for (size_t i = 0; i < a->count; i++) patch_lay(a->laid[i].on, a->laid[i].patch);
-    return 0;
+    file_forget(a->file); /* factors are copied; a difference gets its pages again */
+    return failed;
 }
 
 /* What does not fit is an error, unless the user takes what does. */

@@ -28,6 +28,7 @@ typedef struct {
     const AdapterTarget *target; /* [count] */
     int count;
     bool partial;               /* what fits is laid, the rest is passed over and counted in `notes` */
+    bool rounded;               /* products will round weights to 16 bits: LoRAs may be held in as many */
     const char *family;         /* the model's: "SD 1.x", "SD XL" */
     const BlockWeights *blocks; /* times each module's strength; NULL: 1 */
 } AdapterTargets;

@@ -86,6 +86,7 @@ typedef struct {
     const Weight *factor[FACTOR_COUNT];
     const Place *place; /* NULL: nothing here */
     double alpha;       /* of PEFT's settings; 0: they say nothing */
+    bool rounded;       /* AdapterTargets' */
     bool root;          /* rank-stabilised: alpha / sqrt(rank) */
 } Module;
 

@@ -44,9 +44,29 @@ int factor_read(const Module *m, Factor f, float **out, Err *e)
     return m->factor[f] && !*out ? -1 : 0;
 }
 
+/* LyCORIS stores a whole alpha as an integer. */
+static bool read_whole(const Weight *t, float *out)
+{
+    static const struct {
+        DType type;
+        int bytes;
+        bool is_signed;
+    } types[] = { { DT_I64, 8, true },  { DT_I32, 4, true },  { DT_I16, 2, true },  { DT_I8, 1, true },
+                  { DT_U64, 8, false }, { DT_U32, 4, false }, { DT_U16, 2, false }, { DT_U8, 1, false } };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (t->dtype != types[i].type) continue;
+        uint64_t v = types[i].is_signed && t->data[types[i].bytes - 1] & 0x80 ? UINT64_MAX : 0;
+        for (int b = types[i].bytes; b-- > 0;) v = v << 8 | t->data[b];
+        *out = types[i].is_signed ? (float)(int64_t)v : (float)v;
+        return true;
+    }
+    return false;
+}
+
 int factor_number(const Module *m, Factor f, float *out, Err *e)
 {
     if (weight_count(m->factor[f]) != 1) return err_set(e, "the alpha of %s is not one number", m->name);
+    if (read_whole(m->factor[f], out)) return 0;
     return weight_to_f32(m->factor[f], out, e) ? err_in(e, m->factor[f]->name) : 0;
 }
 
@@ -184,8 +204,10 @@ static int make_lora(const Module *m, float strength, Patch **out, Err *e)
     if (!m->factor[FACTOR_MID]) names.depth = covered(m, weight_count(down), factor_side(down, 0));
     int failed = names.depth ? read_low_rank(m, names, &f, e) : factor_misfit(m, FACTOR_DOWN, FACTOR_UP, e);
     if (!failed) failed = factor_scale(m, factor_side(down, 0), &scale, e);
+    bool rounded = m->rounded && !kind_dora(m); /* DoRA measures what it changes */
     if (!failed)
-        *out = patch_low_rank(module_panels(m), module_rows(m), f.up, f.down, f.rank, f.depth, scale * strength, e);
+        *out = (rounded ? patch_low_rank_rounded : patch_low_rank)(module_panels(m), module_rows(m), f.up, f.down,
+                                                                   f.rank, f.depth, scale * strength, e);
     factors_release(&f);
     return failed ? failed : *out ? 0 : -1;
 }

@@ -21,7 +21,9 @@ typedef struct {
     size_t rows;  /* prepared at once */
     size_t threads;
     void *left;   /* [rows, lda] */
-    float *right; /* [threads][RIGHT]: a piece of a panel, as f32 or as pairs */
+    bool whole;   /* a panel is patched, which costs: all of it is prepared once for all parts of the rows */
+    size_t room;  /* floats of `right` a thread: a piece's, or a whole panel's */
+    float *right; /* [threads][room]: as f32 or as pairs */
     float *tile;  /* [threads][PART * PANEL] */
     float *line;  /* [threads][depth]: a row before it is rounded */
 } Work;
@@ -54,28 +56,36 @@ static void prepare_row(const Work *w, size_t from, size_t r)
     if (k < w->depth) dst[k] = 0;
 }
 
+/* A piece of a panel from k on into the thread's place; which of its floats come first. */
+static float *prepare_piece(const Work *w, size_t panel, size_t k)
+{
+    size_t me = (size_t)omp_get_thread_num(), left = (size_t)w->p->w->k - k;
+    bool last = k + DEPTH >= w->depth;
+    PanelPiece piece = { panel, k, left < DEPTH ? left : DEPTH };
+    PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + DEPTH, DEPTH };
+    float *right = w->right + me * w->room + (w->whole ? k * PANEL / (w->bf16 ? 2 : 1) : 0);
+    if (w->bf16) panel_pairs(w->k, w->p->w, piece, next, (uint16_t *)(void *)right);
+    else panel_f32(w->k, w->p->w, piece, next, right);
+    return right;
+}
+
 /* One panel times rows first .. first + rows - 1 of the prepared ones, which begin at row `from` of the product. */
 static void panel_times(const Work *w, size_t panel, size_t from, size_t first, size_t rows)
 {
     const Product *p = w->p;
     size_t me = (size_t)omp_get_thread_num(), cols = panel_cols(p->w, panel);
-    float *right = w->right + me * RIGHT, *tile = w->tile + me * PART * PANEL;
+    float *tile = w->tile + me * PART * PANEL;
     GemmSize size = { .rows = rows, .cols = p->w->paired ? PANEL : cols };
     const float *x = w->left ? (const float *)w->left : p->x + from * p->ldx;
 
     for (size_t k = 0; k < w->depth; k += DEPTH) {
         size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
-        bool last = k + DEPTH >= w->depth;
-        PanelPiece piece = { panel, k, (size_t)p->w->k - k < size.k ? (size_t)p->w->k - k : size.k };
-        PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + DEPTH, DEPTH };
-        if (w->bf16) {
-            uint16_t *pairs = (uint16_t *)(void *)right;
-            panel_pairs(w->k, p->w, piece, next, pairs);
-            w->k->gemm_bf16(tile, (const uint16_t *)w->left + first * w->lda + k, w->lda, pairs, size, k > 0);
-        } else {
-            panel_f32(w->k, p->w, piece, next, right);
-            w->k->gemm_f32(tile, x + first * w->lda + k, w->lda, right, size, k > 0);
-        }
+        const float *right =
+            w->whole ? w->right + me * w->room + k * PANEL / (w->bf16 ? 2 : 1) : prepare_piece(w, panel, k);
+        if (w->bf16)
+            w->k->gemm_bf16(tile, (const uint16_t *)w->left + first * w->lda + k, w->lda,
+                            (const uint16_t *)(const void *)right, size, k > 0);
+        else w->k->gemm_f32(tile, x + first * w->lda + k, w->lda, right, size, k > 0);
     }
 
     size_t at = panel * (p->w->paired ? PANEL / 2 : PANEL);
@@ -103,7 +113,9 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
         w->rows = (p->rows + blocks - 1) / blocks;
         w->left = arena_alloc(nn->arena, w->rows * w->lda * item);
     }
-    w->right = arena_alloc(nn->arena, threads * RIGHT * sizeof(float));
+    w->whole = p->w->patch && w->rows > PART && panels_of(p->w) >= threads;
+    w->room = w->whole ? (w->depth + DEPTH) * PANEL / (bf16 ? 2 : 1) : RIGHT;
+    w->right = arena_alloc(nn->arena, threads * w->room * sizeof(float));
     w->tile = arena_alloc(nn->arena, threads * PART * PANEL * sizeof(float));
     w->line = arena_alloc(nn->arena, threads * w->depth * sizeof(float));
 }
@@ -125,9 +137,12 @@ static void multiply(const Nn *nn, const Product *p)
                 for (size_t r = 0; r < rows; r++) prepare_row(&w, from, r);
             }
 #pragma omp for schedule(dynamic)
-            for (size_t t = 0; t < parts * panels; t++) {
-                size_t part = t / panels, first = rows * part / parts;
-                panel_times(&w, t % panels, from, first, rows * (part + 1) / parts - first);
+            for (size_t t = 0; t < (w.whole ? panels : parts * panels); t++) {
+                for (size_t k = 0; w.whole && k < w.depth; k += DEPTH) prepare_piece(&w, t, k);
+                for (size_t part = w.whole ? 0 : t / panels; part < (w.whole ? parts : t / panels + 1); part++) {
+                    size_t first = rows * part / parts;
+                    panel_times(&w, t % panels, from, first, rows * (part + 1) / parts - first);
+                }
             }
         }
     }

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "pipeline/digest.h"
 #include "pipeline/loras.h"
+#include "pipeline/precision.h"
 #include "weights/safetensors.h"
 
 enum { SHORT = 12 /* digits of A1111's hash */ };
@@ -96,12 +97,18 @@ static int targets_of(const Model *m, const LoraWish *w, AdapterTarget out[1 + T
     return 1 + m->texts;
 }
 
-static int lay(Model *m, struct Adapters *a, const LoraWish *wish, bool partial, const Watch *watch, Err *e)
+static int lay(Model *m, const LoraWish *wish, const Job *j, bool rounded, const Watch *watch, Err *e)
 {
     AdapterTarget targets[1 + TEXTS_MAX];
+    struct Adapters *a = m->adapters;
     Laid *l = &a->laid[a->count];
     Str notes = { 0 }, line = { 0 };
-    AdapterTargets to = { targets, targets_of(m, wish, targets), partial, m->family, &wish->blocks };
+    AdapterTargets to = { .target = targets,
+                          .count = targets_of(m, wish, targets),
+                          .partial = j->lora_partial,
+                          .rounded = rounded,
+                          .family = m->family,
+                          .blocks = &wish->blocks };
     l->adapter = adapter_lay(wish->path, &to, &notes, e);
     if (l->adapter) {
         l->name = name_of(wish->path);
@@ -119,7 +126,15 @@ static int lay(Model *m, struct Adapters *a, const LoraWish *wish, bool partial,
 
 static int use(Model *m, const Loras *wishes, const Job *j, const Watch *w, Err *e)
 {
-    char *key = loras_key(wishes);
+    const char *why = NULL;
+    bool rounded = false;
+    const Kernels *k = kernels_select(&why);
+    if (wishes->count && k && precision_choose(&rounded, j->precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    Str text = { 0 };
+    char *names = loras_key(wishes);
+    str_addf(&text, "%s%d%d", names, rounded, j->lora_partial);
+    free(names);
+    char *key = text.s;
     if (m->adapters ? strcmp(m->adapters->key, key) == 0 : !wishes->count) {
         free(key);
         return 0;
@@ -132,8 +147,7 @@ static int use(Model *m, const Loras *wishes, const Job *j, const Watch *w, Err 
     m->adapters = mem_alloc(sizeof *m->adapters);
     m->adapters->key = key;
     int failed = 0;
-    for (int i = 0; i < wishes->count && !failed; i++)
-        failed = lay(m, m->adapters, &wishes->wish[i], j->lora_partial, w, e);
+    for (int i = 0; i < wishes->count && !failed; i++) failed = lay(m, &wishes->wish[i], j, rounded, w, e);
     for (int i = 0; i < m->adapters->count; i++) hash_end(&m->adapters->laid[i].hashes);
     if (!failed) return 1;
     take_off(m);
