@@ -40,6 +40,8 @@ typedef struct {
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* "truncate" | "chunk" */
     char *precision;                         /* "auto" | "f32" | "bf16" */
+    int diffusion_tile;                      /* pixels that the UNet takes at once; 0: all */
+    double diffusion_overlap;                /* pixels that two of them share; < 0: the usual */
     char *vae_tile;                          /* "auto" | "off" | a number of pixels */
     char *tile;                              /* NULL: not; "x" | "y" | "both" */
     bool transparent, transparent_holes;     /* the background becomes alpha */

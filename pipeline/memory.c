@@ -88,7 +88,8 @@ int memory_reserve(Generator *g, Err *e)
         return err_set(e, "%d pictures of %dx%d at once need %.0f MB beside the model, %s: draw fewer at once",
                        g->share.batch, j->width, j->height, (double)need * 1e-6, left);
     if (need > available)
-        return err_set(e, "a picture of %dx%d needs %.0f MB beside the model, %s: choose a smaller size%s", j->width,
-                       j->height, (double)need * 1e-6, left, g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "");
+        return err_set(e, "a picture of %dx%d needs %.0f MB beside the model, %s: choose a smaller size%s%s", j->width,
+                       j->height, (double)need * 1e-6, left, g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "",
+                       g->recipe.window ? "" : ", or --diffusion-tile 512");
     return arena_init(&g->arena, need, e);
 }

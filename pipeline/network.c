@@ -6,6 +6,7 @@
 #include "pipeline/checking.h"
 #include "pipeline/control.h"
 #include "pipeline/generator.h"
+#include "pipeline/windows.h"
 
 void network_prepare(Generator *g)
 {
@@ -62,6 +63,8 @@ static void key_of(const Generator *g, CacheKey *key, const Evaluation *ev)
     key_add(key, ev->branch, (size_t)ev->branches * sizeof *ev->branch);
     key_add(key, &ev->t, sizeof ev->t);
     key_add(key, how, sizeof how);
+    const int windows[] = { g->recipe.window, g->recipe.overlap };
+    key_add(key, windows, sizeof windows);
     told_key(g, key);
     key_end(key);
 }
@@ -78,7 +81,8 @@ int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e)
         g->time.shared = cache_get(g->share.firsts, &key, out);
         if (g->time.shared) return 0;
     }
-    evaluate(g, out, ev);
+    if (!windows_wanted(&g->recipe)) evaluate(g, out, ev);
+    else if (windows_evaluate(g, out, ev, e)) return -1;
     size_t len = out.data ? tensor_len(out) : 0;
     if (g->nn.k->find_bad(out.data, len) < len && model_check(g->m, e)) return -1; /* that says which tensor */
     if (first) cache_put(g->share.firsts, &key, out);

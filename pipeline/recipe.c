@@ -185,6 +185,27 @@ static int check_tiled_side(const Model *m, const char *name, int side, Err *e)
                      below ? below : factor);
 }
 
+/* What the UNet takes at once, in latents. */
+static int choose_window(Recipe *r, const Model *m, Err *e)
+{
+    Job *j = &r->said;
+    int factor = vae_factor(m->vae);
+    if (!j->diffusion_tile && j->diffusion_overlap >= 0)
+        return err_usage(e, "diffusion-overlap: there is no --diffusion-tile");
+    if (!j->diffusion_tile) return 0;
+    if (j->diffusion_overlap < 0) j->diffusion_overlap = j->diffusion_tile / 4 / factor * factor;
+    r->window = j->diffusion_tile / factor;
+    r->overlap = (int)j->diffusion_overlap / factor;
+    if (r->overlap >= r->window)
+        return err_usage(e, "diffusion-overlap %g: less than the tile's %d is expected", j->diffusion_overlap,
+                         j->diffusion_tile);
+    if (r->wrap_x || r->wrap_y)
+        return err_usage(e, "diffusion-tile: not together with --tile: a window's own ends are no neighbours");
+    if (j->control || j->adapter)
+        return err_usage(e, "diffusion-tile: not together with --control or --adapter, which steer the whole picture");
+    return 0;
+}
+
 /* The latent's size. */
 static int choose_size(Recipe *r, const Model *m, Err *e)
 {
@@ -196,7 +217,7 @@ static int choose_size(Recipe *r, const Model *m, Err *e)
     if (r->wrap_y && check_tiled_side(m, "height", j->height, e)) return -1;
     r->w = j->width / vae_factor(m->vae);
     r->h = j->height / vae_factor(m->vae);
-    return 0;
+    return choose_window(r, m, e);
 }
 
 /* ---- sampler and sigmas ------------------------------------------------------------------------------------------------ */

@@ -55,6 +55,7 @@ typedef struct {
     double first_sigma; /* of the noise that the picture's latent begins with */
 
     int w, h;            /* of the latent */
+    int window, overlap; /* latents that the UNet takes at once, and that two windows share; 0: all */
     bool bf16;           /* products may round their factors to 16 bits */
     bool wrap_x, wrap_y; /* seamless */
     bool chunk;          /* a long prompt takes as many rows of tokens as it needs */

@@ -7,6 +7,7 @@
 
 #include "pipeline/generate.h"
 #include "pipeline/ways.h"
+#include "pipeline/windows.h"
 #include "scheduler/between.h"
 
 #define DIR GOLDEN "/larger"
@@ -123,9 +124,56 @@ static void second_pass(void **state)
     fixture_close(&f);
 }
 
+/* MultiDiffusion: windows that do not divide the picture. */
+static void in_windows(void **state)
+{
+    (void)state;
+    Fixture f;
+    Arena a;
+    Err e = { 0 };
+    Job j;
+    Picture p;
+    fixture_open(&f, DIR "/windows.safetensors");
+    assert_int_equal(arena_init(&a, 1 << 20, &e), 0);
+    Model *m = model_open(&(ModelPaths){ .path = GOLDEN "/pipeline/sd1" }, &e);
+    if (!m) fail_msg("%s", e.text);
+    job_of(&j);
+    set(&j, "width", "192");
+    set(&j, "height", "104");
+    set(&j, "diffusion-tile", "64");
+    set(&j, "diffusion-overlap", "24");
+    Generator *g = generator_new(m, &j, &(Share){ .latents = true }, NULL, &e);
+    if (!g || generator_run(g, &(Request){ .seed = 7 }, 1, &p, &e)) fail_msg("%s", e.text);
+    Tensor want = fixture_nchw(&f, "latents", &a);
+    assert_error(relative_l2(p.latent, want.data, tensor_len(want)), 8e-6, "windows");
+    picture_release(&p);
+    generator_free(g);
+    job_release(&j);
+    model_free(m);
+    arena_release(&a);
+    fixture_close(&f);
+}
+
+static void where_windows_are(void **state)
+{
+    (void)state;
+    for (int size = 1; size < 70; size++)
+        for (int window = 2; window < 20; window++)
+            for (int overlap = 0; overlap < window; overlap++) {
+                int end = 0, n = windows_count(size, window, overlap);
+                for (int i = 0; i < n; i++) {
+                    int at = windows_start(size, window, overlap, i);
+                    assert_true(at >= 0 && (i ? at <= end - overlap : at == 0));
+                    end = at + (size < window ? size : window);
+                }
+                assert_int_equal(end, size);
+            }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(ways_as_torch), cmocka_unit_test(names_of_ways),
-                                        cmocka_unit_test(between_as_a1111), cmocka_unit_test(second_pass) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(ways_as_torch),    cmocka_unit_test(names_of_ways),
+                                        cmocka_unit_test(between_as_a1111), cmocka_unit_test(second_pass),
+                                        cmocka_unit_test(in_windows),       cmocka_unit_test(where_windows_are) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

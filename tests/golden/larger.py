@@ -4,6 +4,7 @@
 ways.safetensors: a latent and what torch's interpolate makes of it, as A1111's latent upscalers call it. between.safetensors: the noise of
 two seeds and what lies between them by A1111's rule (modules/rng.py, slerp; written anew). hires.safetensors: a run of diffusers on
 make.py's tiny model, its latent made larger, and the second pass: noise of the same seed, the last 5 of int(5 / 0.7) steps.
+windows.safetensors: a run whose UNet sees overlapping windows.
 """
 import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline
@@ -61,6 +62,31 @@ def hires():
     save_tensors(out, FOLDER / "hires.safetensors")
 
 
+def windows():
+    """MultiDiffusion: the UNet's output is the mean over overlapping windows (16 x 24 latents in windows of 8 that share 3; 13 high)."""
+    base = load_pipeline(HERE / "pipeline" / "sd1")
+    base.scheduler = EulerDiscreteScheduler.from_config(DDIMScheduler.load_config(HERE / "pipeline" / "sd1" / "scheduler"))
+    embed = lambda text: base.encode_prompt(text, "cpu", 1, False)[0]
+    whole, size, stride = base.unet.forward, 8, 5
+
+    def starts(n):
+        return [min(i, n - size) for i in range(0, n - size + stride, stride)]
+
+    def forward(x, *args, **more):
+        total, count = torch.zeros_like(x), torch.zeros_like(x)
+        for y in starts(x.shape[2]):
+            for z in starts(x.shape[3]):
+                part = (..., slice(y, y + size), slice(z, z + size))
+                total[part] += whole(x[part].contiguous(), *args, **{**more, "return_dict": True}).sample
+                count[part] += 1
+        return (total / count,)
+
+    base.unet.forward = forward
+    out = base(width=24 * 8, height=13 * 8, num_inference_steps=5, generator=generator(JOB["seed"]), prompt_embeds=embed(JOB["prompt"]),
+               negative_prompt_embeds=embed(JOB["negative-prompt"]), guidance_scale=JOB["cfg-scale"], output_type="latent").images
+    save_tensors({"latents": out}, FOLDER / "windows.safetensors")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
@@ -68,3 +94,4 @@ if __name__ == "__main__":
         ways()
         between()
         hires()
+        windows()

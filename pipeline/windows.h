@@ -1,0 +1,21 @@
+/*
+ * windows.h - a latent larger than the UNet takes at once: overlapping windows, each evaluated alone, whose outputs are averaged where they
+ * meet, in every step. Bar-Tal et al. 2023, arXiv:2302.08113 (MultiDiffusion), with equal weights. Internal to pipeline/.
+ */
+#ifndef LIMN_PIPELINE_WINDOWS_H
+#define LIMN_PIPELINE_WINDOWS_H
+
+#include "pipeline/generator.h"
+
+/* Windows along an axis of `size` latents: all of `window`, at least `overlap` of which each shares with the next; 1: it is no longer. */
+int windows_count(int size, int window, int overlap);
+/* Where the i-th begins; the last one ends where the axis does. */
+int windows_start(int size, int window, int overlap, int i);
+
+/* Whether the job's latent is larger than a window. */
+bool windows_wanted(const Recipe *r);
+
+/* out = the network's output for ev, window by window. Error: cancelled. */
+int windows_evaluate(Generator *g, Tensor out, const Evaluation *ev, Err *e);
+
+#endif
