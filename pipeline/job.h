@@ -63,17 +63,17 @@ typedef struct {
     char *resize_mode, *fill;        /* "stretch" | "crop" | "fit"; "original" | "fill" | "noise" | "nothing" */
     int mask_blur;                   /* pixels */
     bool mask_invert, soft_mask;
-    double only_masked; /* pixels around what is drawn larger; < 0: the whole picture is drawn */
-    char *depth, *depth_sha256; /* a map of depths; NULL: none */
-    double image_cfg_scale;     /* < 0: the usual */
-    char *extend;       /* extend.h's; NULL: not */
+    double only_masked;                        /* pixels around what is drawn larger; < 0: the whole picture is drawn */
+    char *depth, *depth_sha256;                /* a map of depths; NULL: none */
+    double image_cfg_scale;                    /* < 0: the usual */
+    char *extend;                              /* extend.h's; NULL: not */
     double variation_seed, variation_strength; /* < 0: random; none. A whole number below 2^53 */
     double interpolate;                        /* limn generate's: the seed that the last picture has; < 0: none */
-    double hires;              /* > 1: how much larger a second pass draws; < 0: there is none */
-    int hires_steps;           /* 0: as many as the first */
-    double hires_strength, hires_cfg_scale; /* < 0: the usual; the first's */
-    char *hires_with, *hires_sha256;        /* ways.h's name, or a network's file, and its hash; NULL: the usual */
-    char *hires_sampler;                    /* NULL: the first's */
+    double hires;                              /* > 1: how much larger a second pass draws; < 0: there is none */
+    int hires_steps;                           /* 0: as many as the first */
+    double hires_strength, hires_cfg_scale;    /* < 0: the usual; the first's */
+    char *hires_with, *hires_sha256;           /* ways.h's name, or a network's file, and its hash; NULL: the usual */
+    char *hires_sampler;                       /* NULL: the first's */
     int second_pass; /* no option: hires.c says that this is one, 1: over latents, 2: over pixels, which are encoded */
     char *model, *vae, *unet, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
@@ -82,7 +82,7 @@ typedef struct {
     bool offline;
     char *weights, *type; /* of limn merge; NULL: not given */
     double difference;    /* < 0: not given */
-    char *sizes, *atlas; /* further files: smaller copies, "128,64"; one picture of all */
+    char *sizes, *atlas;  /* further files: smaller copies, "128,64"; one picture of all */
     int atlas_size, atlas_padding;
     bool atlas_pot;
     char *memory; /* "low" | "normal" | "high" */
@@ -138,7 +138,7 @@ typedef enum {
     GROUP_START, /* from a picture */
     GROUP_CONTROL,
     GROUP_LARGER, /* variations, and a second pass */
-    GROUP_TOOLS, /* as other tools draw */
+    GROUP_TOOLS,  /* as other tools draw */
     GROUP_GUIDANCE,
     GROUP_SDXL,
     GROUP_FILES,    /* of the model */
