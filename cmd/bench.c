@@ -12,6 +12,7 @@
 #include "cmd/say.h"
 #include "nn/team.h"
 #include "pipeline/bench.h"
+#include "weights/quantise.h"
 
 /* One network's results, as both reports walk them. */
 typedef struct {
@@ -134,6 +135,7 @@ static void report_json(const BenchJob *j, const BenchResult *r, const Part *par
     cJSON_AddStringToObject(root, "shape", j->shape);
     cJSON_AddStringToObject(root, "row", r->row);
     cJSON_AddStringToObject(root, "precision", r->precision);
+    cJSON_AddStringToObject(root, "type", dtype_name(j->type));
     const struct {
         const char *name;
         double value;
@@ -153,6 +155,7 @@ static void report_json(const BenchJob *j, const BenchResult *r, const Part *par
         { "make_seconds", r->make_seconds },
         { "peak_mb", (double)r->peak_bytes * 1e-6 },
         { "weights_mb", (double)r->weights_bytes * 1e-6 },
+        { "unet_mb", (double)r->unet_bytes * 1e-6 },
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cJSON_AddNumberToObject(root, numbers[i].name, numbers[i].value);
@@ -179,12 +182,15 @@ int cmd_bench(const Args *a, Err *e)
     progress_init(&progress, !o->quiet, 1);
     progress_say(&progress, "making weights");
     const Watch watch = { .ctx = &progress, .step = on_step, .cancelled = interrupt_asked };
+    DType type = DT_F16;
+    if (o->type) quantise_type(o->type, &type); /* the table has checked it */
     const BenchJob j = { .shape = o->shape,
                          .size = o->size,
                          .batch = o->batch,
                          .threads = team_start(o->threads  ? o->threads
                                                : cores > 0 ? (int)cores
                                                            : 1),
+                         .type = type,
                          .precision = o->precision,
                          .watch = &watch };
     BenchResult r;

@@ -114,9 +114,10 @@ const Command commands[] = {
       "  limn list samplers\n"
       "  limn list words                               what the model inside can draw\n",
       cmd_list },
-    { "bench", "", 0, "precision threads json quiet", "how fast this machine is",
+    { "bench", "", 0, "precision type threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
+      "  limn bench --shape sd15 --type q8_0           the same in blocks of 8 bits\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
       cmd_bench, .groups = OPTIONS_OF(GROUP_BENCH) },
     { "pull", "MODEL", 1, "json quiet", "gets a model; nothing else opens a connection",
@@ -242,6 +243,7 @@ bool command_takes(const Command *c, const Option *o)
 static const struct {
     const char *command, *option, *help;
 } rewords[] = {
+    { "bench", "type", "of the UNet's weights; otherwise f16, as checkpoints have them" },
     { "merge", "output", "the file: .safetensors or .gguf; replaced where it is there" },
     { "merge", "lora", "bake a LoRA or one of its kin into the first model, with this strength (1); may be given again" },
     { "batch", "prompt", "of jobs that have none" },

@@ -19,12 +19,6 @@ static void warn(void *ctx, const char *text)
     warn_user(text);
 }
 
-static bool cancelled(void *ctx)
-{
-    (void)ctx;
-    return interrupted();
-}
-
 static void progress(void *ctx, double share) { progress_share(ctx, "merging", share); }
 
 /* "0.7,0.3" */
@@ -64,7 +58,7 @@ int cmd_merge(const Args *a, Err *e)
 {
     const Job *j = &a->job;
     Progress bar;
-    Watch watch = { .ctx = &bar, .warn = j->quiet ? NULL : warn, .cancelled = cancelled };
+    Watch watch = { .ctx = &bar, .warn = j->quiet ? NULL : warn, .cancelled = interrupt_asked };
     Merge m = { .job = j, .to = j->output, .watch = &watch, .progress = progress };
     if (a->count > MERGE_MOST) return err_usage(e, "%d models; at most %d are merged at once", a->count, MERGE_MOST);
     for (; m.count < a->count; m.count++) m.path[m.count] = a->words[m.count];

@@ -68,12 +68,6 @@ static void words(void *ctx, const char *text)
     if (!p->quiet) warn_user(text);
 }
 
-static bool stop(void *ctx)
-{
-    (void)ctx;
-    return interrupted();
-}
-
 static void put(const Job *j, const Str *path)
 {
     if (!j->json) {
@@ -97,7 +91,7 @@ int cmd_pull(const Args *a, Err *e)
                      .include = j->include,
                      .to = j->to,
                      .offline = j->offline,
-                     .watch = { .ctx = &p, .bytes = bytes, .say = words, .stop = stop },
+                     .watch = { .ctx = &p, .bytes = bytes, .say = words, .stop = interrupt_asked },
                      .begins = begins };
     Str path = { 0 }, notes = { 0 };
     int failed = hub_pull(&pull, &path, &notes, e);

@@ -103,9 +103,10 @@ static Config *config_of(const BenchShape *s, const char *own, const char *file,
     return c;
 }
 
-static int networks_make(Networks *n, const BenchShape *s, bool dry, int threads, Err *e)
+static int networks_make(Networks *n, const BenchShape *s, DType type, bool dry, int threads, Err *e)
 {
-    *n = (Networks){ .unet_weights = synthetic_new(dry, threads), .vae_weights = synthetic_new(dry, threads) };
+    *n = (Networks){ .unet_weights = synthetic_new(type, dry, threads),
+                     .vae_weights = synthetic_new(DT_F16, dry, threads) };
     Config *c = config_of(s, s->unet, "unet/config.json", e);
     if (c) n->unet = unet_new(c, synthetic_weights(n->unet_weights), e);
     config_free(c);
@@ -226,7 +227,7 @@ static int measure(Bench *b, Tensor (*pass)(Bench *), const char *name, BenchPas
 static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena, Err *e)
 {
     Networks dry;
-    if (networks_make(&dry, s, true, 1, e)) return -1;
+    if (networks_make(&dry, s, b->job->type, true, 1, e)) return -1;
     int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor;
     const char *asked = b->job->precision ? b->job->precision : "auto";
     int failed = precision_choose(&b->bf16, asked, b->nn.k, unet_weight_bytes(dry.unet), e);
@@ -288,7 +289,7 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     Networks networks;
     double start = clock_now();
     if (arena_init(&arena, room, e)) return -1;
-    int failed = networks_make(&networks, s, false, j->threads, e);
+    int failed = networks_make(&networks, s, j->type, false, j->threads, e);
     out->make_seconds = clock_now() - start;
     b.nn.arena = &arena;
     b.networks = &networks;
@@ -298,6 +299,7 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     if (b.large) weights_forget(synthetic_weights(networks.unet_weights));
     failed = failed || measure(&b, decode, "VAE", &out->vae, e);
     out->peak_bytes = peak_bytes();
+    out->unet_bytes = synthetic_bytes(networks.unet_weights);
     out->weights_bytes = synthetic_bytes(networks.unet_weights) + synthetic_bytes(networks.vae_weights);
     networks_release(&networks);
     arena_release(&arena);

@@ -22,6 +22,7 @@ typedef struct {
     int size;              /* pixels on a side; 0: what the network was trained at */
     int batch;             /* latents in one call of the UNet: 2 is one picture with guidance */
     int threads;           /* >= 1 */
+    DType type;            /* of the UNet's matrices: F16 as checkpoints have them */
     const char *precision; /* "auto", "f32", "bf16"; NULL: auto */
     const Watch *watch;    /* step is called between passes; cancelled is asked there */
 } BenchJob;
@@ -41,6 +42,7 @@ typedef struct {
     BenchPass step, vae; /* one call of the UNet; decoding one picture */
     Peak peak;           /* of the machine */
     size_t peak_bytes;   /* the most that counted as the process's memory (VmHWM) */
+    size_t unet_bytes; /* of the UNet's weights alone */
     size_t
         weights_bytes; /* of the weights; of large networks some of it does not count above: here it lies in shared memory, as
                              a model's lies in the page cache */

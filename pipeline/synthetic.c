@@ -17,6 +17,7 @@ enum { NORMALS = 4096, PICKS = 4, PIECE = 1 << 16 };
 
 struct Synthetic {
     Weights *weights;
+    DType type;
     bool dry;
     int threads;
     float normals[NORMALS];
@@ -61,11 +62,28 @@ static void fill(const Synthetic *s, const Weight *t, uint16_t *out)
     }
 }
 
+/* Blocks of normal numbers, picked likewise. */
+static void fill_blocks(const Synthetic *s, const Weight *t, unsigned char *out)
+{
+    float values[NORMALS];
+    unsigned char table[NORMALS * sizeof(float)];
+    double mean, deviation;
+    spread(t, &mean, &deviation);
+    for (int i = 0; i < NORMALS; i++) values[i] = (float)(mean + deviation * (double)s->normals[i]);
+    quantise(t->dtype, values, NORMALS, table);
+    uint64_t seed = 0;
+    for (const char *p = t->name; *p; p++) seed = hash(seed ^ (unsigned char)*p);
+
+    size_t size = dtype_size(t->dtype), there = NORMALS / dtype_block(t->dtype), n = t->bytes / size;
+#pragma omp parallel for schedule(static) num_threads(s->threads)
+    for (size_t i = 0; i < n; i++) memcpy(out + i * size, table + hash(seed + i) % there * size, size);
+}
+
 static int make(void *ctx, Weight *t, bool described, Err *e)
 {
     Synthetic *s = ctx;
-    t->dtype = DT_F16;
-    t->bytes = weight_count(t) * 2;
+    t->dtype = s->type == DT_F16 || t->ndim < 2 ? DT_F16 : quantise_choice(t, s->type);
+    t->bytes = dtype_bytes(t->dtype, weight_count(t));
     if (described) return 0;
     s->bytes += t->bytes;
     if (s->dry) return 0;
@@ -77,15 +95,16 @@ static int make(void *ctx, Weight *t, bool described, Err *e)
     t->data = p;
     s->maps = mem_grow(s->maps, (s->count + 1) * sizeof *s->maps);
     s->maps[s->count++] = (Bytes){ p, t->bytes };
-    fill(s, t, p);
+    if (t->dtype == DT_F16) fill(s, t, p);
+    else fill_blocks(s, t, p);
     file_forget((Bytes){ p, t->bytes });
     return 0;
 }
 
-Synthetic *synthetic_new(bool dry, int threads)
+Synthetic *synthetic_new(DType type, bool dry, int threads)
 {
     Synthetic *s = mem_alloc(sizeof *s);
-    *s = (Synthetic){ .weights = weights_new(), .dry = dry, .threads = threads };
+    *s = (Synthetic){ .weights = weights_new(), .type = type, .dry = dry, .threads = threads };
     weights_set_maker(s->weights, (WeightMaker){ s, make });
     weights_set_mapped(s->weights);
     weights_put_off(s->weights); /* there is nothing to find */

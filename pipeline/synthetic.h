@@ -1,6 +1,6 @@
 /*
  * synthetic.h - a network's weights out of nothing, for measuring speed: each tensor that binding asks for is made in
- * memory, in float16 as checkpoints have them, the same on every run and machine.
+ * memory, in float16 as checkpoints have them or in another type, the same on every run and machine.
  *
  * Values are normal: weights of variance 1/fan_in, norms around 1, biases around 0, so that activations keep their size
  * through the whole network. The memory behaves as a mapped file does: what was converted stops counting as the process's.
@@ -12,14 +12,14 @@
 
 typedef struct Synthetic Synthetic;
 
-/* dry: names and shapes only, to count what a network will take. threads: that make the values. */
-Synthetic *synthetic_new(bool dry, int threads);
+/* type: of its matrices (quantise_choice()). dry: names and shapes only, to count what a network will take. threads: that make the values. */
+Synthetic *synthetic_new(DType type, bool dry, int threads);
 void synthetic_free(Synthetic *s);
 
 /* The set to bind a network with; owned by s, which must live as long as the network. */
 Weights *synthetic_weights(Synthetic *s);
 
-/* Bytes of the tensors that were asked for, in float16; those that are only described do not count. */
+/* Bytes of the tensors that were asked for; those that are only described do not count. */
 size_t synthetic_bytes(const Synthetic *s);
 
 #endif

@@ -39,7 +39,7 @@ static void test_shapes_are_the_released_ones(void **state)
         const BenchShape *s = &bench_shapes[i];
         Err e;
         assert_string_equal(s->name, released[i].name);
-        Synthetic *unet = synthetic_new(true, 1), *vae = synthetic_new(true, 1);
+        Synthetic *unet = synthetic_new(DT_F16, true, 1), *vae = synthetic_new(DT_F16, true, 1);
         Config *c = config(s->unet);
         UNet *u = unet_new(c, synthetic_weights(unet), &e);
         if (!u) fail_msg("%s: %s", s->name, e.text);
@@ -73,7 +73,7 @@ static void test_values(void **state)
     (void)state;
     enum { OUT = 300, IN = 400 };
     static float a[OUT * IN], b[OUT * IN], norm[IN], bias[IN];
-    Synthetic *one = synthetic_new(false, 1), *two = synthetic_new(false, 2);
+    Synthetic *one = synthetic_new(DT_F16, false, 1), *two = synthetic_new(DT_F16, false, 2);
     make(one, a, "to_q.weight", 2, (int64_t[]){ OUT, IN });
     make(two, b, "to_q.weight", 2, (int64_t[]){ OUT, IN });
     assert_memory_equal(a, b, sizeof a); /* whatever the threads */

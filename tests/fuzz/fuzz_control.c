@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     Config *c = config_parse((Bytes){ data + 1, size - 1 }, "config.json", &e);
     if (!c) return 0;
-    Synthetic *s = synthetic_new(true, 1);
+    Synthetic *s = synthetic_new(DT_F16, true, 1);
     if (data[0] % 5 == 3) controlnet_free(controlnet_new(c, synthetic_weights(s), NULL, &e));
     else t2i_free(t2i_new(c, synthetic_weights(s), &e));
     synthetic_free(s);

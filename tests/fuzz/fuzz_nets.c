@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size) return 0;
     Config *c = config_parse((Bytes){ data + 1, size - 1 }, "config.json", &e);
     if (!c) return 0;
-    Synthetic *s = synthetic_new(true, 1);
+    Synthetic *s = synthetic_new(DT_F16, true, 1);
     Weights *w = synthetic_weights(s);
     if (data[0] % 3 == 0) unet_free(unet_new(c, w, &e));
     if (data[0] % 3 == 1) vae_free(vae_new(c, w, true, &e));
