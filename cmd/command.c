@@ -33,7 +33,8 @@ const Command commands[] = {
       "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
       "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
       "it was stopped. docs/batch.md tells more.\n",
-      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH), .without = "trace save-steps interpolate preview preview-vae" },
+      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH),
+      .without = "trace save-steps interpolate preview preview-vae" },
     { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
@@ -47,7 +48,8 @@ const Command commands[] = {
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
       cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
-      .without = "count trace save-steps interpolate preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
+      .without =
+          "count trace save-steps interpolate preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
     { "convert", "IN OUT", 2, "tokenizer vae json quiet sandbox", "a model in another layout or precision",
       "  limn convert sdxl sdxl.safetensors                     a diffusers folder as one file\n"
       "  limn convert v1-5.safetensors v1-5 --tokenizer clip    and back\n"
@@ -94,14 +96,17 @@ const Command commands[] = {
       "is light), invert, tile:N (N times smaller), blur:N, luminance. Poses, depth and the\n"
       "like need a network of their own: bring such a map as a picture.\n",
       cmd_hint },
-    { "again", "PNG", 1, "model vae unet tokenizer refiner init-image mask control adapter ip-adapter output threads trace preview preview-vae json quiet verbose "
+    { "again", "PNG", 1,
+      "model vae unet tokenizer refiner init-image mask control adapter ip-adapter output threads trace preview "
+      "preview-vae json quiet verbose "
       "sandbox",
       "draws a picture again from what is written in it",
       "  limn again limn-00001.png                     the same bytes in a new file\n"
       "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
       cmd_again },
     { "variants", "PNG [N]", 2,
-      "variation-strength variation-seed model vae unet tokenizer init-image mask output threads json quiet verbose sandbox",
+      "variation-strength variation-seed model vae unet tokenizer init-image mask output threads json quiet verbose "
+      "sandbox",
       "draws pictures near one that limn drew",
       "  limn variants limn-00001.png 8                eight near pictures, and a sheet\n"
       "  limn variants a.png 4 --variation-strength 0.3 -o near/\n"
@@ -109,17 +114,18 @@ const Command commands[] = {
       "The first noise goes a part of the way (0.15) to another seed's; all else is as\n"
       "it is written in the picture.\n",
       cmd_variants },
-    { "list", "[WHAT]", 1, "model lora-dir embedding-dir json", "samplers, schedules, guides, models, loras, words, ...",
+    { "list", "[WHAT]", 1, "model lora-dir embedding-dir json",
+      "samplers, schedules, guides, models, loras, words, ...",
       "  limn list\n"
       "  limn list samplers\n"
       "  limn list words                               what the model inside can draw\n",
       cmd_list },
-    { "bench", "", 0, "precision type threads json quiet", "how fast this machine is",
+    { "bench", "", 0, "precision threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
       "  limn bench --shape sd15 --type q8_0           the same in blocks of 8 bits\n"
       "  limn bench --shape sdxl --layers --json       where the time goes, for a program\n",
-      cmd_bench, .groups = OPTIONS_OF(GROUP_BENCH) },
+      cmd_bench, .groups = OPTIONS_OF(GROUP_BENCH) | OPTIONS_OF(GROUP_TYPE) },
     { "pull", "MODEL", 1, "json quiet", "gets a model; nothing else opens a connection",
       "  limn pull stabilityai/sd-turbo --include fp16  then: limn -m stabilityai/sd-turbo\n"
       "  limn pull stabilityai/sd-turbo --to sd-turbo   into a folder of its own\n"
@@ -142,7 +148,7 @@ const Command commands[] = {
       "The first model says which tensors there are, of what type, and its metadata\n"
       "are kept. What another lacks stays as the first has it, which is told.\n"
       "--difference X is A + X (B - C). Without weights all count the same.\n",
-      cmd_merge, .groups = OPTIONS_OF(GROUP_MERGE) },
+      cmd_merge, .groups = OPTIONS_OF(GROUP_MERGE) | OPTIONS_OF(GROUP_TYPE) },
     { "help", "[COMMAND]", 1, "", "the same as --help",
       "  limn help generate\n"
       "  limn help man                 a man page; bash, zsh, fish: completions;\n"
@@ -235,7 +241,8 @@ bool command_owns(const Command *c, const Option *o) { return o->group >= GROUP_
 bool command_takes(const Command *c, const Option *o)
 {
     if (command_reads(c, o) != o) return false;
-    bool first = option_find(o->name, strlen(o->name)) == o; /* the row that is meant where several commands have the name */
+    bool first =
+        option_find(o->name, strlen(o->name)) == o; /* the row that is meant where several commands have the name */
     return has_group(c, o->group) ? !lists(c->without, o->name) : first && lists(c->options, o->name);
 }
 
@@ -245,7 +252,8 @@ static const struct {
 } rewords[] = {
     { "bench", "type", "of the UNet's weights; otherwise f16, as checkpoints have them" },
     { "merge", "output", "the file: .safetensors or .gguf; replaced where it is there" },
-    { "merge", "lora", "bake a LoRA or one of its kin into the first model, with this strength (1); may be given again" },
+    { "merge", "lora",
+      "bake a LoRA or one of its kin into the first model, with this strength (1); may be given again" },
     { "batch", "prompt", "of jobs that have none" },
     { "batch", "negative-prompt", "what to keep out, in jobs that do not say" },
     { "batch", "seed", "of jobs that have none; otherwise one from the job's id, or its place in the file" },

@@ -42,7 +42,7 @@ typedef struct {
     BenchPass step, vae; /* one call of the UNet; decoding one picture */
     Peak peak;           /* of the machine */
     size_t peak_bytes;   /* the most that counted as the process's memory (VmHWM) */
-    size_t unet_bytes; /* of the UNet's weights alone */
+    size_t unet_bytes;   /* of the UNet's weights alone */
     size_t
         weights_bytes; /* of the weights; of large networks some of it does not count above: here it lies in shared memory, as
                              a model's lies in the page cache */

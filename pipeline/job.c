@@ -275,7 +275,7 @@ const Option job_options[] = {
       "how much each model counts; otherwise all the same" },
     { "difference", 0, OPT_FLOAT, JOB(difference), NULL, 0, 10, "X", RUN, GROUP_MERGE, NULL,
       "of three models: the first, and X times what the second has more than the third", "add-difference" },
-    { "type", 0, OPT_CHOICE, JOB(type), NULL, 0, 0, QUANTISE_TYPES, RUN, GROUP_MERGE, NULL,
+    { "type", 0, OPT_CHOICE, JOB(type), NULL, 0, 0, QUANTISE_TYPES, RUN, GROUP_TYPE, NULL,
       "of matrices in the file; otherwise as the first model has them" },
 
     { "shape", 0, OPT_CHOICE, JOB(shape), "sprites", 0, 0, "sd15|sd21|sdxl|sprites", RUN, GROUP_BENCH, NULL,

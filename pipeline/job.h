@@ -130,7 +130,7 @@ typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CH
 
 /*
  * Options that --help shows together, and that a command takes together (cmd/command.h). In this order; those before GROUP_BENCH are
- * for whoever draws, the others each for one command.
+ * for whoever draws, the others each for one command, or some.
  */
 typedef enum {
     GROUP_EVERYDAY,
@@ -151,6 +151,7 @@ typedef enum {
     GROUP_UPSCALE,
     GROUP_PULL,
     GROUP_MERGE,
+    GROUP_TYPE, /* of weights: for those who write or measure them */
     GROUP_SERVE,
     GROUP_CONVERT,
     GROUPS

@@ -147,7 +147,7 @@ static void commands_name_options(void **state)
         for (const Option *o = job_options; o->name; o++)
             if (command_owns(c, o))
                 for (const Command *other = commands; other->name; other++)
-                    assert_true((other == c) == command_takes(other, o));
+                    assert_true(command_owns(other, o) == command_takes(other, o));
     }
     const Option *steps = option("steps"), *counts = option("step-counts");
     assert_string_equal(counts->name, "steps");
