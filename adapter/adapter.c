@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/info.h"
 #include "adapter/internal.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -142,6 +143,13 @@ static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, M
     return failed;
 }
 
+/* A file that is known to be of another kind is called so. */
+static int check_kind(Weights *w, Err *e)
+{
+    const char *what = adapter_is(w) ? NULL : adapter_file_kind(w);
+    return what ? err_set(e, "it is %s, and no LoRA", what) : 0;
+}
+
 /* What does not fit is an error, unless the user takes what does. */
 static int judge(const Modules *m, const AdapterTargets *to, Bytes file, const Misfits *lost, Str *notes, Err *e)
 {
@@ -152,12 +160,13 @@ static int judge(const Modules *m, const AdapterTargets *to, Bytes file, const M
         return 0;
     }
     const char *family = modules_family(m, file);
+    bool none = lost->count == m->count;
     if (family && to->family && !strstr(to->family, "custom") && strcmp(family, to->family) != 0)
         return err_set(e, "it was made for %s, and this model is %s", family, to->family);
     return err_set(e,
-                   "%zu of its %zu modules fit nothing in this model, so it was made for another kind of model "
-                   "(--lora-partial takes what fits); the first: %s",
-                   lost->count, m->count, lost->first.text);
+                   "%zu of its %zu modules fit nothing in this model, so it was made for another kind of model%s; the "
+                   "first: %s",
+                   lost->count, m->count, none ? "" : " (--lora-partial takes what fits)", lost->first.text);
 }
 
 static int read_all(Adapter *a, const char *path, const AdapterTargets *to, Str *notes, Err *e)
@@ -169,7 +178,7 @@ static int read_all(Adapter *a, const char *path, const AdapterTargets *to, Str 
     Weights *w = weights_new();
     for (int i = 0; i < to->count; i++) places[to->target[i].network] = places_new(&to->target[i]);
     int failed = to->blocks ? blocks_check(to->blocks, places_last(&places[NETWORK_UNET]), e) : 0;
-    if (!failed) failed = safetensors_read(w, a->file, e) || modules_read(&m, w, a->file, e);
+    if (!failed) failed = safetensors_read(w, a->file, e) || check_kind(w, e) || modules_read(&m, w, a->file, e);
     if (!failed) find_places(&m, to, places, &lost);
     if (!failed && lost.count && (lost.count == m.count || !to->partial))
         failed = judge(&m, to, a->file, &lost, notes, e);
@@ -190,6 +199,12 @@ Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err
 }
 
 Bytes adapter_file(const Adapter *a) { return a->file; }
+
+void adapter_count(const Adapter *a, size_t *matrices, size_t *vectors)
+{
+    *matrices = a->count;
+    *vectors = a->vector_count;
+}
 
 void adapter_free(Adapter *a)
 {

@@ -42,6 +42,7 @@ typedef struct Adapter Adapter;
  */
 Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err *e);
 void adapter_free(Adapter *a);
-Bytes adapter_file(const Adapter *a); /* mapped for as long as it */
+void adapter_count(const Adapter *a, size_t *matrices, size_t *vectors); /* that it changes */
+Bytes adapter_file(const Adapter *a);                                    /* mapped for as long as it */
 
 #endif

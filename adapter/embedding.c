@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/info.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/json.h"
@@ -15,7 +16,7 @@ static const struct {
     size_t widths[EMBEDDING_ENCODERS];
     const char *family;
 } families[] = {
-    { { 768, 0 }, "SD 1.x" }, { { 1024, 0 }, "SD 2.x" }, { { 768, 1280 }, "SD XL" }, { { 1280, 0 }, "SD XL's refiner" }
+    { { 768, 0 }, "SD 1.x" }, { { 1024, 0 }, "SD 2.x" }, { { 768, 1280 }, "SD XL" }, { { 1280, 0 }, "SD XL refiner" }
 };
 
 static bool is_layout(const char *name)
@@ -58,8 +59,11 @@ int embedding_read(Embedding *out, Weights *w, Err *e)
     for (size_t i = 0; i < count; i++) {
         const Weight *t = weights_at(w, i);
         if (count > EMBEDDING_ENCODERS || (count > 1 && !is_layout(t->name)))
-            return err_set(e, "the tensor \"%s\" is none of a textual inversion's (emb_params, or clip_l and clip_g)",
-                           shown(t->name, name));
+            return adapter_file_kind(w)
+                       ? err_set(e, "it is %s, and no textual inversion", adapter_file_kind(w))
+                       : err_set(
+                             e, "the tensor \"%s\" is none of a textual inversion's (emb_params, or clip_l and clip_g)",
+                             shown(t->name, name));
         if (!is_layout(t->name)) out->token = mem_strdup(t->name);
         if (read_one(out, t, (int)i, e)) return -1;
     }

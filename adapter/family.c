@@ -11,7 +11,7 @@
 static const struct {
     size_t width;
     const char *family;
-} by_context[] = { { 768, "SD 1.x" }, { 1024, "SD 2.x" }, { 2048, "SD XL" }, { 1280, "SD XL's refiner" } };
+} by_context[] = { { 768, "SD 1.x" }, { 1024, "SD 2.x" }, { 2048, "SD XL" }, { 1280, "SD XL refiner" } };
 
 /* Parts of modules' names, flat. */
 static const struct {

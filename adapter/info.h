@@ -34,6 +34,9 @@ typedef struct {
 /* Whether a file's tensors are an adapter's. */
 bool adapter_is(Weights *w);
 
+/* What a file is instead, "a UNet alone"; NULL: that is not known, or it is nothing. */
+const char *adapter_file_kind(Weights *w);
+
 /* Error: a tensor's name is of nothing that limn applies, values that are no numbers. adapter_info_release() in any case. */
 int adapter_info(AdapterInfo *out, Weights *w, Bytes file, bool norms, Err *e);
 void adapter_info_release(AdapterInfo *i);

@@ -30,6 +30,7 @@
 #include "output/preview.h"
 #include "output/steps.h"
 #include "output/template.h"
+#include "pipeline/adapters.h"
 #include "pipeline/advice.h"
 #include "pipeline/generate.h"
 
@@ -41,8 +42,8 @@ typedef struct {
     Progress progress;
     char **paths; /* of the pictures written */
     size_t count;
-    Str notes;  /* that wait, a line each */
-    bool begun; /* there will be a picture */
+    Str notes;     /* that wait, a line each */
+    bool begun;    /* there will be a picture */
     uint64_t seed; /* of the picture that is drawn */
     int index;
     TerminalPlace place;
@@ -343,6 +344,10 @@ static void tell(const Run *r, double start)
     bool custom = strcmp(r->model->family, "custom") == 0;
     say(stderr, "model    %s%s%s, sha256 %.10s\n", r->model->name, custom ? "" : ", ", custom ? "" : r->model->family,
         r->model->sha256);
+    char *adapters = adapters_words(r->model);
+    for (const char *p = adapters; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
+        say(stderr, "lora     %.*s\n", (int)strcspn(p, "\n"), p);
+    free(adapters);
     fprintf(stderr, "picture  %dx%d, %d steps of %s, schedule %s\n", j->width, j->height, j->steps,
             j->sampler ? j->sampler : "?", j->schedule ? j->schedule : "?");
     if (t->before >= 0)

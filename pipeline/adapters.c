@@ -178,3 +178,15 @@ char *adapters_facts(const Model *m)
     }
     return s.s;
 }
+
+char *adapters_words(const Model *m)
+{
+    Str s = { 0 };
+    for (int i = 0; m->adapters && i < m->adapters->count; i++) {
+        size_t matrices, vectors;
+        adapter_count(m->adapters->laid[i].adapter, &matrices, &vectors);
+        str_addf(&s, "%s%s, over %zu matrices and %zu vectors", i ? "\n" : "", m->adapters->laid[i].name, matrices,
+                 vectors);
+    }
+    return s.s;
+}

@@ -15,6 +15,9 @@
 int adapters_use(Model *m, const Job *j, const Watch *w, Err *e);
 void adapters_drop(Model *m); /* model_free()'s part */
 
+/* "ink, 264 matrices and 0 vectors", a line each, for a person; heap. NULL: none is laid. */
+char *adapters_words(const Model *m);
+
 /* What --lora-sha256 is for them, "SHA256:A1111's hash:name", a line each; heap. NULL: none is laid. */
 char *adapters_facts(const Model *m);
 

@@ -72,7 +72,7 @@ def test_embeddings_that_do_not_fit():
            "lora": {"a.lora_down.weight": f32([1, width], [0.0] * width), "a.lora_up.weight": f32([width, 1], [0.0] * width)},
            "whole": {"emb_params": ("I64", [1], bytes(8))}}
     says = {"wide": "made for SD 1.x", "xl": "made for SD XL", "uneven": "for the other", "many": "1024 vectors", "nan": "NaN", "deep": "[1, 1,",
-            "empty": "nothing in it", "none": "[0,", "lora": "none of a textual inversion", "whole": ""}
+            "empty": "nothing in it", "none": "[0,", "lora": "no textual inversion", "whole": ""}
     for name, items in bad.items():
         save(name + ".safetensors", items)
         fails(1, "a zap", *SIZE, "--embedding", name + ".safetensors=zap", says=["--embedding", name, says[name]])
