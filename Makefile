@@ -143,7 +143,7 @@ asan:
 	@$(MAKE) check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 # In headless Chromium, with packages from npm: the gallery of a batch; sprite atlases in Phaser and PixiJS.
-test-web test-browser: test-gallery test-atlas test-compare
+test-web test-browser: test-gallery test-atlas test-compare test-page
 
 test-gallery: all $(B)/tests/web/gallery_of
 	@tests/web/run $(B) gallery
@@ -153,6 +153,17 @@ test-atlas: all
 
 test-compare: all
 	@tests/web/run $(B) compare
+
+# The page of limn serve.
+test-page: all
+	@tests/web/run $(B) draw
+
+# limn serve asked by clients from PyPI and npm, which are fetched; and under load, within bounds.
+test-serve: all
+	@tests/serve/run $(B)
+
+bench-serve: all
+	@python3 tests/serve/load.py $(B)/limn
 
 # Larger goldens than the repository carries: SDXL, LoRA, runs from pictures, made by diffusers and peft; LIMN_GOLDEN is their folder.
 test-golden: all $(B)/tests/test_unet $(B)/tests/test_vae
@@ -235,4 +246,4 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

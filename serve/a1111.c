@@ -23,6 +23,7 @@ typedef enum {
     FIELD_OPTION,   /* an option of limn's, `to` */
     FIELD_POSITIVE, /* the same where it is more than 0 */
     FIELD_NEUTRAL,  /* of no effect at the values that clients send; else told */
+    FIELD_ONE,      /* the same of 1 */
     FIELD_QUIET,    /* of no effect on a picture */
     FIELD_OWN,      /* looked at below */
 } FieldKind;
@@ -76,7 +77,7 @@ static const struct {
     { "s_min_uncond", FIELD_NEUTRAL, NULL },
     { "script_name", FIELD_NEUTRAL, NULL },
     { "script_args", FIELD_QUIET, NULL },
-    { "initial_noise_multiplier", FIELD_NEUTRAL, NULL },
+    { "initial_noise_multiplier", FIELD_ONE, NULL },
     { "latent_mask", FIELD_NEUTRAL, NULL },
     { "firstphase_width", FIELD_NEUTRAL, NULL },
     { "firstphase_height", FIELD_NEUTRAL, NULL },
@@ -256,6 +257,8 @@ static int set_field(Wish *w, const cJSON *v, Err *e)
         return 0;
     }
     if (fields[i].kind == FIELD_NEUTRAL && !says_nothing(v)) wish_pass(w, v->string);
+    if (fields[i].kind == FIELD_ONE && !says_nothing(v) && !(cJSON_IsNumber(v) && v->valuedouble == 1))
+        wish_pass(w, v->string);
     if (fields[i].kind == FIELD_POSITIVE && says_nothing(v)) return 0;
     return fields[i].kind == FIELD_OPTION || fields[i].kind == FIELD_POSITIVE ? wish_json(w, fields[i].to, v, e) : 0;
 }

@@ -226,7 +226,10 @@ static enum MHD_Result refuse(Incoming *in, int status, const char *text)
     Reply out = { 0 };
     in->refused = true;
     reply_error(&in->r, &out, status, NULL, text);
-    if (status == 401) out.header[0][0] = "WWW-Authenticate", out.header[0][1] = "Basic realm=\"limn\"";
+    /* for a page's own requests the browser would ask with a window of its own */
+    const char *asks = call_header(&in->r, "Sec-Fetch-Dest");
+    if (status == 401 && !(asks && strcmp(asks, "empty") == 0))
+        out.header[0][0] = "WWW-Authenticate", out.header[0][1] = "Basic realm=\"limn\"";
     if (status == 503) out.header[0][0] = "Retry-After", out.header[0][1] = "5";
     return send_reply(in, &out);
 }

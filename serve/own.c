@@ -1,4 +1,4 @@
-/* own.c - limn's own interface: pictures that are kept, health, figures for Prometheus. */
+/* own.c - limn's own interface: its page, pictures that are kept, health, figures for Prometheus. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 #include "serve/server.h"
+#include "web/page.h"
 
 enum { MOST_PICTURES = 100000 };
 
@@ -191,7 +192,22 @@ static void about(Call *r, Reply *out)
     reply_json(out, 200, o);
 }
 
+/* ---- the page ---- */
+
+static void page(Call *r, Reply *out)
+{
+    (void)r;
+    page_make("draw", "{}", &out->body);
+    out->status = 200;
+    out->type = "text/html; charset=utf-8";
+    out->header[0][0] = "Content-Security-Policy";
+    out->header[0][1] =
+        "default-src 'none'; img-src 'self' blob: data:; connect-src 'self'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+}
+
 const Route own_routes[] = {
+    { "GET", "/", page, ROUTE_PUBLIC | ROUTE_PAGE, API_OWN },
     { "GET", "/about", about, 0, API_OWN },
     { "GET", "/pictures", list_pictures, 0, API_OWN },
     { "DELETE", "/pictures/*", delete_picture, 0, API_OWN },

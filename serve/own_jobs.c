@@ -229,7 +229,7 @@ static void get_preview(const Call *r, Reply *out, const Order *t)
 {
     Bytes png;
     if (!queue_preview_png(r->server->queue, t, &png)) {
-        reply_error(r, out, 404, NULL, "there is no preview now: POST /jobs?preview=4 asks for one every 4 steps");
+        reply_text(out, 204, "text/plain", ""); /* none now: POST /jobs?preview=4 asks for one every 4 steps */
         return;
     }
     out->status = 200;

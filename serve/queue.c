@@ -481,6 +481,7 @@ static cJSON *describe(const Queue *q, const Order *t)
     cJSON_AddNumberToObject(o, "finished", (double)t->tried);
     cJSON_AddNumberToObject(o, "step", t->step);
     cJSON_AddNumberToObject(o, "steps", t->steps);
+    cJSON_AddBoolToObject(o, "preview", t->preview.w > 0);
     cJSON_AddNumberToObject(o, "progress", (double)(long)(share_of(t) * 10000) / 10000);
     if (t->job_count) json_add_text(o, "prompt", t->jobs[0].prompt ? t->jobs[0].prompt : "");
     if (t->state == ORDER_FAILED) json_add_text(o, "error", t->error.text);
