@@ -10,6 +10,7 @@
 #include "adapter/info.h"
 #include "adapter/embedding.h"
 #include "pipeline/describe_adapter.h"
+#include "pipeline/describe_few.h"
 #include "pipeline/describe_control.h"
 #include "pipeline/describe_embedding.h"
 #include "pipeline/generate.h"
@@ -64,51 +65,23 @@ static void print_json(cJSON *root, Str *out)
     cJSON_Delete(root);
 }
 
-/* ---- made to draw in a few steps ---- */
-
-static void add_few(cJSON *root, const FewSteps *f)
-{
-    cJSON *o = cJSON_AddObjectToObject(root, "few_steps");
-    cJSON_AddStringToObject(o, "what", f->what);
-    cJSON_AddStringToObject(o, "told_by", f->by);
-    cJSON_AddStringToObject(o, "sampler", f->sampler);
-    if (f->schedule) cJSON_AddStringToObject(o, "schedule", f->schedule);
-    cJSON_AddNumberToObject(o, "steps", f->steps);
-    cJSON_AddNumberToObject(o, "cfg_scale", f->cfg_scale);
-    if (f->eta > 0) cJSON_AddNumberToObject(o, "eta", f->eta);
-    if (f->but) cJSON_AddStringToObject(o, "but", f->but);
-}
-
-static void add_few_line(const FewSteps *f, Str *out)
-{
-    if (!f->what) return;
-    str_addf(out, "  %-14s ", "few steps");
-    few_steps_line(f, out);
-    str_add(out, "\n");
-    if (f->but) str_addf(out, "  %-14s %s\n", "", f->but);
-}
-
 /* ---- a file that is no model of its own: a VAE, a LoRA ---- */
 
 static int describe_weights(const char *path, Weights *w, bool json, Str *out)
 {
     Sum s = sum_of(w);
     const Kind *kind = kind_of(w);
-    FewSteps few = few_steps_named(path, true);
-    if (kind->id != KIND_LORA) few = (FewSteps){ 0 };
     if (json) {
         cJSON *root = cJSON_CreateObject();
         json_add_text(root, "path", path);
         cJSON_AddStringToObject(root, "kind", kind->what);
         add_sum(root, &s);
-        if (few.what) add_few(root, &few);
         print_json(root, out);
         return 0;
     }
     Str types = { 0 };
     str_addf(out, "%s: %s\n  %-14s %zu (%s)\n  %-14s %.2f M\n  %-14s %s\n", path, kind->what, "tensors", s.tensors,
              types_text(&s, &types), "parameters", (double)s.parameters * 1e-6, "to use it", kind->advice);
-    add_few_line(&few, out);
     str_release(&types);
     return 0;
 }
@@ -266,7 +239,7 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     if (m->defaults.cfg_scale > 0) cJSON_AddNumberToObject(defaults, "cfg_scale", m->defaults.cfg_scale);
     if (m->defaults.sampler) cJSON_AddStringToObject(defaults, "sampler", m->defaults.sampler);
     if (m->defaults.schedule) cJSON_AddStringToObject(defaults, "schedule", m->defaults.schedule);
-    if (m->few.what) add_few(root, &m->few);
+    describe_few_json(&m->few, root);
     cJSON_AddNumberToObject(root, "width", n->width);
     cJSON_AddNumberToObject(root, "height", n->height);
     cJSON_AddNumberToObject(root, "weights_bytes", (double)n->weights);
@@ -300,7 +273,7 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     str_addf(out, "  %-14s %s\n", "tokenizer", tokenizer_of(m) ? tokenizer_of(m) : "none found (--tokenizer)");
     str_addf(out, "  %-14s %s\n", "prediction", prediction_name(m->noise.prediction));
     str_addf(out, "  %-14s %d x %d\n", "own size", m->defaults.width, m->defaults.height);
-    add_few_line(&m->few, out);
+    describe_few(&m->few, out);
     if (n->memory)
         str_addf(out, "  %-14s %.2f GB at %d x %d, %.2f GB of it weights\n", "memory", (double)n->memory * 1e-9,
                  n->width, n->height, (double)(n->weights - n->cached) * 1e-9);

@@ -7,6 +7,7 @@
 #include "adapter/info.h"
 #include "base/json.h"
 #include "base/wrap.h"
+#include "pipeline/describe_few.h"
 #include "weights/kind.h"
 #include "weights/safetensors.h"
 
@@ -42,6 +43,8 @@ static void add_json(const char *path, const AdapterInfo *i, Str *out)
         adapter_info_block(k, name);
         if (i->norm[k] >= 0) cJSON_AddNumberToObject(norms, name, i->norm[k]);
     }
+    FewSteps few = few_steps_named(path, true);
+    describe_few_json(&few, root);
     char *text = cJSON_Print(root);
     str_addf(out, "%s\n", text);
     cJSON_free(text);
@@ -88,6 +91,8 @@ static void add_text(const char *path, const AdapterInfo *i, Str *out)
     add_row(out, "trigger", i->trigger);
     add_row(out, "tags", str_text(&tags));
     add_row(out, "norms", str_text(&norms));
+    FewSteps few = few_steps_named(path, true);
+    describe_few(&few, out);
     add_row(out, "to use it", "limn generate PROMPT --lora FILE, with a model of that kind");
     str_release(&kinds);
     str_release(&modules);

@@ -190,7 +190,8 @@ static void from_picture(Generator *g, const Request *requests, Tensor x, Rng *r
     if (r->masked) {
         masked = tensor_like(g->nn.arena, x);
         if (fills(g)) draw_latents(g, masked, g->init.masked_moments, rng, draws);
-        else if (r->compat == COMPAT_DIFFUSERS) fresh_noise(draws, rng, g->nn.arena); /* drawn there, and not used */
+        else if (r->compat == COMPAT_DIFFUSERS && vae_draws(g->m->vae))
+            fresh_noise(draws, rng, g->nn.arena); /* drawn there, and not used */
         g->run.noise = tensor_like(g->nn.arena, x);
         tensor_copy(g->run.noise, x);
         g->run.mask = mask_of(g);

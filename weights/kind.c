@@ -46,7 +46,7 @@ static const Kind families[FAMILIES] = {
                "-m" },
     [TEXT] = { KIND_TEXT_ENCODER, "a text encoder alone", "give the diffusers folder that it is from" },
     [VAE] = { KIND_VAE, "a VAE alone", "give it as --vae, and a model beside it" },
-    [LORA] = { KIND_LORA, "a LoRA", "give it as --lora, and the model that it was made for" },
+    [LORA] = { KIND_OTHER, "a LoRA", "give it as --lora, and the model that it was made for" },
     [CONTROL] = { KIND_CONTROL, "a ControlNet", "give it as --control model=FILE,image=MAP, and a model beside it" },
     [TRANSFORMER] = { KIND_OTHER, "a diffusion transformer (SD 3, Flux, PixArt or their like)",
                       "limn does not run it; use SD 1.x, 2.x or XL" },

@@ -13,9 +13,8 @@ typedef enum {
     KIND_UNET,         /* a UNet */
     KIND_TEXT_ENCODER, /* CLIP's text half */
     KIND_TINY,         /* a tiny autoencoder, or one of its halves; from here on nothing that a checkpoint has */
-    KIND_LORA,
     KIND_CONTROL,      /* a network that steers one by pictures: ControlNet, T2I-Adapter, IP-Adapter */
-    KIND_OTHER, /* known by name, not usable as a model */
+    KIND_OTHER,        /* known by name, not usable as a model */
 } KindId;
 
 typedef struct {

@@ -4,7 +4,8 @@
     V/bin/python tiny.py
 """
 import torch
-from diffusers import AutoencoderTiny, EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline
+from diffusers import (AutoencoderTiny, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline,
+                       StableDiffusionInpaintPipeline)
 from PIL import Image
 
 from make import HERE, JOB, generator, load_pipeline, randomise, run_case, save_network, save_tensors
@@ -42,7 +43,19 @@ def main():
     other(prompt_embeds=embed(JOB["prompt"]), negative_prompt_embeds=embed(JOB["negative-prompt"]), image=Image.fromarray(pixels.numpy()),
           strength=0.6, num_inference_steps=JOB["steps"], guidance_scale=JOB["cfg-scale"], generator=generator(JOB["seed"]),
           output_type="latent", callback_on_step_end=keep)
-    save_tensors({"text.latents": runs["text"]["latents.4"], "text.image": runs["text"]["image"], "picture.latents": kept[-1],
+    # ancestral noise tells which draws were made before it
+    parts["scheduler"] = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
+    third = StableDiffusionInpaintPipeline(**parts, requires_safety_checker=False)
+    third.set_progress_bar_config(disable=True)
+    mask = Image.new("L", (64, 48))
+    mask.paste(255, (0, 0, 32, 48))
+    mask.save(FOLDER / "mask.png")
+    kept_masked = []
+    keep = lambda p, i, t, values: kept_masked.append(values["latents"].clone()) or {}
+    third(prompt_embeds=embed(JOB["prompt"]), negative_prompt_embeds=embed(JOB["negative-prompt"]), image=Image.fromarray(pixels.numpy()),
+          mask_image=mask, width=64, height=48, strength=0.6, num_inference_steps=JOB["steps"], guidance_scale=JOB["cfg-scale"],
+          generator=generator(JOB["seed"]), output_type="latent", callback_on_step_end=keep)
+    save_tensors({"mask.latents": kept_masked[-1], "text.latents": runs["text"]["latents.4"], "text.image": runs["text"]["image"], "picture.latents": kept[-1],
                   "picture.image": model.decode(kept[-1]).sample}, FOLDER / "runs.safetensors")
 
 
