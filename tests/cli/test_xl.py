@@ -50,6 +50,18 @@ def test_xl_refiner_file():
     assert a != b
 
 
+def test_xl_distilled():
+    """SSD-1B and its kin: other depths on the way up, one residual block in the middle; the middle's own depth."""
+    for name, depths, mid, up in (("ssd", (2, None, 3, 1), "UNetMidBlock2D", [[3, 1], [1, 1]]),
+                                  ("koala", (1, 1, 1, 1), "UNetMidBlock2DCrossAttn", None)):
+        model = tiny_xl.base(depths=depths).save(name + ".safetensors")
+        limn("convert", model, name, "-q", *WITH)
+        config = json.loads(read(name + "/unet/config.json"))
+        assert config["mid_block_type"] == mid and config.get("reverse_transformer_layers_per_block") == up, config
+        assert drawn(model) == pixels(draw("a red potion", "-m", name, "--seed", "1", "-o", "x.png")[0]), name
+    fails(1, *SMALL, "a", "-m", tiny_xl.base(depths=(2, 1, 2, 2)).save("odd.safetensors"), *WITH, says="whose middle has 1 transformer layers")
+
+
 def test_xl_names():
     """The same weights by other names draw the same bytes; what is not needed is passed over without a word."""
     t = tiny_xl.base()

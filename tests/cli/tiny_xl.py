@@ -10,7 +10,9 @@ POOLED, ID, LAYERS = 64, 256, 3
 CHANNELS = 64  # of the level with attention; the first has half of it
 
 
-def unet(t, context, ids, inputs=4):
+def unet(t, context, ids, inputs=4, depths=(2, 2, 2, 2)):
+    """depths: transformer layers of the attention on the way down, in the middle (None: one residual block alone), and of the two on the
+    way up."""
     c, low, wide = CHANNELS, CHANNELS // 2, 2 * CHANNELS
 
     def resnet(name, takes, gives):
@@ -23,7 +25,7 @@ def unet(t, context, ids, inputs=4):
         if takes != gives:
             t.layer(name + ".skip_connection", gives, takes, 1, 1)
 
-    def transformer(name, depth=2):
+    def transformer(name, depth):
         name = UNET_PREFIX + name
         t.norm(name + ".norm", c)
         t.layer(name + ".proj_in", c, c)
@@ -46,14 +48,15 @@ def unet(t, context, ids, inputs=4):
     resnet("input_blocks.1.0", low, low)
     t.layer(UNET_PREFIX + "input_blocks.2.0.op", low, low, 3, 3)
     resnet("input_blocks.3.0", low, c)
-    transformer("input_blocks.3.1")
+    transformer("input_blocks.3.1", depths[0])
     resnet("middle_block.0", c, c)
-    transformer("middle_block.1")
-    resnet("middle_block.2", c, c)
+    if depths[1]:
+        transformer("middle_block.1", depths[1])
+        resnet("middle_block.2", c, c)
     for n, (takes, gives) in enumerate(((2 * c, c), (c + low, c), (c + low, low), (2 * low, low))):
         resnet(f"output_blocks.{n}.0", takes, gives)
         if n < 2:
-            transformer(f"output_blocks.{n}.1")
+            transformer(f"output_blocks.{n}.1", depths[2 + n])
     t.layer(UNET_PREFIX + "output_blocks.1.2.conv", c, c, 3, 3)
     t.norm(UNET_PREFIX + "out.0", low)
     t.layer(UNET_PREFIX + "out.2", 4, low, 3, 3)
@@ -86,9 +89,9 @@ def second_encoder(t, prefix=SECOND):
     t.norm(p + "ln_final", w)
 
 
-def base(inputs=4, seed=3):
+def base(inputs=4, seed=3, **more):
     t = Tensors(seed)
-    unet(t, 2 * CONTEXT, 6, inputs)
+    unet(t, 2 * CONTEXT, 6, inputs, **more)
     first_encoder(t)
     second_encoder(t)
     vae(t)
