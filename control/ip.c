@@ -19,7 +19,7 @@
 #include "unet/unet.h"
 #include "weights/shapes.h"
 
-enum { MAX_LAYERS = 32, HEAD = 64 };
+enum { MAX_LAYERS = 32, HEAD = 64, MAX_WIDTH = 1 << 16 };
 
 typedef enum { PLAIN, PLUS, FULL_FACE } Kind;
 static const char *const kind_names[] = { "plain", "plus", "full face" };
@@ -86,9 +86,12 @@ static int read_shapes(IpAdapter *a, const Weights *w, Err *e)
         a->width = shapes_dim(w, 0, "image_proj.proj.2.weight");
         a->features = shapes_dim(w, 1, "image_proj.proj.0.weight");
     }
-    if (!a->width || !a->features || (a->kind != FULL_FACE && !a->tokens) ||
+    if (!a->width || !a->features || a->width > MAX_WIDTH || a->features > MAX_WIDTH || a->inner > MAX_WIDTH ||
+        a->tokens > MAX_WIDTH || (a->kind != FULL_FACE && !a->tokens) ||
         (a->kind == PLUS && (!a->inner || a->layers < 1 || a->layers > MAX_LAYERS)))
-        return err_set(e, "an IP-Adapter (%s) of %d tokens of width %d from features of %d: tensors are missing",
+        return err_set(e,
+                       "an IP-Adapter (%s) of %d tokens of width %d from features of %d: tensors are missing, or "
+                       "larger than limn takes",
                        kind_names[a->kind], a->tokens, a->width, a->features);
     return 0;
 }
@@ -100,10 +103,12 @@ static int bind_layer(Binder *b, const IpAdapter *a, Layer *l, int i)
     int d = a->inner;
     size_t mark = bind_enter(b, "layers.%d", i), inner = bind_enter(b, "0");
     int heads = shapes_dim(b->weights, 0, "%sto_q.weight", b->prefix), wide;
-    int failed = bind_norm(b, &l->norm1, "norm1", d, 0, 1e-5f) || bind_norm(b, &l->norm2, "norm2", d, 0, 1e-5f) ||
-                 bind_linear(b, &l->to_q, "to_q", d, heads, false) ||
-                 bind_linear(b, &l->to_kv, "to_kv", d, 2 * heads, false) ||
-                 bind_linear(b, &l->to_out, "to_out", heads, d, false);
+    int failed =
+        heads > MAX_WIDTH ? err_set(b->e, "image_proj.layers.%d.0.to_q: %d rows, more than limn takes", i, heads) : 0;
+    failed = failed || bind_norm(b, &l->norm1, "norm1", d, 0, 1e-5f) || bind_norm(b, &l->norm2, "norm2", d, 0, 1e-5f) ||
+             bind_linear(b, &l->to_q, "to_q", d, heads, false) ||
+             bind_linear(b, &l->to_kv, "to_kv", d, 2 * heads, false) ||
+             bind_linear(b, &l->to_out, "to_out", heads, d, false);
     bind_leave(b, inner);
     if (!failed && heads % HEAD)
         failed = err_set(b->e, "image_proj.layers.%d.0.to_q: %d rows, which are not whole heads of %d", i, heads, HEAD);

@@ -89,6 +89,7 @@ static int read_shapes(T2iAdapter *a, const Weights *w, const char *p, Err *e)
     if (a->levels < 1 || a->levels > T2I_MAX_MAPS || a->residuals < 1 || a->residuals > MAX_BLOCKS)
         return err_set(e, "a T2I-Adapter of %d levels of %d residual blocks: tensors are missing", a->levels,
                        a->residuals);
+    if (in > MAX_WIDTH) return err_set(e, "its first layer takes %d channels, more than limn does", in);
     for (int i = 0; i < a->levels; i++)
         a->channels[i] = !full         ? shapes_dim(w, 0, "%sbody.%d.out_conv.weight", p, i)
                          : a->original ? shapes_dim(w, 0, "%sbody.%d.block1.weight", p, 2 * i)

@@ -357,6 +357,8 @@ int shapes_image(const Weights *w, Str *out, Err *e)
     int pixels = shapes_dim(w, 1, "vision_model.embeddings.patch_embedding.weight") / 3, patch = 1, across = 1;
     int tokens = shapes_dim(w, 0, "vision_model.embeddings.position_embedding.weight");
     int projection = shapes_dim(w, 0, "visual_projection.weight");
+    if (pixels > 1 << 20 || tokens > 1 << 16)
+        return err_set(e, "an image encoder with patches of %d pixels and %d tokens: expected CLIP's", pixels, tokens);
     while (patch * patch < pixels) patch++;
     while (across * across < tokens - 1) across++;
     if (!width || !image_heads(width) || patch * patch != pixels || across * across != tokens - 1 || !projection)
