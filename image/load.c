@@ -58,7 +58,7 @@ static int look(Bytes file, Announced *a, Err *e)
 
 int image_decode(Bytes file, Image *out, const char **note, Err *e)
 {
-    Announced a;
+    Announced a = { .orientation = 1 };
     int format = look(file, &a, e);
     *note = NULL;
     if (format < 0 || formats[format].decode(file, out, e)) return -1;
@@ -78,7 +78,7 @@ int image_load(const char *path, Image *out, const char **note, Err *e)
 
 int image_decode_size(Bytes file, int *w, int *h, Err *e)
 {
-    Announced a;
+    Announced a = { .orientation = 1 };
     if (look(file, &a, e) < 0) return -1;
     bool turns = exif_turns(a.orientation);
     *w = turns ? a.h : a.w;

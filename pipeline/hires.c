@@ -84,14 +84,15 @@ int hires_begin(Generator *g, Err *e)
     share.firsts = NULL;
     Watch watch = g->watch;
     watch.note = NULL; /* what is advised is about the first */
-    if (!failed) g->larger = generator_new(g->m, &j, &share, &watch, e);
-    if (!failed && !g->larger) failed = err_in(e, "the second pass (--hires)");
+    Generator *to = failed ? NULL : generator_new(g->m, &j, &share, &watch, e);
     job_release(&j);
     if (failed) return -1;
-    g->share.batch = g->larger->share.batch; /* what there is room for */
+    if (!to) return err_in(e, "the second pass (--hires)");
+    g->larger = to;
+    g->share.batch = to->share.batch; /* what there is room for */
     g->share.steps = g->share.latents = false;
-    set_text(&said->vae_tile, g->larger->recipe.said.vae_tile);
-    if (said->hires_sampler) set_text(&said->hires_sampler, g->larger->recipe.said.sampler);
+    set_text(&said->vae_tile, to->recipe.said.vae_tile);
+    if (said->hires_sampler) set_text(&said->hires_sampler, to->recipe.said.sampler);
     return 0;
 }
 

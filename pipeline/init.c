@@ -82,6 +82,7 @@ static void soften_paint(Init *init, const Recipe *r)
 {
     Samples paint = { init->paint, init->whole.w, init->whole.h, 1 };
     bool a1111 = r->compat == COMPAT_A1111;
+    if (!paint.data) return;
     if (!a1111 && !r->said.soft_mask) blur_pillow(paint, (float)r->said.mask_blur);
     for (size_t i = 0; i < (size_t)paint.w * (size_t)paint.h; i++) {
         if (r->said.soft_mask) paint.data[i] = paint.data[i] ? 255 : 0;

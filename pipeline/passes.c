@@ -67,7 +67,7 @@ static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
     Pass *p = ctx;
     Generator *g = p->g;
     const Timeline *tl = &p->with->recipe.timeline;
-    size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)steps_of(g), step = (size_t)(p->before + i);
+    size_t each = tensor_len(x0) / (size_t)x0.n, steps = (size_t)steps_of(g), step = (size_t)p->before + (size_t)i;
     bool put_back = g->run.mask.n && !g->run.beside.c && g->recipe.compat == COMPAT_DIFFUSERS;
     if (put_back) put_picture_back(g, (int)step + 1, x);
     for (int k = 0; g->run.x0 && k < x0.n; k++)

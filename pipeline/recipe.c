@@ -222,6 +222,12 @@ static int choose_size(Recipe *r, const Model *m, Err *e)
 
 /* ---- sampler and sigmas ------------------------------------------------------------------------------------------------ */
 
+/* diffusers' PNDMScheduler has a list of timesteps in which the second one stands twice. */
+static bool plms_as_diffusers(const Recipe *r)
+{
+    return r->compat == COMPAT_DIFFUSERS && strcmp(r->sampler->name, "plms") == 0 && !r->said.second_pass;
+}
+
 /* The sampler's settings. */
 static void tune(Recipe *r)
 {
@@ -229,6 +235,9 @@ static void tune(Recipe *r)
     r->tuning = (Tuning){ .compat = r->compat };
     if (r->compat == COMPAT_DIFFUSERS) r->tuning.solver = r->noise.solver;
     if (j->solver_order) r->tuning.solver.order = j->solver_order;
+    int left_out = j->steps - (int)(j->steps * j->strength);
+    r->tuning.cut = plms_as_diffusers(r) && r->from_picture && left_out > 0;
+    r->tuning.first_twice = r->tuning.cut && left_out == 1;
     r->tuning.churn = fmax(j->s_churn, 0);
     r->tuning.tmin = fmax(j->s_tmin, 0);
     r->tuning.tmax = fmax(j->s_tmax, 0);
@@ -248,6 +257,8 @@ static int steps_left_out(const Recipe *r, int planned)
     if (r->compat == COMPAT_A1111) run = (int)(fmin(j->strength, 0.999) * j->steps) + !timesteps;
     if (r->compat == COMPAT_COMFYUI) run = j->steps;
     if (j->second_pass) run = j->steps - (timesteps && r->compat == COMPAT_A1111);
+    if (plms_as_diffusers(r) && run + 1 < planned)
+        run++; /* its list has a timestep twice, and is cut one entry later */
     return run < planned ? planned - run : 0;
 }
 

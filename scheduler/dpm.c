@@ -15,6 +15,7 @@ static int two_stage(const Sampling *s, double eta, Err *e)
         if (down > 0) {
             double half = (float)sqrt(sigma * down);
             mix(middle, 1, x, half - sigma, slope);
+            half_done(s, middle, sigma_to(s, i));
             if (denoised_at(s, x0, middle, half, i, e)) return -1;
             slope_of(slope, middle, x0, half);
         }

@@ -44,6 +44,7 @@ int heun(const Sampling *s, Err *e)
         slope_of(slope, x, x0, sigma);
         if (next > 0) {
             mix(end, 1, x, next - sigma, slope);
+            half_done(s, end, next);
             if (denoised(s, x0, end, i + 1, e)) return -1;
             clip(s, x0);
             slope_of(end, end, x0, next);

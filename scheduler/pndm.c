@@ -105,12 +105,65 @@ static bool whole_timesteps(const Sampling *s)
     return s->tuning.compat == COMPAT_DIFFUSERS && s->d->noise->sigmas && s->tl->family == FAMILY_DDIM;
 }
 
+/* x, of unit variance at a sigma, as the caller's after_step() may have changed the samplers' latent. */
+static void read_back(const Sampling *s, Tensor x, double sigma)
+{
+    if (s->d->kept.source.n) mix(x, unit(sigma), s->x, 0, s->x);
+}
+
+/* Between the two evaluations of the first step. */
+static void half_way(const Sampling *s, Tensor x, double sigma)
+{
+    if (!s->d->kept.source.n) return;
+    mix(x, 1 / unit(sigma), x, 0, x);
+    half_done(s, x, sigma);
+    mix(x, unit(sigma), x, 0, x);
+}
+
+/*
+ * PLMS from a picture, as diffusers' pipelines run its scheduler: they cut the list of timesteps, in which the second one stands twice, so
+ * the run's own second timestep is not repeated, and from the third evaluation on the latent is a step behind the timestep that
+ * the network is told. Where only the first timestep is cut off, the second one is evaluated twice (first_twice).
+ */
+static int plms_from_picture(const Sampling *s, Err *e)
+{
+    Pndm p = pndm_new(s);
+    const Timeline *tl = s->tl;
+    Tensor x = tensor_like(s->arena, s->x), before = tensor_like(s->arena, s->x);
+    int twice = s->tuning.first_twice, stride = s->d->noise->timesteps / (tl->steps + tl->skipped);
+    mix(x, unit(tl->sigma[0]), s->x, 0, s->x);
+    for (int call = 0; call < tl->steps + twice; call++) {
+        int i = call > twice ? call - twice : 0;
+        double sigma = tl->sigma[i];
+        if (call != 1) keep(&p);
+        if (output(&p, p.out[call == 1], x, (double[]){ sigma, tl->t[i] }, i, e)) return -1;
+        if (call == 0) {
+            if (x.data) tensor_copy(before, x);
+            transfer(s, x, x, p.out[0], (double[]){ sigma, tl->to[0] });
+        } else if (call == 1) {
+            mix(p.work, 0.5, p.out[0], 0.5, p.out[1]);
+            transfer(s, x, before, p.work, (double[]){ sigma_at(s, tl->t[i] + stride), sigma });
+        } else {
+            multistep(&p, x, (double[]){ sigma, tl->to[i] });
+        }
+        bool last = i + 1 == tl->steps;
+        if (call < twice) {
+            half_way(s, x, sigma);
+            continue;
+        }
+        if (last ? pndm_done(&p, x, i, e) : pndm_met(&p, x, i, e)) return -1;
+        if (!last) read_back(s, x, tl->sigma[i + 1]);
+    }
+    return 0;
+}
+
 /*
  * PLMS: the first step is Heun's, with two evaluations; then Adams and Bashforth's. diffusers' PNDMScheduler with skip_prk_steps,
  * as Stable Diffusion has it; CompVis' PLMSSampler, A1111's PLMS.
  */
 int plms(const Sampling *s, Err *e)
 {
+    if (whole_timesteps(s) && s->tuning.cut) return plms_from_picture(s, e);
     Pndm p = pndm_new(s);
     Tensor x = tensor_like(s->arena, s->x), end = tensor_like(s->arena, s->x);
     const Timeline *tl = s->tl;
@@ -121,6 +174,7 @@ int plms(const Sampling *s, Err *e)
         if (output(&p, p.out[0], x, (double[]){ tl->sigma[i], tl->t[i] }, i, e)) return -1;
         if (i == 0 && tl->steps > 1) {
             transfer(s, end, x, p.out[0], step);
+            half_way(s, end, tl->sigma[1]);
             if (output(&p, p.out[1], end, (double[]){ tl->sigma[1], tl->t[1] }, 1, e)) return -1;
             mix(p.work, 0.5, p.out[0], 0.5, p.out[1]);
             if (whole_timesteps(s)) { /* from one part before the second timestep, to it */
@@ -130,10 +184,12 @@ int plms(const Sampling *s, Err *e)
             }
             transfer(s, x, x, p.work, step);
             if (pndm_met(&p, x, i, e)) return -1;
+            read_back(s, x, tl->sigma[i + 1]);
             continue;
         }
         multistep(&p, x, step);
         if (pndm_done(&p, x, i, e)) return -1;
+        if (i + 1 < tl->steps) read_back(s, x, tl->sigma[i + 1]);
     }
     return 0;
 }

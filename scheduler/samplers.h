@@ -26,6 +26,7 @@ typedef struct {
     Solver solver; /* the settings of diffusers' classes; order: of multistep and singlestep samplers, 1 .. 4 */
     double churn, tmin, tmax; /* tmax 0: no end */
     double noise_less;        /* 1 - s_noise: how much weaker all fresh noise is */
+    bool cut, first_twice;    /* plms from a picture, as diffusers' pipelines run it (pndm.c) */
 } Tuning;
 
 /* One run. */

@@ -48,6 +48,12 @@ int denoised_at(const Sampling *s, Tensor x0, Tensor x, double sigma, int i, Err
     return ask(s, x0, x, (double[]){ sigma, NAN }, i, e);
 }
 
+void half_done(const Sampling *s, Tensor x, double sigma)
+{
+    const Kept *k = &s->d->kept;
+    if (s->tuning.compat == COMPAT_DIFFUSERS && k->source.n && !k->soft) kept_put(k, x, sigma);
+}
+
 int step_done(const Sampling *s, int i, Tensor x0, Err *e)
 {
     double to = s->tl->to[i], next = s->tl->sigma[i + 1];

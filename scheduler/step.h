@@ -30,6 +30,12 @@ static inline double sigma_to(const Sampling *s, int i) { return s->tl->to[i]; }
 int step_done(const Sampling *s, int i, Tensor x0, Err *e);
 
 /*
+ * Between the two evaluations of step i, x stands at a sigma on the way, or at the step's end. diffusers' pipelines count evaluations, and put
+ * what a mask keeps back after each; `sigma`: of the noise that they lay on it then.
+ */
+void half_done(const Sampling *s, Tensor x, double sigma);
+
+/*
  * The step from sigma to `to` with the share eta of fresh noise: go down to sigma `down`, then add noise of `up`, so that
  * down^2 + up^2 = to^2. eta 1 is as random as DDPM. Song et al. 2020, arXiv:2010.02502, eq. 16, in this scale.
  */

@@ -28,6 +28,12 @@ CASES = {
     "soft_euler": {"sampler": "euler", "strength": 0.8, "mask": True, "soft-mask": "true"},
     "depth_euler": {"sampler": "euler", "strength": 0.7, "depth": "tests/golden/pipeline/from_mask.png", "_model": "depth", "_limit": 2e-5},
     "pix2pix_ddim": {"sampler": "ddim", "image-cfg-scale": 1.4, "_model": "pix2pix"},
+    "inpaint_heun": {"sampler": "heun", "strength": 0.8, "mask": True, "_limit": 3e-5},
+    "inpaint_dpm_2": {"sampler": "dpm_2", "strength": 0.8, "mask": True, "_limit": 3e-5},
+    "img2img_plms": {"sampler": "plms", "strength": 0.6},
+    "img2img_plms_1": {"sampler": "plms", "strength": 0.8},
+    "inpaint_plms": {"sampler": "plms", "strength": 0.6, "mask": True, "_limit": 3e-5},
+    "inpaint_plms_full": {"sampler": "plms", "strength": 1, "mask": True},
     "soft_ddim": {"sampler": "ddim", "strength": 1, "mask": True, "soft-mask": "true"},
 }
 
@@ -84,6 +90,8 @@ def run(base, job):
         return edited(base, job)
     init, mask = Image.open(FOLDER / "from_init.png"), Image.open(FOLDER / "from_mask.png")
     scheduler = CLASSES[job["sampler"]].from_config(base.scheduler_config)
+    if job["sampler"] == "plms":
+        scheduler = PNDMScheduler.from_config(base.scheduler_config, skip_prk_steps=True)
     soft, inpaint = "soft-mask" in job, "mask" in job and "soft-mask" not in job
     cls = StableDiffusionInpaintPipeline if inpaint else StableDiffusionImg2ImgPipeline
     parts = {k: v for k, v in base.components.items() if k not in ("scheduler", "image_encoder")}
