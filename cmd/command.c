@@ -54,11 +54,12 @@ const Command commands[] = {
       "  limn convert sdxl sdxl.safetensors                     a diffusers folder as one file\n"
       "  limn convert v1-5.safetensors v1-5 --tokenizer clip    and back\n"
       "  limn convert v1-5.safetensors small.safetensors --precision f16 --prune\n"
+      "  limn convert sdxl sdxl-Q8_0.gguf --type q8_0           packed in blocks\n"
       "\n"
       "OUT is made whole or not at all, and nothing is replaced. It draws what IN draws;\n"
       "what a single file cannot say of a model is refused or told. Prints OUT; its\n"
       "SHA-256 goes to stderr, with --json both to stdout.\n",
-      cmd_convert, .groups = OPTIONS_OF(GROUP_CONVERT) },
+      cmd_convert, .groups = OPTIONS_OF(GROUP_CONVERT) | OPTIONS_OF(GROUP_TYPE) },
     { "upscale", "FILES", 1000, "output threads precision memory json quiet verbose sandbox",
       "makes pictures larger with a network of ESRGAN's kind",
       "  limn upscale a.png --with RealESRGAN_x4plus.safetensors      a-x4.png\n"
@@ -192,7 +193,7 @@ static const struct {
     { "server, webui, web-ui, gui, ui, api, listen, daemon", "limn serve" },
     { "download, install, fetch, get", "limn pull MODEL" },
     { "search", "limn cannot search the hub; docs/models.md says where models are" },
-    { "quantize, quantise", "limn merge MODEL --type q8_0 -o FILE.gguf" },
+    { "quantize, quantise", "limn convert MODEL FILE.gguf --type q8_0" },
     { "prune", "limn convert IN OUT --prune" },
     { "lora, loras", "limn generate PROMPT --lora FILE" },
     { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },

@@ -42,6 +42,7 @@ int cmd_convert(const Args *a, Err *e)
                              .vae = j->vae,
                              .tokenizer = j->tokenizer,
                              .precision = j->to_precision,
+                             .type = j->type,
                              .layout = j->layout,
                              .prune = j->prune };
     const Watch w = { .ctx = (void *)(size_t)j, .warn = on_warning, .cancelled = interrupt_asked };

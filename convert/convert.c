@@ -15,18 +15,24 @@
 #include "base/mem.h"
 #include "convert/layouts.h"
 #include "weights/averages.h"
+#include "weights/read.h"
 #include "weights/safetensors.h"
 
 static bool to_file(const ConvertJob *j)
 {
-    return j->layout ? strcmp(j->layout, "file") == 0 : str_ends(j->out, ".safetensors");
+    return j->layout ? strcmp(j->layout, "file") == 0 : weights_ending(j->out) > 0;
 }
 
 static int check_names(const ConvertJob *j, Err *e)
 {
-    if (to_file(j) && !str_ends(j->out, ".safetensors"))
-        return err_usage(e, "%s: a single file is expected to be called NAME.safetensors", j->out);
-    if (!to_file(j) && str_ends(j->out, ".safetensors"))
+    if (to_file(j) && !weights_ending(j->out))
+        return err_usage(e, "%s: a single file is expected to be called NAME.safetensors, or NAME.gguf with --type",
+                         j->out);
+    if (j->type && !to_file(j)) return err_usage(e, "--type: of a single file, NAME.gguf or NAME.safetensors");
+    if (j->type && j->precision) return err_usage(e, "--type and --precision: one of them");
+    if (!j->type && to_file(j) && str_ends(j->out, ".gguf"))
+        return err_usage(e, "%s: which --type? For example q8_0", j->out);
+    if (!to_file(j) && weights_ending(j->out))
         return err_usage(e, "%s: that is the name of a file; a folder has another", j->out);
     if (file_named(j->out)) return err_set(e, "%s: is there already, and is not replaced", j->out);
     return 0;
@@ -85,10 +91,10 @@ static int write_file(const ConvertJob *j, const Model *m, const Watch *w, Conve
     const Parts *parts = m->files;
     bool same = parts->files && parts->hashed.data == parts->file[0].bytes.data && !j->vae &&
                 str_ends(parts->file[0].path, ".safetensors");
-    plan_init(&p, j->precision, w);
+    plan_init(&p, j, w);
     int failed = same ? add_from_file(&p, j, all, parts->hashed, w, e) : add_from_parts(&p, m, e);
     if (!failed && !(failed = folder_of(&f, j->out, &name, e))) {
-        failed = plan_write(&p, &f, name, made, e);
+        failed = j->type ? plan_pack(&p, j->out, made, e) : plan_write(&p, &f, name, made, e);
         if (!failed && check_written(j, m, w, e)) {
             folder_remove(&f, name);
             failed = -1;

@@ -15,6 +15,7 @@ typedef struct {
     const char *in, *out;
     const char *vae, *tokenizer; /* as in ModelPaths; NULL */
     const char *precision;       /* "f16", "bf16", "f32"; NULL: each tensor's own */
+    const char *type;            /* "q8_0", ...: of matrices, in a single file; NULL */
     const char *layout;          /* "diffusers", "file"; NULL: as out is named */
     bool prune;
 } ConvertJob;

@@ -146,7 +146,7 @@ static int write_part(const ConvertJob *j, const Parts *parts, const Part *p, co
     const bool text = p->is->role == ROLE_TEXT, network = p->is->role == ROLE_NETWORK;
     const char *name = text ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
     if (folder_below(&f, in, p->is->name, true, e)) return -1;
-    plan_init(&plan, j->precision, w);
+    plan_init(&plan, j, w);
     plan_metadata(&plan, network ? parts->hashed : (Bytes){ 0 }, NULL);
     int failed = folder_write_text(&f, "config.json", str_text(&p->config), e) || add_weights(&plan, p->weights, e) ||
                  plan_write(&plan, &f, name, &own, e);

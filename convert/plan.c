@@ -9,10 +9,13 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "weights/names.h"
+#include "weights/quantise.h"
 
-void plan_init(Plan *p, const char *precision, const Watch *w)
+void plan_init(Plan *p, const ConvertJob *j, const Watch *w)
 {
-    *p = (Plan){ .dtype = DT_COUNT, .watch = w };
+    const char *precision = j->precision;
+    *p = (Plan){ .dtype = DT_COUNT, .packed = DT_COUNT, .watch = w };
+    if (j->type) quantise_type(j->type, &p->packed); /* the table of options has checked it */
     if (precision) p->dtype = *precision == 'b' ? DT_BF16 : precision[1] == '1' ? DT_F16 : DT_F32;
 }
 
@@ -39,6 +42,10 @@ static PlanTensor *new_tensor(Plan *p, const char *name)
 static int dtype_for(const Plan *p, const Weight *t, DType *out, Err *e)
 {
     bool kept = t->dtype < DT_SAFETENSORS && !t->scale, number = dtype_computes(t->dtype);
+    if (p->packed != DT_COUNT) {
+        *out = t->dtype; /* plan_pack() chooses */
+        return 0;
+    }
     *out = number && p->dtype != DT_COUNT ? p->dtype : t->dtype;
     if (*out != t->dtype || kept) return 0;
     return err_set(e, "it is stored as %s%s, which is kept in no safetensors file of a model: say --precision",

@@ -26,10 +26,11 @@ typedef struct {
     size_t count, cap;
     DType dtype;        /* of all floating-point numbers; DT_COUNT: each its own */
     Str metadata;       /* JSON, an object of texts */
+    DType packed;       /* of matrices, as quantise_choice() has it; DT_COUNT: dtype says */
     const Watch *watch; /* who may stop the writing */
 } Plan;
 
-void plan_init(Plan *p, const char *precision, const Watch *w);
+void plan_init(Plan *p, const ConvertJob *j, const Watch *w);
 void plan_release(Plan *p);
 
 /* A tensor as it is, by another name. Error: its numbers have no place in safetensors, so a precision must be said. */
@@ -42,6 +43,9 @@ int plan_back(Plan *p, const char *prefix, const Weights *w, NameTable table, Na
 
 /* The metadata of a safetensors file, but for hashes of what it was, and what it predicts, in the words of modelspec. */
 void plan_metadata(Plan *p, Bytes file, const char *prediction);
+
+/* The same with packed types, into .gguf or safetensors; one that is there is replaced. */
+int plan_pack(const Plan *p, const char *path, Converted *made, Err *e);
 
 /* The whole file; the bytes and the hash of it into *made, added and replaced. */
 int plan_write(const Plan *p, const Folder *f, const char *name, Converted *made, Err *e);

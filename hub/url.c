@@ -46,7 +46,7 @@ const char *url_host(const char *s, char buf[100])
 bool url_is_loopback(const char *s)
 {
     static const char *const hosts[] = { "127.0.0.1", "localhost", "[::1]" };
-    char host[100];
+    char host[100] = "";
     url_host(s, host);
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         size_t n = strlen(hosts[i]);

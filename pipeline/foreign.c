@@ -234,8 +234,8 @@ static const Foreign foreign[] = {
     { .names = "with-variations, variations", LINE, .says = "limn has --variation-seed N --variation-strength X, and limn variants PNG" },
     { .names = "perlin, threshold, dynamic-thresholding, mimic-scale, thresholding",
       .neutral = OFF, .says = "limn cannot do dynamic thresholding or Perlin noise yet" },
-    { .names = "quantize, quantization, quant, type, tensor-type-rules, weight-type, wtype, gguf",
-      LINE, YET("quantised weights") },
+    { .names = "quantize, quantization, quant, tensor-type-rules, weight-type, wtype, gguf",
+      LINE, .says = "weights are read as a file has them, GGUF's types too; limn convert MODEL FILE.gguf --type q8_0 packs them" },
     { .names = "sigmas, timesteps, custom-sigmas",
       LINE, .says = "limn cannot do sigmas or timesteps of your own yet; --schedule names a rule" },
     { .names = "pag, pag-scale, pag-adaptive-scale, sag, sag-scale, seg-scale, apg, freeu, freeu-b1, freeu-b2, "

@@ -59,11 +59,13 @@ static int fold_scale(Weights *w, Weight *s, size_t len, const char *of, Err *e)
     str_add(&name, of);
     Weight *t = weights_find(w, name.s);
     char buf[SHOWN_MAX];
-    int failed = 0;
-    if (!t) failed = err_set(e, "a scale of \"%s\", which is not there", shown(name.s, buf));
-    else if (t->scale) failed = err_set(e, "a second scale of \"%s\"", shown(name.s, buf));
-    else failed = check_scale(s, t, e);
-    if (!failed) {
+    int failed;
+    if (!t) {
+        failed = err_set(e, "a scale of \"%s\", which is not there", shown(name.s, buf));
+    } else if (t->scale) {
+        failed = err_set(e, "a second scale of \"%s\"", shown(name.s, buf));
+    } else {
+        failed = check_scale(s, t, e);
         t->scale = s->data;
         t->scale_type = s->dtype;
         t->scales = weight_count(s);

@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
 #include "base/folder.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/temporary.h"
 #include "weights/blocks.h"
 #include "weights/gguf.h"
 #include "weights/quantise.h"
@@ -219,6 +217,8 @@ static int gguf_head(const WeightsOut *o, Str *out, Err *e)
 
 typedef struct {
     const WeightsOut *o;
+    const Str *head;
+    bool gguf;
     int fd;
     uint64_t bytes, all;
     float *numbers;        /* [PIECE] */
@@ -270,46 +270,43 @@ static int put_all(Writing *w, bool gguf, Err *e)
     return 0;
 }
 
+/* What the format does not have. */
+static int check_types(const WeightsOut *o, bool gguf, Err *e)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        const WeightOut *t = &o->tensor[i];
+        if (!gguf && dtype_block(t->dtype) > 1)
+            return err_set(e, "safetensors has no %s: a name that ends with .gguf", dtype_name(t->dtype));
+        if (gguf && t->scale > 0)
+            return err_set(e, "GGUF has no 8-bit floats with scales: a name that ends with .safetensors");
+    }
+    return 0;
+}
+
+static int make(void *ctx, int fd, Err *e)
+{
+    Writing *w = ctx;
+    w->fd = fd;
+    return put(w, w->head->s, w->head->len, e) || put_all(w, w->gguf, e) ? -1 : 0;
+}
+
 int weights_write(const char *path, const WeightsOut *o, Err *e)
 {
     Folder f;
     const char *name;
-    Temporary t;
     Str head = { 0 };
-    bool gguf = str_ends(path, ".gguf");
-    int failed = -1;
+    Writing w = { .o = o, .head = &head, .gguf = str_ends(path, ".gguf") };
     if (folder_of(&f, path, &name, e)) return -1;
-    if (folder_check_target(&f, name, e)) goto done;
-    for (size_t i = 0; i < o->count; i++)
-        if (!gguf && dtype_block(o->tensor[i].dtype) > 1) {
-            err_set(e, "safetensors has no %s: a name that ends with .gguf", dtype_name(o->tensor[i].dtype));
-            goto done;
-        } else if (gguf && o->tensor[i].scale > 0) {
-            err_set(e, "GGUF has no 8-bit floats with scales: a name that ends with .safetensors");
-            goto done;
-        }
-    if (gguf && gguf_head(o, &head, e)) goto done;
-    if (!gguf) safetensors_head(o, &head);
-    if (temporary_open(&t, f.fd)) {
-        err_set(e, "%s: cannot write there: %s", path, strerror(errno));
-        goto done;
-    }
-    Writing w = { .o = o,
-                  .fd = t.fd,
-                  .numbers = mem_array(PIECE, sizeof(float)),
-                  .packed = mem_array(PIECE, sizeof(float)),
-                  .all = head.len };
+    int failed = check_types(o, w.gguf, e);
+    if (!failed && w.gguf) failed = gguf_head(o, &head, e);
+    if (!w.gguf) safetensors_head(o, &head);
+    w.all = head.len;
     for (size_t i = 0; i < o->count; i++) w.all += bytes_of(&o->tensor[i]);
-    failed = put(&w, head.s, head.len, e) || put_all(&w, gguf, e);
+    w.numbers = mem_array(PIECE, sizeof(float));
+    w.packed = mem_array(PIECE, sizeof(float));
+    if (!failed && folder_write_made(&f, name, &(FileMaker){ &w, make }, NULL, e)) failed = err_in(e, path);
     free(w.numbers);
     free(w.packed);
-    if (!failed && (temporary_sync(&t) || renameat(f.fd, t.name, f.fd, name)))
-        failed = err_set(e, "cannot write: %s", strerror(errno));
-    if (failed) temporary_drop(&t);
-    else temporary_forget(&t);
-    if (failed) err_in(e, path);
-
-done:
     folder_close(&f);
     str_release(&head);
     return failed ? -1 : 0;

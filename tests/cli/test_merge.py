@@ -144,6 +144,27 @@ def test_merge_types():
     assert load("back.safetensors")[0][MATRIX][0] == "F16"
 
 
+def test_convert_types():
+    """A folder or a file as GGUF and as scaled 8-bit floats draws nearly what it drew."""
+    checkpoint().save("a.safetensors", {"modelspec.title": "mine"})
+    plain = pixels("-m", "a.safetensors")
+    limn("convert", "a.safetensors", "folder", "--tokenizer", CLIP, "-q")
+    for source in ("a.safetensors", "folder"):
+        for kind, name, least in (("q8_0", "q.gguf", 30), ("q4_k", "k.gguf", 12), ("f8", "f.safetensors", 18)):
+            made = json.loads(limn("convert", source, name, "--type", kind, "--tokenizer", CLIP, "--json").out)
+            assert made["bytes"] < os.path.getsize("a.safetensors") and len(made["sha256"]) == 64
+            assert psnr(pixels("-m", name), plain) >= least, (source, kind, psnr(pixels("-m", name), plain))
+            os.remove(name)
+    limn("convert", "folder", "q.gguf", "--type", "q8_0", "-q")
+    limn("convert", "q.gguf", "back.safetensors", "--precision", "f16", "--tokenizer", CLIP, "-q")
+    assert pixels("-m", "back.safetensors") != plain and psnr(pixels("-m", "back.safetensors"), plain) >= 30
+    fails(2, "convert", "a.safetensors", "x.gguf", "--tokenizer", CLIP, says="--type")
+    fails(2, "convert", "a.safetensors", "x", "--type", "q8_0", "--tokenizer", CLIP, says="--type")
+    fails(2, "convert", "a.safetensors", "x.gguf", "--type", "q8_0", "--precision", "f16", "--tokenizer", CLIP, says="one of them")
+    fails(1, "convert", "a.safetensors", "x.safetensors", "--type", "q8_0", "--tokenizer", CLIP, says="safetensors has no Q8_0")
+    assert not os.path.exists("x.gguf") and not os.path.exists("x.safetensors") and not os.path.exists("x")
+
+
 def test_merge_inpainting():
     """A model for inpainting takes another's four inputs, and keeps its other five."""
     a, b = checkpoint(inputs=9), checkpoint()
