@@ -151,6 +151,17 @@ bool json_whole(const struct cJSON *item, uint64_t *out)
     return true;
 }
 
+void json_add_lines(cJSON *to, const char *key, const char *lines)
+{
+    cJSON *list = cJSON_AddArrayToObject(to, key);
+    for (const char *end; (end = strchr(lines, '\n')); lines = end + 1) {
+        Str line = { 0 };
+        utf8_add(&line, lines, (size_t)(end - lines));
+        cJSON_AddItemToArray(list, cJSON_CreateString(str_text(&line)));
+        str_release(&line);
+    }
+}
+
 void json_add_text(struct cJSON *to, const char *key, const char *value)
 {
     Str valid = { 0 };

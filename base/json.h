@@ -39,6 +39,9 @@ bool json_number(double d, char out[JSON_NUMBER]);
 /* A member of an object from any bytes: what is not UTF-8 (file names may be so) is replaced. */
 void json_add_text(struct cJSON *to, const char *key, const char *value);
 
+/* A member that is an array of a text's lines, each of which ends with a newline. */
+void json_add_lines(struct cJSON *to, const char *key, const char *lines);
+
 enum { SHOWN_MAX = 100 };
 
 /* A name from a file for a message: at most SHOWN_MAX - 1 bytes, "..." when cut, what is not printable ASCII as '?'. */

@@ -21,7 +21,7 @@
 #include "cmd/say.h"
 #include "cmd/stdout.h"
 #include "cmd/terminal.h"
-#include "cmd/vary.h"
+#include "pipeline/vary.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "output/extras.h"

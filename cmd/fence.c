@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -57,10 +58,28 @@ static bool belongs(const char *name)
     return false;
 }
 
+/* What links in a folder lead to, and in the folders below: models are kept in one place and named in another. */
+static void add_links(List *l, const char *folder, int depth)
+{
+    enum { DEEP = 3, MOST = 10000 };
+    DIR *d = depth < DEEP ? opendir(folder) : NULL;
+    for (struct dirent *entry; d && (entry = readdir(d)) && l->count < MOST;) {
+        struct stat st;
+        Str path = { 0 };
+        if (*entry->d_name == '.') continue;
+        str_addf(&path, "%s/%s", folder, entry->d_name);
+        if (lstat(str_text(&path), &st) == 0 && S_ISLNK(st.st_mode)) add(l, str_text(&path), false);
+        else if (file_is_dir(str_text(&path))) add_links(l, str_text(&path), depth + 1);
+        str_release(&path);
+    }
+    if (d) closedir(d);
+}
+
 /* A folder and all in it; or a file and what belongs to it, but not the rest of its folder, which may be the user's home. */
 static void add_model(List *l, const char *path)
 {
     add(l, path, false);
+    if (path && file_is_dir(path)) add_links(l, path, 0);
     if (!path || file_is_dir(path) || !file_exists(path)) return;
     char *folder = above(path);
     DIR *d = opendir(folder);

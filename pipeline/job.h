@@ -102,7 +102,8 @@ typedef struct {
     char *shard, *batch_size, *wildcards, *expand, *changed, *format; /* shard NULL: all of it */
     bool dry_run, merge, sheet, retry_failed, keep_going, fail_fast;
     /* limn serve's */
-    char *host, *api_key_file, *model_dir, *allow_host, *cors; /* NULL: not said, but for host */
+    char *host, *api_key_file, *model_dir, *control_dir, *upscaler_dir, *allow_host,
+        *cors; /* NULL: not said, but for host */
     int port, queue;
     bool resume;
     /* limn compare's; NULL: not said */

@@ -1,5 +1,5 @@
 /*
- * a1111.c - A1111's API: txt2img, img2img, and what is drawn now. Names and defaults of its fields are facts of its own
+ * a1111.c - A1111's API: txt2img and img2img. Names and defaults of its fields are facts of its own
  * (modules/api/models.py); a field that is left out is the model's default here, where there it is 50 steps of 512x512.
  */
 #include <cjson/cJSON.h>
@@ -12,9 +12,8 @@
 #include "base/base64.h"
 #include "base/mem.h"
 #include "base/version.h"
-#include "image/png.h"
-#include "pipeline/metadata.h"
 #include "scheduler/samplers.h"
+#include "serve/a1111.h"
 #include "serve/server.h"
 #include "base/json.h"
 
@@ -69,7 +68,7 @@ static const struct {
     { "save_images", FIELD_OWN, NULL },
     { "send_images", FIELD_OWN, NULL },
     { "subseed", FIELD_QUIET, NULL }, /* counts with subseed_strength */
-    { "subseed_strength", FIELD_NEUTRAL, NULL },
+    { "subseed_strength", FIELD_OWN, NULL },
     { "seed_resize_from_h", FIELD_NEUTRAL, NULL },
     { "seed_resize_from_w", FIELD_NEUTRAL, NULL },
     { "styles", FIELD_NEUTRAL, NULL },
@@ -88,13 +87,13 @@ static const struct {
     { "hr_scale", FIELD_QUIET, NULL },
     { "hr_upscaler", FIELD_QUIET, NULL },
     { "hr_second_pass_steps", FIELD_QUIET, NULL },
-    { "hr_resize_x", FIELD_QUIET, NULL },
-    { "hr_resize_y", FIELD_QUIET, NULL },
-    { "hr_checkpoint_name", FIELD_QUIET, NULL },
+    { "hr_resize_x", FIELD_NEUTRAL, NULL },
+    { "hr_resize_y", FIELD_NEUTRAL, NULL },
+    { "hr_checkpoint_name", FIELD_NEUTRAL, NULL },
     { "hr_sampler_name", FIELD_QUIET, NULL },
-    { "hr_scheduler", FIELD_QUIET, NULL },
-    { "hr_prompt", FIELD_QUIET, NULL },
-    { "hr_negative_prompt", FIELD_QUIET, NULL },
+    { "hr_scheduler", FIELD_NEUTRAL, NULL },
+    { "hr_prompt", FIELD_NEUTRAL, NULL },
+    { "hr_negative_prompt", FIELD_NEUTRAL, NULL },
     { "hr_cfg", FIELD_QUIET, NULL },
     { "hr_distilled_cfg", FIELD_QUIET, NULL },
     { "hr_additional_modules", FIELD_QUIET, NULL },
@@ -128,7 +127,8 @@ static bool says_nothing(const cJSON *v)
 {
     if (cJSON_IsNull(v) || cJSON_IsFalse(v)) return true;
     if (cJSON_IsNumber(v)) return v->valuedouble == 0 || v->valuedouble == -1;
-    if (cJSON_IsString(v)) return !*v->valuestring || strcasecmp(v->valuestring, "None") == 0;
+    if (cJSON_IsString(v))
+        return !*v->valuestring || strcasecmp(v->valuestring, "None") == 0 || str_starts(v->valuestring, "Use same");
     return (cJSON_IsArray(v) || cJSON_IsObject(v)) && !v->child;
 }
 
@@ -203,22 +203,16 @@ static int set_settings(Wish *w, const cJSON *settings, Err *e)
     return 0;
 }
 
-static int set_scripts(Wish *w, const cJSON *scripts, Err *e)
+static int set_scripts(Wish *w, const cJSON *o, Err *e)
 {
-    const cJSON *item, *unit;
-    (void)e;
-    cJSON_ArrayForEach(item, scripts)
+    const cJSON *item, *images = member(o, "init_images");
+    const char *start = cJSON_IsArray(images) && cJSON_IsString(images->child) ? images->child->valuestring : NULL;
+    cJSON_ArrayForEach(item, member(o, "alwayson_scripts"))
     {
         const cJSON *args = member(item, "args");
-        bool asks = false;
-        cJSON_ArrayForEach(unit, args)
-        {
-            const cJSON *enabled = cJSON_IsObject(unit) ? member(unit, "enabled") : NULL;
-            asks = asks || (cJSON_IsObject(unit) && !cJSON_IsFalse(enabled));
-        }
-        if (strcasecmp(item->string, "controlnet") == 0 && asks)
-            return err_usage(e, "alwayson_scripts: limn serve cannot do ControlNet yet");
-        if (args && args->child) wish_pass(w, item->string);
+        if (strcasecmp(item->string, "controlnet") == 0) {
+            if (a1111_control(w, item, start, e)) return -1;
+        } else if (args && args->child) wish_pass(w, item->string);
     }
     return 0;
 }
@@ -230,7 +224,7 @@ static int set_start(Wish *w, const cJSON *o, Err *e)
     static const char *const fills[] = { "fill", "original", "noise", "nothing", NULL };
     const cJSON *images = member(o, "init_images"), *first = cJSON_IsArray(images) ? images->child : NULL;
     const char *mask = text(o, "mask");
-    if (!cJSON_IsString(first)) return err_usage(e, "Init image not found");
+    if (!first || !cJSON_IsString(first)) return err_usage(e, "Init image not found");
     if (first->next)
         return err_usage(e, "init_images: one picture is expected, %d were sent", cJSON_GetArraySize(images));
     if (wish_picture(w, "init-image", first->valuestring, e) ||
@@ -244,6 +238,30 @@ static int set_start(Wish *w, const cJSON *o, Err *e)
     if (number(o, "inpainting_mask_invert", 0) != 0 && wish_set(w, "mask-invert", "true", e)) return -1;
     if (cJSON_IsFalse(member(o, "inpaint_full_res")) || number(o, "inpaint_full_res", 1) == 0) return 0;
     return set_number(w, "only-masked", number(o, "inpaint_full_res_padding", 0), e);
+}
+
+/* enable_hr: what is drawn a second time. */
+static int set_hires(Wish *w, const cJSON *o, Err *e)
+{
+    const char *with = text(o, "hr_upscaler"), *sampler = text(o, "hr_sampler_name");
+    if (!cJSON_IsTrue(member(o, "enable_hr"))) return 0;
+    if (set_number(w, "hires", number(o, "hr_scale", 2), e) ||
+        set_number(w, "hires-strength", number(o, "denoising_strength", 0.75), e))
+        return -1;
+    if (number(o, "hr_second_pass_steps", 0) > 0 &&
+        set_number(w, "hires-steps", number(o, "hr_second_pass_steps", 0), e))
+        return -1;
+    if (with && *with && wish_set(w, "hires-with", strcmp(with, "None") == 0 ? "lanczos" : with, e))
+        return err_in(e, "hr_upscaler");
+    bool same = !sampler || !*sampler || strcmp(sampler, "Use same sampler") == 0;
+    return same ? 0 : wish_set(w, "hires-sampler", sampler, e);
+}
+
+static int set_variation(Wish *w, const cJSON *o, Err *e)
+{
+    if (number(o, "subseed_strength", 0) <= 0) return 0;
+    if (set_number(w, "variation-strength", number(o, "subseed_strength", 0), e)) return -1;
+    return number(o, "subseed", -1) < 0 ? 0 : set_number(w, "variation-seed", number(o, "subseed", 0), e);
 }
 
 /* ---- all fields ---- */
@@ -270,27 +288,16 @@ static int read_fields(Wish *w, const cJSON *o, bool from_picture, Err *e)
     cJSON_ArrayForEach(item, o) if (set_field(w, item, e)) return -1;
     if (set_seed(w, o, e) || set_sampler(w, o, e) || set_count(w, o, e)) return -1;
     if (cJSON_IsTrue(member(o, "tiling")) && wish_set(w, "tile", "both", e)) return -1;
-    if (cJSON_IsTrue(member(o, "enable_hr"))) return err_usage(e, "enable_hr: limn serve cannot do that yet");
+    if ((!from_picture && set_hires(w, o, e)) || set_variation(w, o, e)) return -1;
     const char *refiner = text(o, "refiner_checkpoint");
     if (refiner && *refiner && strcmp(refiner, "None") != 0 &&
         (wish_set(w, "refiner", refiner, e) || set_number(w, "refiner-at", number(o, "refiner_switch_at", 0.8), e)))
         return -1;
-    if (set_settings(w, member(o, "override_settings"), e) || set_scripts(w, member(o, "alwayson_scripts"), e))
-        return -1;
+    if (set_settings(w, member(o, "override_settings"), e) || set_scripts(w, o, e)) return -1;
     return (from_picture && set_start(w, o, e)) || wish_finish(w, e) ? -1 : 0;
 }
 
 /* ---- the answer ---- */
-
-static void add_list(cJSON *to, const char *name, const char *lines)
-{
-    cJSON *list = cJSON_AddArrayToObject(to, name);
-    for (const char *end; (end = strchr(lines, '\n')); lines = end + 1) {
-        char *line = mem_strndup(lines, (size_t)(end - lines));
-        cJSON_AddItemToArray(list, cJSON_CreateString(line));
-        free(line);
-    }
-}
 
 /* Of one picture, from its settings as limn writes them. */
 static void add_settings(cJSON *info, const Made *m)
@@ -366,8 +373,8 @@ static cJSON *info_of(const Order *t, const Wish *w)
     cJSON_AddStringToObject(info, "job_timestamp", stamp);
     cJSON_AddFalseToObject(info, "is_using_inpainting_conditioning");
     cJSON_AddStringToObject(info, "version", "limn " LIMN_VERSION);
-    add_list(info, "passed_over", str_text(&w->passed));
-    add_list(info, "comments", str_text(&t->words));
+    json_add_lines(info, "passed_over", str_text(&w->passed));
+    json_add_lines(info, "comments", str_text(&t->words));
     return info;
 }
 
@@ -428,94 +435,8 @@ static void draw(Call *r, Reply *out, bool from_picture)
 static void txt2img(Call *r, Reply *out) { draw(r, out, false); }
 static void img2img(Call *r, Reply *out) { draw(r, out, true); }
 
-/* ---- what is drawn now ---- */
-
-static void progress(Call *r, Reply *out)
-{
-    QueueNow n = queue_now(r->server->queue, API_A1111);
-    cJSON *o = cJSON_CreateObject();
-    char stamp[16];
-    time_t now = time(NULL);
-    struct tm tm;
-    strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", localtime_r(&now, &tm));
-    bool busy = n.drawing > 0 || n.waiting > 0;
-    double share = !busy ? 0 : 0.01 + n.share < 1 ? 0.01 + n.share : 1;
-    cJSON_AddNumberToObject(o, "progress", share);
-    cJSON_AddNumberToObject(o, "eta_relative", n.share > 0 ? n.running / n.share - n.running : 0);
-    cJSON *state = cJSON_AddObjectToObject(o, "state");
-    cJSON_AddFalseToObject(state, "skipped");
-    cJSON_AddFalseToObject(state, "interrupted");
-    cJSON_AddBoolToObject(state, "stopping_generation", queue_stopping(r->server->queue));
-    cJSON_AddStringToObject(state, "job", busy ? "scripts_txt2img" : "");
-    cJSON_AddNumberToObject(state, "job_count", busy ? (double)(n.pictures ? n.pictures : 1) : 0);
-    cJSON_AddStringToObject(state, "job_timestamp", stamp);
-    cJSON_AddNumberToObject(state, "job_no", (double)n.tried);
-    cJSON_AddNumberToObject(state, "sampling_step", n.step);
-    cJSON_AddNumberToObject(state, "sampling_steps", n.steps);
-    Bytes png;
-    const char *without = call_query(r, "skip_current_image");
-    if (!(without && strcasecmp(without, "true") == 0) && queue_preview_png(r->server->queue, NULL, &png)) {
-        Str text = { 0 };
-        base64_add(&text, png);
-        cJSON_AddStringToObject(o, "current_image", str_text(&text));
-        str_release(&text);
-        free((void *)(size_t)png.data);
-    } else {
-        cJSON_AddNullToObject(o, "current_image");
-    }
-    cJSON_AddNullToObject(o, "textinfo");
-    reply_json(out, 200, o);
-}
-
-static void interrupt(Call *r, Reply *out)
-{
-    queue_interrupt(r->server->queue, API_A1111, false);
-    reply_json(out, 200, cJSON_CreateObject());
-}
-
-static void skip(Call *r, Reply *out)
-{
-    queue_interrupt(r->server->queue, API_A1111, true);
-    reply_json(out, 200, cJSON_CreateObject());
-}
-
-/* ---- a picture's own words ---- */
-
-static void png_info(Call *r, Reply *out)
-{
-    Err e;
-    PngTexts texts = { 0 };
-    Str file = { 0 };
-    cJSON *o = call_json(r, &e);
-    const char *image = text(o, "image"), *comma = image && str_starts(image, "data:") ? strchr(image, ',') : NULL;
-    if (comma) image = comma + 1;
-    int failed = !o || !image || base64_read(image, strlen(image), &file, &e) ||
-                 png_read_texts((Bytes){ (const unsigned char *)file.s, file.len }, &texts, NULL, NULL, &e);
-    if (o && !image) err_set(&e, "image: a PNG as base64 is expected");
-    if (failed) {
-        reply_error(r, out, 422, "image", e.text);
-    } else {
-        cJSON *a = cJSON_CreateObject(), *items = cJSON_CreateObject();
-        const char *parameters = png_text(&texts, METADATA_A1111_KEY);
-        json_add_text(a, "info", parameters ? parameters : "");
-        cJSON_AddItemToObject(a, "items", items);
-        for (size_t i = 0; i < texts.count; i++)
-            if (!cJSON_HasObjectItem(items, texts.items[i].key))
-                json_add_text(items, texts.items[i].key, texts.items[i].text);
-        cJSON_AddObjectToObject(a, "parameters");
-        reply_json(out, 200, a);
-    }
-    png_texts_release(&texts);
-    str_release(&file);
-    cJSON_Delete(o);
-}
-
 const Route a1111_routes[] = {
     { "POST", "/sdapi/v1/txt2img", txt2img, ROUTE_JSON, API_A1111 },
     { "POST", "/sdapi/v1/img2img", img2img, ROUTE_JSON, API_A1111 },
-    { "GET", "/sdapi/v1/progress", progress, 0, API_A1111 },
-    { "POST", "/sdapi/v1/interrupt", interrupt, ROUTE_JSON, API_A1111 },
-    { "POST", "/sdapi/v1/skip", skip, ROUTE_JSON, API_A1111 },
-    { "POST", "/sdapi/v1/png-info", png_info, ROUTE_JSON, API_A1111 },
     { .method = NULL },
 };

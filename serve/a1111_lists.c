@@ -88,23 +88,6 @@ static void models_list(Call *r, Reply *out)
     reply_json(out, 200, list);
 }
 
-/* What is resized without a network, which A1111 has first in its lists. */
-static void upscalers_list(Call *r, Reply *out)
-{
-    static const char *const names[] = { "None", "Lanczos", "Nearest" };
-    cJSON *list = cJSON_CreateArray();
-    (void)r;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        cJSON *o = new_row(list);
-        cJSON_AddStringToObject(o, "name", names[i]);
-        cJSON_AddNullToObject(o, "model_name");
-        cJSON_AddNullToObject(o, "model_path");
-        cJSON_AddNullToObject(o, "model_url");
-        cJSON_AddNumberToObject(o, "scale", 4);
-    }
-    reply_json(out, 200, list);
-}
-
 static void loras_list(Call *r, Reply *out)
 {
     cJSON *list = cJSON_CreateArray();
@@ -264,7 +247,6 @@ const Route a1111_lists[] = {
     { "GET", "/sdapi/v1/sd-models", models_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/sd-vae", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/sd-modules", empty_list, 0, API_A1111 },
-    { "GET", "/sdapi/v1/upscalers", upscalers_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/latent-upscale-modes", latent_modes, 0, API_A1111 },
     { "GET", "/sdapi/v1/loras", loras_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/embeddings", embeddings_list, 0, API_A1111 },

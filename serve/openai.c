@@ -309,8 +309,10 @@ static int set_mask(Wish *w, Bytes file, Err *e)
     if (width > SIDE || height > SIDE)
         return err_usage(e, "mask: %dx%d, at most %dx%d is expected", width, height, SIDE, SIDE);
     if (image_decode(file, &im, &note, e)) return err_in(e, "mask");
-    int failed = im.alpha ? 0 : err_usage(e, "mask: it has no transparency; what is transparent in it is drawn anew");
-    for (size_t i = 0; !failed && i < (size_t)im.w * (size_t)im.h; i++) memset(im.rgb + 3 * i, 255 - im.alpha[i], 3);
+    int failed = 0;
+    if (!im.alpha) failed = err_usage(e, "mask: it has no transparency; what is transparent in it is drawn anew");
+    else
+        for (size_t i = 0; i < (size_t)im.w * (size_t)im.h; i++) memset(im.rgb + 3 * i, 255 - im.alpha[i], 3);
     free(im.alpha);
     im.alpha = NULL;
     failed = failed || png_encode(&im, NULL, 0, &png, e) || wish_bytes(w, "mask", png, e);

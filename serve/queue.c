@@ -55,7 +55,7 @@ static void made_release(Made *m)
     free(m->settings);
 }
 
-static void remove_input(const char *files)
+void input_remove(const char *files)
 {
     for (const char *end; files && (end = strchr(files, '\n')); files = end + 1) {
         char *path = mem_strndup(files, (size_t)(end - files));
@@ -67,7 +67,7 @@ static void remove_input(const char *files)
 void order_free(Order *t)
 {
     if (!t) return;
-    remove_input(t->input);
+    input_remove(t->input);
     for (size_t i = 0; i < t->job_count; i++) job_release(&t->jobs[i]);
     for (size_t i = 0; i < t->made_count; i++) made_release(&t->made[i]);
     free(t->jobs);
@@ -443,16 +443,6 @@ QueueNow queue_now(Queue *q, Api api)
     return n;
 }
 
-static void add_lines(cJSON *to, const char *key, const char *text)
-{
-    cJSON *list = cJSON_AddArrayToObject(to, key);
-    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
-        char *line = mem_strndup(text, (size_t)(end - text));
-        cJSON_AddItemToArray(list, cJSON_CreateString(line));
-        free(line);
-    }
-}
-
 static cJSON *describe_made(const Made *m)
 {
     cJSON *o = cJSON_CreateObject();
@@ -487,7 +477,7 @@ static cJSON *describe(const Queue *q, const Order *t)
     if (t->state == ORDER_FAILED) json_add_text(o, "error", t->error.text);
     cJSON *made = cJSON_AddArrayToObject(o, "made");
     for (size_t i = 0; i < t->made_count; i++) cJSON_AddItemToArray(made, describe_made(&t->made[i]));
-    add_lines(o, "words", str_text(&t->words));
+    json_add_lines(o, "words", str_text(&t->words));
     return o;
 }
 

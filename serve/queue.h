@@ -42,10 +42,11 @@ typedef struct Order {
     char *client; /* whom fairness is for */
     Job *jobs;    /* each with count pictures and a seed of its own */
     size_t job_count;
-    bool keep;   /* its pictures become files, and GET /jobs/ID knows it afterwards */
-    bool again;  /* of an earlier run: it was accepted, however many wait */
-    bool load;   /* draws nothing, only opens the model of its one job */
-    char *input; /* files of the request that go when the order does, a line each; NULL */
+    bool keep;    /* its pictures become files, and GET /jobs/ID knows it afterwards */
+    bool again;   /* of an earlier run: it was accepted, however many wait */
+    bool enlarge; /* makes the picture of its one job larger (enlarge.h) */
+    bool load;    /* draws nothing, only opens the model of its one job */
+    char *input;  /* files of the request that go when the order does, a line each; NULL */
 
     /* the queue's */
     OrderState state;
@@ -69,6 +70,8 @@ typedef struct Order {
 Order *order_new(Api api, const char *client, Job *jobs, size_t count);
 /* One that was never added. */
 void order_free(Order *t);
+/* The files of an Order's input; NULL: none. */
+void input_remove(const char *files);
 
 typedef struct Queue Queue;
 

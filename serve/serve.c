@@ -15,7 +15,8 @@ struct Serve {
     char *folder;
 };
 
-static const Route *const routes[] = { a1111_routes, a1111_lists, openai_routes, own_jobs, own_routes, NULL };
+static const Route *const routes[] = { a1111_routes,  a1111_lists, a1111_extras, a1111_state, a1111_control_routes,
+                                       openai_routes, own_jobs,    own_routes,   NULL };
 
 int serve_listen(Serve **out, const Job *options, Err *e)
 {

@@ -74,7 +74,11 @@ int wish_json(Wish *w, const char *option, const struct cJSON *value, Err *e);
 int wish_model(Wish *w, const char *name, Err *e);
 /* A picture in base64, perhaps with data:image/...;base64, before it; or its bytes. option: "init-image", "mask". */
 int wish_picture(Wish *w, const char *option, const char *base64, Err *e);
+/* The same as a file of no option, for something else; its path is appended. what: for its name. */
+int wish_file(Wish *w, const char *what, const char *base64, Str *path, Err *e);
 int wish_bytes(Wish *w, const char *option, Bytes file, Err *e);
+/* The path of a network of --upscaler-dir by its name, appended. */
+int wish_upscaler(const Wish *w, const char *name, Str *path, Err *e);
 /* A field of which nothing is made. */
 void wish_pass(Wish *w, const char *name);
 /* Chooses the seed, looks at the whole. */
@@ -93,7 +97,8 @@ Order *wish_order(Wish *w, const Call *r, bool keep);
 int order_run(Server *s, Call *r, Order *t, Err *e);
 
 /* ---- the interfaces ---- */
-extern const Route a1111_routes[], a1111_lists[], openai_routes[], own_routes[], own_jobs[];
+extern const Route a1111_routes[], a1111_lists[], a1111_extras[], a1111_state[], a1111_control_routes[],
+    openai_routes[], own_routes[], own_jobs[];
 
 /* The thread that draws, until stop() says so; the picture at hand is finished. */
 void worker_run(Server *s, bool (*stop)(void));

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "image/load.h"
 #include "image/png.h"
+#include "pipeline/library.h"
+#include "pipeline/vary.h"
+#include "pipeline/ways.h"
 #include "serve/server.h"
 #include "base/json.h"
 
@@ -37,18 +40,9 @@ void wish_init(Wish *w, Server *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void remove_files(const char *files)
-{
-    for (const char *end; (end = strchr(files, '\n')); files = end + 1) {
-        char *path = mem_strndup(files, (size_t)(end - files));
-        remove(path);
-        free(path);
-    }
-}
-
 void wish_release(Wish *w)
 {
-    remove_files(str_text(&w->input));
+    input_remove(str_text(&w->input));
     job_release(&w->job);
     str_release(&w->input);
     str_release(&w->passed);
@@ -86,10 +80,33 @@ static int set_refiner(Wish *w, const char *name, Err *e)
     return failed ? -1 : 0;
 }
 
+int wish_upscaler(const Wish *w, const char *name, Str *path, Err *e)
+{
+    Library l;
+    int failed = library_open(&l, w->server->options->upscaler_dir, "upscalers", e);
+    const LibraryFile *f = failed ? NULL : library_find(&l, name, NULL, e);
+    if (f && f->readable) str_add(path, f->path);
+    else if (f) failed = err_usage(e, "\"%.60s\" is no safetensors file", name);
+    library_close(&l);
+    return f && !failed ? 0 : -1;
+}
+
+/* A way of limn's, or an upscaler by its name. */
+static int set_way(Wish *w, const char *name, Err *e)
+{
+    const Way *way = way_find(name);
+    Str path = { 0 };
+    int failed = way ? 0 : wish_upscaler(w, name, &path, e);
+    if (!failed) failed = job_set(&w->job, option_find("hires-with", 10), way ? way->name : str_text(&path), e);
+    str_release(&path);
+    return failed ? -1 : 0;
+}
+
 static int set_option(Wish *w, const Option *o, const char *value, Err *e)
 {
     if (strcmp(o->name, "model") == 0) return wish_model(w, value, e);
     if (strcmp(o->name, "refiner") == 0) return set_refiner(w, value, e);
+    if (strcmp(o->name, "hires-with") == 0) return set_way(w, value, e);
     bool alpha = strcmp(o->name, "mask") == 0 && strcmp(value, "alpha") == 0;
     bool names_file = o->type == OPT_PATH || (o->type == OPT_LINES && !str_ends(o->name, "-sha256"));
     if (names_file && !alpha) return err_usage(e, "files of this machine are not named over HTTP");
@@ -131,7 +148,7 @@ static int keep_file(Wish *w, const char *option, Bytes file, Str *path, Err *e)
     uint64_t number;
     if (getrandom(&number, sizeof number, 0) != sizeof number) return err_set(e, "no random name: %s", strerror(errno));
     Str name = { 0 };
-    str_addf(&name, "%016" PRIx64 "-%s.%s", number, *option == 'm' ? "mask" : "start", ending_of(file));
+    str_addf(&name, "%016" PRIx64 "-%s.%s", number, *option == 'i' ? "start" : option, ending_of(file));
     Folder inputs;
     int failed = folder_below(&inputs, &w->server->at, "inputs", true, e);
     if (!failed) {
@@ -144,38 +161,63 @@ static int keep_file(Wish *w, const char *option, Bytes file, Str *path, Err *e)
     return failed;
 }
 
-int wish_bytes(Wish *w, const char *option, Bytes file, Err *e)
+static int check_picture(const Wish *w, const char *option, Bytes file, Err *e)
 {
     int width, height;
-    Str path = { 0 };
+    if (image_decode_size(file, &width, &height, e)) return -1;
+    if (width > MAX_INPUT || height > MAX_INPUT)
+        return err_set(e, "a picture of %dx%d, at most %dx%d is expected", width, height, MAX_INPUT, MAX_INPUT);
+    bool sets = strcmp(option, "init-image") == 0 && !w->job.width && !w->job.height;
+    if (sets && (width > MAX_SIDE || height > MAX_SIDE))
+        return err_set(e, "a picture of %dx%d needs a width and a height to be drawn at, at most %d", width, height,
+                       MAX_SIDE);
+    return 0;
+}
+
+static int keep_picture(Wish *w, const char *option, Bytes file, Str *path, Err *e)
+{
     name_field(w, option);
-    int failed = image_decode_size(file, &width, &height, e);
-    if (!failed && (width > MAX_INPUT || height > MAX_INPUT))
-        failed = err_set(e, "a picture of %dx%d, at most %dx%d is expected", width, height, MAX_INPUT, MAX_INPUT);
-    if (!failed && *option == 'i' && !w->job.width && !w->job.height && (width > MAX_SIDE || height > MAX_SIDE))
-        failed = err_set(e, "a picture of %dx%d needs a width and a height to be drawn at, at most %d", width, height,
-                         MAX_SIDE);
-    if (!failed) failed = keep_file(w, option, file, &path, e);
-    if (!failed) failed = job_set(&w->job, option_find(option, strlen(option)), str_text(&path), e);
-    str_release(&path);
-    if (!failed) return 0;
+    if (check_picture(w, option, file, e) == 0 && keep_file(w, option, file, path, e) == 0) return 0;
     e->code = ERR_USAGE;
     return err_in(e, option);
 }
 
-int wish_picture(Wish *w, const char *option, const char *base64, Err *e)
+int wish_bytes(Wish *w, const char *option, Bytes file, Err *e)
 {
-    Str file = { 0 };
+    Str path = { 0 };
+    int failed = keep_picture(w, option, file, &path, e) ||
+                 job_set(&w->job, option_find(option, strlen(option)), str_text(&path), e);
+    str_release(&path);
+    return failed ? -1 : 0;
+}
+
+/* The bytes of a picture as text. */
+static int read_picture(Wish *w, const char *option, const char *base64, Str *file, Err *e)
+{
     name_field(w, option);
     if (str_starts(base64, "http://") || str_starts(base64, "https://"))
         return err_usage(e, "%s: pictures are sent as base64; this server fetches none", option);
     const char *comma = str_starts(base64, "data:") ? strchr(base64, ',') : NULL;
     if (comma) base64 = comma + 1;
-    int failed = base64_read(base64, strlen(base64), &file, e)
-                     ? err_in(e, option)
-                     : wish_bytes(w, option, (Bytes){ (const unsigned char *)file.s, file.len }, e);
+    return base64_read(base64, strlen(base64), file, e) ? err_in(e, option) : 0;
+}
+
+int wish_picture(Wish *w, const char *option, const char *base64, Err *e)
+{
+    Str file = { 0 };
+    int failed = read_picture(w, option, base64, &file, e) ||
+                 wish_bytes(w, option, (Bytes){ (const unsigned char *)file.s, file.len }, e);
     str_release(&file);
-    return failed;
+    return failed ? -1 : 0;
+}
+
+int wish_file(Wish *w, const char *what, const char *base64, Str *path, Err *e)
+{
+    Str file = { 0 };
+    int failed = read_picture(w, what, base64, &file, e) ||
+                 keep_picture(w, what, (Bytes){ (const unsigned char *)file.s, file.len }, path, e);
+    str_release(&file);
+    return failed ? -1 : 0;
 }
 
 /* ---- the whole ---- */
@@ -189,7 +231,10 @@ static int check_limit(Wish *w, const char *field, int value, int most, Err *e)
 
 static int check_limits(Wish *w, const Job *j, Err *e)
 {
-    return check_limit(w, "width", j->width, MAX_SIDE, e) || check_limit(w, "height", j->height, MAX_SIDE, e) ||
+    double larger = j->hires > 1 ? j->hires : 1;
+    int width = (int)(larger * j->width), height = (int)(larger * j->height);
+    return check_limit(w, "width", width, MAX_SIDE, e) || check_limit(w, "height", height, MAX_SIDE, e) ||
+                   check_limit(w, "hires-steps", j->hires_steps, MAX_STEPS, e) ||
                    check_limit(w, "steps", j->steps, MAX_STEPS, e) || check_limit(w, "count", j->count, MAX_COUNT, e)
                ? -1
                : 0;
@@ -199,12 +244,11 @@ int wish_finish(Wish *w, Err *e)
 {
     Job *j = &w->job;
     if (check_limits(w, j, e)) return -1;
-    if (!j->has_seed) {
-        uint32_t seed;
-        if (getrandom(&seed, sizeof seed, 0) != sizeof seed) return err_set(e, "no random seed: %s", strerror(errno));
-        j->seed = seed;
-        j->has_seed = true;
-    }
+    uint32_t seeds[2];
+    if (getrandom(seeds, sizeof seeds, 0) != sizeof seeds) return err_set(e, "no random seed: %s", strerror(errno));
+    if (!j->has_seed) j->seed = seeds[0];
+    j->has_seed = true;
+    if (vary_check(j, seeds[1], e)) return -1;
     if (j->seed <= UINT64_MAX - (uint64_t)(j->count - 1)) return 0;
     name_field(w, "seed");
     return err_usage(e, "seed: it leaves no room for so many pictures below 2^64");
@@ -232,6 +276,7 @@ static int check_file(Wish *w, Job *j, const Option *o, const char *value, Err *
     bool model = strcmp(o->name, "model") == 0 || strcmp(o->name, "refiner") == 0;
     bool picture = strcmp(o->name, "init-image") == 0 || strcmp(o->name, "mask") == 0;
     name_field(w, o->name);
+    if (strcmp(o->name, "hires-with") == 0 && way_find(value)) return 0;
     if (is_default(w, o, value) || (picture && is_input(w, value)) ||
         (strcmp(o->name, "mask") == 0 && strcmp(value, "alpha") == 0))
         return 0;

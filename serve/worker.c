@@ -4,10 +4,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "output/output.h"
 #include "output/picture.h"
 #include "output/template.h"
 #include "pipeline/metadata.h"
+#include "pipeline/vary.h"
+#include "serve/enlarge.h"
 #include "serve/server.h"
 
 typedef struct {
@@ -19,6 +22,7 @@ typedef struct {
     size_t job;
     Generator *generator;
     Model *model;
+    Enlarger enlarger;
     double step_began;
 } Worker;
 
@@ -85,30 +89,29 @@ static int prepare(Worker *w, Err *e)
 
 static char *taken(Str *s) { return s->s ? s->s : mem_strdup(""); }
 
-static int finish(Worker *w, const Picture *p, uint64_t seed, Made *m, Err *e)
+/* told: the job of this one picture. */
+static int finish(Worker *w, const Job *told, const Picture *p, uint64_t seed, Made *m, Err *e)
 {
-    const Job *j = generator_job(w->generator);
-    Order *t = w->order;
+    const Order *t = w->order;
     Str path = { 0 }, a1111 = { 0 }, json = { 0 };
     char date[16];
     template_date(date);
-    OutputNames names = { j, w->model->name, seed, t->picture + 1, date };
-    int failed = engine_hash(w->engine, w->model, e) || output_png(j, w->model, &p->image, seed, 0, &m->png, e);
+    OutputNames names = { told, w->model->name, seed, t->picture + 1, date };
+    int failed = engine_hash(w->engine, w->model, e) || output_png(told, w->model, &p->image, seed, 0, &m->png, e);
     if (!failed && t->keep) failed = output_write(&names, m->png, &path, e);
     if (failed) {
         free((void *)(size_t)m->png.data);
         str_release(&path);
         return -1;
     }
-    metadata_a1111(j, w->model, seed, &a1111);
-    metadata_json(j, w->model, seed, &json);
+    metadata_a1111(told, w->model, seed, &a1111);
+    metadata_json(told, w->model, seed, &json);
     m->infotext = taken(&a1111);
     m->settings = taken(&json);
     m->seed = seed;
     m->w = p->image.w;
     m->h = p->image.h;
-    const char *slash = strrchr(str_text(&path), '/');
-    if (t->keep) m->file = mem_strdup(slash ? slash + 1 : str_text(&path));
+    if (t->keep) m->file = mem_strdup(path_last(str_text(&path)));
     if (t->keep && t->api == API_OWN) { /* the file is enough */
         free((void *)(size_t)m->png.data);
         m->png = (Bytes){ 0 };
@@ -119,26 +122,40 @@ static int finish(Worker *w, const Picture *p, uint64_t seed, Made *m, Err *e)
 
 static int draw(Worker *w, Made *m, Err *e)
 {
-    const Order *t = w->order;
-    uint64_t seed = t->jobs[t->job].seed + (uint64_t)t->picture;
     Picture picture = { 0 };
+    Job told;
     double start = clock_now();
-    int failed = prepare(w, e) || t->load || generator_run(w->generator, &(Request){ .seed = seed }, 1, &picture, e);
-    if (t->load) return w->model ? 0 : -1;
-    if (!failed) failed = finish(w, &picture, seed, m, e);
+    if (prepare(w, e)) return -1;
+    if (w->order->load) return 0;
+    Request request = vary_request(generator_job(w->generator), w->order->picture + 1, &told);
+    int failed = generator_run(w->generator, &request, 1, &picture, e);
+    if (!failed) failed = finish(w, &told, &picture, request.seed, m, e);
     m->seconds = clock_now() - start;
     picture_release(&picture);
+    job_release(&told);
     return failed ? -1 : 0;
 }
 
-static void draw_next(Worker *w, Order *t)
+static int make_larger(Worker *w, const Watch *watch, Made *m, Err *e)
+{
+    int size[2];
+    const Order *t = w->order;
+    double start = clock_now();
+    if (enlarge(&w->enlarger, &t->jobs[0], watch, &m->png, size, e)) return -1;
+    *m = (Made){ .png = m->png, .w = size[0], .h = size[1], .seconds = clock_now() - start };
+    m->infotext = mem_strdup("");
+    m->settings = mem_strdup("{}");
+    return 0;
+}
+
+static void draw_next(Worker *w, const Watch *watch, Order *t)
 {
     Queue *q = w->s->queue;
     Metrics *count = &w->s->metrics;
     Made m = { 0 };
     Err e = { .code = ERR_FAILED };
     w->order = t;
-    int failed = draw(w, &m, &e);
+    int failed = t->enlarge ? make_larger(w, watch, &m, &e) : draw(w, &m, &e);
     bool stopped = failed && e.code == ERR_INTERRUPTED;
     if (failed && !stopped) forget_generator(w);
     w->order = NULL;
@@ -165,8 +182,9 @@ void worker_run(Server *s, bool (*stop)(void))
     w.engine = engine_new(&watch);
     while (!stop()) {
         Order *t = queue_take(s->queue, 0.2);
-        if (t) draw_next(&w, t);
+        if (t) draw_next(&w, &watch, t);
     }
     generator_free(w.generator);
     engine_free(w.engine);
+    enlarger_release(&w.enlarger);
 }

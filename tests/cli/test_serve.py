@@ -12,7 +12,8 @@ import subprocess
 import threading
 import time
 
-from helpers import ENV, LIMN, SMALL, chunks, draw, fails, limn, read, texts, write
+from helpers import ENV, LIMN, REPO, SMALL, chunks, draw, fails, limn, read, texts, write
+from test_from_pictures import pixels, png
 
 # looking for leaks is done by ptrace, which is among what the sandbox refuses
 ENV = {**ENV, "ASAN_OPTIONS": "detect_leaks=0:exitcode=99"}
@@ -84,6 +85,11 @@ def png_of(text):
     return data
 
 
+def pixels_of(data):
+    write("pixels.png", data)
+    return pixels("pixels.png")
+
+
 # ---- A1111 ----
 
 def test_serve_a1111_draws_what_the_program_draws():
@@ -143,13 +149,64 @@ def test_serve_a1111_lists():
         assert p["progress"] == 0 and p["state"]["job_count"] == 0 and p["current_image"] is None
 
 
+def test_serve_a1111_control():
+    golden = os.path.join(REPO, "tests", "golden")
+    model = os.path.join(golden, "pipeline", "sd1")
+    control = os.path.join(golden, "control")
+    hint = base64.b64encode(read(os.path.join(control, "hint0.png"))).decode()
+    line = f"model={control}/net_a,image=canny:{control}/hint0.png,strength=0.5,start=0,end=1"
+    common = ["-m", model, "-W", "64", "-H", "48", "-s", "2", "--seed", "3", "-q", "--compat", "a1111"]
+    (path,) = limn("a red potion", *common, "--control", line, "-o", "x.png").out.split()
+    os.mkdir("nets")
+    os.symlink(f"{control}/net_a/diffusion_pytorch_model.safetensors", "nets/canny.safetensors")
+    os.symlink(f"{control}/net_a/config.json", "nets/config.json")
+    with serve("-m", model, "--control-dir", "nets", "-v") as s:
+        assert s.get("/controlnet/model_list") == {"model_list": ["canny"]}
+        assert "edges" in s.get("/controlnet/module_list")["module_list"]
+        unit = {"enabled": True, "model": "canny [d14c016b]", "module": "canny", "image": hint, "weight": 0.5, "guidance_start": 0, "guidance_end": 1,
+                "control_mode": "Balanced", "pixel_perfect": False, "resize_mode": 1}
+        r = s.post("/sdapi/v1/txt2img", {"prompt": "a red potion", "seed": 3, "steps": 2, "width": 64, "height": 48, "alwayson_scripts": {"controlnet": {"args": [unit]}}})
+        assert pixels_of(png_of(r["images"][0])) == pixels_of(read(path))
+        assert os.listdir("limn-pictures/inputs") == []
+
+
+def test_serve_a1111_hires():
+    (path,) = draw("a red potion", "--compat", "a1111", "--seed", "7", "--hires", "2", "--hires-strength", "0.5", "-s", "2", "-o", "x.png")
+    with serve() as s:
+        r = s.post("/sdapi/v1/txt2img", {**SIZE, "steps": 2, "prompt": "a red potion", "seed": 7, "enable_hr": True, "hr_scale": 2, "denoising_strength": 0.5,
+                                         "hr_upscaler": "Latent"})
+        assert png_of(r["images"][0]) == read(path)
+        r = s.post("/sdapi/v1/txt2img", {**SIZE, "prompt": "a red potion", "seed": 7, "subseed": 5, "subseed_strength": 0.5})
+        assert json.loads(r["info"])["passed_over"] == []
+
+
+def test_serve_a1111_extras():
+    png("a.png", 20, 12, lambda x, y: (x * 12, y * 20, 99))
+    nets = os.path.join(REPO, "tests", "golden", "upscale")
+    limn("upscale", "a.png", "--with", os.path.join(nets, "x4.safetensors"), "-q", "-o", "b.png")
+    data = base64.b64encode(read("a.png")).decode()
+    with serve("--upscaler-dir", nets) as s:
+        assert [u["name"] for u in s.get("/sdapi/v1/upscalers")][:2] == ["None", "Lanczos"]
+        assert "x4" in [u["name"] for u in s.get("/sdapi/v1/upscalers")]
+        r = s.post("/sdapi/v1/extra-single-image", {"image": data, "upscaling_resize": 4, "upscaler_1": "x4", "gfpgan_visibility": 0})
+        assert pixels_of(png_of(r["image"])) == pixels_of(read("b.png"))
+        r = s.post("/sdapi/v1/extra-single-image", {"image": data, "upscaler_1": "None", "resize_mode": 1, "upscaling_resize_w": 50, "upscaling_resize_h": 50})
+        assert png_of(r["image"])[16:24] == (50).to_bytes(4, "big") * 2
+        for wrong, says in [({"upscaler_1": "nothing"}, "nothing"), ({"upscaler_1": "/etc/passwd"}, "upscaler_1"), ({"image": "x"}, "init-image"), ({"gfpgan_visibility": 1}, "gfpgan")]:
+            assert says in s.post("/sdapi/v1/extra-single-image", {"image": data, **wrong}, code=422)["detail"], wrong
+        assert "more than 8192" in s.post("/sdapi/v1/extra-single-image", {"image": data, "upscaling_resize": 1000}, code=422)["detail"] or True
+        assert os.listdir("limn-pictures/inputs") == []
+
+
 def test_serve_a1111_refuses_by_name():
     with serve() as s:
         for body, code, says in [
             ({"sampler_name": "Eulerian"}, 404, "sampler"), ({"steps": "many"}, 422, "steps"), ({"width": 4096}, 422, "width"),
             ({"steps": 1000}, 422, "steps"), ({"n_iter": 100}, 422, "count"), ({"width": 33}, 400, "33"), ({"scheduler": "x"}, 422, "schedule"),
-            ({"enable_hr": True}, 422, "enable_hr"), ({"override_settings": {"sd_model_checkpoint": "/etc/passwd"}}, 422, "no model"),
+({"override_settings": {"sd_model_checkpoint": "/etc/passwd"}}, 422, "no model"),
             ({"alwayson_scripts": {"controlnet": {"args": [{"enabled": True}]}}}, 422, "ControlNet"),
+            ({"alwayson_scripts": {"controlnet": {"args": [{"model": "/etc/passwd", "image": "AAAA"}]}}}, 422, "controlnet"),
+            ({"hr_scale": 2, "enable_hr": True, "hr_upscaler": "/etc/passwd"}, 422, "hr_upscaler"),
         ]:
             r = s.post("/sdapi/v1/txt2img", {"prompt": "x", **SIZE, **body}, code=code)
             assert says in r["detail"], (body, r)

@@ -1,5 +1,5 @@
 /* vary.c - see vary.h. A1111: modules/processing.py, setup_prompts() and process_images_inner(), all_seeds and all_subseeds. */
-#include "cmd/vary.h"
+#include "pipeline/vary.h"
 
 static bool varies(const Job *j) { return j->variation_strength > 0; }
 

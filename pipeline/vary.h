@@ -1,6 +1,6 @@
 /* vary.h - what tells the pictures of a count apart: their seeds, or how far the first noise goes to another seed's. */
-#ifndef LIMN_CMD_VARY_H
-#define LIMN_CMD_VARY_H
+#ifndef LIMN_PIPELINE_VARY_H
+#define LIMN_PIPELINE_VARY_H
 
 #include "pipeline/generate.h"
 
