@@ -1,6 +1,6 @@
 /*
- * store.h - what a finished cell leaves behind, so that a run that was stopped goes on: its picture (cells/NAME.png) and, beside
- * it, a record of its latent and what it cost (cells/latents/NAME.safetensors). NAME ends in the cell's key: the hash of all that
+ * store.h - what a finished cell leaves behind, so that a run that was stopped goes on: its picture (cells/NAME.png) and
+ * a record of its latent and what it cost (cells/latents/NAME.safetensors). NAME ends in the cell's key: the hash of all that
  * decides its bytes.
  */
 #ifndef LIMN_COMPARE_STORE_H

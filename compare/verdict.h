@@ -1,6 +1,6 @@
 /*
  * verdict.h - what to use: the cheapest sampler, schedule and steps whose pictures are within the target on each seed and prompt
- * that was tried, beside the model's default. Where cells are measured against one of themselves, or differ in nothing but what
+ * that was tried, and the model's default. Where cells are measured against one of themselves, or differ in nothing but what
  * they show, there is none.
  */
 #ifndef LIMN_COMPARE_VERDICT_H

@@ -24,7 +24,7 @@ void controlnet_free(ControlNet *c);
 int controlnet_fits(const ControlNet *c, const UNet *u, int factor, Err *e);
 
 int controlnet_hint_channels(const ControlNet *c); /* 3: RGB; 1: grey */
-int controlnet_in_channels(const ControlNet *c);   /* of the latent, and what stands beside it */
+int controlnet_in_channels(const ControlNet *c);   /* of the latent, and of what is concatenated to it */
 int controlnet_context_width(const ControlNet *c); /* of the text that it reads */
 bool controlnet_pools(const ControlNet *c); /* its results are averaged over the picture: global_pool_conditions */
 int controlnet_context_columns(const ControlNet *c);

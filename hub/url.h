@@ -26,7 +26,7 @@ bool url_is_loopback(const char *s);
 /* Adds a part of a path, percent-encoded; '/' too where it is not to be kept. */
 void url_add_part(Str *out, const char *part, bool keep_slashes);
 
-/* Where `location` leads from `base`: whole, from the host's root, or beside it. Error: no http or https address. */
+/* Where `location` leads from `base`: whole, from the host's root, or relative to it. Error: no http or https address. */
 int url_join(Str *out, const char *base, const char *location, Err *e);
 
 /* "huggingface.co", for words; at most 99 bytes. */

@@ -22,7 +22,7 @@ typedef struct {
  */
 double image_cut_out(Image *im, const Cutout *c);
 
-/* Gives what is wholly transparent the colour of what is beside it, a few pixels far, so that a filter finds no dark fringe. */
+/* Gives transparent pixels the colour of their neighbours, a few pixels far, so that a filter finds no dark fringe. */
 void image_bleed(Image *im);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * attention.h - what a row of kernels does of attention. Private to nn/.
+ * attention.h - what a kernel set does of attention. Private to nn/.
  *
  * First every block of keys of a head is packed, once; then blocks of queries are attended to, in any order on any thread.
  * Neither a block's size nor a query's place in it changes the bits of its result.

@@ -1,4 +1,4 @@
-/* kernels.c - which kernel rows there are, and which one this CPU runs. */
+/* kernels.c - which kernel sets there are, and which one this CPU runs. */
 #include "nn/kernels.h"
 
 #include <cblas.h>

@@ -77,7 +77,7 @@ typedef struct {
     void (*gemm_bf16)(float *y, const uint16_t *a, size_t lda, const uint16_t *b, GemmSize s, bool more);
     void (*to_bf16)(uint16_t *y, const float *x, size_t n); /* rounded to nearest even */
     /*
-     * The same from 16-bit integers: x = scale * integer, of 15 bits or more beside the largest sums that can be, so that a
+     * The same from 16-bit integers: x = scale * integer, of 15 bits or more where the largest sums allow it, so that a
      * product's sum of k terms is exact in 32 bits. k even, at most 256. NULL where the CPU has no such product.
      */
     void (*gemm_i16)(float *y, const FactorsI16 *f, GemmSize s, bool more);

@@ -1,5 +1,5 @@
 /*
- * extras.h - the files that a job asks for beside its pictures: smaller copies (--sizes) and sprite atlases (--atlas).
+ * extras.h - the files that a job asks for in addition to its pictures: smaller copies (--sizes) and sprite atlases (--atlas).
  */
 #ifndef LIMN_OUTPUT_EXTRAS_H
 #define LIMN_OUTPUT_EXTRAS_H
@@ -17,7 +17,7 @@ int extras_check(const Job *j, const char *made, Err *e);
 bool extras_is_atlas(const Job *j, const char *path);
 
 /*
- * The smaller copies of the picture whose file is `path`: "x_64.png" beside "x.png", each whole or not at all. *written (may be
+ * The smaller copies of the picture whose file is `path`: "x_64.png" next to "x.png", each whole or not at all. *written (may be
  * NULL): their paths, each with a newline.
  */
 int extras_sizes(const Job *j, const Model *m, const Image *im, uint64_t seed, const char *path, Str *written, Err *e);

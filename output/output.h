@@ -31,7 +31,7 @@ int output_check(const Job *j, Err *e);
 /* Before the run: the first picture's place can be written. */
 int output_check_place(const OutputNames *n, Err *e);
 
-/* Where previews of the picture go: "x-preview.png" beside "x.png". A folder "x/" that is missing is made. */
+/* Where previews of the picture go: "x-preview.png" next to "x.png". A folder "x/" that is missing is made. */
 int output_preview_path(const OutputNames *n, Str *path, Err *e);
 
 /* Writes the picture, whole or not at all; *path is where it went. A folder "x/" that is missing is made. */

@@ -1,5 +1,5 @@
 /*
- * preview.h - the file of the picture so far (--preview): beside the picture, under its name with "-preview", replaced whole each
+ * preview.h - the file of the picture so far (--preview): in the picture's folder, under its name with "-preview", replaced whole each
  * time and removed when the picture is there. One that limn did not make is never touched.
  */
 #ifndef LIMN_OUTPUT_PREVIEW_H

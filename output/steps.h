@@ -10,7 +10,7 @@
 #include "pipeline/generate.h"
 
 /*
- * Writes p->steps beside the picture whose file is `path`: "x_step-01.png", ... and "x_steps.png", beside "x.png". Every file says
+ * Writes p->steps into the folder of the picture whose file is `path`: "x_step-01.png", ... and "x_steps.png" for "x.png". Every file says
  * in its Comment which step it is. *written: their paths, each with a newline.
  */
 int steps_write(const Job *j, const Picture *p, const char *path, Str *written, Err *e);

@@ -1,5 +1,5 @@
 /*
- * parts_yaml.h - what a single file does not say of itself: from NAME.yaml beside NAME.safetensors, where there is one (A1111's
+ * parts_yaml.h - what a single file does not say of itself: from NAME.yaml next to NAME.safetensors, where there is one (A1111's
  * convention), or as Stable Diffusion's releases have it.
  */
 #ifndef LIMN_PIPELINE_PARTS_YAML_H
@@ -28,7 +28,7 @@ int file_config_read(FileConfig *c, Parts *parts, const char *checkpoint, Err *e
 /* The networks that were found must be those that the YAML tells of. Error: what differs. */
 int file_config_check(const FileConfig *c, const Parts *parts, Err *e);
 
-/* Notes what lies beside the checkpoint and another program would take; prediction: what was decided. own_vae: --vae was given. */
+/* Notes files next to the checkpoint that another program would take; prediction: what was decided. own_vae: --vae was given. */
 void file_config_note_others(const FileConfig *c, Parts *parts, const char *checkpoint, const char *prediction,
                              bool own_vae);
 

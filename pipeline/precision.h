@@ -16,7 +16,7 @@ enum { PRECISION_LARGE = 256 << 20 };
  * asked: "auto", "f32" or "bf16"; weights: the UNet's bytes. *bf16: whether products round their factors to 16 bits (bfloat16, in
  * 3x3 convolutions integers). auto does where the CPU can and the network is large: the final picture then stays 40 dB and more
  * from f32's (docs/performance.md).
- * Error (ERR_USAGE): bf16 is asked for and this row of kernels has no such products.
+ * Error (ERR_USAGE): bf16 is asked for and this kernel set has no such products.
  */
 int precision_choose(bool *bf16, const char *asked, const Kernels *k, size_t weights, Err *e);
 

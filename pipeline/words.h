@@ -2,7 +2,7 @@
  * words.h - the words that a model knows, where it brings a list of them: a model that was trained on captions of a small grammar
  * draws something for every prompt, and says nothing of what it did not understand.
  *
- * limn-words.json beside model_index.json; train/words.py writes limn's own. Members in this order are categories, each an object of
+ * limn-words.json in the folder of model_index.json; train/words.py writes limn's own. Members in this order are categories, each an object of
  * labels, each label a list of the phrases that mean it:
  *
  *     {"things": {"potion": ["potion", "potions", "potion bottle"]}, "backgrounds": {"white": ["white background"]},

@@ -44,7 +44,7 @@ typedef struct {
     void *ctx;
 } Sampling;
 
-/* Where the randomness of a picture comes from, beside the first noise. */
+/* Where the randomness of a picture comes from, apart from the first noise. */
 typedef enum {
     SAMPLER_ODE,       /* nowhere: it solves the probability-flow ODE, and converges as steps grow */
     SAMPLER_ANCESTRAL, /* fresh noise each step, the generator's next draws */

@@ -1,6 +1,6 @@
 /*
  * exact.h - random matrices as layers read them and as plain numbers, and convolutions computed plainly in double: what the
- * products of every kernel row are tested against. Memory is the heap's and just as large as it must be, so that the address
+ * products of every kernel set are tested against. Memory is the heap's and just as large as it must be, so that the address
  * sanitizer sees what reads or writes beyond it.
  */
 #ifndef LIMN_TESTS_EXACT_H

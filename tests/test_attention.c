@@ -1,5 +1,5 @@
 /*
- * test_attention.c - attention of every row of kernels against the formula in double: odd shapes, columns of wider rows, scores
+ * test_attention.c - attention of every kernel set against the formula in double: odd shapes, columns of wider rows, scores
  * far from zero; the same bits on any number of threads and in any batch.
  *
  * Inputs are allocated to the byte and the arena is as large as a dry pass measured, so that the sanitizers see a step too far;

@@ -1,4 +1,4 @@
-/* test_blocks.c - numbers in blocks and of 8 bits: as the references read them, by every kernel row, in panels, from broken files. */
+/* test_blocks.c - numbers in blocks and of 8 bits: as the references read them, by every kernel set, in panels, from broken files. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ static void test_fp8(void **state)
     check_file(QUANT "fp8.safetensors", 5);
 }
 
-/* Every kernel row reads the same bits as plain C does, of random bits too. */
+/* Every kernel set reads the same bits as plain C does, of random bits too. */
 static void test_rows(void **state)
 {
     (void)state;

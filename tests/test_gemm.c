@@ -1,5 +1,5 @@
 /*
- * test_gemm.c - the matrix products of every kernel row that this CPU runs, against plain sums in double, on odd shapes.
+ * test_gemm.c - the matrix products of every kernel set that this CPU runs, against plain sums in double, on odd shapes.
  * LIMN_TEST_LONG=1 tries 1,500 random ones.
  */
 #include <math.h>

@@ -1,5 +1,5 @@
 /*
- * test_generator.c - several pictures at once: the same bytes as each alone, on every kernel row; what runs share changes
+ * test_generator.c - several pictures at once: the same bytes as each alone, on every kernel set; what runs share changes
  * none of them; memory that is not there is said.
  */
 #include <math.h>

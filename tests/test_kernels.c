@@ -1,4 +1,4 @@
-/* test_kernels.c - every kernel row that this CPU runs: against libm in double, and against the portable row. */
+/* test_kernels.c - every kernel set that this CPU runs: against libm in double, and against the portable set. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

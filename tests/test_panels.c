@@ -1,4 +1,4 @@
-/* test_panels.c - weights from a file's rows to panels, by every kernel row: each value in its place, nothing else read. */
+/* test_panels.c - weights from a file's rows to panels, by every kernel set: each value in its place, nothing else read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * test_winograd.c - convolutions of stride 1 on every kernel row that this CPU runs, by Winograd's way and the direct one,
+ * test_winograd.c - convolutions of stride 1 on every kernel set that this CPU runs, by Winograd's way and the direct one,
  * against plain sums in double on odd shapes. LIMN_TEST_LONG=1 tries 400 random ones; LIMN_TEST_VERBOSE=1 prints the table of
  * docs/performance.md, the error in each of Stable Diffusion's layers.
  */
@@ -38,7 +38,7 @@ typedef struct {
     float *scale, *shift;
 } Trial;
 
-/* A kernel row, exact or with factors rounded to 16 bits. */
+/* A kernel set, exact or with factors rounded to 16 bits. */
 typedef struct {
     const Kernels *k;
     bool rounded;

@@ -1,6 +1,6 @@
 /*
  * gallery.h - index.html of a folder of pictures: to look through, filter by every field, search, and copy the command that draws
- * one. It needs the pictures beside it, no network and no server.
+ * one. It needs the pictures in its folder, no network and no server.
  */
 #ifndef LIMN_WEB_GALLERY_H
 #define LIMN_WEB_GALLERY_H

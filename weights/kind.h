@@ -9,7 +9,7 @@
 typedef enum {
     KIND_UNKNOWN,
     KIND_CHECKPOINT,   /* a whole Stable Diffusion model in one file, in LDM's names or diffusers' */
-    KIND_VAE,          /* a VAE, perhaps with a text encoder beside it */
+    KIND_VAE,          /* a VAE, perhaps with a text encoder */
     KIND_UNET,         /* a UNet */
     KIND_TEXT_ENCODER, /* CLIP's text half */
     KIND_TINY,         /* a tiny autoencoder, or one of its halves; from here on nothing that a checkpoint has */

@@ -1,4 +1,5 @@
 /* safetensors.c - see safetensors.h. */
+#define _GNU_SOURCE /* memmem */
 #include "weights/safetensors.h"
 
 #include <assert.h>
@@ -210,10 +211,21 @@ done:
     return failed;
 }
 
+/* Whether the header may name the key: a large one is not parsed for nothing. A backslash may hide it ("\\u0061"). */
+static bool may_name(Bytes file, const char *key)
+{
+    uint64_t len = 0;
+    if (file.len < 8) return false;
+    memcpy(&len, file.data, 8);
+    if (len > file.len - 8) return false;
+    return memmem(file.data + 8, (size_t)len, key, strlen(key)) || memchr(file.data + 8, '\\', (size_t)len);
+}
+
 char *safetensors_metadata(Bytes file, const char *key)
 {
     Err ignored;
     Bytes data;
+    if (!may_name(file, key)) return NULL;
     cJSON *root = read_header(file, &data, &ignored);
     const cJSON *meta = cJSON_GetObjectItemCaseSensitive(root, "__metadata__");
     const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, key));
