@@ -75,13 +75,19 @@ static int put_turned(Writer *w, const PlanTensor *t, Err *e)
     const Weight *from = t->from[0];
     size_t rows = (size_t)t->shape[0], columns = (size_t)t->shape[1], n = rows * columns;
     float *all = mem_try((n + 1) * sizeof *all), *out = mem_try((n + 1) * sizeof *out);
-    int failed = all && out ? 0 : err_set(e, "out of memory for %s", t->name);
-    if (!failed) weight_values(from, 0, n, all);
-    for (size_t i = 0; !failed && i < n; i++) out[i] = all[i % columns * rows + i / columns];
+    int failed = -1;
+    if (!all || !out) {
+        err_set(e, "out of memory for %s", t->name);
+        goto done;
+    }
+    weight_values(from, 0, n, all);
+    for (size_t i = 0; i < n; i++) out[i] = all[i % columns * rows + i / columns];
+    failed = 0;
     for (size_t at = 0, some; !failed && at < n; at += some) {
         some = n - at < PIECE ? n - at : PIECE;
         failed = put_values(w, t, out + at, some, e);
     }
+done:
     free(all);
     free(out);
     return failed;
