@@ -114,7 +114,7 @@ static void make_patches(const Modules *m, const AdapterTargets *to, Made *made)
 /* Takes over what was made of a module, and lays its vectors. */
 static int take(Adapter *a, const Module *m, Made *made, Misfits *lost, Err *e)
 {
-    VectorChange change[VECTORS_MAX];
+    VectorChange change[VECTORS_MAX] = { { 0 } };
     int count = 0, failed = made->failed;
     if (made->patch) a->laid[a->count++] = (Laid){ made->patch, module_panels(m) };
     if (!failed && made->kind && made->strength != 0)

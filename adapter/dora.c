@@ -3,6 +3,7 @@
  * V = W + dV at full strength, W' = m V / |V|, and the strength leads from W to W'; |V| of the weights as they are. By rows (PEFT,
  * LyCORIS since 3.1) or by inputs (LyCORIS before, OneTrainer): the place of the 1 in the scale's shape tells.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,6 +24,7 @@ static int by_input(const Module *m, const Weight *t)
 /* |V|, one for each of n rows or inputs. */
 static double *norms(const Module *m, const Patch *change, bool input, size_t n)
 {
+    assert(n > 0 && "by_input() has refused it");
     size_t depth = module_depth(m), taps = input ? depth / n : 1;
     double *sum = mem_array(input ? depth : n, sizeof *sum);
     if (input) patch_input_squares(module_panels(m), module_rows(m), change, sum);
@@ -56,7 +58,7 @@ int dora_wrap(const Module *m, float strength, Patch **out, Err *e)
         keep[i] = (float)(1 - (double)strength + (double)strength * by);
         length[i] = (float)((double)strength * by);
     }
-    PatchScale s = { input, input ? module_depth(m) / n : 1, keep, length };
+    PatchScale s = { input, input && n ? module_depth(m) / n : 1, keep, length };
     *out = patch_scale(module_panels(m), module_rows(m), s, change, e);
     free(norm);
     free(keep);

@@ -209,8 +209,11 @@ static void read_tags(AdapterInfo *out, const cJSON *folders)
     size_t n = 0, count = 0;
     cJSON_ArrayForEach(folder, folders) count += (size_t)cJSON_GetArraySize(folder);
     all = mem_array(count + 1, sizeof(cJSON *));
-    cJSON_ArrayForEach(folder, folders) cJSON_ArrayForEach(tag, folder) if (tag->string && cJSON_IsNumber(tag))
-        all[n++] = tag;
+    cJSON_ArrayForEach(folder, folders)
+    {
+        for (tag = folder->child; tag; tag = tag->next)
+            if (tag->string && cJSON_IsNumber(tag)) all[n++] = tag;
+    }
     if (n) qsort((void *)all, n, sizeof *all, by_text);
     for (size_t i = 0, next; i < n; i = next) {
         double sum = 0;

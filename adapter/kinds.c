@@ -5,6 +5,7 @@
  * Easy to get wrong: a LoHa with a core has its first factors transposed; a LoKr whose two sides are whole has no scale; the limit
  * on OFT's blocks is alpha times the rows; DoRA's scale says by the place of its 1 whether rows or inputs are normed.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ int factor_number(const Module *m, Factor f, float *out, Err *e)
 
 int factor_scale(const Module *m, size_t rank, float *scale, Err *e)
 {
-    float alpha;
+    float alpha = 0;
     *scale = 1;
     if (m->factor[FACTOR_SCALE]) return factor_number(m, FACTOR_SCALE, scale, e);
     if (m->factor[FACTOR_ALPHA]) {
@@ -113,6 +114,7 @@ static size_t covered(const Module *m, size_t count, size_t rank)
 static float *expand(const float *core, const Weight *shape, const float *b, size_t inputs)
 {
     size_t m = factor_side(shape, 0), n = factor_side(shape, 1), taps = weight_count(shape) / (m * n);
+    assert(core && b);
     float *out = mem_array(m * inputs * taps + 1, sizeof *out);
     for (size_t i = 0; i < m; i++)
         for (size_t q = 0; q < inputs; q++)

@@ -201,7 +201,7 @@ int main(int argc, char **argv)
     const BenchShape *shape = bench_shapes;
     while (strcmp(shape->name, "sd15") != 0) shape++;
     Bench b = { .side = (argc > 1 ? atoi(argv[1]) : 512) / 8 };
-    Synthetic *weights = synthetic_new(false, omp_get_num_procs());
+    Synthetic *weights = synthetic_new(DT_F16, false, omp_get_num_procs());
     Config *c =
         config_parse((Bytes){ (const unsigned char *)shape->unet, strlen(shape->unet) }, "unet/config.json", &e);
     b.unet = c ? unet_new(c, synthetic_weights(weights), &e) : NULL;

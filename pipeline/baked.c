@@ -133,7 +133,12 @@ Baked *baked_new(const char *path, Weights *w, const Job *j, const Watch *watch,
     b->model.files = &b->parts;
     b->model.family = b->parts.family;
     b->model.path = b->parts.path;
-    failed = failed || bind(b, &p, e) || adapters_use(&b->model, j, watch, e) < 0 || find_shares(b, w, e);
+    Job exact; /* factors of 16 bits are for drawing */
+    job_copy(&exact, j);
+    free(exact.precision);
+    exact.precision = mem_strdup("f32");
+    failed = failed || bind(b, &p, e) || adapters_use(&b->model, &exact, watch, e) < 0 || find_shares(b, w, e);
+    job_release(&exact);
     if (!failed) return b;
     baked_free(b);
     return NULL;

@@ -1,6 +1,7 @@
 /* embeddings.c - see embeddings.h. A1111: modules/textual_inversion; ComfyUI: comfy/sd1_clip.py, load_embed(). */
 #include "pipeline/embeddings.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,7 @@ static int read_file(Model *m, struct Embeddings *all, const Wish *wish, Err *e)
     Bytes file;
     Embedding x = { 0 };
     char digest[DIGEST_HEX];
+    assert(wish->path);
     if (file_map(&file, wish->path, e)) return -1;
     Weights *w = weights_new();
     int failed = embedding_check_file(wish->path, file, e) || safetensors_read(w, file, e) ||

@@ -29,7 +29,7 @@ static const BoundMemory *layers(void)
     Err e;
     Binder b;
     if (made) return &bound;
-    made = synthetic_new(false, 1);
+    made = synthetic_new(DT_F16, false, 1);
     binder_init(&b, synthetic_weights(made), &e);
     bind_enter(&b, "down_blocks.0");
     if (bind_linear(&b, &to_q, "attentions.0.transformer_blocks.0.attn1.to_q", 24, 40, false) ||
