@@ -33,7 +33,7 @@ CASES = {
     "img2img_plms": {"sampler": "plms", "strength": 0.6},
     "img2img_plms_1": {"sampler": "plms", "strength": 0.8},
     "inpaint_plms": {"sampler": "plms", "strength": 0.6, "mask": True, "_limit": 3e-5},
-    "inpaint_plms_full": {"sampler": "plms", "strength": 1, "mask": True},
+    "inpaint_plms_full": {"sampler": "plms", "strength": 1, "mask": True, "_limit": 3e-5},
     "soft_ddim": {"sampler": "ddim", "strength": 1, "mask": True, "soft-mask": "true"},
 }
 
