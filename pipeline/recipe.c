@@ -193,7 +193,8 @@ static int choose_window(Recipe *r, const Model *m, Err *e)
     if (!j->diffusion_tile && j->diffusion_overlap >= 0)
         return err_usage(e, "diffusion-overlap: there is no --diffusion-tile");
     if (!j->diffusion_tile) return 0;
-    if (j->diffusion_overlap < 0) j->diffusion_overlap = j->diffusion_tile / 4 / factor * factor;
+    int quarter = j->diffusion_tile / 4 / factor * factor;
+    if (j->diffusion_overlap < 0) j->diffusion_overlap = quarter;
     r->window = j->diffusion_tile / factor;
     r->overlap = (int)j->diffusion_overlap / factor;
     if (r->overlap >= r->window)
