@@ -26,13 +26,13 @@ typedef struct {
 static int clamp(int v, int most) { return v < 0 ? 0 : v > most ? most : v; }
 
 /* The kernel's two factors: smoothing across, difference along. */
-static const int smooth3[] = { 1, 2, 1 }, differ3[] = { -1, 0, 1 }, smooth5[] = { 1, 4, 6, 4, 1 },
-                 differ5[] = { -1, -2, 0, 2, 1 };
+static const int smooths[2][5] = { { 1, 2, 1 }, { 1, 4, 6, 4, 1 } },
+                 differs[2][5] = { { -1, 0, 1 }, { -1, -2, 0, 2, 1 } };
 
 static void sobel(Samples in, int c, int x, int y, int aperture, int *dx, int *dy)
 {
-    const int *smooth = aperture == 3 ? smooth3 : smooth5, *differ = aperture == 3 ? differ3 : differ5;
-    int r = aperture / 2;
+    const int *smooth = smooths[aperture == 5], *differ = differs[aperture == 5];
+    int r = aperture == 5 ? 2 : 1;
     *dx = *dy = 0;
     for (int j = -r; j <= r; j++) {
         const uint8_t *row = in.data + (size_t)clamp(y + j, in.h - 1) * (size_t)in.w * (size_t)in.c;

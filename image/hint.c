@@ -92,8 +92,8 @@ static void shrink_evenly(Image *im, int w, int h)
 static void shrink(Image *im, int w, int h)
 {
     size_t row = 3 * (size_t)w;
-    Share *along = mem_array((size_t)(im->w + 2 * w), sizeof *along),
-          *down = mem_array((size_t)(im->h + 2 * h), sizeof *down);
+    Share *along = mem_array((size_t)im->w + 2 * (size_t)w, sizeof *along),
+          *down = mem_array((size_t)im->h + 2 * (size_t)h, sizeof *down);
     size_t columns = shares_of(along, im->w, w), rows = shares_of(down, im->h, h);
     float *line = mem_array(row, sizeof *line), *sum = mem_array(row, sizeof *sum);
     for (size_t j = 0; j < rows; j++) {
@@ -135,8 +135,8 @@ static int *gaussian(double sigma, int *size)
     int count = *size = (int)lrint(sigma * 6 + 1) | 1;
     double *exact = mem_array((size_t)count, sizeof *exact), sum = 0, carried = 0;
     int *w = mem_array((size_t)count, sizeof *w), centre = 256;
-    for (int i = 0; i < count; i++) {
-        double x = i - (count - 1) / 2;
+    for (int i = 0, middle = count / 2; i < count; i++) {
+        double x = i - middle;
         sum += exact[i] = exp(-x * x / (2 * sigma * sigma));
     }
     for (int i = 0; i < count / 2; i++) {
