@@ -184,7 +184,7 @@ static int put_info(const WeightOut *t, uint64_t at, Str *out, Err *e)
     } else {
         put32(out, (uint32_t)(t->ndim ? t->ndim : 1));
         if (!t->ndim) put64(out, 1);
-        for (int k = t->ndim; k--;) put64(out, (uint64_t)t->shape[k]);
+        for (int k = t->ndim - 1; k >= 0; k--) put64(out, (uint64_t)t->shape[k]);
     }
     put32(out, (uint32_t)id);
     put64(out, at);
