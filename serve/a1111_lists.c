@@ -191,6 +191,14 @@ static void get_options(Call *r, Reply *out)
     reply_json(out, 200, o);
 }
 
+static void set_model(Server *s, const char *path)
+{
+    pthread_mutex_lock(&s->lock);
+    free(s->model);
+    s->model = path ? mem_strdup(path) : NULL;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Opens the model, so that the answer tells whether it can be; from then on jobs get it that name none. */
 static int switch_model(Call *r, const char *name, Err *e)
 {
@@ -199,18 +207,13 @@ static int switch_model(Call *r, const char *name, Err *e)
     wish_init(&w, s);
     int failed = wish_model(&w, name, e);
     Order *t = failed ? NULL : wish_order(&w, r, false);
-    if (t) {
-        t->load = true;
-        failed = order_run(s, r, t, e);
-        if (!failed && t->state == ORDER_FAILED) failed = err_set(e, "%s", t->error.text);
-        else if (!failed && t->state != ORDER_DONE) failed = err_set(e, "it was not opened");
-        if (!failed) {
-            pthread_mutex_lock(&s->lock);
-            free(s->model);
-            s->model = mem_strdup(w.job.model);
-            pthread_mutex_unlock(&s->lock);
-        }
-        if (t->held) queue_drop(s->queue, t);
+    if (t) t->load = true;
+    failed = failed || order_run(s, r, t, e);
+    if (!failed) {
+        if (t->state == ORDER_FAILED) failed = err_set(e, "%s", t->error.text);
+        else if (t->state != ORDER_DONE) failed = err_set(e, "it was not opened");
+        if (!failed) set_model(s, w.job.model);
+        queue_drop(s->queue, t);
     }
     wish_release(&w);
     return failed;

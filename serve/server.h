@@ -93,7 +93,10 @@ int wish_check(Wish *w, Job *j, Err *e);
 /* The order of one job; takes it and the wish's files. */
 Order *wish_order(Wish *w, const Call *r, bool keep);
 
-/* Adds the order and waits for its end, or until the client has gone: then it is cancelled. Error: it was not added, or it failed. */
+/*
+ * Adds the order and waits for its end, or until the client has gone: then it is cancelled. 0: its state tells what became of it, and it is
+ * held: queue_drop(). Error: it was not added, and is freed.
+ */
 int order_run(Server *s, Call *r, Order *t, Err *e);
 
 /* ---- the interfaces ---- */

@@ -425,15 +425,15 @@ def test_serve_key():
         s.get("/v1/models", headers={"Authorization": "Bearer correct-horse"})
         s.get("/sdapi/v1/options", headers=basic(b"me:correct-horse"))
     os.chmod("key", 0o644)
-    fails(1, "serve", "--port", "0", "--api-key-file", "key", says="chmod 600")
+    fails(1, "serve", "--port", "0", "--api-key-file", "key", env=ENV, says="chmod 600")
     os.chmod("key", 0o600)
     write("key", b"short")
-    fails(1, "serve", "--port", "0", "--api-key-file", "key", says="8 to 512")
-    fails(2, "serve", "--port", "0", "--host", "0.0.0.0", says="--api-key-file")
-    fails(2, "serve", "--port", "0", "--host", "example.org", says="no address")
-    fails(2, "serve", "--sandbox", says="--sandbox")
-    fails(2, "serve", "a red potion", says="one word too many")
-    fails(1, "serve", "--port", "0", "--model-dir", "nowhere", says="nowhere")
+    fails(1, "serve", "--port", "0", "--api-key-file", "key", env=ENV, says="8 to 512")
+    fails(2, "serve", "--port", "0", "--host", "0.0.0.0", env=ENV, says="--api-key-file")
+    fails(2, "serve", "--port", "0", "--host", "example.org", env=ENV, says="no address")
+    fails(2, "serve", "--sandbox", env=ENV, says="--sandbox")
+    fails(2, "serve", "a red potion", env=ENV, says="one word too many")
+    fails(1, "serve", "--port", "0", "--model-dir", "nowhere", env=ENV, says="nowhere")
 
 
 def test_serve_smuggling_and_slowness():
@@ -511,5 +511,5 @@ def test_serve_stops_after_the_picture():
 
 def test_serve_port_and_folder_are_taken():
     with serve("-o", "x") as s:
-        fails(1, "serve", "--port", s.port, says="another program")
-        fails(1, "serve", "--port", "0", "-o", "x", says="another limn serve")
+        fails(1, "serve", "--port", s.port, env=ENV, says="another program")
+        fails(1, "serve", "--port", "0", "-o", "x", env=ENV, says="another limn serve")
