@@ -341,6 +341,7 @@ static int make_ia3(const Module *m, float strength, Patch **out, Err *e)
     bool peft = m->factor[FACTOR_IA3_L] != NULL;
     Factor f = peft ? FACTOR_IA3_L : FACTOR_WEIGHT;
     const Weight *t = m->factor[f], *on_input = m->factor[FACTOR_ON_INPUT];
+    if (!t) return err_set(e, "%s lacks the weight of its IA3: the file is not complete", m->name);
     size_t rows = m->place->matrix->rows, n = weight_count(t);
     if (!peft && !on_input)
         return err_set(e, "the tensor \"%s\" is a weight of its own: is this a model, and no LoRA?", t->name);

@@ -173,6 +173,7 @@ def test_loras_that_do_not_fit():
         ({stem.replace("to_q", "to_k") + ".weight": f32([1], [0.0])}, ["is this a model"]),
         ({stem.replace("to_q", "to_k") + ".lokr_w1": f32([7, 7], [0.0] * 49)}, ["LoKr"]),
         ({stem.replace("to_q", "to_k") + ".alpha": f32([], [1.0])}, ["nothing that is scaled"]),
+        ({stem.replace("to_q", "to_k") + ".on_input": ("I64", [], bytes(8))}, ["lacks the weight"]),
         ({stem.replace("to_q", "to_k") + ".diff": f32([1], [0.0])}, ["shapes [1]"]),
         ({stem.replace("to_q", "to_out_0") + ".diff_b": f32([1], [0.0])}, ["a vector of"]),
         ({stem + ".alpha": f32([2], [1.0, 1.0])}, ["alpha"]),
