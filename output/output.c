@@ -43,8 +43,8 @@ static int add_name(void *ctx, const char *name, const char **near, Str *out, Er
     else if (strcmp(name, "model") == 0) slug_add(out, n->model ? n->model : "", false);
     else if (strcmp(name, "date") == 0) str_add(out, n->date);
     else if (strcmp(name, "prompt_slug") == 0) slug_add(out, n->job->prompt, true);
-    else if (o->type == OPT_SEED) str_addf(out, "%llu", (unsigned long long)n->seed);
-    else template_option(n->job, o, out);
+    else if (o && o->type == OPT_SEED) str_addf(out, "%llu", (unsigned long long)n->seed);
+    else if (o) template_option(n->job, o, out);
     return 1;
 }
 
