@@ -102,7 +102,7 @@ def test_preview_what_is_there():
 
 
 def test_preview_stays_when_interrupted():
-    p = subprocess.Popen([LIMN, "a red potion", "-s", "1000", "--preview", "1", "-o", "x.png", "-q"], env=ENV, stdout=subprocess.PIPE)
+    p = subprocess.Popen([LIMN, "a red potion", "-s", "1000", "--preview", "1", "-o", "x.png", "-q"], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     end = time.monotonic() + TIMEOUT
     while not os.path.exists("x-preview.png") and time.monotonic() < end:
         time.sleep(0.005)
