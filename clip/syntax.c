@@ -160,7 +160,9 @@ static const struct {
 } kinds[SYNTAX_COUNT] = {
     [SYNTAX_LORA] = { lora_at, ALL, true, "a LoRA is given with --lora FILE, or found by its name in --lora-dir" },
     [SYNTAX_NETWORK] = { network_at, ALL, true, "limn cannot do hypernetworks and their like yet" },
-    [SYNTAX_EMBEDDING] = { embedding_at, ALL, true, "embedding:name counts where there is a folder of them (--embedding-dir), but with --compat a1111" },
+    [SYNTAX_EMBEDDING] = { embedding_at, ALL, true,
+                           "embedding:name counts where there is a folder of them (--embedding-dir), but with --compat "
+                           "a1111" },
     [SYNTAX_WEIGHT] = { weight_at, { true, false, false }, false, "weights count with --compat a1111 or comfyui" },
     [SYNTAX_EDITING] = { editing_at, ALL, false, "limn cannot do prompt editing yet" },
     [SYNTAX_CHOICE] = { choice_at, ALL, false, "choices are made by limn batch, if --expand is not off" },

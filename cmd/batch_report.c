@@ -264,7 +264,12 @@ int report_merged(const Batch *b, const MergeCount *n, Err *e)
 
 BatchWatch report_watch(Report *r)
 {
-    return (BatchWatch){ .watch = { .ctx = r, .say = on_say, .warn = on_warning, .step = on_step, .cancelled = interrupt_asked, .note = on_note },
+    return (BatchWatch){ .watch = { .ctx = r,
+                                    .say = on_say,
+                                    .warn = on_warning,
+                                    .step = on_step,
+                                    .cancelled = interrupt_asked,
+                                    .note = on_note },
                          .begin = on_begin,
                          .drawing = on_drawing,
                          .task = on_task,

@@ -30,21 +30,21 @@ struct Generator {
     Share share;
     Watch watch;
     Timing time;
-    Init init;          /* the picture that a run starts from */
-    Prompts prompts;    /* the job's */
-    Cache *own_texts;   /* where none are shared; else NULL */
-    float *given;       /* --latents: [1, h, w, c], or NULL */
-    float *cond;        /* [batch, cond_width]: LCM's guidance embedding, or NULL */
-    int tile;           /* of the VAE, in latents; VAE_WHOLE */
-    Generator *larger;       /* the second pass (hires.h); NULL: there is none */
-    const struct Way *way;   /* to it; NULL: by the network */
+    Init init;             /* the picture that a run starts from */
+    Prompts prompts;       /* the job's */
+    Cache *own_texts;      /* where none are shared; else NULL */
+    float *given;          /* --latents: [1, h, w, c], or NULL */
+    float *cond;           /* [batch, cond_width]: LCM's guidance embedding, or NULL */
+    int tile;              /* of the VAE, in latents; VAE_WHOLE */
+    Generator *larger;     /* the second pass (hires.h); NULL: there is none */
+    const struct Way *way; /* to it; NULL: by the network */
     struct Upscaler *upscaler;
-    float *second_source;    /* a second pass's own: the latents that it begins with */
-    Generator *refiner; /* the model that takes over (refine.h); NULL: none does */
-    int hand_over;      /* the step that is its first; --compat a1111: not known before */
-    Nn nn;              /* batch and arena */
-    Arena arena;        /* activations of a run */
-    Preview *preview; /* NULL: nobody looks */
+    float *second_source; /* a second pass's own: the latents that it begins with */
+    Generator *refiner;   /* the model that takes over (refine.h); NULL: none does */
+    int hand_over;        /* the step that is its first; --compat a1111: not known before */
+    Nn nn;                /* batch and arena */
+    Arena arena;          /* activations of a run */
+    Preview *preview;     /* NULL: nobody looks */
     RunState run;
     Trace trace;
     struct Control *control; /* what steers beside the prompt (control.h); NULL: nothing */

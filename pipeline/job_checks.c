@@ -244,8 +244,8 @@ int check_way(const char *text, Err *e)
     if (way_find(text) || strpbrk(text, "/.")) return 0;
     Nearest n = nearest_to(text);
     for (const Way *w = ways; w->name; w++) nearest_try(&n, w->name);
-    return err_usage(e, "\"%.60s\" is neither a way of limn's (latent, lanczos, ...) nor an upscaler's file%s%s%s", text,
-                     n.best ? "; did you mean " : "", n.best ? n.best : "", n.best ? "?" : "");
+    return err_usage(e, "\"%.60s\" is neither a way of limn's (latent, lanczos, ...) nor an upscaler's file%s%s%s",
+                     text, n.best ? "; did you mean " : "", n.best ? n.best : "", n.best ? "?" : "");
 }
 
 int check_padding(const char *text, Err *e)

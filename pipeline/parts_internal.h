@@ -79,7 +79,6 @@ int parts_take_tiny(Parts *parts, Part *part, Weights *all, const char *path, Er
 /* Whose latents it was made for stands in the file's name alone. */
 void parts_note_tiny(Parts *parts, const char *path);
 
-
 /* A tensor that single files have besides the networks, and drawing does not need. */
 bool parts_needless(const char *name);
 
