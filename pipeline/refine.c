@@ -93,16 +93,16 @@ static int take_over(Generator *g, Err *e)
     return 0;
 }
 
-/* The hash that a picture carries must be this model's. */
-static int check_hash(const Generator *g, Err *e)
+/* The hash that a picture carries must be this model's; where none is said, pictures will carry it. */
+static int check_hash(Generator *g, Err *e)
 {
-    const char *said = g->recipe.said.refiner_sha256;
+    char **said = &g->recipe.said.refiner_sha256;
     Model *m = g->share.refiner;
-    if (!said) return 0;
     if (model_hash(m, e)) return -1;
-    if (strcmp(said, m->sha256) == 0) return 0;
+    if (!*said) *said = mem_strdup(m->sha256);
+    if (strcmp(*said, m->sha256) == 0) return 0;
     return err_set(e, "its SHA-256 is %.10s..., %.10s... is expected: it is another model than the picture's",
-                   m->sha256, said);
+                   m->sha256, *said);
 }
 
 int refine_begin(Generator *g, Err *e)
@@ -112,7 +112,7 @@ int refine_begin(Generator *g, Err *e)
     Job j;
     if (!said->refiner || !m) return 0;
     if (said->refiner_at < 0) said->refiner_at = REFINER_AT;
-    if (check_hash(g, e) || check_latents(g->m, m, e)) return err_in(e, said->refiner);
+    if (check_latents(g->m, m, e) || check_hash(g, e)) return err_in(e, said->refiner);
     job_of(&j, g, m);
     Share share = { .batch = g->share.batch, .texts = g->share.refiner_texts, .timeline = &g->recipe.timeline };
     g->refiner = generator_new(m, &j, &share, &g->watch, e);
@@ -140,10 +140,7 @@ int refine_finish(Generator *g, Err *e)
     arena_reset(&to->arena, 0);
     arena_rest(&to->arena);
     model_rest(to->m, ROLE_NETWORK);
-    if (model_check(to->m, e) || model_hash(to->m, e)) return err_in(e, g->recipe.said.refiner);
-    free(g->recipe.said.refiner_sha256);
-    g->recipe.said.refiner_sha256 = mem_strdup(to->m->sha256);
-    return 0;
+    return model_check(to->m, e) || model_hash(to->m, e) ? err_in(e, g->recipe.said.refiner) : 0;
 }
 
 bool refine_due(const Generator *g, float t)

@@ -15,7 +15,7 @@
 #define REFINER_AT 0.8
 
 /*
- * The second model's generator and the step at which it begins, into g; nothing where the job has no --refiner. To be called when g's
+ * The second model's generator and the step at which it begins, into g, and its hash into the job; nothing where that has no --refiner. To be called when g's
  * own memory is reserved. Error: the two models have not the same latents, or the sampler cannot be parted.
  */
 int refine_begin(Generator *g, Err *e);
@@ -24,7 +24,7 @@ void refine_end(Generator *g);
 /* What its pictures need of it: the prompts' embeddings, in its arena. Before it takes over in a run of these requests. */
 int refine_prepare(Generator *g, const Request *requests, int n, Err *e);
 
-/* After the run: the hash of its file goes into the job, its memory back. Error: its weights are damaged, or its file was changed. */
+/* After the run: its memory goes back. Error: its weights are damaged, or its file was changed. */
 int refine_finish(Generator *g, Err *e);
 
 /* --compat a1111: whether the second model is to answer a call at timestep t. */
