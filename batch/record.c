@@ -78,7 +78,7 @@ static int set_meant(void *ctx, const char *option, const char *value, Err *e)
 /* Where only one value makes sense it is looked at; a plain rename keeps all that there are. 1: the field is to be left out. */
 static int translate(Field *f, const Foreign *row, Err *e)
 {
-    if (row->becomes && !strchr(row->becomes, '=')) {
+    if (row->becomes && !strchr(row->becomes, '=') && (!row->neutral || f->count != 1)) {
         field_rename(f, row->becomes);
         return 0;
     }

@@ -142,7 +142,7 @@ static double median(double *x, int n)
 
 static void measure(Bench *b, int rounds)
 {
-    double one[64], three[64], bare = INFINITY, open16 = INFINITY, open64 = INFINITY, t;
+    double one[64] = { 0 }, three[64] = { 0 }, bare = INFINITY, open16 = INFINITY, open64 = INFINITY, t;
     if (rounds > 64) rounds = 64;
     step(b); /* the pages are there */
     for (int i = 0; i < rounds; i++) {

@@ -36,6 +36,7 @@
 
 typedef struct {
     const Job *job; /* what was asked for; from the generator on, with what the model chose */
+    Job told;       /* of the picture that is drawn, where pictures differ */
     Engine *engine;
     Model *model;
     Generator *generator;
@@ -259,9 +260,8 @@ static void end_preview(Run *r, const OutputNames *names, const Image *im)
 static int draw_one(Run *r, int index, Err *e)
 {
     const Job *all = r->job;
-    Job told;
-    Request request = vary_request(all, index, &told);
-    r->job = &told;
+    Request request = vary_request(all, index, &r->told);
+    r->job = &r->told;
     OutputNames names = names_of(r, request.seed, index);
     Picture picture = { 0 };
     Bytes png = { 0 };
@@ -290,7 +290,7 @@ static int draw_one(Run *r, int index, Err *e)
     str_release(&beside.sizes);
     str_release(&beside.steps);
     r->job = all;
-    job_release(&told);
+    job_release(&r->told);
     return failed ? -1 : 0;
 }
 

@@ -45,6 +45,8 @@ static int other_kind(ControlKind wanted, Weights *w, Err *e)
 {
     static const char *const names[CONTROL_KINDS] = { "a ControlNet", "a T2I-Adapter", "an IP-Adapter" };
     const Kind *kind = kind_of(w);
+    if (strcmp(kind->what, names[wanted]) == 0)
+        return err_set(e, "this is %s, and not all of it: its first layer is missing", kind->what);
     return err_set(e, "this is %s: --%s wants %s", kind->what, control_options[wanted], names[wanted]);
 }
 

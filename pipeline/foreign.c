@@ -68,7 +68,7 @@ static const Foreign foreign[] = {
     { .names = "prompt-for-display, outpath-grids, n-rows", .neutral = "*" },
     { .names = "do-not-save-samples, skip-save, noimagesave",
       FLAG, .neutral = OFF, .says = "limn always writes the picture; -o - writes it to stdout" },
-    { .names = "subseed", LINE, .neutral = "|-1|", .becomes = "variation-seed" },
+    { .names = "subseed", .neutral = "|-1|", .becomes = "variation-seed" },
     { .names = "seed-resize-from-w, seed-resize-from-h", LINE, .neutral = "|0|-1||null|none|", .says = "limn cannot do seeds of another size yet" },
     { .names = "mmap, enable-mmap, send-images, save-images", FLAG, .neutral = "*" },
     { .names = "disable-safety-checker, disable-nsfw-checker, no-nsfw-checker, no-safety-checker",

@@ -178,7 +178,7 @@ static int rename_part(Parts *parts, Part *part, Err *e)
     return 0;
 }
 
-/* As config.json names it; one that limn does not know is refused when the role's first is bound. */
+/* As config.json names it; NULL: not at all, or as one that limn does not know. */
 static const PartClass *class_of_config(const Part *part)
 {
     Err ignored;
@@ -186,7 +186,17 @@ static const PartClass *class_of_config(const Part *part)
                              part->config_where, &ignored);
     const PartClass *named = c ? part_class_find(config_str(c, "_class_name", NULL), part->is->role) : NULL;
     config_free(c);
-    return named ? named : part_class_find(NULL, part->is->role);
+    return named;
+}
+
+/* The index and the component's own config must agree. One that limn does not know is refused when the role's first is bound. */
+static int choose_class(Part *part, Err *e)
+{
+    const PartClass *own = class_of_config(part);
+    if (part->class && own && own != part->class)
+        return err_set(e, "model_index.json says %s, %s says %s", part->class->name, part->config_where, own->name);
+    if (!part->class) part->class = own ? own : part_class_find(NULL, part->is->role);
+    return 0;
 }
 
 int parts_read_component(Parts *parts, Source *s, const char *folder, Part *part, Err *e)
@@ -196,7 +206,7 @@ int parts_read_component(Parts *parts, Source *s, const char *folder, Part *part
 
     str_addf(&config, "%s%sconfig.json", folder, *folder ? "/" : "");
     if (parts_read_text(s, config.s, &part->config, &part->config_where, e)) goto done;
-    if (!part->class) part->class = class_of_config(part);
+    if (choose_class(part, e)) goto done;
     if (component_find(s, folder, &file, e)) goto done;
     part->where = file_in(s, file.s);
     if (strstr(file.s, ".non_ema."))

@@ -9,7 +9,7 @@
 const Guide guides[] = {
     { "cfg",
       "Ho and Salimans 2022, arXiv:2207.12598",
-      "classifier-free guidance, away from the negative prompt (--cfg-scale, --guidance-interval)",
+      "classifier-free, away from the negative prompt (--guidance-interval)",
       { NULL },
       cfg_on,
       cfg_branches,

@@ -45,7 +45,7 @@ const Schedule schedules[] = {
       "SD 1.x at 20 steps or more", sigmas_ays_32 },
     { "ays_32_sdxl", "align_your_steps_32_sdxl", "", "the same for SD XL; reForge",
       "SD XL at 20 steps or more", sigmas_ays_32_sdxl },
-    { "gits", "GITSScheduler", "", "learned for each number of steps up to 20; Chen et al. 2024; ComfyUI, coefficient 1.2",
+    { "gits", "GITSScheduler", "", "learned for each number of steps up to 20; Chen et al. 2024, ComfyUI",
       "SD 1.x at 4 to 10 steps", sigmas_gits },
     { "laplace", "", "", "quantiles of a Laplace distribution of log sigma; Hang et al. 2024; reForge", "research",
       sigmas_laplace },

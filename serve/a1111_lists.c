@@ -209,7 +209,7 @@ static int switch_model(Call *r, const char *name, Err *e)
     Order *t = failed ? NULL : wish_order(&w, r, false);
     if (t) t->load = true;
     failed = failed || order_run(s, r, t, e);
-    if (!failed) {
+    if (!failed && t) {
         if (t->state == ORDER_FAILED) failed = err_set(e, "%s", t->error.text);
         else if (t->state != ORDER_DONE) failed = err_set(e, "it was not opened");
         if (!failed) set_model(s, w.job.model);

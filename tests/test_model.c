@@ -443,9 +443,10 @@ static void describe_others(void **state)
 
     Checkpoint c = { 0 };
     checkpoint_add(&c, "lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", "4x1280");
+    checkpoint_add(&c, "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight", "1280x4");
     char *path = checkpoint_finish(*state, "lora.safetensors", &c);
     assert_int_equal(model_describe(&(ModelPaths){ .path = path }, false, 0, 0, &text, &e), 0);
-    assert_non_null(strstr(text.s, "a LoRA"));
+    assert_non_null(strstr(text.s, "LoRA for"));
     free(path);
 
     str_clear(&text);

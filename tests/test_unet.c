@@ -68,9 +68,9 @@ static Tensor forward(Nn *nn, void *ctx)
                       .cond = rows(c, "timestep_cond") };
     if (pooled) in.pooled = (Tensor){ (float *)(size_t)pooled, c->count, 1, 1, width };
     if (c->ahead) {
-        Tensor all = tensor_slice(context, 0, c->first + c->count); /* x's samples are the last of them */
-        in.kv = tensor_new(nn->arena, all.n, all.h, 1, unet_context_columns(c->unet));
-        unet_context(nn, c->unet, all, in.kv);
+        Tensor kv = tensor_new(nn->arena, context.n, context.h, 1, unet_context_columns(c->unet));
+        unet_context(nn, c->unet, context, kv);
+        in.kv = tensor_slice(kv, c->first, c->count); /* each sample's stand together */
         in.context = (Tensor){ .n = 0 };
     }
     size_t before = nn->arena->used;

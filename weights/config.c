@@ -158,14 +158,15 @@ void config_int_rows(Config *c, const char *key, int dflt, int *out, const Confi
 {
     const cJSON *list = take(c, key), *item = first_of(c, key, list, r->rows);
     for (int i = 0; i < r->rows; i++) {
-        const cJSON *row = cJSON_IsArray(item) ? item->child : item;
-        if (cJSON_IsArray(item) && cJSON_GetArraySize(item) < r->counts[i]) {
+        bool several = item && cJSON_IsArray(item);
+        const cJSON *row = several ? item->child : item;
+        if (several && cJSON_GetArraySize(item) < r->counts[i]) {
             wrong(c, key, item, "a list of %d there, or one number for all", r->counts[i]);
             row = NULL;
         }
         for (int k = 0; k < r->counts[i]; k++) {
             out[i * r->stride + k] = row ? as_int(c, key, row, dflt, 1, r->max) : dflt;
-            if (row && cJSON_IsArray(item)) row = row->next;
+            if (row && several) row = row->next;
         }
         if (item && item != list) item = item->next;
     }

@@ -75,6 +75,15 @@ def test_what_drawing_does_not_need():
     warned(err, "and 6 more")
 
 
+def pairs(up, down):
+    """Nine low-rank pairs under such names."""
+    t = Tensors()
+    for i in range(9):
+        t.put(up.format(i), 8, 4)
+        t.put(down.format(i), 4, 8)
+    return t
+
+
 def test_what_most_of_a_file_is():
     plain = checkpoint()
     files = {
@@ -84,10 +93,10 @@ def test_what_most_of_a_file_is():
         "bare-vae": (plain.without(TEXT, UNET_PREFIX).renamed(VAE, ""), "a VAE alone"),
         "text": (plain.without(VAE, UNET_PREFIX), "a text encoder alone"),
         "no-unet": (plain.without(UNET_PREFIX), "without a UNet"),
-        "lora": (Tensors().plus(**{f"lora_unet_{i}.lora_up.weight": 1 for i in range(9)}), "a LoRA"),
-        "peft": (Tensors().plus(**{f"unet.a.{i}.lora_A.weight": 1 for i in range(9)}), "a LoRA"),
-        "embedding": (Tensors().plus(emb_params=1), "a textual inversion"),
-        "learned-embeds": (Tensors().plus(**{"<cat-toy>": 1}), "a textual inversion"),
+        "lora": (pairs("lora_unet_{}.lora_up.weight", "lora_unet_{}.lora_down.weight"), "LoRA"),
+        "peft": (pairs("unet.a.{}.lora_B.weight", "unet.a.{}.lora_A.weight"), "LoRA"),
+        "embedding": (Tensors().plus(emb_params=1), "textual inversion"),
+        "learned-embeds": (Tensors().plus(**{"<cat-toy>": 1}), "textual inversion"),
         "controlnet": (Tensors().plus(**{"down_blocks.0.resnets.0.x": 1, "mid_block.x": 1, "controlnet_mid_block.x": 1}),
                        "a ControlNet"),
         "sd3": (Tensors().plus(**{UNET_PREFIX + f"joint_blocks.0.x{i}": 1 for i in range(9)}), "Stable Diffusion 3"),
@@ -99,6 +108,9 @@ def test_what_most_of_a_file_is():
     for name, (tensors, what) in files.items():
         path = tensors.save(f"{name}.safetensors")
         fails(1, "x", "-m", path, "--tokenizer", CLIP, says=[path, what])
+        if name == "controlnet":  # info looks into it, and it is not all there
+            fails(1, "info", path, says=["a ControlNet", "missing"])
+            continue
         assert what in limn("info", path).out, name
         assert what in json.loads(limn("info", path, "--json").out)["kind"], name
     fails(1, "x", "-m", checkpoint(inputs=9).save("inpaint.safetensors"), "--tokenizer", CLIP, says="mask")
@@ -302,7 +314,7 @@ def test_custom_pipelines():
         ({"_class_name": None}, "_class_name"),
     ]:
         changed("model_index.json", **keys)
-        fails(1, "x", "-m", "m", says=["m: ", says])
+        fails(1, "x", "-m", "m", says=["m", says])
 
 
 def test_config_keys():

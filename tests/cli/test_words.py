@@ -43,11 +43,10 @@ def test_options_of_other_tools():
 
 # What is only near, and what limn lacks: refused, with what limn has instead.
 REFUSED = [
-    ("--lora-model-dir d", "--lora FILE"), 
     ("--strength 0.5", "--init-image"), ("--denoise 0.5", "--init-image"), ("--mask m.png", "--init-image"),
-    ("--control-net c.safetensors", "--control model=FILE"), ("--upscale-model u", "upscaling"), ("--hires", "hires fix"), ("--enable_hr", "hires fix"),
-    ("--taesd t", "TAESD"), ("--listen", "limn serve"), ("--api", "limn serve"), ("--embd-dir d", "textual inversion"),
-    ("--subseed-strength 0.1", "variations"), ("--refiner r", "refiner"), ("--type q8_0", "quantised"), ("--preview-method proj", "--preview-vae"),
+    ("--control-net c.safetensors", "--control model=FILE"), ("--upscale-model u", "limn upscale"), ("--hires", "a value is expected"),
+    ("--taesd t", "TAESD"), ("--listen", "limn serve"), ("--api", "limn serve"),
+    ("--type q8_0", "does not take it"), ("--preview-method proj", "--preview-vae"),
     ("--restore-faces", "faces"), ("--prompt-file p.txt", "limn batch"), ("--from-file p.txt", "limn batch"), ("--auto-seeds 3", "--count"),
     ("--seed 1 2 3", "--count"), ("--vae-tiling", "--vae-tile"), ("--stepwise-image-output-dir d", "--save-steps"), ("--metadata", "limn info"),
     ("--config-from-metadata x.json", "limn again"), ("--no-progress", "--quiet"), ("--fp16", "--precision"), ("--use-cpu", "leave it out"),
@@ -82,7 +81,7 @@ def test_other_tools_fields():
     assert len(made) == 4, made
     found = settings(os.path.join("out", made[0]))
     assert (found["sampler"], found["schedule"]) == ("euler_ancestral", "karras")
-    for field, value, says in [("enable_hr", True, "hires fix"), 
+    for field, value, says in [
                                ("guidance", 3, "--cfg-scale"), ("restore_faces", True, "faces")]:
         write("j.jsonl", json.dumps({"prompt": "x", field: value}).encode())
         fails(2, "batch", "j.jsonl", says=[field, says])
@@ -189,7 +188,7 @@ def test_syntax_that_is_not_read():
 
     for prompt, says, reads in [
             ("<lora:detail:0.8> a red potion", "--lora FILE", []), ("a <lyco:x> potion", "--lora FILE", []), ("a <hypernet:x:1> potion", "hypernetworks", []),
-            ("a potion, embedding:bad", "textual inversion yet", []), ("a (red:1.3) potion", "--compat a1111", ["a1111", "comfyui"]),
+            ("a (red:1.3) potion", "--compat a1111", ["a1111", "comfyui"]),
             ("a [red:blue:0.5] potion", "prompt editing", []), ("a [red|blue] potion", "prompt editing", []), ("a {red|blue} potion", "limn batch", []),
             ("a __colour__ potion", "limn batch", []), ("a red potion BREAK a star", "BREAK", ["a1111"]), ("a red potion AND a star", "AND", []),
             ("a red++ potion", "InvokeAI", []), ("a red potion --ar 16:9", "quotes", [])]:
@@ -197,9 +196,11 @@ def test_syntax_that_is_not_read():
             found = warned(prompt, "--compat", compat)
             assert len(found) == (compat not in reads) and (not found or says in found[0]), (prompt, compat, found)
     assert warned("a red potion (small)") == []
+    assert "--embedding-dir" in warned("a potion, embedding:bad")[0]
+    fails(1, "a potion, embedding:bad", *SMALL, "--compat", "comfyui", says="--embedding-dir")
     assert len(warned("a potion", "-n", "<lora:x:1> (bad:1.2)", "--compat", "a1111")) == 1
     # A1111 takes tags out of the prompt
-    draw("a red <lora:x:1>potion", "--seed", "1", "--compat", "a1111", "-o", "a.png", "--trace", "a.safetensors")
+    draw("a red <hypernet:x:1>potion", "--seed", "1", "--compat", "a1111", "-o", "a.png", "--trace", "a.safetensors")
     draw("a red potion", "--seed", "1", "--compat", "a1111", "-o", "b.png", "--trace", "b.safetensors")
     assert read("a.safetensors") == read("b.safetensors")
     write("j.jsonl", b'{"prompt": "a {c} <lora:x:1> potion", "c": ["red", "blue", "green"], "seed": 1}')
