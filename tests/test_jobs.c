@@ -211,7 +211,7 @@ static void test_lines(void **state)
         { JOBS_TXT, "--prompt a --sampler_name \"DPM++ 2M Karras\" --cfg_scale 7.0 --width 64\n",
           "prompt=a;sampler=DPM++ 2M Karras;cfg-scale=7.0;width=64/" },
         { JOBS_TXT, "--prompt a --restore_faces False --tiling TRUE --do_not_save_grid true --subseed 5\n",
-          "prompt=a;tile=both;subseed=5/" },
+          "prompt=a;tile=both;variation-seed=5/" },
         { JOBS_TXT, "--prompt a --restore_faces true\n", "!restore_faces: limn does not restore faces" },
         { JOBS_TXT, "--prompt --steps 2\n", "!--prompt: a value is expected after it" },
         { JOBS_TXT, "--prompt\n", "!--prompt: a value is expected" },
