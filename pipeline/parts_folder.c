@@ -189,11 +189,14 @@ static const PartClass *class_of_config(const Part *part)
     return named;
 }
 
-/* The index and the component's own config must agree. One that limn does not know is refused when the role's first is bound. */
+/*
+ * The index and the component's own config must agree; a text encoder is what the index says, as transformers has it. A class that limn
+ * does not know is refused when the role's first is bound.
+ */
 static int choose_class(Part *part, Err *e)
 {
     const PartClass *own = class_of_config(part);
-    if (part->class && own && own != part->class)
+    if (part->class && own && own != part->class && part->is->role != ROLE_TEXT)
         return err_set(e, "model_index.json says %s, %s says %s", part->class->name, part->config_where, own->name);
     if (!part->class) part->class = own ? own : part_class_find(NULL, part->is->role);
     return 0;
