@@ -15,6 +15,7 @@ int file_map_fd(Bytes *out, int fd, const char *path, Err *e)
     struct stat st;
     *out = (Bytes){ 0 };
     if (fstat(fd, &st)) return err_set(e, "%s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode)) return err_set(e, "%s: this is a folder, a file is expected", path);
     if (!S_ISREG(st.st_mode)) return err_set(e, "%s: not a regular file", path);
     if (st.st_size == 0) {
         out->data = (const unsigned char *)"";

@@ -23,19 +23,22 @@ static const struct FieldRow {
     FieldType type;
     size_t offset;
     double max, usual;
+    const char *choices; /* parted by '|'; NULL: any text */
 } fields[] = {
-    { "model", ALL, FIELD_TEXT, offsetof(ControlLine, model), 0, 0 },
-    { "image", ALL, FIELD_PICTURE, offsetof(ControlLine, image), 0, 0 },
-    { "encoder", IPS, FIELD_TEXT, offsetof(ControlLine, encoder), 0, 0 },
-    { "strength", ALL, FIELD_NUMBER, offsetof(ControlLine, strength), 10, -1 },
-    { "scale", ALL, FIELD_NUMBER, offsetof(ControlLine, strength), 10, -1 },
-    { "weight", ALL, FIELD_NUMBER, offsetof(ControlLine, strength), 10, -1 },
-    { "start", ALL, FIELD_NUMBER, offsetof(ControlLine, start), 1, 0 },
-    { "end", ALL, FIELD_NUMBER, offsetof(ControlLine, end), 1, 1 },
-    { "guess", NETS, FIELD_FLAG, offsetof(ControlLine, guess), 0, 0 },
-    { "model-sha256", ALL, FIELD_TEXT, offsetof(ControlLine, model_sha256), 0, 0 },
-    { "encoder-sha256", IPS, FIELD_TEXT, offsetof(ControlLine, encoder_sha256), 0, 0 },
-    { "image-sha256", ALL, FIELD_PICTURE_SHA, offsetof(ControlLine, image_sha256), 0, 0 },
+    { "model", ALL, FIELD_TEXT, offsetof(ControlLine, model), 0, 0, NULL },
+    { "image", ALL, FIELD_PICTURE, offsetof(ControlLine, image), 0, 0, NULL },
+    { "encoder", IPS, FIELD_TEXT, offsetof(ControlLine, encoder), 0, 0, NULL },
+    { "strength", ALL, FIELD_NUMBER, offsetof(ControlLine, strength), 10, -1, NULL },
+    { "scale", ALL, FIELD_NUMBER, offsetof(ControlLine, strength), 10, -1, NULL },
+    { "weight", ALL, FIELD_NUMBER, offsetof(ControlLine, strength), 10, -1, NULL },
+    { "start", ALL, FIELD_NUMBER, offsetof(ControlLine, start), 1, 0, NULL },
+    { "end", ALL, FIELD_NUMBER, offsetof(ControlLine, end), 1, 1, NULL },
+    { "guess", NETS, FIELD_FLAG, offsetof(ControlLine, guess), 0, 0, NULL },
+    { "mode", NETS | T2IS, FIELD_TEXT, offsetof(ControlLine, mode), 0, 0, "balanced|prompt|control" },
+    { "resize", NETS | T2IS, FIELD_TEXT, offsetof(ControlLine, resize), 0, 0, "stretch|crop|fit" },
+    { "model-sha256", ALL, FIELD_TEXT, offsetof(ControlLine, model_sha256), 0, 0, NULL },
+    { "encoder-sha256", IPS, FIELD_TEXT, offsetof(ControlLine, encoder_sha256), 0, 0, NULL },
+    { "image-sha256", ALL, FIELD_PICTURE_SHA, offsetof(ControlLine, image_sha256), 0, 0, NULL },
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -86,6 +89,15 @@ static int set_number(double *out, const struct FieldRow *f, const char *value, 
     return 0;
 }
 
+/* Whether a value is one of the choices. */
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices; *p; p += strcspn(p, "|"), p += *p == '|')
+        if (strcspn(p, "|") == len && strncmp(p, value, len) == 0) return true;
+    return false;
+}
+
 static bool is_sha256(const char *text) { return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64; }
 
 static int add_picture(ControlLine *l, const char *value, Err *e)
@@ -105,6 +117,8 @@ static int set_field(ControlLine *l, const struct FieldRow *f, const char *value
     bool sha = strstr(f->name, "sha") != NULL;
     if (f->type != FIELD_FLAG && !*value) return err_usage(e, "%s= has no value", f->name);
     if (sha && !is_sha256(value)) return err_usage(e, "%s=\"%.70s\" is not 64 hexadecimal digits", f->name, value);
+    if (f->choices && !is_choice(f->choices, value))
+        return err_usage(e, "%s=\"%.40s\" is not one of %s", f->name, value, f->choices);
     switch (f->type) {
     case FIELD_TEXT:
         free(*(char **)to);
@@ -139,6 +153,7 @@ static int check_line(const ControlLine *l, Err *e)
     if (!l->model) return err_usage(e, "model=FILE is missing: --%s model=FILE,image=FILE", option);
     if (!l->images)
         return err_usage(e, "image=FILE is missing: the picture that it goes by, --%s model=FILE,image=FILE", option);
+    if (l->guess && l->mode) return err_usage(e, "guess and mode=%s: one of them is expected", l->mode);
     if (l->start > l->end) return err_usage(e, "start=%g is behind end=%g", l->start, l->end);
     if (l->sha256s && l->sha256s != l->images)
         return err_usage(e, "%d of image-sha256 for %d of image", l->sha256s, l->images);
@@ -166,6 +181,8 @@ void control_line_release(ControlLine *l)
     free(l->model);
     free(l->encoder);
     free(l->model_sha256);
+    free(l->mode);
+    free(l->resize);
     free(l->encoder_sha256);
     for (int i = 0; i < l->images; i++) free(l->image[i]);
     for (int i = 0; i < CONTROL_PICTURES; i++) free(l->image_sha256[i]);

@@ -23,7 +23,9 @@ typedef struct {
     int images, sha256s;
     double strength;   /* < 0: not said */
     double start, end; /* shares of the steps */
-    bool guess;
+    bool guess;        /* diffusers' guess mode */
+    char *mode;        /* A1111's control mode: "balanced", "prompt", "control"; NULL: not said */
+    char *resize;      /* of the map: "stretch", "crop", "fit"; NULL: the job's */
 } ControlLine;
 
 /* How strongly an IP-Adapter counts whose line does not say. */

@@ -63,8 +63,9 @@ static int read_map(ControlLine *l, const Generator *g, Image *out, Err *e)
     const Job *j = &g->recipe.said;
     const Init *init = &g->init;
     Region cut = init->at;
-    PictureFit fit = { { j->width, j->height, j->resize_mode }, g->recipe.compat == COMPAT_COMFYUI };
-    if (cut.w) fit.to = (Fit){ init->whole.w, init->whole.h, j->resize_mode };
+    const char *mode = l->resize ? l->resize : j->resize_mode;
+    PictureFit fit = { { j->width, j->height, mode }, g->recipe.compat == COMPAT_COMFYUI && !l->resize };
+    if (cut.w) fit.to = (Fit){ init->whole.w, init->whole.h, mode };
     if (control_picture_make(l->image[0], &fit, &l->image_sha256[0], &g->watch, out, e)) return -1;
     if (!cut.w) return 0;
     replace(out, fit_window(samples_of(out), cut));

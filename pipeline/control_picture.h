@@ -11,7 +11,7 @@
 /* The size that a picture is brought to (0: as it is), and how. */
 typedef struct {
     Fit to;
-    bool comfyui; /* its nearest pixels instead of --resize-mode */
+    bool comfyui; /* its nearest pixels instead of the mode's */
 } PictureFit;
 
 /*

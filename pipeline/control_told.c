@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pipeline/control_internal.h"
+#include "pipeline/control_mode.h"
 #include "pipeline/control_when.h"
 
 /* The pictures' tokens for the prompts, those of none for the negative prompts, which come first. */
@@ -45,17 +46,13 @@ static void begin_residuals(const Generator *g, Tensor x, UNetInputs *in)
     }
 }
 
-/*
- * How strong each result is. diffusers' guess mode: from a tenth up to all of it; A1111's "ControlNet is more important": less by
- * 0.825 for each that is further from the last of 13.
- */
+/* How strong each result is. diffusers' guess mode: from a tenth up to all of it. */
 static void scales_of(const Generator *g, const Unit *u, int count, float *scales)
 {
-    bool guess = u->line.guess && !controlnet_pools(u->file->net);
+    ControlMode mode = control_mode(g, &u->line);
     for (int i = 0; i < count; i++) {
-        double share = 1;
-        if (guess && g->recipe.compat == COMPAT_A1111) share = pow(0.825, 12 - i);
-        else if (guess) share = (double)powf(10, (float)i / (float)(count - 1) - 1);
+        double share = mode.soft ? control_soft_share(CONTROL_NET, i) : 1;
+        if (mode.guess && !controlnet_pools(u->file->net)) share = (double)powf(10, (float)i / (float)(count - 1) - 1);
         scales[i] = (float)share * (float)u->strength;
     }
 }
@@ -88,11 +85,11 @@ static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int
     arena_reset(g->nn.arena, mark);
 }
 
-/* In guess mode, and where its results are pooled, a net does not count for the negative prompt. */
+/* Where its results are pooled, and in some modes, a net does not count for the negative prompt. */
 static void tell_net(const Generator *g, const Unit *u, const Evaluation *ev, UNetInputs *in)
 {
     if (!in->residual_count) begin_residuals(g, ev->x, in);
-    if (!u->line.guess && !controlnet_pools(u->file->net)) {
+    if (!control_mode(g, &u->line).prompt_only && !controlnet_pools(u->file->net)) {
         run_net(g, u, ev, 0, ev->branches, in);
         return;
     }
@@ -102,18 +99,43 @@ static void tell_net(const Generator *g, const Unit *u, const Evaluation *ev, UN
 
 /* ---- T2I-Adapter ---------------------------------------------------------------------------------------------------------- */
 
-/* The maps of several adapters are summed up. */
-static void tell_maps(const Generator *g, const Unit *u, UNetInputs *in)
+/* to += share * map, for the samples of a branch, or all of them. */
+static void add_map(const Generator *g, const Unit *u, const Evaluation *ev, Tensor to, int k)
 {
-    Nn nn = generator_nn(g);
+    ControlMode mode = control_mode(g, &u->line);
+    float share = mode.soft ? (float)control_soft_share(CONTROL_T2I, k) : 1;
+    const Tensor map = u->found[k];
+    int each = ev->x.n / ev->branches;
+    for (int i = 0; to.data && i < to.n; i++) {
+        if (to.n > 1 && mode.prompt_only && ev->branch[i / each].of == BRANCH_NEGATIVE) continue;
+        float *p = tensor_slice(to, i, 1).data;
+        for (size_t n = 0; n < tensor_len(map); n++) p[n] += share * map.data[n];
+    }
+}
+
+/* Whether some adapter counts for some samples only. */
+static bool maps_differ(const Generator *g)
+{
+    bool differ = false;
+    for (int i = 0; i < g->control->count; i++) {
+        const Unit *u = &g->control->unit[i];
+        differ = differ || (u->file->t2i && control_mode(g, &u->line).prompt_only);
+    }
+    return differ;
+}
+
+/* The maps of several adapters are summed up. */
+static void tell_maps(const Generator *g, const Unit *u, const Evaluation *ev, UNetInputs *in)
+{
     Tensor *maps = g->control->maps;
     for (int k = 0; k < u->count; k++) {
-        if (k < in->feature_count) {
-            nn_add(&nn, maps[k], u->found[k]);
-            continue;
+        if (k >= in->feature_count) {
+            Tensor like = u->found[k];
+            like.n = maps_differ(g) ? ev->x.n : 1;
+            maps[k] = tensor_like(g->nn.arena, like);
+            if (maps[k].data) memset(maps[k].data, 0, tensor_len(maps[k]) * sizeof *maps[k].data);
         }
-        maps[k] = tensor_like(nn.arena, u->found[k]);
-        if (maps[k].data) tensor_copy(maps[k], u->found[k]);
+        add_map(g, u, ev, maps[k], k);
     }
     in->features = maps;
     if (u->count > in->feature_count) in->feature_count = u->count;
@@ -126,7 +148,7 @@ void control_tell(const Generator *g, const Evaluation *ev, UNetInputs *in)
     for (int i = 0; g->control && i < g->control->count; i++) {
         const Unit *u = &g->control->unit[i];
         if (!control_active(g, &u->line, ev) || u->strength == 0) continue;
-        if (u->file->t2i) tell_maps(g, u, in);
+        if (u->file->t2i) tell_maps(g, u, ev, in);
         if (u->file->ip) {
             in->pictures = g->control->pictures;
             g->control->pictures[in->picture_count++] = told_rows(g, u->kv, ev);
@@ -139,7 +161,8 @@ void control_key(const Generator *g, CacheKey *key)
 {
     for (int i = 0; g->control && i < g->control->count; i++) {
         const Unit *u = &g->control->unit[i];
-        const double numbers[] = { u->strength, u->line.start, u->line.end, u->line.guess };
+        const ControlMode mode = control_mode(g, &u->line);
+        const double numbers[] = { u->strength, u->line.start, u->line.end, mode.guess, mode.soft, mode.prompt_only };
         key_add(key, u->file->sha256, sizeof u->file->sha256);
         key_add(key, numbers, sizeof numbers);
         for (int k = 0; k < u->count; k++) key_add_tensor(key, u->found[k]);

@@ -43,11 +43,16 @@ static void add_stem(Str *out, const char *path)
     str_addn(out, name, str_ends(name, ".safetensors") && len > end ? len - end : len);
 }
 
-static const char *resize_mode(const Job *j)
+static const char *resize_mode(const Job *j, const ControlLine *l)
 {
-    return strcmp(j->resize_mode, "crop") == 0  ? "Crop and Resize"
-           : strcmp(j->resize_mode, "fit") == 0 ? "Resize and Fill"
-                                                : "Just Resize";
+    const char *mode = l->resize ? l->resize : j->resize_mode;
+    return strcmp(mode, "crop") == 0 ? "Crop and Resize" : strcmp(mode, "fit") == 0 ? "Resize and Fill" : "Just Resize";
+}
+
+static const char *control_mode(const ControlLine *l)
+{
+    if (l->guess || (l->mode && strcmp(l->mode, "control") == 0)) return "ControlNet is more important";
+    return l->mode && strcmp(l->mode, "prompt") == 0 ? "My prompt is more important" : "Balanced";
 }
 
 static int look(void *ctx, ControlLine *l, Err *e)
@@ -64,9 +69,9 @@ static int look(void *ctx, ControlLine *l, Err *e)
     add_stem(s->out, l->model);
     if (f && f->a1111_hash[0]) str_addf(s->out, " [%s]", f->a1111_hash);
     str_addf(s->out, ", Weight: %g, Resize Mode: %s, Processor Res: -1, Threshold A: %g, Threshold B: %g",
-             l->strength >= 0 ? l->strength : usual, resize_mode(s->job), numbers[0], numbers[1]);
+             l->strength >= 0 ? l->strength : usual, resize_mode(s->job, l), numbers[0], numbers[1]);
     str_addf(s->out, ", Guidance Start: %g, Guidance End: %g, Pixel Perfect: True, Control Mode: %s", l->start, l->end,
-             l->guess ? "ControlNet is more important" : "Balanced");
+             control_mode(l));
     return 0;
 }
 

@@ -54,26 +54,37 @@ static const char *usual_sampler(const Model *m, Err *e)
 }
 
 /*
- * The own size of the picture that it starts from, or else of the first map, cut down to what the model can draw; one that is extended is not cut, since its bytes stay. Where it
- * cannot be read, init.c says why.
+ * The own size of the picture that it starts from, or else of the first map, cut down to what the model can draw; one that is extended
+ * is not cut, since its bytes stay. Where it cannot be read, init.c says why. Error: a size that no model draws.
  */
-static void size_of_picture(const Model *m, Job *j)
+static int size_of_picture(const Model *m, Job *j, Err *e)
 {
     int w = 0, h = 0, factor = vae_factor(m->vae);
     Extend more;
-    Err e;
-    if (j->width || j->height || j->only_masked >= 0) return;
+    Err unused;
+    if (j->width || j->height || j->only_masked >= 0) return 0;
     char *path = j->init_image ? mem_strdup(j->init_image) : controls_first_picture(j);
-    int unknown = !path || image_load_size(path, &w, &h, &e);
-    free(path);
-    if (unknown) return;
-    if (j->extend && extend_parse(j->extend, &more, &e) == 0) {
-        j->width = w + more.left + more.right;
-        j->height = h + more.top + more.bottom;
-    } else if (w >= factor && w <= JOB_MAX_SIDE && h >= factor && h <= JOB_MAX_SIDE) {
+    int unknown = !path || image_load_size(path, &w, &h, &unused), failed = 0;
+    if (unknown) {
+        free(path);
+        return 0;
+    }
+    if (j->extend && extend_parse(j->extend, &more, &unused) == 0) {
+        w += more.left + more.right;
+        h += more.top + more.bottom;
+        j->width = w;
+        j->height = h;
+    } else {
         j->width = w / factor * factor;
         j->height = h / factor * factor;
     }
+    if (w < factor || h < factor || w > JOB_MAX_SIDE || h > JOB_MAX_SIDE)
+        failed = err_usage(e,
+                           "%.300s: %d x %d pixels are drawn as they are, and a side must have %d to %d: say the size "
+                           "with -W and -H",
+                           path, w, h, factor, JOB_MAX_SIDE);
+    free(path);
+    return failed;
 }
 
 /*
@@ -151,11 +162,11 @@ static int usual_steps(const Recipe *r, const ModelDefaults *d)
 }
 
 /* Open options take what suits the model, or else what its kind is used with. */
-static void fill_defaults(Recipe *r, const Model *m)
+static int fill_defaults(Recipe *r, const Model *m, Err *e)
 {
     Job *j = &r->said;
     const ModelDefaults *d = &m->defaults;
-    size_of_picture(m, j);
+    if (size_of_picture(m, j, e)) return -1;
     if (j->init_image && j->strength < 0) j->strength = r->masked || r->beside == BESIDE_PICTURE ? 1 : IMG2IMG_STRENGTH;
     if (r->beside == BESIDE_PICTURE && j->image_cfg_scale < 0) j->image_cfg_scale = IMAGE_CFG_SCALE;
     if (!j->fill) set_text(&j->fill, j->extend ? "fill" : "original");
@@ -172,6 +183,7 @@ static void fill_defaults(Recipe *r, const Model *m)
     if (!j->rng) set_text(&j->rng, r->compat == COMPAT_A1111 ? "philox" : "torch");
     if (j->eta < 0 && s->takes_eta) j->eta = sampler_eta(s, r->compat);
     r->eta = s->takes_eta ? j->eta : s->eta;
+    return 0;
 }
 
 /* ---- size ------------------------------------------------------------------------------------------------------------ */
@@ -421,7 +433,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->beside = recipe_beside(m);
     choose_few_steps(r, m);
     if (choose_sampler(r, m, e)) return -1;
-    fill_defaults(r, m);
+    if (fill_defaults(r, m, e)) return -1;
     r->emphasis = emphasis_of(r->compat);
     r->chunk = strcmp(said->long_prompt, "chunk") == 0;
     r->memory = memory_of(said);

@@ -66,12 +66,54 @@ static void add_number(const cJSON *unit, const char *name, const char *field, S
     if (cJSON_IsNumber(v) && json_number(v->valuedouble, digits)) str_addf(line, ",%s=%s", field, digits);
 }
 
-/* Which of prompt and picture counts more: limn takes both alike. */
-static bool is_balanced(const cJSON *mode)
+/* What the extension calls a choice, by its place or one of its names. */
+typedef struct {
+    const char *value, *names[4];
+} Choice;
+
+/* Appends the field that says it. value NULL in a row: nothing is to be said. */
+static int add_choice(const cJSON *unit, const char *name, const char *field, const Choice *choices, Str *line, Err *e)
 {
-    if (!mode || cJSON_IsNull(mode)) return true;
-    if (cJSON_IsNumber(mode)) return mode->valuedouble == 0;
-    return cJSON_IsString(mode) && strcasecmp(mode->valuestring, "Balanced") == 0;
+    const cJSON *v = member(unit, name);
+    if (!v || cJSON_IsNull(v)) v = NULL;
+    for (int i = 0; choices[i].names[0]; i++) {
+        bool is = !v ? i == 0 : cJSON_IsNumber(v) && v->valuedouble == i;
+        for (int k = 0; k < 4 && choices[i].names[k] && v; k++)
+            is = is || (cJSON_IsString(v) && strcasecmp(v->valuestring, choices[i].names[k]) == 0);
+        if (!is) continue;
+        if (choices[i].value) str_addf(line, ",%s=%s", field, choices[i].value);
+        return 0;
+    }
+    return err_usage(e, "%s: one of \"%s\", \"%s\", \"%s\" is expected", name, choices[0].names[0], choices[1].names[0],
+                     choices[2].names[0]);
+}
+
+static const Choice control_modes[] = { { NULL, { "Balanced" } },
+                                        { "prompt", { "My prompt is more important" } },
+                                        { "control", { "ControlNet is more important" } },
+                                        { NULL, { NULL } } };
+
+static const Choice resize_modes[] = { { "stretch", { "Just Resize", "Resize", "Just Resize (Latent upscale)" } },
+                                       { "crop", { "Crop and Resize", "Scale to Fit (Inner Fit)", "Inner Fit" } },
+                                       { "fit", { "Resize and Fill", "Envelope (Outer Fit)", "Outer Fit" } },
+                                       { NULL, { NULL } } };
+
+/* guess_mode is what control_mode was called before. */
+static int add_mode(const cJSON *unit, Str *line, Err *e)
+{
+    bool guess = cJSON_IsTrue(member(unit, "guess_mode")) || cJSON_IsTrue(member(unit, "guessmode"));
+    if (!guess || member(unit, "control_mode")) return add_choice(unit, "control_mode", "mode", control_modes, line, e);
+    str_add(line, ",mode=control");
+    return 0;
+}
+
+/* The map is cropped where a unit does not say. */
+static int add_resize(const cJSON *unit, Str *line, Err *e)
+{
+    const cJSON *v = member(unit, "resize_mode");
+    if (v && !cJSON_IsNull(v)) return add_choice(unit, "resize_mode", "resize", resize_modes, line, e);
+    str_add(line, ",resize=crop");
+    return 0;
 }
 
 static int add_unit(Wish *w, const cJSON *unit, const char *start, Err *e)
@@ -81,8 +123,6 @@ static int add_unit(Wish *w, const cJSON *unit, const char *start, Err *e)
     int failed = 0;
     if (!model || strcasecmp(model, "None") == 0) failed = err_usage(e, "model: a ControlNet's name is expected");
     else if (!picture && !start) failed = err_usage(e, "image: a picture is expected");
-    else if (!is_balanced(member(unit, "control_mode")))
-        failed = err_usage(e, "control_mode: Balanced is what there is");
     str_add(&line, "model=");
     failed = failed || add_model(w, model, &line, e) || wish_file(w, "control", picture ? picture : start, &file, e);
     if (!failed) {
@@ -92,7 +132,8 @@ static int add_unit(Wish *w, const cJSON *unit, const char *start, Err *e)
         add_number(unit, "weight", "strength", &line);
         add_number(unit, "guidance_start", "start", &line);
         add_number(unit, "guidance_end", "end", &line);
-        failed = job_set(&w->job, option_find("control", 7), str_text(&line), e);
+        failed = add_mode(unit, &line, e) || add_resize(unit, &line, e) ||
+                 job_set(&w->job, option_find("control", 7), str_text(&line), e);
     }
     str_release(&line);
     str_release(&file);

@@ -411,7 +411,7 @@ static void no_folder(void **state)
     assert_null(source_open(path, &e));
     assert_non_null(strstr(e.text, "not a folder"));
     Source *s = source_open(*state, &e);
-    assert_said(source_get(s, "vae", &b, &e), &e, "not a regular file"); /* a folder */
+    assert_said(source_get(s, "vae", &b, &e), &e, "this is a folder"); /* a folder */
     source_free(s);
     free(path);
 }

@@ -197,11 +197,12 @@ Tensor down_embed(Nn *nn, const Down *d, int n, float t, const UNetInputs *in)
     return tensor_keep(nn->arena, mark, emb);
 }
 
-/* A T2I-Adapter's map, the same for all samples. */
+/* A T2I-Adapter's map, one for all samples or one for each. */
 static void add_feature(Nn *nn, Tensor x, const DownInputs *in, int i)
 {
     if (i >= in->feature_count) return;
-    for (int k = 0; k < x.n; k++) nn_add(nn, tensor_slice(x, k, 1), in->features[i]);
+    Tensor map = in->features[i];
+    for (int k = 0; k < x.n; k++) nn_add(nn, tensor_slice(x, k, 1), map.n > 1 ? tensor_slice(map, k, 1) : map);
 }
 
 /* A plain level's map is added where the level ends, to what is kept for the way up too: diffusers adds it in place. */

@@ -82,8 +82,8 @@ typedef struct {
     const Tensor
         *residuals; /* [residual_count]: added to the skips in their order, then to the middle (ControlNet); NULL */
     int residual_count;
-    const Tensor
-        *features; /* [feature_count] of [1, h, w, channels]: added on the way down, one a level (T2I-Adapter); NULL */
+    const Tensor *
+        features; /* [feature_count] of [1 or n, h, w, channels]: added on the way down, one a level (T2I-Adapter); NULL */
     int feature_count;
     const Tensor
         *pictures; /* [picture_count]: keys and values beside kv, of other tokens, columns as its (IP-Adapter); NULL */
