@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "pipeline/control_internal.h"
 #include "pipeline/control_picture.h"
+#include "pipeline/windows.h"
 
 /* ---- the lines ----------------------------------------------------------------------------------------------------------- */
 
@@ -27,7 +28,9 @@ static int add_line(void *ctx, ControlLine *l, Err *e)
 {
     Generator *g = ctx;
     const Job *j = &g->recipe.said;
+    const Region seen = windows_at(&g->recipe, 0);
     const ControlFile *file = controls_find(g->m, l);
+    int factor = vae_factor(g->m->vae);
     if (!file) return err_set(e, "%.300s: it was not opened with the model", l->model);
     if (other_file(l->model, file->sha256, l->model_sha256, e)) return -1;
     if (file->encoder && other_file(file->encoder->path, file->encoder->sha256, l->encoder_sha256, e)) return -1;
@@ -36,7 +39,7 @@ static int add_line(void *ctx, ControlLine *l, Err *e)
     c->unit = mem_grow(c->unit, (size_t)(c->count + 1) * sizeof *c->unit);
     c->unit[c->count++] = (Unit){ *l, .file = file, .strength = strength_of(j, l) };
     *l = (ControlLine){ 0 };
-    if (file->t2i && t2i_fits(file->t2i, g->m->unet, vae_factor(g->m->vae), j->width, j->height, e))
+    if (file->t2i && t2i_fits(file->t2i, g->m->unet, factor, seen.w * factor, seen.h * factor, e))
         return err_in(e, file->path);
     return 0;
 }
@@ -63,7 +66,8 @@ void control_release(Generator *g)
     for (int i = 0; i < c->count; i++) {
         control_line_release(&c->unit[i].line);
         for (int k = 0; k < CONTROL_PICTURES; k++) image_release(&c->unit[i].picture[k]);
-        for (int k = 0; k < c->unit[i].count; k++) free(c->unit[i].found[k].data);
+        for (int k = 0; k < c->unit[i].windows * T2I_MAX_MAPS; k++) free(c->unit[i].found[k].data);
+        free(c->unit[i].found);
     }
     free(c->unit);
     free(c);
@@ -143,19 +147,28 @@ static int find_tokens(Generator *g, const Unit *u, Tensor out[2])
     return 2;
 }
 
-/* ControlNet's hint, T2I-Adapter's maps, IP-Adapter's tokens. */
-static int find(Generator *g, const Unit *u, Tensor out[T2I_MAX_MAPS])
+/* ControlNet's hint, T2I-Adapter's maps, IP-Adapter's tokens; of a map what lies in a window. */
+static int find(Generator *g, const Unit *u, int window, Tensor out[T2I_MAX_MAPS])
 {
-    const Job *j = &g->recipe.said;
     const ControlFile *f = u->file;
     if (f->ip) return find_tokens(g, u, out);
     Nn nn = generator_nn(g);
-    Tensor pixels = tensor_new(nn.arena, 1, j->height, j->width,
-                               f->net ? controlnet_hint_channels(f->net) : t2i_hint_channels(f->t2i));
-    control_picture_pixels(u->picture, pixels);
+    Region at = windows_at(&g->recipe, window);
+    int factor = vae_factor(g->m->vae);
+    at = (Region){ at.x * factor, at.y * factor, at.w * factor, at.h * factor };
+    Tensor pixels =
+        tensor_new(nn.arena, 1, at.h, at.w, f->net ? controlnet_hint_channels(f->net) : t2i_hint_channels(f->t2i));
+    control_picture_pixels(u->picture, at, pixels);
     if (f->t2i) return t2i_forward(&nn, f->t2i, pixels, out);
     out[0] = controlnet_hint(&nn, f->net, pixels);
     return 1;
+}
+
+static void make_room(const Generator *g, Unit *u)
+{
+    if (u->found) return;
+    u->windows = u->file->ip ? 1 : windows_all(&g->recipe);
+    u->found = mem_array((size_t)u->windows * T2I_MAX_MAPS, sizeof *u->found);
 }
 
 void control_measure(Generator *g)
@@ -163,7 +176,10 @@ void control_measure(Generator *g)
     for (int i = 0; g->control && i < g->control->count; i++) {
         Unit *u = &g->control->unit[i];
         size_t mark = g->nn.arena->used;
-        u->count = find(g, u, u->found);
+        make_room(g, u);
+        u->count = find(g, u, 0, u->found);
+        for (int w = 1; w < u->windows; w++)
+            memcpy(u->found + w * T2I_MAX_MAPS, u->found, T2I_MAX_MAPS * sizeof *u->found);
         arena_reset(g->nn.arena, mark);
     }
 }
@@ -179,16 +195,19 @@ static Tensor kept(const Unit *u, Tensor t)
 
 static int find_and_keep(Generator *g, Unit *u, Err *e)
 {
-    size_t mark = g->nn.arena->used;
-    Tensor found[T2I_MAX_MAPS];
     bool bad = false;
-    u->count = find(g, u, found);
-    for (int k = 0; k < u->count; k++) {
-        size_t len = tensor_len(found[k]);
-        bad = bad || g->nn.k->find_bad(found[k].data, len) < len;
-        u->found[k] = kept(u, found[k]);
+    make_room(g, u);
+    for (int w = 0; w < u->windows; w++) {
+        size_t mark = g->nn.arena->used;
+        Tensor found[T2I_MAX_MAPS];
+        u->count = find(g, u, w, found);
+        for (int k = 0; k < u->count; k++) {
+            size_t len = tensor_len(found[k]);
+            bad = bad || g->nn.k->find_bad(found[k].data, len) < len;
+            u->found[w * T2I_MAX_MAPS + k] = kept(u, found[k]);
+        }
+        arena_reset(g->nn.arena, mark);
     }
-    arena_reset(g->nn.arena, mark);
     for (int k = 0; k < CONTROL_PICTURES; k++) image_release(&u->picture[k]);
     if (u->file->encoder) weights_forget(u->file->encoder->weights);
     if (!bad) return 0;

@@ -98,10 +98,11 @@ int control_picture_read(ControlLine *l, const Generator *g, Image out[CONTROL_P
     return failed;
 }
 
-void control_picture_pixels(const Image *im, Tensor pixels)
+void control_picture_pixels(const Image *im, Region at, Tensor pixels)
 {
-    for (size_t i = 0; pixels.data && i < (size_t)im->w * (size_t)im->h; i++) {
-        const uint8_t *p = im->rgb + 3 * i;
+    for (size_t i = 0; pixels.data && i < (size_t)at.w * (size_t)at.h; i++) {
+        size_t x = (size_t)at.x + i % (size_t)at.w, y = (size_t)at.y + i / (size_t)at.w;
+        const uint8_t *p = im->rgb + 3 * (y * (size_t)im->w + x);
         int grey = (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16;
         if (pixels.c == 1) pixels.data[i] = (float)grey / 255;
         for (size_t k = 0; pixels.c == 3 && k < 3; k++) pixels.data[3 * i + k] = (float)p[k] / 255;

@@ -27,7 +27,7 @@ int control_picture_make(const char *text, const PictureFit *fit, char **sha256,
  */
 int control_picture_read(ControlLine *l, const Generator *g, Image out[CONTROL_PICTURES], Err *e);
 
-/* pixels [1, H, W, 3 or 1] = the picture in 0..1, or its grey. */
-void control_picture_pixels(const Image *im, Tensor pixels);
+/* pixels [1, at.h, at.w, 3 or 1] = the picture there in 0..1, or its grey. */
+void control_picture_pixels(const Image *im, Region at, Tensor pixels);
 
 #endif

@@ -81,7 +81,8 @@ static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int
     scales_of(g, u, all->residual_count, scales);
     for (int i = 0; i < all->residual_count; i++) residuals[i] = tensor_slice(all->residuals[i], from, n);
     if (in.beside.c && controlnet_in_channels(u->file->net) > x.c) x = nn_concat(&nn, x, in.beside);
-    controlnet_forward(&nn, u->file->net, x, ev->t, &in, &(Controlled){ u->found[0], scales, residuals });
+    controlnet_forward(&nn, u->file->net, x, ev->t, &in,
+                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals });
     arena_reset(g->nn.arena, mark);
 }
 
@@ -104,7 +105,7 @@ static void add_map(const Generator *g, const Unit *u, const Evaluation *ev, Ten
 {
     ControlMode mode = control_mode(g, &u->line);
     float share = mode.soft ? (float)control_soft_share(CONTROL_T2I, k) : 1;
-    const Tensor map = u->found[k];
+    const Tensor map = unit_found(u, g->run.window)[k];
     int each = ev->x.n / ev->branches;
     for (int i = 0; to.data && i < to.n; i++) {
         if (to.n > 1 && mode.prompt_only && ev->branch[i / each].of == BRANCH_NEGATIVE) continue;
@@ -165,6 +166,7 @@ void control_key(const Generator *g, CacheKey *key)
         const double numbers[] = { u->strength, u->line.start, u->line.end, mode.guess, mode.soft, mode.prompt_only };
         key_add(key, u->file->sha256, sizeof u->file->sha256);
         key_add(key, numbers, sizeof numbers);
-        for (int k = 0; k < u->count; k++) key_add_tensor(key, u->found[k]);
+        for (int w = 0; w < u->windows; w++)
+            for (int k = 0; k < u->count; k++) key_add_tensor(key, unit_found(u, w)[k]);
     }
 }

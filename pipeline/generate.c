@@ -230,7 +230,7 @@ int generator_run(Generator *g, const Request *requests, int n, Picture *out, Er
 
     int failed = generator_condition(g, requests, n, e);
     if (!failed) failed = generator_draw(g, requests, n, out, e);
-    if (!failed && trace) failed = trace_write(&g->trace, trace, e);
+    if (!failed && trace && !g->recipe.said.second_pass) failed = trace_write(&g->trace, trace, e);
 
     arena_reset(&g->arena, 0);
     if (g->m->large) arena_rest(&g->arena); /* decoding needs the most */

@@ -15,26 +15,21 @@ static const double STRENGTH = 0.7; /* A1111's page has it so */
 
 /* ---- what is asked for ---- */
 
-static int check(const Job *j, Err *e)
-{
-    if (j->init_image) return err_usage(e, "hires: it is for pictures from text; limn upscale makes a picture larger");
-    if (j->refiner) return err_usage(e, "hires: not together with --refiner");
-    if (j->trace) return err_usage(e, "trace: --hires makes two runs of one picture; --trace writes one");
-    return 0;
-}
-
 static void set_text(char **field, const char *text)
 {
     free(*field);
     *field = mem_strdup(text);
 }
 
-/* The second pass's job: the same picture, larger. What is left open is as in the first pass, and is written into it. */
+/*
+ * The second pass's job: the same picture, larger. What is left open is as in the first pass, and is written into it. The picture that
+ * the first one starts from is in its result already.
+ */
 static void job_of(Job *out, Job *said, int factor)
 {
-    static const char *const first_only[] = { "hires",        "hires-steps",   "hires-strength",
-                                              "hires-with",   "hires-sampler", "hires-cfg-scale",
-                                              "hires-sha256", "latents",       NULL };
+    static const char *const first_only[] = { "hires",         "hires-steps",       "hires-strength",  "hires-with",
+                                              "hires-sampler", "hires-cfg-scale",   "hires-sha256",    "latents",
+                                              "init-image",    "init-image-sha256", "init-background", NULL };
     if (!said->hires_steps) said->hires_steps = said->steps;
     if (said->hires_strength < 0) said->hires_strength = STRENGTH;
     if (!said->hires_with) set_text(&said->hires_with, ways[0].name);
@@ -76,7 +71,6 @@ int hires_begin(Generator *g, Err *e)
     Job *said = &g->recipe.said;
     Job j;
     if (!hires_wanted(said)) return 0;
-    if (check(said, e)) return -1;
     job_of(&j, said, vae_factor(g->m->vae));
     int failed = open_network(g, e);
     Share share = g->share;
@@ -93,6 +87,8 @@ int hires_begin(Generator *g, Err *e)
     g->share.steps = g->share.latents = false;
     set_text(&said->vae_tile, to->recipe.said.vae_tile);
     if (said->hires_sampler) set_text(&said->hires_sampler, to->recipe.said.sampler);
+    said->refiner_at = to->recipe.said.refiner_at; /* what it chose */
+    if (to->recipe.said.refiner_sha256) set_text(&said->refiner_sha256, to->recipe.said.refiner_sha256);
     return 0;
 }
 
@@ -198,6 +194,8 @@ int hires_run(Generator *g, const Request *requests, Tensor x, Picture *out, Err
     g->time.sample += to->time.sample;
     g->time.decode = to->time.decode;
     g->time.text += to->time.text;
+    g->time.before = to->time.before;
+    if (!failed) trace_adopt(&g->trace, &to->trace, "hires.");
     arena_rest(&to->arena);
     return failed;
 }

@@ -1,7 +1,7 @@
 /*
  * hires.h - a second pass at a larger size (--hires): A1111's hires fix. The first pass's latent, or its picture, is made larger, noise of
- * the same seed is laid on it, and the last steps of a longer schedule are run: as many as there are of --hires-steps. Internal to
- * pipeline/. Source: A1111's modules/processing.py, StableDiffusionProcessingTxt2Img.sample_hr_pass().
+ * the same seed is laid on it, and the last steps of a longer schedule are run: as many as there are of --hires-steps. A --refiner takes over
+ * in this pass (A1111's hires_fix_refiner_pass as it comes); a --trace has its numbers behind "hires.". Internal to pipeline/. Source: A1111's modules/processing.py, StableDiffusionProcessingTxt2Img.sample_hr_pass().
  */
 #ifndef LIMN_PIPELINE_HIRES_H
 #define LIMN_PIPELINE_HIRES_H

@@ -214,8 +214,6 @@ static int choose_window(Recipe *r, const Model *m, Err *e)
                          j->diffusion_tile);
     if (r->wrap_x || r->wrap_y)
         return err_usage(e, "diffusion-tile: not together with --tile: a window's own ends are no neighbours");
-    if (j->control || j->adapter)
-        return err_usage(e, "diffusion-tile: not together with --control or --adapter, which steer the whole picture");
     return 0;
 }
 

@@ -115,16 +115,29 @@ static int check_picture(const Model *m, const Job *j, Err *e)
     return check_beside(recipe_beside(m), j, e);
 }
 
+/* A second pass goes on from the whole of the first one's result. */
+static int check_hires(const Model *m, const Job *j, Err *e)
+{
+    bool said =
+        j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
+    if (said && j->hires <= 1)
+        return err_usage(e, "hires-steps, hires-strength, hires-with, ...: there is no --hires, such as --hires 2");
+    if (j->hires <= 1) return 0;
+    if (j->mask || j->extend)
+        return err_usage(e, "hires: not together with --mask or --extend; limn upscale makes the result larger");
+    if (recipe_beside(m) != BESIDE_NOTHING)
+        return err_usage(e, "hires: not with a model that sees a picture beside the latent (%d channels)",
+                         unet_in_channels(m->unet));
+    return 0;
+}
+
 int recipe_check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
     if (check_picture(m, j, e)) return -1;
     if (j->variation_strength > 0 && j->variation_seed < 0)
         return err_usage(e, "variation-strength: a --variation-seed is expected, such as 1");
-    bool hires_said =
-        j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
-    if (hires_said && j->hires <= 1)
-        return err_usage(e, "hires-steps, hires-strength, hires-with, ...: there is no --hires, such as --hires 2");
+    if (check_hires(m, j, e)) return -1;
     if (!j->refiner && (j->refiner_at > 0 || j->refiner_sha256))
         return err_usage(e, "refiner-at: it says where a second model takes over; give one with --refiner");
     if (recipe_beside(m) == BESIDE_UNKNOWN || out != latent)

@@ -24,6 +24,7 @@ static void job_of(Job *out, const Generator *g, const Model *m)
     for (const Option *o = job_options; o->name; o++)
         if (o->group == GROUP_START || o->group == GROUP_CONTROL) job_reset(out, o);
     job_reset_all(out, first_only);
+    out->second_pass = 0; /* its sigmas are given */
     if (!m->ids) job_reset_all(out, sizes);
     if (m->ids != IDS_MAX - 1) job_reset_all(out, scores);
 }
@@ -110,7 +111,7 @@ int refine_begin(Generator *g, Err *e)
     Model *m = g->share.refiner;
     Job *said = &g->recipe.said;
     Job j;
-    if (!said->refiner || !m) return 0;
+    if (!said->refiner || !m || g->larger) return 0;
     if (said->refiner_at < 0) said->refiner_at = REFINER_AT;
     if (check_latents(g->m, m, e) || check_hash(g, e)) return err_in(e, said->refiner);
     job_of(&j, g, m);

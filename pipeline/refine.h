@@ -15,7 +15,8 @@
 #define REFINER_AT 0.8
 
 /*
- * The second model's generator and the step at which it begins, into g, and its hash into the job; nothing where that has no --refiner. To be called when g's
+ * The second model's generator and the step at which it begins, into g, and its hash into the job; nothing where that has no --refiner, or where
+ * a second pass (hires.h) will have it. To be called when g's
  * own memory is reserved. Error: the two models have not the same latents, or the sampler cannot be parted.
  */
 int refine_begin(Generator *g, Err *e);

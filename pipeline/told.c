@@ -6,6 +6,7 @@
 
 #include "pipeline/control.h"
 #include "pipeline/generator.h"
+#include "pipeline/windows.h"
 
 /* Where a branch's rows begin in what the run has computed for [negative prompts, prompts]. n: pictures. */
 static int first_row(Tensor all, Branch branch, int n) { return branch.of == BRANCH_PROMPT ? all.n - n : 0; }
@@ -60,6 +61,7 @@ static void tell_beside(const Generator *g, const Evaluation *ev, UNetInputs *in
     int n = ev->x.n / ev->branches;
     if (!g->run.beside.c) return;
     in->beside = told_rows(g, g->run.beside, ev);
+    if (g->run.part.w) in->beside = windows_crop(g->nn.arena, in->beside, g->run.part);
     for (int i = 0; in->beside.data && i < ev->branches; i++) {
         Tensor rows = tensor_slice(in->beside, i * n, n);
         if (ev->branch[i].of == BRANCH_BLIND) memset(rows.data, 0, tensor_len(rows) * sizeof *rows.data);

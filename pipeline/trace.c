@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 /* A new item; returns its data. */
 static void *item(Trace *t, const char *name, DType type, int ndim, const int64_t *shape)
@@ -46,6 +47,20 @@ void trace_image(Trace *t, const char *name, int index, Tensor x, double scale)
     tensor_to_nchw(data, x);
     if (scale != 1)
         for (size_t i = 0; i < tensor_len(x); i++) data[i] = (float)(data[i] * scale);
+}
+
+void trace_adopt(Trace *t, Trace *from, const char *before)
+{
+    t->items = mem_grow(t->items, (t->count + from->count) * sizeof *t->items);
+    for (size_t i = 0; i < from->count; i++) {
+        Str name = { 0 };
+        str_addf(&name, "%s%s", before, from->items[i].name);
+        free((void *)(size_t)from->items[i].name);
+        t->items[t->count] = from->items[i];
+        t->items[t->count++].name = name.s;
+    }
+    free(from->items);
+    *from = (Trace){ 0 };
 }
 
 int trace_write(const Trace *t, const char *path, Err *e)

@@ -3,7 +3,8 @@
  *
  * tokens [rows, 77] (I64), prompt_embeds [1, tokens, width], negative_* the same; noise [1, c, h, w] (unit variance),
  * latents.K [1, c, h, w] after step K (0-based, in the scale that diffusers shows), sigmas [steps + 1], timesteps [steps],
- * latents [1, c, h, w] the last one, image [1, 3, H, W] (-1..1, not clamped). F32, NCHW.
+ * latents [1, c, h, w] the last one, image [1, 3, H, W] (-1..1, not clamped). F32, NCHW. With --hires these are the first pass's, without
+ * an image where the latent is made larger; the second pass's are called hires.NAME.
  */
 #ifndef LIMN_PIPELINE_TRACE_H
 #define LIMN_PIPELINE_TRACE_H
@@ -23,6 +24,9 @@ void trace_numbers(Trace *t, const char *name, const double *v, int count);
 void trace_tokens(Trace *t, const char *name, Tensor x);
 /* A latent or image, times scale, as NCHW; index >= 0 is put after the name ("latents.3"). */
 void trace_image(Trace *t, const char *name, int index, Tensor x, double scale);
+
+/* Moves all items of `from` to t, with a word before their names. */
+void trace_adopt(Trace *t, Trace *from, const char *before);
 
 int trace_write(const Trace *t, const char *path, Err *e);
 void trace_clear(Trace *t);

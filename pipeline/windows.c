@@ -20,12 +20,22 @@ int windows_start(int size, int window, int overlap, int i)
 
 bool windows_wanted(const Recipe *r) { return r->window && (r->w > r->window || r->h > r->window); }
 
-typedef struct {
-    int x, y, w, h;
-} Window;
+static int across(const Recipe *r) { return windows_wanted(r) ? windows_count(r->w, r->window, r->overlap) : 1; }
 
-/* What lies in the window, a new tensor. */
-static Tensor crop(Arena *a, Tensor x, Window at)
+int windows_all(const Recipe *r)
+{
+    return windows_wanted(r) ? across(r) * windows_count(r->h, r->window, r->overlap) : 1;
+}
+
+Region windows_at(const Recipe *r, int i)
+{
+    if (!windows_wanted(r)) return (Region){ 0, 0, r->w, r->h };
+    return (Region){ windows_start(r->w, r->window, r->overlap, i % across(r)),
+                     windows_start(r->h, r->window, r->overlap, i / across(r)), r->w < r->window ? r->w : r->window,
+                     r->h < r->window ? r->h : r->window };
+}
+
+Tensor windows_crop(Arena *a, Tensor x, Region at)
 {
     Tensor out = tensor_new(a, x.n, at.h, at.w, x.c);
     size_t row = (size_t)at.w * (size_t)x.c;
@@ -37,7 +47,7 @@ static Tensor crop(Arena *a, Tensor x, Window at)
     return out;
 }
 
-static void add(Tensor sum, Tensor part, Window at)
+static void add(Tensor sum, Tensor part, Region at)
 {
     size_t row = (size_t)at.w * (size_t)sum.c;
     for (int n = 0; sum.data && n < sum.n; n++)
@@ -73,22 +83,24 @@ static void average(const Recipe *r, Tensor sum)
 int windows_evaluate(Generator *g, Tensor out, const Evaluation *ev, Err *e)
 {
     const Recipe *r = &g->recipe;
-    int across = windows_count(r->w, r->window, r->overlap), down = windows_count(r->h, r->window, r->overlap);
+    int failed = 0;
     if (out.data) memset(out.data, 0, tensor_len(out) * sizeof *out.data);
-    for (int i = 0; i < across * down; i++) {
+    for (int i = 0; i < windows_all(r) && !failed; i++) {
         size_t mark = g->nn.arena->used;
-        Window at = { windows_start(r->w, r->window, r->overlap, i % across),
-                      windows_start(r->h, r->window, r->overlap, i / across), r->w < r->window ? r->w : r->window,
-                      r->h < r->window ? r->h : r->window };
-        if (generator_check(g, e)) return -1;
+        Region at = windows_at(r, i);
+        if ((failed = generator_check(g, e))) break;
         Nn nn = generator_nn(g);
         Evaluation part = *ev;
-        part.x = crop(g->nn.arena, ev->x, at);
+        part.x = windows_crop(g->nn.arena, ev->x, at);
+        g->run.part = at;
+        g->run.window = i;
         UNetInputs in = told_inputs(g, &part);
-        if (in.beside.c) in.beside = crop(g->nn.arena, in.beside, at);
         add(out, unet_forward(&nn, g->m->unet, part.x, part.t, &in), at);
         arena_reset(g->nn.arena, mark);
     }
+    g->run.part = (Region){ 0 };
+    g->run.window = 0;
+    if (failed) return -1;
     average(r, out);
     return 0;
 }

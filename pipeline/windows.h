@@ -15,6 +15,13 @@ int windows_start(int size, int window, int overlap, int i);
 /* Whether the job's latent is larger than a window. */
 bool windows_wanted(const Recipe *r);
 
+/* How many there are, and where the i-th is; all are of one size. Without windows: one, all of the latent. */
+int windows_all(const Recipe *r);
+Region windows_at(const Recipe *r, int i);
+
+/* What of x [n, h, w, c] lies there, a new tensor in the arena. */
+Tensor windows_crop(Arena *a, Tensor x, Region at);
+
 /* out = the network's output for ev, window by window. Error: cancelled. */
 int windows_evaluate(Generator *g, Tensor out, const Evaluation *ev, Err *e);
 

@@ -35,11 +35,12 @@ def test_hires():
 def test_hires_that_cannot_be():
     source = png("in.png", 32, 32, lambda x, y: 9)
     fails(2, *SIDE, "x", "--hires-steps", "3", says="--hires")
-    fails(2, *SIDE, "x", "--hires", "2", "-i", source, says=["hires", "limn upscale"])
+    fails(2, *SIDE, "x", "--hires", "2", "-i", source, "--mask", source, says=["hires", "--mask", "limn upscale"])
+    fails(2, *SIDE, "x", "--hires", "2", "-i", source, "--extend", "left=8", "-W", "40", says=["hires", "--extend"])
+    fails(2, *SIDE, "x", "-m", os.path.join(REPO, "tests/golden/pipeline/pix2pix"), "--hires", "2", "-i", source, says=["hires", "8 channels"])
     fails(2, *SIDE, "x", "--hires", "2", "--hires-with", "lanczoz", says=["--hires-with", "lanczos"])
     fails(1, *SIDE, "x", "--hires", "2", "--hires-with", "nowhere.safetensors", says=["--hires-with", "nowhere.safetensors"])
     fails(2, *SIDE, "x", "--hires", "9", says="--hires")
-    fails(2, *SIDE, "x", "--hires", "2", "--trace", "t.safetensors", says="trace")
     fails(2, *SIDE, "x", "--hires", "2", "--hires-sampler", "nope", says="--hires-sampler")
 
 
@@ -77,3 +78,60 @@ def test_variants():
     fails(2, "variants", "a.png", "0", says="1 to 64")
     fails(2, "variants", says="a picture is expected")
     fails(1, "variants", png("plain.png", 8, 8, lambda x, y: 0), says="limn did not make it")
+
+
+def trace_of(path):
+    data = read(path)
+    n = struct.unpack("<Q", data[:8])[0]
+    return {k: data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]] for k, v in json.loads(data[8:8 + n]).items() if k != "__metadata__"}
+
+
+def test_hires_from_a_picture():
+    """The first pass is what -i draws; the second one goes on from its result."""
+    source = png("in.png", 32, 32, lambda x, y: (x * 8, y * 8, 99))
+    other = png("other.png", 32, 32, lambda x, y: (y * 8, 9, x * 8))
+    draw(*SIDE, "x", "-i", source, "--strength", "0.5", "--hires", "2", "--trace", "t", "-o", "a.png")
+    draw(*SIDE, "x", "-i", source, "--strength", "0.5", "--trace", "u", "-o", "b.png")
+    draw(*SIDE, "x", "-i", other, "--strength", "0.5", "--hires", "2", "-o", "c.png")
+    assert size_of("a.png") == (64, 64) and read("a.png") != read("c.png")
+    assert trace_of("t")["latents.1"] == trace_of("u")["latents.1"]
+    limn("again", "a.png", "-q", "-o", "d.png")
+    assert read("a.png") == read("d.png")
+    png("in.png", 32, 32, lambda x, y: (1, 2, 3))
+    fails(1, "again", "a.png", "-q", "-o", "e.png", says="SHA-256")
+    for with_ in "lanczos", os.path.join(NETS, "compact-x2.safetensors"):
+        draw(*SIDE, "x", "-i", other, "--hires", "2", "--hires-with", with_, "--compat", "a1111", "-o", "f.png")
+        assert size_of("f.png") == (64, 64)
+
+
+def test_hires_in_a_trace():
+    """Both passes' numbers, the second one's behind "hires."; the first one's are those of a run without it."""
+    draw(*SIDE, "x", "--hires", "2", "--hires-steps", "3", "--trace", "t", "-o", "a.png")
+    draw(*SIDE, "x", "--trace", "u", "-o", "b.png")
+    both, one = trace_of("t"), trace_of("u")
+    for name, data in one.items():
+        if name not in ("image", "latents"):
+            assert both[name] == data, name
+    assert {k for k in both if k.startswith("hires.latents.")} == {"hires.latents.0", "hires.latents.1", "hires.latents.2"}
+    assert len(both["hires.noise"]) == 4 * len(both["noise"]) and len(both["hires.image"]) == 64 * 64 * 3 * 4 and "image" not in both
+
+
+def test_hires_with_a_refiner():
+    """It takes over in the second pass only, as A1111 has it."""
+    import tiny_xl
+    from tiny import CLIP
+    base, refiner = tiny_xl.base().save("base.safetensors"), tiny_xl.refiner().save("refiner.safetensors")
+    side = ["-m", base, "--tokenizer", CLIP, "-W", "32", "-H", "32", "-s", "5", "--seed", "3", "-q", "a red potion", "-n", "blue", "--hires", "1.5"]
+    for compat in "diffusers", "a1111", "comfyui":
+        more = [*side, "--compat", compat]
+        limn(*more, "--refiner", refiner, "--refiner-at", "0.8", "--trace", "t", "-o", "a.png")
+        limn(*more, "--trace", "u", "-o", "b.png")
+        with_, without = trace_of("t"), trace_of("u")
+        assert with_["latents.4"] == without["latents.4"], compat
+        same = [with_[f"hires.latents.{i}"] == without[f"hires.latents.{i}"] for i in range(5)]
+        assert same[0] and not same[4] and same == sorted(same, reverse=True), (compat, same)
+        limn("again", "a.png", "-q", "-o", "c.png", "--tokenizer", CLIP)
+        assert read("a.png") == read("c.png")
+        assert json.loads(texts("a.png")["limn"])["options"]["refiner_at"] == 0.8
+    os.rename("refiner.safetensors", "moved.safetensors")
+    fails(1, "again", "a.png", "-q", "-o", "d.png", "--tokenizer", CLIP, says="refiner.safetensors")
