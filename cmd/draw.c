@@ -34,6 +34,8 @@
 #include "pipeline/advice.h"
 #include "pipeline/generate.h"
 
+enum { BRIEF = 3 }; /* steps of a run that is over before kept weights would have paid */
+
 typedef struct {
     const Job *job; /* what was asked for; from the generator on, with what the model chose */
     Job told;       /* of the picture that is drawn, where pictures differ */
@@ -401,6 +403,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
 
     /* 2. the model; 3. what the pictures share */
     r.engine = engine_new(&watch);
+    if (j->steps && j->steps * j->count <= BRIEF) engine_briefly(r.engine);
     if (load(&r, from, any_model, e)) goto done;
     r.generator = engine_generator(r.engine, j, &(Share){ .steps = j->save_steps }, e);
     if (!r.generator) goto done;

@@ -35,6 +35,7 @@ struct Engine {
     Watch user;  /* who is told */
     Watch watch; /* the same, each line once */
     Told told;
+    bool briefly;
     Slot slot[SLOTS];
 };
 
@@ -81,6 +82,8 @@ static void slot_close(Slot *s)
     free(s->key);
     *s = (Slot){ 0 };
 }
+
+void engine_briefly(Engine *g) { g->briefly = true; }
 
 void engine_free(Engine *g)
 {
@@ -160,7 +163,8 @@ static void open_model(Engine *g, const Job *j, int slot)
                          .unet = slot == FIRST ? j->unet : NULL,
                          .tokenizer = j->tokenizer,
                          .memory = j->memory,
-                         .precision = j->precision };
+                         .precision = j->precision,
+                         .briefly = g->briefly };
     paths.encoder = recipe_encodes(j) && slot == FIRST;
     s->model = model_open(&paths, &s->error);
     if (!s->model) return;

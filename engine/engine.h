@@ -22,6 +22,9 @@ typedef struct Engine Engine;
 Engine *engine_new(const Watch *w);
 void engine_free(Engine *g);
 
+/* Told before a model is opened: no model will run more than a few times, so its weights are not prepared for many. */
+void engine_briefly(Engine *g);
+
 /* Whether two jobs name the same model, opened in the same form. */
 bool engine_same_model(const Job *a, const Job *b);
 

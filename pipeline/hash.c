@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "pipeline/parts.h"
+#include "weights/source.h"
 
 enum {
     ENTRIES_MAX = 256,
@@ -149,9 +150,14 @@ static void *compute(void *arg)
     return NULL;
 }
 
-/* What is to be computed; NULL when it is known from an earlier run. */
+/* What is to be computed; NULL when it is known: of the built-in model, or from an earlier run. */
 static struct Hashing *unknown(Model *m)
 {
+    const char *built_in = m->files->hashed_path ? NULL : source_builtin_sha256(m->files->hashed.data);
+    if (built_in) {
+        snprintf(m->sha256, sizeof m->sha256, "%s", built_in);
+        return NULL;
+    }
     struct Hashing *h = mem_alloc(sizeof *h);
     Folder folder;
     h->parts = m->files;

@@ -176,7 +176,7 @@ static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
     if (precision_choose(&rounded, p->precision ? p->precision : "auto", k, unet_weight_bytes(m->unet), e)) return -1;
     char free_text[MEM_FREE_TEXT];
     size_t need = unet_transformed_bytes(m->unet, rounded), left = mem_available(GEMM_MAPPED, free_text);
-    if (low || (!high && (need > MODEL_SMALL || need > left / 8))) return 0;
+    if (low || (!high && (p->briefly || need > MODEL_SMALL || need > left / 8))) return 0;
     if (need > left)
         return err_set(e, "--memory high takes %.0f MB more for transformed weights, %s: use normal",
                        (double)need * 1e-6, free_text);

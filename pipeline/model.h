@@ -48,6 +48,7 @@ typedef struct {
     const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
     const char *precision; /* "auto", "f32", "bf16": in what form they are; NULL: auto */
     bool encoder;          /* the VAE's encoder is wanted too */
+    bool briefly;          /* the UNet runs a few times only: without memory "high" nothing is kept for more */
     bool no_weights; /* describe only: names and shapes are checked, no value is read; the model must not be run */
 } ModelPaths;
 

@@ -7,6 +7,7 @@
 typedef struct {
     const char *path; /* "sprites/unet/config.json" */
     const unsigned char *begin, *end;
+    const char *sha256; /* 64 hexadecimal digits */
 } BuiltinFile;
 
 extern const BuiltinFile limn_builtin_files[]; /* ends with a path of NULL */

@@ -59,6 +59,13 @@ Source *source_open_builtin(const char *name, Err *e)
 
 const char *const *source_builtin_names(void) { return limn_builtin_names; }
 
+const char *source_builtin_sha256(const unsigned char *begin)
+{
+    for (const BuiltinFile *f = limn_builtin_files; f->path; f++)
+        if (f->begin == begin) return f->sha256;
+    return NULL;
+}
+
 void source_free(Source *s)
 {
     if (!s) return;

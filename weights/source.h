@@ -32,6 +32,9 @@ bool source_has(const Source *s, const char *name);
 /* Maps one file. Error: missing or unreadable; the text begins with its path. */
 int source_get(Source *s, const char *name, Bytes *out, Err *e);
 
+/* The SHA-256 of one of the files in the program, by where it begins: 64 hexadecimal digits; NULL: it is none of them. */
+const char *source_builtin_sha256(const unsigned char *begin);
+
 /* Which file that was; false: it was not mapped, or is in the program. */
 bool source_id(const Source *s, const char *name, FileId *id);
 
