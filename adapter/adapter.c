@@ -146,8 +146,10 @@ static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, M
 /* A file that is known to be of another kind is called so. */
 static int check_kind(Weights *w, Err *e)
 {
-    const char *what = adapter_is(w) ? NULL : adapter_file_kind(w);
-    return what ? err_set(e, "it is %s, and no LoRA", what) : 0;
+    const char *foreign = adapter_foreign(w), *what = adapter_is(w) ? NULL : adapter_file_kind(w);
+    if (foreign) return err_set(e, "it is for %s; limn runs SD 1.x, 2.x and XL", foreign);
+    if (!what || str_starts(what, "a LoRA")) return 0; /* a LoRA of names unknown: the first will be told */
+    return err_set(e, "it is %s, and no LoRA", what);
 }
 
 /* What does not fit is an error, unless the user takes what does. */
@@ -183,6 +185,10 @@ static int read_all(Adapter *a, const char *path, const AdapterTargets *to, Str 
     if (!failed && lost.count && (lost.count == m.count || !to->partial))
         failed = judge(&m, to, a->file, &lost, notes, e);
     if (!failed) failed = lay_modules(a, &m, to, &lost, e) || judge(&m, to, a->file, &lost, notes, e);
+    if (!failed && m.bundled.len)
+        str_addf(notes,
+                 "%sthe vectors of words that lie in it too (%s) are passed over: they are words like others here",
+                 notes->len ? "; " : "", m.bundled.s);
     for (int i = 0; i < NETWORK_COUNT; i++) places_free(&places[i]);
     modules_release(&m);
     weights_free(w);

@@ -26,10 +26,17 @@ static bool is_layout(const char *name)
     return str_starts(name, "string_to_param.");
 }
 
+/* What the file is instead, by its tensors' names; NULL. A word may be any name that is none of a network's. */
+static const char *other_kind(Weights *w)
+{
+    const char *kind = adapter_file_kind(w);
+    return kind && !strstr(kind, "textual inversion") ? kind : NULL;
+}
+
 bool embedding_is(Weights *w)
 {
     size_t count = weights_count(w);
-    if (!count || count > EMBEDDING_ENCODERS) return false;
+    if (!count || count > EMBEDDING_ENCODERS || other_kind(w)) return false;
     for (size_t i = 0; i < count; i++)
         if (!is_layout(weights_at(w, i)->name) && (count > 1 || weights_at(w, i)->ndim > 2)) return false;
     return is_layout(weights_at(w, 0)->name) || !strchr(weights_at(w, 0)->name, '.');
@@ -56,14 +63,12 @@ int embedding_read(Embedding *out, Weights *w, Err *e)
     size_t count = weights_count(w);
     *out = (Embedding){ 0 };
     if (!count) return err_set(e, "there is nothing in it");
+    if (other_kind(w)) return err_set(e, "it is %s, and no textual inversion", other_kind(w));
     for (size_t i = 0; i < count; i++) {
         const Weight *t = weights_at(w, i);
         if (count > EMBEDDING_ENCODERS || (count > 1 && !is_layout(t->name)))
-            return adapter_file_kind(w)
-                       ? err_set(e, "it is %s, and no textual inversion", adapter_file_kind(w))
-                       : err_set(
-                             e, "the tensor \"%s\" is none of a textual inversion's (emb_params, or clip_l and clip_g)",
-                             shown(t->name, name));
+            return err_set(e, "the tensor \"%s\" is none of a textual inversion's (emb_params, or clip_l and clip_g)",
+                           shown(t->name, name));
         if (!is_layout(t->name)) out->token = mem_strdup(t->name);
         if (read_one(out, t, (int)i, e)) return -1;
     }

@@ -1,6 +1,6 @@
 /*
  * family.c - for which kind of model an adapter was made. Shapes decide where they can: what cross-attention reads is 768 wide in
- * SD 1.x, 1024 in SD 2.x, 2048 in SDXL and 1280 in its refiner; names tell those that are none of Stable Diffusion's UNets.
+ * SD 1.x, 1024 in SD 2.x, 2048 in SDXL and 1280 in its refiner. Those of other networks are told in foreign.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +17,6 @@ static const struct {
 static const struct {
     const char *part, *family;
 } by_name[] = {
-    { "double_blocks_", "Flux" },
-    { "single_transformer_blocks_", "Flux" },
-    { "joint_blocks_", "SD 3" },
     { "input_blocks_7_1_transformer_blocks_1", "SD XL" }, /* a block that only SDXL has */
     { "down_blocks_2_attentions_0_transformer_blocks_2", "SD XL" },
 };

@@ -245,7 +245,9 @@ int adapter_info(AdapterInfo *out, Weights *w, Bytes file, bool norms, Err *e)
     *out = (AdapterInfo){ 0 };
     for (int i = 0; i < INFO_BLOCKS; i++) out->norm[i] = -1;
     int failed = modules_read(&m, w, file, e) || count_modules(out, &m, e) || (norms && measure(out, &m, e)) ? -1 : 0;
-    if (!failed) out->family = modules_family(&m, file);
+    out->family = adapter_foreign(w);
+    out->foreign = out->family != NULL;
+    if (!failed && !out->foreign) out->family = modules_family(&m, file);
     if (!failed) read_metadata(out, file);
     modules_release(&m);
     return failed;

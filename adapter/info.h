@@ -21,6 +21,7 @@ typedef struct {
     size_t rank[2];     /* from, to; 0: the kinds have none */
     double scale[2];    /* alpha / rank, from, to */
     const char *family; /* "SD XL"; NULL: not known */
+    bool foreign;       /* adapter_foreign(): limn runs none of that family */
     char *name, *base;  /* that the trainer gave it, and of the model that it was trained on; NULL */
     char *trigger;      /* modelspec's trigger phrase; NULL */
     struct {
@@ -33,6 +34,9 @@ typedef struct {
 
 /* Whether a file's tensors are an adapter's. */
 bool adapter_is(Weights *w);
+
+/* The networks that an adapter is for where limn runs none of that kind, "Flux"; NULL: it is for Stable Diffusion's, or no adapter. */
+const char *adapter_foreign(Weights *w);
 
 /* What a file is instead, "a UNet alone"; NULL: that is not known, or it is nothing. */
 const char *adapter_file_kind(Weights *w);

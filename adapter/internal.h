@@ -103,6 +103,7 @@ typedef struct {
     Module *module; /* [count] */
     size_t count;
     cJSON *peft; /* PEFT's settings, from the file's metadata; NULL */
+    Str bundled; /* "ink, cat": words whose vectors lie in the file too (bundle_emb, LyCORIS'), which no module is of */
 } Modules;
 
 /* modules_release() in any case. */

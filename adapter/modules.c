@@ -1,5 +1,6 @@
 /* modules.c - a file's tensors, sorted into the modules that they change. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,20 @@ static int read_settings(Modules *m, Bytes file, Err *e)
     return 0;
 }
 
+/* ---- vectors of words in the same file ------------------------------------------------------------------------------------ */
+
+static const char BUNDLE[] = "bundle_emb.";
+
+/* "bundle_emb.ink.string_to_param.*": the word, once. */
+static void add_bundled(Modules *m, const char *name)
+{
+    char word[SHOWN_MAX], buf[SHOWN_MAX];
+    size_t len = strcspn(name + sizeof BUNDLE - 1, ".");
+    snprintf(word, sizeof word, "%.*s", (int)(len < SHOWN_MAX / 2 ? len : SHOWN_MAX / 2), name + sizeof BUNDLE - 1);
+    shown(word, buf);
+    if (!m->bundled.len || !strstr(m->bundled.s, buf)) str_addf(&m->bundled, "%s%s", m->bundled.len ? ", " : "", buf);
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
 
 int modules_read(Modules *m, Weights *w, Bytes file, Err *e)
@@ -120,11 +135,16 @@ int modules_read(Modules *m, Weights *w, Bytes file, Err *e)
     Entry *entry = mem_array(count + 1, sizeof *entry);
     int failed = 0;
     *m = (Modules){ 0 };
-    for (; read < count && !failed; read++) {
-        entry[read].tensor = weights_at(w, read);
-        failed = adapter_name(entry[read].tensor->name, &entry[read].name, e);
+    for (size_t i = 0; i < count && !failed; i++) {
+        const Weight *t = weights_at(w, i);
+        if (str_starts(t->name, BUNDLE)) {
+            add_bundled(m, t->name);
+            continue;
+        }
+        entry[read].tensor = t;
+        failed = adapter_name(t->name, &entry[read++].name, e);
     }
-    if (!failed) failed = sort_tensors(m, entry, count, e) || read_settings(m, file, e) ? -1 : 0;
+    if (!failed) failed = sort_tensors(m, entry, read, e) || read_settings(m, file, e) ? -1 : 0;
     for (size_t i = 0; i < read; i++) {
         str_release(&entry[i].name.module);
         str_release(&entry[i].name.dotted);
@@ -141,6 +161,7 @@ void modules_release(Modules *m)
         free(m->module[i].dotted);
     }
     free(m->module);
+    str_release(&m->bundled);
     cJSON_Delete(m->peft);
     *m = (Modules){ 0 };
 }

@@ -12,10 +12,6 @@ static const struct {
 } ends[] = {
     { ".lora_linear_layer.down.weight", FACTOR_DOWN },
     { ".lora_linear_layer.up.weight", FACTOR_UP },
-    { ".lora_A.default.weight", FACTOR_DOWN },
-    { ".lora_B.default.weight", FACTOR_UP },
-    { ".lora_B.default.bias", FACTOR_UP_BIAS },
-    { ".lora_magnitude_vector.default.weight", FACTOR_MAGNITUDE },
     { ".lora_magnitude_vector.weight", FACTOR_MAGNITUDE },
     { ".lora_magnitude_vector", FACTOR_MAGNITUDE },
     { ".lora_down.weight", FACTOR_DOWN },
@@ -155,11 +151,25 @@ static const char *other_kind(const char *name)
     return NULL;
 }
 
-int adapter_name(const char *name, AdapterName *out, Err *e)
+/* PEFT's own state: "x.lora_A.NAME.weight", NAME the adapter's. *end: where ".weight" begins; the name's length up to ".lora_A". */
+static size_t before_adapter(const char *name, const char **end)
+{
+    static const char *const marks[] = { ".lora_A.", ".lora_B.", ".lora_magnitude_vector." };
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *at = strstr(name, marks[i]);
+        if (!at) continue;
+        const char *adapter = at + strlen(marks[i]);
+        *end = adapter + strcspn(adapter, ".");
+        if (*end > adapter && (strcmp(*end, ".weight") == 0 || strcmp(*end, ".bias") == 0))
+            return (size_t)(adapter - name) - 1;
+    }
+    return 0;
+}
+
+static int read_name(const char *name, AdapterName *out, Err *e)
 {
     char buf[SHOWN_MAX];
     const char *other = other_kind(name);
-    *out = (AdapterName){ .network = NETWORK_COUNT };
     if (other) return err_set(e, "the tensor \"%s\" is of %s, which --lora does not apply", shown(name, buf), other);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         if (!str_ends(name, ends[i].end)) continue;
@@ -173,4 +183,18 @@ int adapter_name(const char *name, AdapterName *out, Err *e)
         return 0;
     }
     return err_set(e, "the tensor \"%s\" is none of a LoRA's or its kin's", shown(name, buf));
+}
+
+int adapter_name(const char *name, AdapterName *out, Err *e)
+{
+    const char *end;
+    size_t len = before_adapter(name, &end);
+    *out = (AdapterName){ .network = NETWORK_COUNT };
+    if (!len) return read_name(name, out, e);
+    Str plain = { 0 };
+    str_addn(&plain, name, len);
+    str_add(&plain, end);
+    int failed = read_name(plain.s, out, e);
+    str_release(&plain);
+    return failed;
 }

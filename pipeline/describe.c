@@ -71,18 +71,24 @@ static int describe_weights(const char *path, Weights *w, bool json, Str *out)
 {
     Sum s = sum_of(w);
     const Kind *kind = kind_of(w);
+    const char *foreign = adapter_foreign(w);
+    Str what = { 0 };
+    str_addf(&what, foreign ? "a LoRA for %s" : "%s", foreign ? foreign : kind->what);
     if (json) {
         cJSON *root = cJSON_CreateObject();
         json_add_text(root, "path", path);
-        cJSON_AddStringToObject(root, "kind", kind->what);
+        cJSON_AddStringToObject(root, "kind", what.s);
         add_sum(root, &s);
         print_json(root, out);
+        str_release(&what);
         return 0;
     }
     Str types = { 0 };
-    str_addf(out, "%s: %s\n  %-14s %zu (%s)\n  %-14s %.2f M\n  %-14s %s\n", path, kind->what, "tensors", s.tensors,
-             types_text(&s, &types), "parameters", (double)s.parameters * 1e-6, "to use it", kind->advice);
+    str_addf(out, "%s: %s\n  %-14s %zu (%s)\n  %-14s %.2f M\n  %-14s %s\n", path, what.s, "tensors", s.tensors,
+             types_text(&s, &types), "parameters", (double)s.parameters * 1e-6, "to use it",
+             foreign ? "limn does not run that kind of model" : kind->advice);
     str_release(&types);
+    str_release(&what);
     return 0;
 }
 

@@ -93,7 +93,9 @@ static void add_text(const char *path, const AdapterInfo *i, Str *out)
     add_row(out, "norms", str_text(&norms));
     FewSteps few = few_steps_named(path, true);
     describe_few(&few, out);
-    add_row(out, "to use it", "limn generate PROMPT --lora FILE, with a model of that kind");
+    add_row(out, "to use it",
+            i->foreign ? "limn does not run that kind of model"
+                       : "limn generate PROMPT --lora FILE, with a model of that kind");
     str_release(&kinds);
     str_release(&modules);
     str_release(&rank);
