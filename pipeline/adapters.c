@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     Adapter *adapter;
     char *name;
+    FewSteps few;
     Hashes hashes;
 } Laid;
 
@@ -112,6 +113,7 @@ static int lay(Model *m, const LoraWish *wish, const Job *j, bool rounded, const
     l->adapter = adapter_lay(wish->path, &to, &notes, e);
     if (l->adapter) {
         l->name = name_of(wish->path);
+        l->few = few_steps_of_adapter(wish->path, adapter_file(l->adapter));
         hash_begin(&l->hashes, adapter_file(l->adapter));
         a->count++;
     }
@@ -177,6 +179,13 @@ char *adapters_facts(const Model *m)
         str_addf(&s, "%s%s:%s:%s", i ? "\n" : "", l->hashes.sha256, l->hashes.a1111, l->name);
     }
     return s.s;
+}
+
+FewSteps adapters_few(const Model *m)
+{
+    for (int i = 0; m->adapters && i < m->adapters->count; i++)
+        if (m->adapters->laid[i].few.what) return m->adapters->laid[i].few;
+    return (FewSteps){ 0 };
 }
 
 char *adapters_words(const Model *m)

@@ -21,4 +21,7 @@ char *adapters_words(const Model *m);
 /* What --lora-sha256 is for them, "SHA256:A1111's hash:name", a line each; heap. NULL: none is laid. */
 char *adapters_facts(const Model *m);
 
+/* The first of them that was made for few steps; what NULL: none. */
+FewSteps adapters_few(const Model *m);
+
 #endif

@@ -86,9 +86,6 @@ static void advise_few(const Recipe *r, const Job *asked, const Watch *w)
     else if (f->cfg_scale <= 1 && asked->cfg_scale > 1)
         str_addf(&text, "%s was made to draw without guidance, and --cfg-scale is %g", f->what, asked->cfg_scale);
     if (text.len) watch_note(w, str_text(&text));
-    str_clear(&text);
-    if (f->but) str_addf(&text, "%s: %s", f->what, f->but);
-    if (text.len) watch_note(w, str_text(&text));
     str_release(&line);
     str_release(&text);
 }

@@ -15,7 +15,7 @@ enum { LEFT = 17, WIDTH = 79 };
 
 static const char *const networks[NETWORK_COUNT + 1] = { "unet", "text_encoder", "text_encoder_2", "unknown" };
 
-static void add_json(const char *path, const AdapterInfo *i, Str *out)
+static void add_json(const char *path, const AdapterInfo *i, Bytes file, Str *out)
 {
     Str kinds = { 0 };
     cJSON *root = cJSON_CreateObject();
@@ -43,7 +43,7 @@ static void add_json(const char *path, const AdapterInfo *i, Str *out)
         adapter_info_block(k, name);
         if (i->norm[k] >= 0) cJSON_AddNumberToObject(norms, name, i->norm[k]);
     }
-    FewSteps few = few_steps_named(path, true);
+    FewSteps few = few_steps_of_adapter(path, file);
     describe_few_json(&few, root);
     char *text = cJSON_Print(root);
     str_addf(out, "%s\n", text);
@@ -68,7 +68,7 @@ static void add_ranks(const AdapterInfo *i, Str *line)
     if (i->scale[1] > i->scale[0]) str_addf(line, " to %.4g", i->scale[1]);
 }
 
-static void add_text(const char *path, const AdapterInfo *i, Str *out)
+static void add_text(const char *path, const AdapterInfo *i, Bytes file, Str *out)
 {
     Str kinds = { 0 }, modules = { 0 }, rank = { 0 }, tags = { 0 }, norms = { 0 };
     adapter_info_kinds(i, &kinds);
@@ -91,7 +91,7 @@ static void add_text(const char *path, const AdapterInfo *i, Str *out)
     add_row(out, "trigger", i->trigger);
     add_row(out, "tags", str_text(&tags));
     add_row(out, "norms", str_text(&norms));
-    FewSteps few = few_steps_named(path, true);
+    FewSteps few = few_steps_of_adapter(path, file);
     describe_few(&few, out);
     add_row(out, "to use it",
             i->foreign ? "limn does not run that kind of model"
@@ -108,7 +108,7 @@ int describe_adapter(const char *path, Weights *w, Bytes file, bool json, Str *o
     AdapterInfo i;
     int failed = adapter_info(&i, w, file, true, e);
     if (failed) err_in(e, path);
-    else (json ? add_json : add_text)(path, &i, out);
+    else (json ? add_json : add_text)(path, &i, file, out);
     adapter_info_release(&i);
     return failed;
 }

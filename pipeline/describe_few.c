@@ -14,7 +14,7 @@ void describe_few_json(const FewSteps *f, cJSON *root)
     cJSON_AddNumberToObject(o, "steps", f->steps);
     cJSON_AddNumberToObject(o, "cfg_scale", f->cfg_scale);
     if (f->eta > 0) cJSON_AddNumberToObject(o, "eta", f->eta);
-    if (f->but) cJSON_AddStringToObject(o, "but", f->but);
+    if (f->timesteps) cJSON_AddStringToObject(o, "timesteps", f->timesteps);
 }
 
 void describe_few(const FewSteps *f, Str *out)
@@ -23,5 +23,4 @@ void describe_few(const FewSteps *f, Str *out)
     str_addf(out, "  %-14s ", "few steps");
     few_steps_line(f, out);
     str_add(out, "\n");
-    if (f->but) str_addf(out, "  %-14s %s\n", "", f->but);
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/path.h"
+#include "weights/safetensors.h"
 
 enum { NAME_MOST = 256, ANY_COUNT = -1, NO_MATTER = -2 };
 
@@ -23,11 +25,9 @@ typedef struct {
     FewSteps is;
 } Row;
 
-#define ONE_STEP_FROM(t) "it wants its one step at timestep " #t ", and limn begins at 999"
-
 /* The first that fits. */
 static const Row rows[] = {
-    { { "hyper", "unet" }, OF_MODEL, 1, { "Hyper-SD's one-step UNet", .sampler = "lcm", .but = ONE_STEP_FROM(800) } },
+    { { "hyper", "unet" }, OF_MODEL, 1, { "Hyper-SD's one-step UNet", .sampler = "lcm", .timesteps = "800" } },
     { { "hyper", "cfg" },
       OF_BOTH,
       ANY_COUNT,
@@ -65,7 +65,7 @@ static const Row rows[] = {
       OF_ADAPTER,
       NO_MATTER,
       { "SDXL-Turbo's", .sampler = "lcm", .elsewhere = "sgm_uniform", .steps = 4 } },
-    { { "dmd2" }, OF_BOTH, 1, { "DMD2 for one step", .sampler = "lcm", .but = ONE_STEP_FROM(399) } },
+    { { "dmd2" }, OF_BOTH, 1, { "DMD2 for one step", .sampler = "lcm", .timesteps = "399" } },
     { { "dmd2" },
       OF_BOTH,
       NO_MATTER,
@@ -173,16 +173,36 @@ FewSteps few_steps_named(const char *path, bool adapter)
     return (FewSteps){ 0 };
 }
 
-FewSteps few_steps_of_adapters(const char *facts)
+/* Names that say nothing of what is in a file: diffusers', PEFT's and the hub's own. */
+static bool says_nothing(const char *path)
 {
-    FewSteps found = { 0 };
-    for (const char *p = facts; p && *p && !found.what; p += strcspn(p, "\n"), p += *p == '\n') {
-        char *line = mem_strndup(p, strcspn(p, "\n")), *name = line;
-        for (int i = 0; i < 2 && strchr(name, ':'); i++) name = strchr(name, ':') + 1;
-        found = few_steps_named(name, true);
-        free(line);
+    static const char *const names[] = {
+        "pytorch_lora_weights", "adapter_model", "diffusion_pytorch_model", "model", "lora", "adapter"
+    };
+    const char *name = path_last(path);
+    size_t len = path_stem(name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == len && strncmp(name, names[i], len) == 0) return true;
+    return false;
+}
+
+FewSteps few_steps_of_adapter(const char *path, Bytes file)
+{
+    static const char *const keys[] = { "ss_output_name", "modelspec.title" };
+    FewSteps f = few_steps_named(path, true);
+    if (!f.what && says_nothing(path) && path_last(path) > path + 1) {
+        char *folder = mem_strndup(path, (size_t)(path_last(path) - path) - 1);
+        f = few_steps_named(folder, true);
+        f.by = "its folder's name";
+        free(folder);
     }
-    return found;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !f.what && file.len; i++) {
+        char *name = safetensors_metadata(file, keys[i]);
+        if (name) f = few_steps_named(name, true);
+        f.by = "its trainer's name for it";
+        free(name);
+    }
+    return f;
 }
 
 /* ---- models ---------------------------------------------------------------------------------------------------------- */
@@ -210,6 +230,7 @@ void few_steps_line(const FewSteps *f, Str *out)
     str_addf(out, "%s, by %s: %s", f->what, f->by, f->sampler);
     if (f->schedule) str_addf(out, ", %s", f->schedule);
     str_addf(out, ", %d step%s", f->steps, f->steps == 1 ? "" : "s");
+    if (f->timesteps) str_addf(out, " at timestep %s", f->timesteps);
     if (f->cfg_scale > 1) str_addf(out, ", guidance %g", f->cfg_scale);
     else str_add(out, ", no guidance");
     if (f->eta > 0) str_addf(out, ", eta %g", f->eta);

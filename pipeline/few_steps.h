@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "scheduler/compat.h"
 
@@ -19,18 +20,18 @@ typedef struct {
     const char *schedule;  /* NULL: the model's own */
     const char *elsewhere; /* that schedule in A1111's and ComfyUI's tables */
     int steps;
-    bool exact;       /* made for that number of steps, which stands in its name */
-    double cfg_scale; /* 1: without guidance */
-    double eta;       /* 0: the sampler's own */
-    int side;         /* pixels that it was trained at, where that is not what its UNet says; 0 */
-    const char *but;  /* what limn cannot do as it wants, a sentence; NULL */
+    bool exact;            /* made for that number of steps, which stands in its name */
+    double cfg_scale;      /* 1: without guidance */
+    double eta;            /* 0: the sampler's own */
+    int side;              /* pixels that it was trained at, where that is not what its UNet says; 0 */
+    const char *timesteps; /* where its steps are, where no schedule has them there; NULL */
 } FewSteps;
 
 /* By the name of a file or folder, or a path with it (the hub's cache has the name above the folder). adapter: of a LoRA's file. */
 FewSteps few_steps_named(const char *name, bool adapter);
 
-/* Among adapters as adapters_facts() tells them, "SHA256:HASH:NAME" a line (NULL: none): the first that is one. */
-FewSteps few_steps_of_adapters(const char *facts);
+/* Of an adapter's file, by its name; where that says nothing (pytorch_lora_weights), by its folder's; or by the trainer's name in it. */
+FewSteps few_steps_of_adapter(const char *path, Bytes file);
 
 /* scheduler: the class of the folder's scheduler, or NULL; told: the UNet is told the guidance (time_cond_proj_dim). */
 FewSteps few_steps_of_model(const char *path, const char *scheduler, bool told);

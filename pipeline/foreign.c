@@ -236,8 +236,8 @@ static const Foreign foreign[] = {
       .neutral = OFF, .says = "limn cannot do dynamic thresholding or Perlin noise yet" },
     { .names = "quantize, quantization, quant, tensor-type-rules, weight-type, wtype, gguf",
       LINE, .says = "weights are read as a file has them, GGUF's types too; limn convert MODEL FILE.gguf --type q8_0 packs them" },
-    { .names = "sigmas, timesteps, custom-sigmas",
-      LINE, .says = "limn cannot do sigmas or timesteps of your own yet; --schedule names a rule" },
+    { .names = "sigmas, custom-sigmas",
+      LINE, .says = "limn takes timesteps of your own (--timesteps 999,749,499,249), and no sigmas; --schedule names a rule" },
     { .names = "pag, pag-scale, pag-adaptive-scale, sag, sag-scale, seg-scale, apg, freeu, freeu-b1, freeu-b2, "
       "freeu-s1, freeu-s2", .neutral = OFF, YET("PAG, SAG or FreeU") },
     { .names = "token-merging-ratio, token-merging-ratio-hr, tome, tome-ratio, deepcache, cache-mode, cache-option, "

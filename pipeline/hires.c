@@ -27,9 +27,19 @@ static void set_text(char **field, const char *text)
  */
 static void job_of(Job *out, Job *said, int factor)
 {
-    static const char *const first_only[] = { "hires",         "hires-steps",       "hires-strength",  "hires-with",
-                                              "hires-sampler", "hires-cfg-scale",   "hires-sha256",    "latents",
-                                              "init-image",    "init-image-sha256", "init-background", NULL };
+    static const char *const first_only[] = { "hires",
+                                              "hires-steps",
+                                              "hires-strength",
+                                              "hires-with",
+                                              "hires-sampler",
+                                              "hires-cfg-scale",
+                                              "hires-sha256",
+                                              "latents",
+                                              "init-image",
+                                              "init-image-sha256",
+                                              "init-background",
+                                              "timesteps",
+                                              NULL };
     if (!said->hires_steps) said->hires_steps = said->steps;
     if (said->hires_strength < 0) said->hires_strength = STRENGTH;
     if (!said->hires_with) set_text(&said->hires_with, ways[0].name);

@@ -46,6 +46,8 @@ const Option job_options[] = {
       "sampler-name, sampler-index, sampling-method, sample-method" },
     { "schedule", 0, OPT_STR, JOB(schedule), NULL, 0, 0, "NAME", PICTURE, GROUP_EVERYDAY, check_schedule, "limn list schedules",
       "schedule-type, noise-schedule, sigma-schedule, timestep-spacing" },
+    { "timesteps", 0, OPT_STR, JOB(timesteps), NULL, 0, 0, "T,T,..", PICTURE, GROUP_TOOLS, check_timesteps,
+      "where the steps are, from most noise to least, in place of a schedule: 999,749,499,249", "custom-timesteps" },
     { "eta", 0, OPT_FLOAT, JOB(eta), NULL, 0, 1, "X", PICTURE, GROUP_TOOLS, NULL,
       "share of fresh noise in ddim and the ancestral samplers", "ddim-eta" },
     { "clip-skip", 0, OPT_INT, JOB(clip_skip), "1", 1, 64, "N", PICTURE, GROUP_TOOLS, NULL,

@@ -27,6 +27,7 @@ typedef struct {
     uint64_t seed;
     int width, height;        /* pixels; 0: the model's default */
     char *sampler, *schedule; /* NULL: the model's default */
+    char *timesteps;          /* in the schedule's place: "999,749,499,249"; NULL */
     double eta;               /* < 0: the sampler's default */
     int count;
     int clip_skip;                           /* 1: none */
@@ -207,6 +208,9 @@ bool job_get(const Job *j, const Option *o, Str *out);
 
 /* The number that an option has, by its name, OPT_INT or OPT_FLOAT; 0: it is open. */
 double job_number(const Job *j, const char *name);
+
+/* "999,749,499" as numbers, heap; how many. NULL or "": none, 0. */
+int job_timesteps(const char *text, double **out);
 
 /* --guidance-interval as the steps first <= i < end of a run; NULL text: all of them. The text was checked by job_set(). */
 void job_interval(const char *text, int steps, int *first, int *end);

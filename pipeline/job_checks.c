@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "base/mem.h"
 #include "base/nearest.h"
 #include "image/colour_name.h"
 #include "pipeline/extend.h"
@@ -152,6 +153,41 @@ void job_interval(const char *text, int steps, int *first, int *end)
     if (text) parse_interval(text, &a, &b);
     *first = (int)(a * steps + 1e-9);
     *end = (int)(b * steps + 1e-9);
+}
+
+static int parse_timesteps(const char *text, double **out, Err *e)
+{
+    List values;
+    int failed = list_split(&values, text, e);
+    double *t = mem_array((size_t)values.count + 1, sizeof *t);
+    for (int i = 0; i < values.count && !failed; i++) {
+        if (!parse_double(values.items[i], &t[i]) || t[i] < 0 || t[i] > 1e6)
+            failed =
+                err_usage(e, "\"%.60s\" is no timestep: a number from 0 to the model's last (999)", values.items[i]);
+        else if (i && t[i] >= t[i - 1])
+            failed = err_usage(e, "timestep %g behind %g: they fall, from most noise to least", t[i], t[i - 1]);
+    }
+    int count = values.count;
+    if (!failed && count > 1000) failed = err_usage(e, "%d timesteps: up to 1000 are possible", count);
+    list_release(&values);
+    *out = t;
+    return failed ? -1 : count;
+}
+
+int check_timesteps(const char *text, Err *e)
+{
+    double *t = NULL;
+    int count = parse_timesteps(text, &t, e);
+    free(t);
+    return count < 0 ? -1 : 0;
+}
+
+int job_timesteps(const char *text, double **out)
+{
+    Err ignored; /* checked where it was set */
+    *out = NULL;
+    int count = text && *text ? parse_timesteps(text, out, &ignored) : 0;
+    return count < 0 ? 0 : count;
 }
 
 int check_vae_tile(const char *text, Err *e)

@@ -27,6 +27,7 @@ int check_sampler(const char *text, Err *e);
 int check_schedule(const char *text, Err *e);
 int check_vae_tile(const char *text, Err *e);
 int check_interval(const char *text, Err *e);
+int check_timesteps(const char *text, Err *e);
 int check_threads(const char *text, Err *e);
 int check_batch_size(const char *text, Err *e);
 int check_samplers(const char *text, Err *e);

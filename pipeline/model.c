@@ -52,10 +52,10 @@ static void count_ids(Model *m)
 }
 
 /* What limn.json left open, of a model for few steps. */
-static void few_defaults(Model *m, const Parts *parts)
+static void few_defaults(Model *m, const Parts *parts, const char *unet)
 {
     ModelDefaults *d = &m->defaults;
-    m->few = few_steps_of_model(parts->path, parts->scheduler_class, unet_cond_width(m->unet) > 0);
+    m->few = few_steps_of_model(unet ? unet : parts->path, parts->scheduler_class, unet_cond_width(m->unet) > 0);
     const FewSteps *f = &m->few;
     if (!f->what) return;
     if (!d->steps) d->steps = f->steps;
@@ -266,7 +266,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
     note_the_rest(m);
     count_ids(m);
-    few_defaults(m, parts);
+    few_defaults(m, parts, p->unet);
     complete_defaults(m);
     return m;
 

@@ -21,12 +21,6 @@
 
 static const double IMG2IMG_STRENGTH = 0.8, IMAGE_CFG_SCALE = 1.5; /* diffusers' */
 
-static void set_text(char **field, const char *text)
-{
-    free(*field);
-    *field = mem_strdup(text);
-}
-
 /* ---- open options ------------------------------------------------------------------------------------------------------ */
 
 static Compat compat_of(const Job *j)
@@ -113,16 +107,17 @@ static int read_noise(Recipe *r, const Model *m, bool own, Err *e)
 /* An adapter for few steps makes its model one; what limn.json says comes before what the model's name does. */
 static void choose_few_steps(Recipe *r, const Model *m)
 {
-    char *facts = adapters_facts(m);
-    r->few = few_steps_of_adapters(facts);
-    free(facts);
+    r->few = adapters_few(m);
     if (r->few.what && unet_cond_width(m->unet)) r->few.cfg_scale = m->few.cfg_scale;
     if (r->few.what || !m->few.what) return;
     const ModelDefaults *d = &m->defaults;
     r->few = m->few;
     r->few.steps = d->steps;
     r->few.cfg_scale = d->cfg_scale;
-    if (strcmp(r->few.sampler, d->sampler) != 0) r->few.eta = 0;
+    if (strcmp(r->few.sampler, d->sampler) != 0) {
+        r->few.eta = 0;
+        r->few.timesteps = NULL;
+    }
     r->few.sampler = d->sampler;
     r->few.schedule = d->schedule;
 }
@@ -139,17 +134,29 @@ static int choose_sampler(Recipe *r, const Model *m, Err *e)
         if (!usual) return -1;
         own = (!wanted || r->few.what) && strcmp(usual, m->noise.sampler) == 0;
         if (r->few.eta > 0 && j->eta < 0) j->eta = r->few.eta;
-        set_text(&j->sampler, usual);
+        recipe_set_text(&j->sampler, usual);
     }
     r->sampler = sampler_split(j->sampler, &named);
     if (!r->sampler)
         return err_usage(e, "sampler %s: there is none of that name (see: limn list samplers)", j->sampler);
     if (read_noise(r, m, own, e)) return -1;
-    set_text(&j->sampler, r->sampler->name);
-    if (!j->schedule && named) set_text(&j->schedule, named);
+    recipe_set_text(&j->sampler, r->sampler->name);
+    if (!j->schedule && named) recipe_set_text(&j->schedule, named);
     if (j->eta >= 0 && !r->sampler->takes_eta)
         return err_usage(e, "eta %g: the sampler %s has no eta", j->eta, r->sampler->name);
     return 0;
+}
+
+/* A network that was made for one step at a timestep of its own; a list of timesteps says how many steps there are. */
+static void choose_timesteps(Recipe *r)
+{
+    Job *j = &r->said;
+    bool open = !j->timesteps && !j->schedule && !j->init_image && !j->second_pass && j->steps <= 1;
+    if (open && r->few.what && r->few.timesteps) recipe_set_text(&j->timesteps, r->few.timesteps);
+    double *t;
+    int count = job_timesteps(j->timesteps, &t);
+    free(t);
+    if (count && !j->steps) j->steps = count;
 }
 
 /* A run from a picture takes int(steps x strength) of them, which is to be one at least. */
@@ -169,18 +176,20 @@ static int fill_defaults(Recipe *r, const Model *m, Err *e)
     if (size_of_picture(m, j, e)) return -1;
     if (j->init_image && j->strength < 0) j->strength = r->masked || r->beside == BESIDE_PICTURE ? 1 : IMG2IMG_STRENGTH;
     if (r->beside == BESIDE_PICTURE && j->image_cfg_scale < 0) j->image_cfg_scale = IMAGE_CFG_SCALE;
-    if (!j->fill) set_text(&j->fill, j->extend ? "fill" : "original");
+    if (!j->fill) recipe_set_text(&j->fill, j->extend ? "fill" : "original");
     if (!j->width) j->width = d->width ? d->width : 512;
     if (!j->height) j->height = d->height ? d->height : 512;
+    choose_timesteps(r);
     if (!j->steps) j->steps = usual_steps(r, d);
     if (j->cfg_scale < 0) j->cfg_scale = r->few.what ? r->few.cfg_scale : d->cfg_scale > 0 ? d->cfg_scale : 7.5;
     const Sampler *s = r->sampler;
     const char *few = few_steps_schedule(&r->few, r->compat);
     const char *own = d->schedule && !r->few.what ? d->schedule : r->noise.schedule;
-    if (few) own = few;
+    if (j->timesteps && *j->timesteps) own = "model"; /* they stand in its place */
+    else if (few) own = few;
     else if (r->compat != COMPAT_DIFFUSERS) own = s->automatic && r->compat == COMPAT_A1111 ? s->automatic : "normal";
-    if (!j->schedule) set_text(&j->schedule, own);
-    if (!j->rng) set_text(&j->rng, r->compat == COMPAT_A1111 ? "philox" : "torch");
+    if (!j->schedule) recipe_set_text(&j->schedule, own);
+    if (!j->rng) recipe_set_text(&j->rng, r->compat == COMPAT_A1111 ? "philox" : "torch");
     if (j->eta < 0 && s->takes_eta) j->eta = sampler_eta(s, r->compat);
     r->eta = s->takes_eta ? j->eta : s->eta;
     return 0;
@@ -231,88 +240,7 @@ static int choose_size(Recipe *r, const Model *m, Err *e)
     return choose_window(r, m, e);
 }
 
-/* ---- sampler and sigmas ------------------------------------------------------------------------------------------------ */
-
-/* diffusers' PNDMScheduler has a list of timesteps in which the second one stands twice. */
-static bool plms_as_diffusers(const Recipe *r)
-{
-    return r->compat == COMPAT_DIFFUSERS && strcmp(r->sampler->name, "plms") == 0 && !r->said.second_pass;
-}
-
-/* The sampler's settings. */
-static void tune(Recipe *r)
-{
-    const Job *j = &r->said;
-    r->tuning = (Tuning){ .compat = r->compat };
-    if (r->compat == COMPAT_DIFFUSERS) r->tuning.solver = r->noise.solver;
-    if (j->solver_order) r->tuning.solver.order = j->solver_order;
-    int left_out = j->steps - (int)(j->steps * j->strength);
-    r->tuning.cut = plms_as_diffusers(r) && r->from_picture && left_out > 0;
-    r->tuning.first_twice = r->tuning.cut && left_out == 1;
-    r->tuning.churn = fmax(j->s_churn, 0);
-    r->tuning.tmin = fmax(j->s_tmin, 0);
-    r->tuning.tmax = fmax(j->s_tmax, 0);
-    r->tuning.noise_less = j->s_noise < 0 ? 0 : 1 - j->s_noise;
-}
-
-/*
- * How many of the steps are left out at the start. diffusers: the last int(steps * strength) are run. A1111 (modules/
- * sd_samplers_common.py, setup_img2img_steps): one more where the sampler works on sigmas. ComfyUI (comfy/samplers.py,
- * KSampler.set_steps): the schedule is made longer, so that as many steps as were asked for are run.
- */
-static int steps_left_out(const Recipe *r, int planned)
-{
-    const Job *j = &r->said;
-    int run = (int)(j->steps * j->strength);
-    bool timesteps = r->sampler->family == FAMILY_DDIM;
-    if (r->compat == COMPAT_A1111) run = (int)(fmin(j->strength, 0.999) * j->steps) + !timesteps;
-    if (r->compat == COMPAT_COMFYUI) run = j->steps;
-    if (j->second_pass) run = j->steps - (timesteps && r->compat == COMPAT_A1111);
-    if (plms_as_diffusers(r) && run + 1 < planned)
-        run++; /* its list has a timestep twice, and is cut one entry later */
-    return run < planned ? planned - run : 0;
-}
-
-static int planned_steps(const Recipe *r)
-{
-    const Job *j = &r->said;
-    bool longer = r->compat == COMPAT_COMFYUI && r->from_picture && j->strength > 0 && j->strength < 0.9999;
-    if (j->second_pass) return (int)(j->steps / fmin(j->strength, 0.999)); /* A1111's, whoever is followed */
-    return longer ? (int)(j->steps / j->strength) : j->steps;
-}
-
-static int start_later(Recipe *r, Err *e)
-{
-    const Job *j = &r->said;
-    Timeline *tl = &r->timeline;
-    int out = steps_left_out(r, tl->steps);
-    bool from_noise = (r->masked && !j->soft_mask) || r->beside == BESIDE_PICTURE;
-    r->pure_noise = from_noise && j->strength >= 1 && r->compat == COMPAT_DIFFUSERS;
-    if (out >= tl->steps)
-        return err_usage(e, "strength %g: none of %d steps would be run; the least that runs one is %.3g", j->strength,
-                         j->steps, ceil(1000.0 / j->steps) / 1000);
-    bool before = r->compat == COMPAT_A1111 && r->sampler->family == FAMILY_DDIM && out > 0;
-    r->first_sigma = tl->sigma[before ? out - 1 : out];
-    timeline_skip(tl, out);
-    return 0;
-}
-
-static int choose_sigmas(Recipe *r, const Timeline *given, Err *e)
-{
-    Job *j = &r->said;
-    const Schedule *schedule = schedule_find(j->schedule);
-    if (schedule) schedule = schedule_for(schedule, r->compat);
-    if (!schedule)
-        return err_usage(e, "schedule %s: there is none of that name (see: limn list schedules)", j->schedule);
-    set_text(&j->schedule, schedule->name);
-    if (given) {
-        timeline_copy(&r->timeline, given);
-        return 0;
-    }
-    TimelinePlan plan = { schedule, r->sampler->family, planned_steps(r), r->compat, r->sampler->drops[r->compat] };
-    if (timeline_plan(&r->timeline, &plan, &r->noise, e)) return -1;
-    return r->from_picture ? start_later(r, e) : 0;
-}
+/* ---- guidance ------------------------------------------------------------------------------------------------------- */
 
 /* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
 static void choose_guidance(Recipe *r, const Model *m)
@@ -415,7 +343,8 @@ static int choose_precision(Recipe *r, const Model *m, Err *e)
     const Kernels *k = kernels_select(&why);
     if (!k) return err_usage(e, "%s", why);
     if (precision_choose(&r->bf16, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
-    set_text(&r->said.precision, precision_name(r->bf16)); /* what made the picture, so that it can be made again */
+    recipe_set_text(&r->said.precision,
+                    precision_name(r->bf16)); /* what made the picture, so that it can be made again */
     return 0;
 }
 
@@ -439,8 +368,8 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
     r->from_picture = said->init_image || said->second_pass;
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
-    if (recipe_check_model(m, said, e) || choose_size(r, m, e) || choose_sigmas(r, given, e)) return -1;
-    tune(r);
+    if (recipe_check_model(m, said, e) || choose_size(r, m, e) || recipe_choose_sigmas(r, given, e)) return -1;
+    recipe_tune(r);
     choose_guidance(r, m);
     choose_layer(r, m);
     if (choose_ids(r, m, e)) return -1;

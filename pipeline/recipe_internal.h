@@ -1,10 +1,25 @@
-/* recipe_internal.h - what recipe.c and recipe_checks.c share. */
+/* recipe_internal.h - what recipe.c, recipe_sigmas.c and recipe_checks.c share. */
 #ifndef LIMN_PIPELINE_RECIPE_INTERNAL_H
 #define LIMN_PIPELINE_RECIPE_INTERNAL_H
 
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "pipeline/recipe.h"
+
+static inline void recipe_set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_strdup(text);
+}
 
 /* Whether the model's parts belong together, and can do what the completed job asks for. Error: the first thing that is wrong. */
 int recipe_check_model(const Model *m, const Job *j, Err *e);
+
+/* The recipe's timeline. given: the one to take; NULL: by its schedule or its timesteps. */
+int recipe_choose_sigmas(Recipe *r, const Timeline *given, Err *e);
+
+/* The sampler's settings, once the timeline is there. */
+void recipe_tune(Recipe *r);
 
 #endif

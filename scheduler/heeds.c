@@ -23,7 +23,11 @@ static bool end_of(const Sampler *s, int steps, double eta, const Tuning *t, con
     Arena arena;
     Rng rng;
     Err e;
-    TimelinePlan plan = { schedule_find("normal"), s->family, steps, t->compat, s->drops[t->compat] };
+    TimelinePlan plan = { .schedule = schedule_find("normal"),
+                          .family = s->family,
+                          .steps = steps,
+                          .compat = t->compat,
+                          .drop = s->drops[t->compat] };
     if (arena_init(&arena, ROOM, &e)) return false;
     bool ran = false;
     if (timeline_plan(&tl, &plan, n, &e) == 0) {

@@ -58,16 +58,23 @@ static double lagrange_integral(const double *at, int order, int k, double a, do
     return sum * half;
 }
 
-/* LMS: Adams and Bashforth's linear multistep method over uneven steps in sigma. Crowson, k-diffusion; order 4. */
+/*
+ * LMS: Adams and Bashforth's linear multistep method over uneven steps in sigma. Crowson, k-diffusion; order 4. diffusers' class counts
+ * the steps that a run from a picture leaves out: its first steps have the weights of an order that they have no slopes for.
+ */
 int lms(const Sampling *s, Err *e)
 {
     Slopes h = slopes_new(s);
+    int left_out = 0;
+    bool counts = s->tuning.compat == COMPAT_DIFFUSERS;
+    while (counts && left_out < TIMELINE_BEFORE && s->tl->before[left_out] > 0) left_out++;
     for (int i = 0; i < s->tl->steps; i++) {
         double at[MOST], c[MOST], to = sigma_to(s, i);
-        int order = order_of(s, 4, i + 1 < MOST ? i + 1 : MOST);
+        int counted = i + 1 + left_out, order = order_of(s, 4, counted < MOST ? counted : MOST);
         if (slopes_next(s, &h, i, e)) return -1;
-        for (int k = 0; k < order; k++) at[k] = s->tl->sigma[i - k];
+        for (int k = 0; k < order; k++) at[k] = k <= i ? s->tl->sigma[i - k] : s->tl->before[k - i - 1];
         for (int k = 0; k < order; k++) c[k] = lagrange_integral(at, order, k, at[0], to);
+        if (order > i + 1) order = i + 1;
         if (to == 0 && s->tuning.compat == COMPAT_COMFYUI) to_estimate(s, h.x0);
         else slopes_apply(s, &h, c, order);
         if (step_done(s, i, h.x0, e)) return -1;

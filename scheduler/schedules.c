@@ -126,11 +126,13 @@ static int fill(Timeline *tl, const Noise *n, const TimelinePlan *p, Err *e)
 {
     if (p->compat == COMPAT_A1111 && (p->family == FAMILY_DDIM || p->family == FAMILY_UNIPC)) {
         tl->family = FAMILY_DDIM;
+        if (p->timesteps) return err_usage(e, "timesteps: A1111's DDIM, PLMS and UniPC have those of their own");
         return (p->family == FAMILY_DDIM ? sigmas_compvis_ddim : sigmas_compvis_unipc)(n, tl, e);
     }
     if (p->compat == COMPAT_COMFYUI ||
         (p->compat == COMPAT_A1111 && p->family != FAMILY_LCM && p->family != FAMILY_TCD))
         tl->family = FAMILY_SIGMA;
+    if (p->timesteps) return sigmas_given(n, tl, e);
     tl->steps += p->drop;
     if (p->schedule->fill(n, tl, e)) return -1;
     if (!p->drop || tl->steps < 2) return 0;
@@ -164,6 +166,7 @@ int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
     tl->t = mem_array(room + 1, sizeof *tl->t);
     tl->to = mem_array(room, sizeof *tl->to);
     for (size_t i = 0; i < room; i++) tl->t[i] = tl->to[i] = NAN;
+    for (int i = 0; p->timesteps && i < p->steps; i++) tl->t[i] = p->timesteps[i];
     if (fill(tl, n, p, e)) goto fail;
 
     for (int i = 0; i < tl->steps; i++) { /* the tools keep them in float32 */
@@ -231,6 +234,8 @@ void timeline_skip(Timeline *tl, int first)
 {
     assert(first >= 0 && first < tl->steps);
     size_t left = (size_t)(tl->steps - first);
+    for (int k = TIMELINE_BEFORE; k-- > 0;)
+        tl->before[k] = first > k ? tl->sigma[first - 1 - k] : tl->before[k - first];
     memmove(tl->sigma, tl->sigma + first, (left + 1) * sizeof *tl->sigma);
     memmove(tl->t, tl->t + first, (left + 1) * sizeof *tl->t);
     memmove(tl->to, tl->to + first, left * sizeof *tl->to);

@@ -26,11 +26,15 @@ typedef enum {
     FAMILY_TCD,  /* TCD: the same, but the last step ends at timestep 0's sigma */
 } Family;
 
+enum { TIMELINE_BEFORE = 3 };
+
 typedef struct {
-    int steps;     /* what was asked for, but for ddim_uniform (see there) */
-    int skipped;   /* steps before them that timeline_skip() left out; diffusers' solvers count these too */
-    double *sigma; /* [steps + 1], falling, the last 0 */
-    double *t;     /* [steps + 1] the timestep that the network is told at each sigma */
+    int steps;   /* what was asked for, but for ddim_uniform (see there) */
+    int skipped; /* steps before them that timeline_skip() left out; diffusers' solvers count these too */
+    double before
+        [TIMELINE_BEFORE]; /* sigmas of the last of those, [0] the step just before the first; 0: there was none */
+    double *sigma;         /* [steps + 1], falling, the last 0 */
+    double *t;             /* [steps + 1] the timestep that the network is told at each sigma */
     double *
         to; /* [steps] where step i goes; mostly sigma[i + 1]. Else x then counts as at sigma[i + 1] (see step_done()). */
     double scale;       /* the first latent is scale * unit noise: sigma[0], or sqrt(sigma[0]^2 + 1) */
@@ -63,7 +67,8 @@ typedef struct {
     Family family; /* the sampler's */
     int steps;
     Compat compat;
-    bool drop; /* one sigma more, the last but one left out: Sampler.drops[compat] */
+    bool drop;               /* one sigma more, the last but one left out: Sampler.drops[compat] */
+    const double *timesteps; /* [steps] falling; in the schedule's place. NULL: the schedule's */
 } TimelinePlan;
 
 /*

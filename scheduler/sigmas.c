@@ -101,6 +101,19 @@ int sigmas_linspace(const Noise *n, Timeline *tl, Err *e)
     return from_timesteps(n, tl, "linspace", e);
 }
 
+/* diffusers' timesteps=[...]: each step goes to the next one, the last to a clean latent, also of classes that take no such list. */
+int sigmas_given(const Noise *n, Timeline *tl, Err *e)
+{
+    int last = n->timesteps - 1;
+    if (n->sigma_data > 0) return err_usage(e, "timesteps: a network with EDM's noise has no timesteps of that kind");
+    for (int i = 0; i < tl->steps; i++)
+        if (tl->t[i] > last) return err_usage(e, "timesteps: %g is over the model's last one, %d", tl->t[i], last);
+    if (from_timesteps(n, tl, "timesteps", e)) return -1;
+    for (int i = 0; i < tl->steps; i++) tl->to[i] = NAN;
+    if (tl->compat == COMPAT_DIFFUSERS) tl->unit_variance = tl->unit_variance || n->spacing == SPACING_LEADING;
+    return 0;
+}
+
 /* Luo et al. 2023, arXiv:2310.04378: evenly spaced ones of the timesteps k - 1, 2k - 1, ... of the distillation. */
 static int lcm_timesteps(const Noise *n, Timeline *tl, Err *e)
 {

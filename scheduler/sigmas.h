@@ -40,6 +40,9 @@ RULE(sigmas_linear_quadratic);
 RULE(sigmas_sd_turbo);
 RULE(sigmas_vp);
 
+/* Those of tl->t, whatever the schedule. */
+RULE(sigmas_given);
+
 /* A1111's own layouts of DDIM and PLMS, and of UniPC, whatever the schedule (modules/sd_samplers_timesteps.py). */
 RULE(sigmas_compvis_ddim);
 RULE(sigmas_compvis_unipc);

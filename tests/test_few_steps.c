@@ -1,4 +1,5 @@
 /* test_few_steps.c - which models and adapters are made for few steps, by the names that their files have. */
+#include <stdio.h>
 #include <string.h>
 
 #include "pipeline/few_steps.h"
@@ -51,7 +52,9 @@ static void test_models(void **state)
         { "", NULL, NULL, NULL, 0, 0 },
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) check(&known[i], false);
-    assert_non_null(few_steps_named("Hyper-SDXL-1step-Unet.safetensors", false).but);
+    assert_string_equal(few_steps_named("Hyper-SDXL-1step-Unet.safetensors", false).timesteps, "800");
+    assert_string_equal(few_steps_named("dmd2_sdxl_1step_unet_fp16.bin", false).timesteps, "399");
+    assert_null(few_steps_named("dmd2_sdxl_4step_unet.safetensors", false).timesteps);
     assert_int_equal(few_steps_named("sd_turbo.safetensors", false).side, 512);
 }
 
@@ -71,9 +74,40 @@ static void test_adapters(void **state)
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) check(&known[i], true);
     assert_true(few_steps_named("TCD-SDXL-LoRA.safetensors", true).eta == 0.3);
-    assert_string_equal(few_steps_of_adapters("ab:cd:style\nab:cd:lcm-lora-sdv1-5").what, "LCM");
-    assert_null(few_steps_of_adapters("ab:cd:style").what);
-    assert_null(few_steps_of_adapters(NULL).what);
+}
+
+static FewSteps of_file(const char *path, const char *metadata)
+{
+    unsigned char file[256];
+    char head[200];
+    snprintf(head, sizeof head, "{\"__metadata__\":{%s}}", metadata);
+    size_t len = strlen(head);
+    memset(file, 0, sizeof file);
+    file[0] = (unsigned char)len;
+    memcpy(file + 8, head, len);
+    return few_steps_of_adapter(path, (Bytes){ file, 8 + len });
+}
+
+/* A name that says nothing is passed over for the folder's, in the hub's cache for the repository's; then for the trainer's. */
+static void test_adapter_files(void **state)
+{
+    (void)state;
+    static const char CACHED[] =
+        "/c/models--latent-consistency--lcm-lora-sdv1-5/snapshots/f4b0486b498f84668e828044de1d0c8ba486e05b/"
+        "pytorch_lora_weights.safetensors";
+    FewSteps f = of_file("lcm-lora-sdv1-5/pytorch_lora_weights.safetensors", "");
+    assert_string_equal(f.what, "LCM");
+    assert_string_equal(f.by, "its folder's name");
+    assert_string_equal(of_file(CACHED, "").what, "LCM");
+    assert_null(of_file("lcm/style.safetensors", "").what);
+    assert_null(of_file("pytorch_lora_weights.safetensors", "").what);
+    assert_null(of_file("/lora.safetensors", "").what);
+    f = of_file("x.safetensors", "\"ss_output_name\":\"Hyper-SD15-8steps-lora\"");
+    assert_string_equal(f.what, "Hyper-SD");
+    assert_string_equal(f.by, "its trainer's name for it");
+    assert_string_equal(of_file("x.safetensors", "\"modelspec.title\":\"TCD-SDXL\"").sampler, "tcd");
+    assert_null(of_file("x.safetensors", "\"ss_output_name\":\"ink\"").what);
+    assert_string_equal(of_file("lcm-lora.safetensors", "\"ss_output_name\":\"Hyper-SD15-8steps-lora\"").what, "LCM");
 }
 
 static void test_schedulers(void **state)
@@ -85,7 +119,7 @@ static void test_schedulers(void **state)
     assert_true(few_steps_of_model("lcm-sdxl", "LCMScheduler", true).cfg_scale == 8);
     assert_null(few_steps_of_model("model", "EulerDiscreteScheduler", false).what);
     FewSteps f = few_steps_of_model("hyper-sd-sdxl-1-step-unet", "LCMScheduler", false);
-    assert_non_null(f.but);
+    assert_string_equal(f.timesteps, "800");
     f = few_steps_named("sdxl_lightning_4step.safetensors", false);
     assert_string_equal(few_steps_schedule(&f, COMPAT_DIFFUSERS), "trailing");
     assert_string_equal(few_steps_schedule(&f, COMPAT_COMFYUI), "sgm_uniform");
@@ -94,6 +128,6 @@ static void test_schedulers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_models), cmocka_unit_test(test_adapters),
-                                        cmocka_unit_test(test_schedulers) };
+                                        cmocka_unit_test(test_adapter_files), cmocka_unit_test(test_schedulers) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
