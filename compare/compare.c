@@ -25,11 +25,10 @@ static void add_option(Str *out, const Job *j, const Option *o)
 /* The options that decide the equation to be solved, and the seed's noise but not the seed. */
 static char *identity_of(const Job *j)
 {
-    static const char *const solver[] = { "sampler", "schedule", "steps", "eta", "seed", NULL };
     Str s = { 0 };
     for (const Option *o = job_options; o->name; o++) {
-        bool skip = !o->picture;
-        for (int i = 0; solver[i] && !skip; i++) skip = strcmp(o->name, solver[i]) == 0;
+        bool skip = !o->picture || strcmp(o->name, "seed") == 0;
+        for (int i = 0; solver_options[i] && !skip; i++) skip = strcmp(o->name, solver_options[i]) == 0;
         if (!skip) add_option(&s, j, o);
     }
     add_option(&s, j, option_find("model", 5));
@@ -237,15 +236,9 @@ static int draw_reference(Run *r, const Cell *cell, Reference *f, Err *e)
     Str file = { 0 }, words = { 0 }, more = { 0 };
     char key[STORE_KEY + 1];
     job_copy(&job, &cell->job);
-    job.steps = 1; /* what does not count is the same in every key */
-    job.eta = -1;
-    for (int i = 0; i < 2; i++) {
-        Err unused;
-        const char *const fixed[][2] = { { "sampler", REFERENCE_SAMPLER }, { "schedule", "karras" } };
-        job_set(&job, option_find(fixed[i][0], strlen(fixed[i][0])), fixed[i][1], &unused);
-    }
-    str_addf(&more, "converged from %.6g, %.6g, " REFERENCE_SAMPLER " to %g dB", f->start.sigma, f->start.scale,
-             CONVERGED_PSNR);
+    job_reset_all(&job, solver_options); /* what does not count is the same in every key */
+    str_addf(&more, "converged from %.6g, %.6g, " REFERENCE_WORDS " to FLIP %g", f->start.sigma, f->start.scale,
+             CONVERGED_FLIP);
     key_of(&job, r->model, f->seed, str_text(&more), key);
     str_addf(&words, "converged seed%llu", (unsigned long long)f->seed);
     store_file(&file, str_text(&words), key);

@@ -13,7 +13,8 @@
 /* NAN: not measured. */
 typedef struct {
     double latent_rmse, psnr, ssim, flip;
-    double spectrum; /* dB, root mean square over frequencies */
+    double flip_worst; /* where it is largest: flip.h */
+    double spectrum;   /* dB, root mean square over frequencies */
     SpectrumBands bands;
     double *db; /* [bins] of each frequency; heap, or NULL */
     int bins;
@@ -52,7 +53,8 @@ typedef struct {
     size_t len;
     double *power; /* [bins] its spectrum */
     int bins;
-    double step; /* cycles a pixel between bins */
+    double step;  /* cycles a pixel between bins */
+    Measures own; /* its own error, of a converged picture: what the last refinement changed */
 } Reference;
 
 /* watch: its say and step are not called. progress: share, 0 .. 1, of all work is done, and what is drawn now; NULL. */

@@ -138,9 +138,7 @@ static void conclude_order(Conclusions *k, const Comparison *c)
 static bool same_to_the_eye(const Image *a, const Image *b)
 {
     Err unused;
-    if (measure_check(a, b, &unused)) return false;
-    double ssim = measure_ssim(a, b);
-    return measure_psnr(a, b) >= VISIBLE_PSNR && (isnan(ssim) || ssim >= VISIBLE_SSIM);
+    return !measure_check(a, b, &unused) && measure_flip_error(a, b).worst <= VISIBLE_FLIP;
 }
 
 typedef struct {
@@ -184,7 +182,7 @@ static bool is_settled(const RowPictures *p, int column, int n, bool known)
     const Image *im = &p->images[column * p->seeds + n];
     const Cell *cell = p->cells[column * p->seeds + n];
     bool still = im->rgb != NULL;
-    if (still && known) still = cell->m.psnr >= VISIBLE_PSNR && !(cell->m.ssim < VISIBLE_SSIM);
+    if (still && known) still = cell->m.flip_worst <= VISIBLE_FLIP;
     for (int later = column + 1; later < p->columns && still; later++) {
         const Image *other = &p->images[later * p->seeds + n];
         if (p->cells[later * p->seeds + n]) still = other->rgb && same_to_the_eye(im, other);
@@ -267,8 +265,8 @@ static void conclude_settled(Conclusions *k, const Comparison *c)
 {
     char title[160];
     if (!columns_are_steps(c) || c->grid.column_count < 2) return;
-    snprintf(title, sizeof title, "No longer changes visibly (PSNR %g dB and SSIM %g or more to all that follow)",
-             VISIBLE_PSNR, VISIBLE_SSIM);
+    snprintf(title, sizeof title, "No longer changes visibly (FLIP where it is largest %g or less to all that follow)",
+             VISIBLE_FLIP);
     Section *s = conclusions_add(k, title);
     for (int row = 0; row < c->grid.row_count; row++) {
         const RowFinding *f = &k->rows[row];
@@ -333,12 +331,14 @@ static void tell_reference(Section *s, const Comparison *c, const Reference *f)
     } else if (f->error) {
         section_add(s, "seed %llu%s: no converged picture: %s", seed, str_text(&prompt), f->error);
     } else {
-        section_add(s,
-                    "the converged picture of seed %llu%s: " REFERENCE_SAMPLER
-                    ", %.0f steps from sigma %.4g; %s: half the steps give %.1f dB, latent RMSE %.5f",
-                    seed, str_text(&prompt), change[CHANGE_STEPS], f->start.sigma,
-                    change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care",
-                    change[CHANGE_PSNR], change[CHANGE_RMSE]);
+        section_add(
+            s,
+            "the converged picture of seed %llu%s: " REFERENCE_WORDS
+            ", %.0f steps from sigma %.4g, %d evaluations in all; %s: the last third of the steps changed FLIP where "
+            "it is largest by %.4f, %.1f dB, latent RMSE %.5f",
+            seed, str_text(&prompt), change[CHANGE_STEPS], f->start.sigma, f->cost.evaluations,
+            change[CHANGE_CONVERGED] > 0 ? "converged" : "NOT CONVERGED, so take the measures with care",
+            change[CHANGE_FLIP_WORST], change[CHANGE_PSNR], change[CHANGE_RMSE]);
     }
     str_release(&prompt);
 }
@@ -347,7 +347,7 @@ static void tell_reference(Section *s, const Comparison *c, const Reference *f)
 static void conclude_references(Conclusions *k, const Comparison *c)
 {
     Section *s = c->reference_count ? conclusions_add(k, "Measured against") : NULL;
-    double least = INFINITY, steps = 0;
+    double most = 0, rmse = 0, steps = 0;
     int good = 0;
     for (int i = 0; i < c->reference_count; i++) {
         const Reference *f = &c->references[i];
@@ -357,14 +357,16 @@ static void conclude_references(Conclusions *k, const Comparison *c)
             continue;
         }
         good++;
-        least = fmin(least, f->cost.change[CHANGE_PSNR]);
+        most = fmax(most, f->cost.change[CHANGE_FLIP_WORST]);
+        rmse = fmax(rmse, f->cost.change[CHANGE_RMSE]);
         steps = fmax(steps, f->cost.change[CHANGE_STEPS]);
     }
     if (good)
         section_add(s,
-                    "%d converged pictures, of each seed and prompt: " REFERENCE_SAMPLER
-                    ", up to %.0f steps; half the steps give %.1f dB or more",
-                    good, steps, least);
+                    "%d converged pictures, of each seed and prompt: " REFERENCE_WORDS
+                    ", up to %.0f steps; the last third of the steps changed FLIP where it is largest by %.4f at most, "
+                    "latent RMSE %.5f",
+                    good, steps, most, rmse);
 }
 
 /* Where one of the cells is the measure of the others nothing is recommended; how far they are from it is told. */
@@ -382,6 +384,8 @@ static void conclude_distances(Conclusions *k, const Comparison *c)
         if (isinf(cell->m.psnr)) str_add(&line, ": the same pixels");
         else str_addf(&line, ": %.1f dB", cell->m.psnr);
         if (!isnan(cell->m.ssim)) str_addf(&line, ", SSIM %.3f", cell->m.ssim);
+        str_addf(&line, ", FLIP %.3f, where it is largest %.3f%s", cell->m.flip, cell->m.flip_worst,
+                 cell->m.flip_worst > VISIBLE_FLIP ? ": visible" : "");
         section_add(s, "%s", str_text(&line));
         str_release(&line);
     }
@@ -439,5 +443,6 @@ void conclusions_release(Conclusions *k)
     }
     free(k->sections);
     free(k->rows);
+    candidates_release(&k->candidates);
     *k = (Conclusions){ 0 };
 }

@@ -5,15 +5,7 @@
 #ifndef LIMN_COMPARE_CONCLUDE_H
 #define LIMN_COMPARE_CONCLUDE_H
 
-#include "compare/compare.h"
-#include "compare/interval.h"
-
-/*
- * Two pictures differ visibly when their PSNR is under VISIBLE_PSNR or their SSIM under VISIBLE_SSIM: flickering from one to
- * the other shows nothing then, on plain areas a difference of about one 8-bit level in each value.
- */
-#define VISIBLE_PSNR 38.0
-#define VISIBLE_SSIM 0.98
+#include "compare/candidates.h"
 
 typedef struct {
     bool deterministic;
@@ -32,22 +24,10 @@ typedef struct {
     bool verdict; /* it says what to use */
 } Section;
 
-/* The pictures of one choice of sampler, schedule and steps: of all seeds, prompts and other cases. */
-typedef struct {
-    const Cell *cell; /* the first of them; NULL: nothing was measured */
-    int count;        /* pictures */
-    int reached;      /* of them that are within the target */
-    Interval measure; /* of the target's measure */
-    double worst;
-    double evaluations, seconds, psnr, ssim; /* means */
-} Candidate;
-
 typedef struct {
     RowFinding *rows; /* [row_count] */
     int row_count;
-    Candidate best;    /* the cheapest that is within the target on each picture */
-    Candidate nearest; /* where there is none: the nearest to it */
-    Candidate dflt;    /* the model's default */
+    Candidates candidates; /* count 0: there is nothing to choose */
     Section *sections;
     int section_count;
 } Conclusions;

@@ -111,7 +111,7 @@ static void add_subtitle(Str *out, const Comparison *c, const Conclusions *k)
     str_addf(out, last > c->base->seed ? " \u00b7 seeds %llu to %llu" : " \u00b7 seed %llu",
              (unsigned long long)c->base->seed, (unsigned long long)last);
     if (j->cfg_scale >= 0 && c->grid.converged) str_addf(out, " \u00b7 guidance %g", j->cfg_scale);
-    if (!k->best.cell) return;
+    if (!k->candidates.best) return;
     str_add(out, " \u00b7 framed: what to use (");
     verdict_target(out, c->base->target);
     str_add(out, ")");

@@ -74,7 +74,11 @@ static void add_row(Str *out, const Comparison *c, const Cell *cell)
     add_number(out, cell->m.psnr, "%.4f");
     add_number(out, cell->m.ssim, "%.6f");
     add_number(out, cell->m.flip, "%.6f");
+    add_number(out, cell->m.flip_worst, "%.6f");
     add_number(out, cell->m.spectrum, "%.4f");
+    const Measures *own = cell->reference >= 0 ? &c->references[cell->reference].own : NULL;
+    add_number(out, own ? own->latent_rmse : NAN, "%.6g");
+    add_number(out, own ? own->flip_worst : NAN, "%.6f");
     add_number(out, drawn ? cell->cost.seconds : NAN, "%.3f");
     add_number(out, drawn && cell->cost.peak_mb > 0 ? cell->cost.peak_mb : NAN, "%.1f");
     add_field(out, cell->file ? cell->file : "");
@@ -92,7 +96,8 @@ static void add_row(Str *out, const Comparison *c, const Cell *cell)
 
 void document_csv(const Comparison *c, Str *out)
 {
-    str_add(out, "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,spectrum,seconds,peak_mb,file");
+    str_add(out, "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,flip_worst,spectrum,own_rmse,own_"
+                 "flip_worst,seconds,peak_mb,file");
     if (c->prompt_count) str_add(out, ",prompt");
     for (int i = 0; i < c->grid.axis_count; i++) {
         if (!is_own(c->grid.axes[i])) continue;
@@ -133,6 +138,7 @@ void document_add_measures(cJSON *to, const Measures *m)
     cJSON_AddBoolToObject(to, "identical", isinf(m->psnr));
     document_add_number(to, "ssim", m->ssim);
     document_add_number(to, "flip", m->flip);
+    document_add_number(to, "flip_worst", m->flip_worst);
     document_add_number(to, "spectrum", m->spectrum);
     cJSON *bands = cJSON_AddObjectToObject(to, "spectrum_bands");
     document_add_number(bands, "coarse", m->bands.coarse);
@@ -220,8 +226,12 @@ static cJSON *reference_json(const Comparison *c, const Reference *f)
         document_add_number(o, "start_sigma", f->start.sigma);
         document_add_number(o, "start_scale", f->start.scale);
         cJSON_AddBoolToObject(o, "converged", f->cost.change[CHANGE_CONVERGED] > 0);
-        document_add_number(o, "half_the_steps_psnr", f->cost.change[CHANGE_PSNR]);
-        document_add_number(o, "half_the_steps_latent_rmse", f->cost.change[CHANGE_RMSE]);
+        cJSON *own = cJSON_AddObjectToObject(o, "own_error");
+        document_add_number(own, "latent_rmse", f->own.latent_rmse);
+        document_add_number(own, "psnr", f->own.psnr);
+        document_add_number(own, "ssim", f->own.ssim);
+        document_add_number(own, "flip", f->own.flip);
+        document_add_number(own, "flip_worst", f->own.flip_worst);
     }
     document_add_number(o, "frequency_step", f->step);
     add_numbers(o, "power", f->power, f->bins);
@@ -269,18 +279,18 @@ static void add_sections(cJSON *to, const Conclusions *k)
 }
 
 /* A choice as numbers; null: there is none. */
-static void add_candidate(cJSON *to, const char *key, const Candidate *x)
+static cJSON *candidate_json(const Candidate *x, const Candidates *k)
 {
-    if (!x->cell) {
-        cJSON_AddNullToObject(to, key);
-        return;
-    }
-    cJSON *o = cJSON_AddObjectToObject(to, key);
+    if (!x) return cJSON_CreateNull();
+    cJSON *o = cJSON_CreateObject();
     add_value(o, &x->cell->job, option("sampler"));
     add_value(o, &x->cell->job, option("schedule"));
     add_value(o, &x->cell->job, option("steps"));
     document_add_number(o, "pictures", x->count);
     document_add_number(o, "reached", x->reached);
+    document_add_number(o, "n", x->units);
+    document_add_number(o, "n_reached", x->units_reached);
+    document_add_number(o, "share_at_least", interval_least_share(x->units_reached, x->units, k->tried));
     document_add_number(o, "mean", x->measure.mean);
     document_add_number(o, "low", x->measure.low);
     document_add_number(o, "high", x->measure.high);
@@ -289,6 +299,28 @@ static void add_candidate(cJSON *to, const char *key, const Candidate *x)
     document_add_number(o, "seconds", x->seconds);
     document_add_number(o, "psnr", x->psnr);
     document_add_number(o, "ssim", x->ssim);
+    document_add_number(o, "flip", x->flip);
+    document_add_number(o, "flip_worst", x->flip_worst);
+    document_add_number(o, "own_error", x->known);
+    return o;
+}
+
+/* What is said in words of intervals, for programs. */
+static void add_verdict(cJSON *to, const Candidates *k)
+{
+    cJSON *verdict = cJSON_AddObjectToObject(to, "verdict");
+    cJSON_AddItemToObject(verdict, "use", candidate_json(k->best, k));
+    cJSON_AddItemToObject(verdict, "nearest", candidate_json(k->nearest, k));
+    cJSON_AddItemToObject(verdict, "default", candidate_json(k->dflt, k));
+    if (!k->count) return;
+    cJSON *all = cJSON_AddArrayToObject(verdict, "candidates");
+    for (int i = 0; i < k->count; i++) cJSON_AddItemToArray(all, candidate_json(&k->all[i], k));
+    cJSON *how = cJSON_AddObjectToObject(verdict, "statistics");
+    cJSON_AddStringToObject(how, "observation", k->prompts ? "prompt" : "picture");
+    cJSON_AddNumberToObject(how, "confidence", INTERVAL_CONFIDENCE);
+    cJSON_AddStringToObject(how, "mean", "Student's t");
+    cJSON_AddStringToObject(how, "share", "Clopper-Pearson, one-sided, Bonferroni over the choices");
+    cJSON_AddNumberToObject(how, "choices", k->tried);
 }
 
 /* The options that all cells share, as the first that was drawn has them. */
@@ -340,10 +372,7 @@ cJSON *document_json(const Comparison *c, const Conclusions *k, const char *comm
     cJSON *references = cJSON_AddArrayToObject(root, "references"), *cells = cJSON_AddArrayToObject(root, "cells");
     for (int i = 0; i < c->reference_count; i++) cJSON_AddItemToArray(references, reference_json(c, &c->references[i]));
     for (int i = 0; i < c->count; i++) cJSON_AddItemToArray(cells, cell_json(c, &c->cells[i], k));
-    cJSON *verdict = cJSON_AddObjectToObject(root, "verdict");
-    add_candidate(verdict, "use", &k->best);
-    add_candidate(verdict, "nearest", &k->nearest);
-    add_candidate(verdict, "default", &k->dflt);
+    add_verdict(root, &k->candidates);
     add_sections(root, k);
     return root;
 }

@@ -10,7 +10,7 @@
 struct cJSON;
 
 /*
- * sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,spectrum,seconds,peak_mb,file, prompt where there are several, and a column for each other axis.
+ * sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,flip_worst,spectrum,own_rmse,own_flip_worst,seconds,peak_mb,file, prompt where there are several, and a column for each other axis.
  * RFC 4180 with "\n". What was not measured is empty; the PSNR of equal pictures is inf.
  */
 void document_csv(const Comparison *c, Str *out);

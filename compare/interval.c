@@ -62,4 +62,15 @@ Interval interval_of_mean(const double *v, int n)
     return out;
 }
 
-double interval_share(int n) { return pow(1 - INTERVAL_CONFIDENCE, 1.0 / n); }
+double interval_least_share(int k, int n, int tries)
+{
+    /* P(at least k of n) at the share p is the beta distribution (k, n - k + 1) below p */
+    double alpha = (1 - INTERVAL_CONFIDENCE) / tries, low = 0, high = 1;
+    if (k <= 0) return 0;
+    for (int i = 0; i < 200; i++) {
+        double middle = (low + high) / 2;
+        if (beta_share(k, n - k + 1, middle) < alpha) low = middle;
+        else high = middle;
+    }
+    return low;
+}

@@ -15,8 +15,11 @@ typedef struct {
 
 Interval interval_of_mean(const double *v, int n);
 
-/* Of n tried, all had it: the least share of their kind that has it, with INTERVAL_CONFIDENCE (one-sided). */
-double interval_share(int n);
+/*
+ * Of n tried, k had it: the least share of their kind that has it, one-sided, with a confidence that is shared among so many tries:
+ * 1 - (1 - INTERVAL_CONFIDENCE) / tries, Bonferroni's correction for one that was chosen from them.
+ */
+double interval_least_share(int k, int n, int tries);
 
 /* Student's t with so many degrees of freedom that lies within -t .. t with that confidence. */
 double student_t(double confidence, int degrees);

@@ -7,9 +7,13 @@
 
 void measures_init(Measures *m)
 {
-    *m = (Measures){
-        .latent_rmse = NAN, .psnr = NAN, .ssim = NAN, .flip = NAN, .spectrum = NAN, .bands = { NAN, NAN, NAN }
-    };
+    *m = (Measures){ .latent_rmse = NAN,
+                     .psnr = NAN,
+                     .ssim = NAN,
+                     .flip = NAN,
+                     .flip_worst = NAN,
+                     .spectrum = NAN,
+                     .bands = { NAN, NAN, NAN } };
 }
 
 void measures_release(Measures *m)
@@ -24,7 +28,9 @@ int measures_take(Measures *m, const Image *a, const Image *b, Err *e)
     if (measure_check(a, b, e)) return -1;
     m->psnr = measure_psnr(a, b);
     m->ssim = measure_ssim(a, b);
-    m->flip = measure_flip(a, b);
+    FlipError flip = measure_flip_error(a, b);
+    m->flip = flip.mean;
+    m->flip_worst = flip.worst;
     int failed = spectrum_init(&sa, a, e) || spectrum_init(&sb, b, e);
     if (!failed) {
         m->bins = sa.bins;
@@ -60,12 +66,26 @@ static void keep_spectrum(Reference *f, const Image *im)
     spectrum_release(&s);
 }
 
+/* What a converged picture knows of itself, as measures. */
+static void keep_change(Reference *f)
+{
+    const double *change = f->cost.change;
+    measures_init(&f->own);
+    if (f->cell >= 0 || f->error) return;
+    f->own.latent_rmse = change[CHANGE_RMSE];
+    f->own.psnr = change[CHANGE_PSNR] >= 999 ? INFINITY : change[CHANGE_PSNR];
+    f->own.ssim = change[CHANGE_SSIM];
+    f->own.flip = change[CHANGE_FLIP];
+    f->own.flip_worst = change[CHANGE_FLIP_WORST];
+}
+
 void measure_cells(Comparison *c)
 {
     for (int k = 0; k < c->reference_count; k++) {
         Reference *f = &c->references[k];
         Image standard = { 0 };
         Err e = { 0 };
+        keep_change(f);
         bool there = f->file && !store_image(&c->store, f->file, &standard, &e);
         if (!f->file) err_set(&e, "no reference: %s", f->error);
         if (there) keep_spectrum(f, &standard);

@@ -77,7 +77,8 @@ void pictures_table(const Pictures *p, Str *out)
         if (len > widest) widest = len;
     }
     if (widest > 60) widest = 60;
-    str_addf(out, "%-*s  %10s  %8s  %8s  %12s\n", widest, "file", "PSNR dB", "SSIM", "FLIP", "spectrum dB");
+    str_addf(out, "%-*s  %10s  %8s  %8s  %10s  %12s\n", widest, "file", "PSNR dB", "SSIM", "FLIP", "FLIP worst",
+             "spectrum dB");
     for (int i = 0; i < p->count; i++) {
         const PictureRow *r = &p->rows[i];
         char *name = shown_path(r->path), psnr[32], ssim[32];
@@ -85,7 +86,9 @@ void pictures_table(const Pictures *p, Str *out)
         snprintf(ssim, sizeof ssim, isnan(r->m.ssim) ? "-" : "%.4f", r->m.ssim);
         if (r->error) str_addf(out, "%-*s  not measured\n", widest, name);
         else if (i == 0) str_addf(out, "%-*s  the others are measured against it\n", widest, name);
-        else str_addf(out, "%-*s  %10s  %8s  %8.4f  %12.2f\n", widest, name, psnr, ssim, r->m.flip, r->m.spectrum);
+        else
+            str_addf(out, "%-*s  %10s  %8s  %8.4f  %10.4f  %12.2f\n", widest, name, psnr, ssim, r->m.flip,
+                     r->m.flip_worst, r->m.spectrum);
         free(name);
     }
 }

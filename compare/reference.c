@@ -39,24 +39,75 @@ bool start_same(const Start *a, const Start *b)
     return fabs(a->sigma / b->sigma - 1) < 0.02 && fabs(a->scale / a->sigma / (b->scale / b->sigma) - 1) < 5e-4;
 }
 
-/* Karras et al. 2022, arXiv:2206.00364, eq. 5, rho 7, from where the cells set out down to the least sigma of training. */
+const char *const solver_options[] = { "sampler", "schedule", "steps", "eta", "solver-order", "s-churn", "s-tmin",
+                                       "s-tmax",  "s-noise",  "ensd",  NULL };
+
+/* Equal distances of log sigma, from where the cells set out down to the least sigma of training, and to 0. */
 static void reference_timeline(Timeline *tl, const Start *s, const Noise *n, int steps)
 {
-    double *sigma = mem_array((size_t)steps + 1, sizeof *sigma);
-    double high = pow(s->sigma, 1.0 / 7), low = pow(n->sigmas[0], 1.0 / 7);
-    for (int i = 0; i < steps; i++) sigma[i] = pow(high + (low - high) * i / (steps - 1), 7);
+    double *sigma = mem_array((size_t)steps + 1, sizeof *sigma), ratio = n->sigmas[0] / s->sigma;
+    for (int i = 0; i < steps; i++) sigma[i] = s->sigma * pow(ratio, (double)i / (steps - 1));
     timeline_from(tl, sigma, steps, s->scale, n);
     free(sigma);
 }
 
-/* One solution. The first evaluation is shared with the cells, but it is only one of many. */
-static int solve(Engine *engine, const Job *j, const Timeline *tl, uint64_t seed, Drawn *out, Err *e)
+/* ---- refining ---- */
+
+static void note_change(Drawn *now, const Drawn *before, int steps)
 {
-    const Model *m = engine_model(engine, j, e);
-    Generator *g = m ? engine_generator(engine, j, &(Share){ .timeline = tl, .latents = true }, e) : NULL;
+    double *change = now->cost.change;
+    FlipError flip = measure_flip_error(&now->image, &before->image);
+    double psnr = measure_psnr(&now->image, &before->image), ssim = measure_ssim(&now->image, &before->image);
+    change[CHANGE_RMSE] = measure_rmse(now->latent, before->latent, now->len);
+    change[CHANGE_PSNR] = isinf(psnr) ? 999 : psnr;
+    change[CHANGE_SSIM] = isnan(ssim) ? 1 : ssim;
+    change[CHANGE_FLIP] = flip.mean;
+    change[CHANGE_FLIP_WORST] = flip.worst;
+    change[CHANGE_STEPS] = steps;
+    change[CHANGE_CONVERGED] = flip.worst <= CONVERGED_FLIP;
+    now->cost.evaluations += before->cost.evaluations;
+    now->cost.seconds += before->cost.seconds;
+}
+
+int reference_refine(const ReferenceSolver *r, const Start *s, const Noise *n, Drawn *out, Err *e)
+{
+    Drawn last = { 0 };
+    for (int steps = REFERENCE_FIRST; steps <= REFERENCE_MOST; steps += steps / 2) {
+        Timeline tl;
+        Drawn next = { 0 };
+        reference_timeline(&tl, s, n, steps);
+        int failed = r->solve(r->ctx, &tl, &next, e);
+        timeline_release(&tl);
+        if (failed) {
+            drawn_release(&last);
+            return -1;
+        }
+        if (last.latent) note_change(&next, &last, steps);
+        drawn_release(&last);
+        last = next;
+        if (last.cost.change[CHANGE_CONVERGED] > 0) break;
+    }
+    *out = last;
+    return 0;
+}
+
+/* ---- by the engine ---- */
+
+typedef struct {
+    Engine *engine;
+    const Job *job;
+    uint64_t seed;
+} Drawing;
+
+/* One solution. The first evaluation is shared with the cells, but it is only one of many. */
+static int solve(void *ctx, const Timeline *tl, Drawn *out, Err *e)
+{
+    const Drawing *d = ctx;
+    const Model *m = engine_model(d->engine, d->job, e);
+    Generator *g = m ? engine_generator(d->engine, d->job, &(Share){ .timeline = tl, .latents = true }, e) : NULL;
     Picture p;
     if (!g) return -1;
-    int failed = generator_run(g, &(Request){ .seed = seed }, 1, &p, e);
+    int failed = generator_run(g, &(Request){ .seed = d->seed }, 1, &p, e);
     if (!failed) {
         const Timing *t = generator_timing(g);
         *out = (Drawn){ .image = p.image, .latent = p.latent, .len = latent_len(m, generator_job(g)) };
@@ -80,37 +131,17 @@ int reference_draw(Engine *engine, const Job *j, const Start *s, uint64_t seed, 
     const Model *m = engine_model(engine, j, e);
     if (!m) return -1;
     Job job;
-    Drawn last = { 0 };
     job_copy(&job, j);
-    job.eta = -1;
+    job_reset_all(&job, solver_options);
+    job.steps = REFERENCE_FIRST;
     job.transparent = job.transparent_holes = false; /* an edge cut a pixel further in says nothing of the solution */
     job.transparent_tolerance = -1;
-    int failed = set(&job, "sampler", REFERENCE_SAMPLER, e);
     *out = (Drawn){ 0 };
-    for (int steps = REFERENCE_FIRST; !failed && steps <= REFERENCE_MOST; steps *= 2) {
-        Timeline tl;
-        Drawn next = { 0 };
-        reference_timeline(&tl, s, &m->noise, steps);
-        failed = solve(engine, &job, &tl, seed, &next, e);
-        timeline_release(&tl);
-        if (failed) break;
-        double change = last.latent ? measure_rmse(next.latent, last.latent, next.len) : NAN;
-        double psnr = last.latent ? measure_psnr(&next.image, &last.image) : 0;
-        drawn_release(&last);
-        last = next;
-        last.cost.change[CHANGE_RMSE] = change;
-        last.cost.change[CHANGE_PSNR] = isinf(psnr) ? 999 : psnr;
-        last.cost.change[CHANGE_STEPS] = steps;
-        last.cost.change[CHANGE_CONVERGED] = psnr >= CONVERGED_PSNR;
-        if (psnr >= CONVERGED_PSNR) break;
-    }
+    int failed = set(&job, "sampler", REFERENCE_SAMPLER, e) || set(&job, "solver-order", "3", e) ||
+                 reference_refine(&(ReferenceSolver){ solve, &(Drawing){ engine, &job, seed } }, s, &m->noise, out, e);
     job_release(&job);
-    if (failed) {
-        drawn_release(&last);
-        return -1;
-    }
+    if (failed) return -1;
     double plain;
-    finish_image(j, &last.image, &plain);
-    *out = last;
+    finish_image(j, &out->image, &plain);
     return 0;
 }

@@ -7,7 +7,7 @@
 
 enum {
     DECODING = 4,        /* evaluations that the VAE takes, about, for the share of work that is done */
-    REFERENCE_WORK = 96, /* evaluations of a reference, before it is known */
+    REFERENCE_WORK = 60, /* evaluations of a reference, before it is known */
 };
 
 /* What the cells share, and how far the run is. */

@@ -17,7 +17,7 @@ enum { LONGEST_WORDS = 60, MOST_NUMBER = 1000000000 };
 static const char cells[] = "cells/"; /* before every file's name */
 
 /* Names in a record's metadata. */
-static const char *const change_names[] = { "change0", "change1", "change2", "change3" };
+static const char *const change_names[CHANGES] = { "rmse", "psnr", "ssim", "flip", "flip_worst", "steps", "converged" };
 
 void drawn_release(Drawn *d)
 {
@@ -104,7 +104,7 @@ static bool read_cost(Bytes file, Cost *cost)
     double evaluations;
     bool good = read_number(file, "evaluations", &evaluations) && read_number(file, "seconds", &cost->seconds) &&
                 read_number(file, "peak_mb", &cost->peak_mb);
-    for (int i = 0; i < 4 && good; i++) good = read_number(file, change_names[i], &cost->change[i]);
+    for (int i = 0; i < CHANGES && good; i++) good = read_number(file, change_names[i], &cost->change[i]);
     good = good && evaluations >= 1 && cost->seconds >= 0 && cost->peak_mb >= 0;
     cost->evaluations = good ? (int)evaluations : 0;
     return good;
@@ -151,7 +151,7 @@ bool store_read(const Store *s, const char *file, const char *key, Drawn *out)
 
 static int write_record(const Store *s, const char *file, const char *key, const Drawn *d, Err *e)
 {
-    enum { EVALUATIONS, SECONDS, PEAK, CHANGE, FIELDS = CHANGE + 4 };
+    enum { EVALUATIONS, SECONDS, PEAK, CHANGE, FIELDS = CHANGE + CHANGES };
     static const char *const names[] = { "evaluations", "seconds", "peak_mb" };
     const double values[] = { d->cost.evaluations, d->cost.seconds, d->cost.peak_mb };
     char texts[FIELDS][32];

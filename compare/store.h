@@ -13,12 +13,24 @@
 #include "image/image.h"
 #include "image/png.h"
 
+/* What a converged reference knows of itself: by how much its last refinement changed it (reference.h). */
+enum {
+    CHANGE_RMSE,
+    CHANGE_PSNR, /* equal: 999 */
+    CHANGE_SSIM,
+    CHANGE_FLIP,
+    CHANGE_FLIP_WORST,
+    CHANGE_STEPS,     /* no change: of the last solution */
+    CHANGE_CONVERGED, /* 1: it was small enough */
+    CHANGES
+};
+
 /* What it took to draw a picture. */
 typedef struct {
     int evaluations;
-    double seconds;   /* sampling and decoding, as if nothing had been shared */
-    double peak_mb;   /* resident memory at most, in 2^20 bytes; 0: unknown */
-    double change[4]; /* a converged reference's: see reference.h */
+    double seconds;         /* sampling and decoding, as if nothing had been shared */
+    double peak_mb;         /* resident memory at most, in 2^20 bytes; 0: unknown */
+    double change[CHANGES]; /* a converged reference's */
 } Cost;
 
 typedef struct {

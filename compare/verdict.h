@@ -8,7 +8,7 @@
 
 #include "compare/conclude.h"
 
-/* Fills best, nearest and dflt, and adds the section that says so. */
+/* Finds the candidates, and adds the section that says which to use. */
 void verdict_add(Conclusions *k, const Comparison *c);
 
 /* "PSNR 35 dB or more": what --target asks for. */

@@ -178,6 +178,7 @@ typedef struct {
     const Filters *f;
     int w, h, rows;
     float *across, *sum, *other; /* room: [rows + 2 PAD, w], and twice [rows, w] */
+    float *line;                 /* [w + 2 PAD] a row with what lies beyond its edges */
     Band band[2];
 } Work;
 
@@ -188,6 +189,7 @@ static void work_init(Work *k, const Filters *f, int w, int h)
     k->across = mem_array(padded, sizeof *k->across);
     k->sum = mem_array(inner, sizeof *k->sum);
     k->other = mem_array(inner, sizeof *k->other);
+    k->line = mem_array((size_t)w + 2 * PAD, sizeof *k->line);
     for (int i = 0; i < 2; i++) {
         for (int c = 0; c < 3; c++) {
             k->band[i].opponent[c] = mem_array(padded, sizeof(float));
@@ -203,6 +205,7 @@ static void work_release(Work *k)
     free(k->across);
     free(k->sum);
     free(k->other);
+    free(k->line);
     for (int i = 0; i < 2; i++) {
         for (int c = 0; c < 3; c++) {
             free(k->band[i].opponent[c]);
@@ -221,11 +224,11 @@ static void filter(const Work *k, float *out, const float *in, const Filter over
     int w = k->w;
     for (int y = 0; y < k->rows + 2 * PAD; y++) {
         const float *line = in + (size_t)y * (size_t)w;
-        for (int x = 0; x < w; x++) {
-            float sum = 0;
-            for (int i = 0; i < TAPS; i++) sum += over_rows[i] * line[within(x + i - PAD, w)];
-            k->across[(size_t)y * (size_t)w + (size_t)x] = sum;
-        }
+        float *to = k->across + (size_t)y * (size_t)w;
+        for (int x = 0; x < w + 2 * PAD; x++) k->line[x] = line[within(x - PAD, w)];
+        memset(to, 0, (size_t)w * sizeof *to);
+        for (int i = 0; i < TAPS; i++)
+            for (int x = 0; x < w; x++) to[x] += over_rows[i] * k->line[x + i];
     }
     memset(out, 0, (size_t)k->rows * (size_t)w * sizeof *out);
     for (int y = 0; y < k->rows; y++) {
@@ -277,32 +280,80 @@ static void looks_at(const Band *b, size_t i, double out[3])
     to_looks(rgb, out);
 }
 
-/* The sum of errors over the band, eq. 11 and 12: a difference counts more where features differ. */
-static double add_up(const Work *k, double largest)
+/* Pixel i's error, eq. 11 and 12: a difference counts more where features differ. */
+static double pixel_error(const Work *k, size_t i, double largest)
 {
     const Band *a = &k->band[0], *b = &k->band[1];
-    double sum = 0;
-    for (size_t i = 0; i < (size_t)k->rows * (size_t)k->w; i++) {
-        double x[3], y[3], features = (double)fmaxf(fabsf(a->edge[i] - b->edge[i]), fabsf(a->point[i] - b->point[i]));
-        looks_at(a, i, x);
-        looks_at(b, i, y);
-        sum += pow(colour_error(x, y, largest), 1 - pow(features / sqrt(2), FEATURE_POWER));
-    }
-    return sum;
+    double x[3], y[3], features = (double)fmaxf(fabsf(a->edge[i] - b->edge[i]), fabsf(a->point[i] - b->point[i]));
+    looks_at(a, i, x);
+    looks_at(b, i, y);
+    return pow(colour_error(x, y, largest), 1 - pow(features / sqrt(2), FEATURE_POWER));
 }
 
-double flip_mean(const Image *a, const Image *b)
+/* ---- where it is largest ---- */
+
+/* The picture in cells of about half a degree: sums of errors. Two by two of them are a square; one row or column is all. */
+typedef struct {
+    int columns, rows, w, h;
+    double *sum; /* [rows][columns] */
+} Cells;
+
+/* How many cells a side has: one where there would be two. */
+static int cells_of(int side)
+{
+    int n = (int)lround(side / (FLIP_PIXELS_PER_DEGREE / 2));
+    return n < 3 ? 1 : n;
+}
+
+static void cells_init(Cells *c, int w, int h)
+{
+    *c = (Cells){ .columns = cells_of(w), .rows = cells_of(h), .w = w, .h = h };
+    c->sum = mem_array((size_t)c->columns * (size_t)c->rows, sizeof *c->sum);
+}
+
+static void cells_add(Cells *c, int x, int y, double error)
+{
+    int column = (int)((int64_t)x * c->columns / c->w), row = (int)((int64_t)y * c->rows / c->h);
+    c->sum[row * c->columns + column] += error;
+}
+
+/* Pixels of the cells first .. first + n - 1 along a side. */
+static int64_t cells_span(int first, int n, int cells, int side)
+{
+    int64_t from = ((int64_t)first * side + cells - 1) / cells, to = ((int64_t)(first + n) * side + cells - 1) / cells;
+    return to - from;
+}
+
+static double cells_worst(const Cells *c)
+{
+    int across = c->columns > 1 ? 2 : 1, down = c->rows > 1 ? 2 : 1;
+    double worst = 0;
+    for (int row = 0; row + down <= c->rows; row++) {
+        for (int column = 0; column + across <= c->columns; column++) {
+            double sum = 0;
+            for (int y = 0; y < down; y++)
+                for (int x = 0; x < across; x++) sum += c->sum[(row + y) * c->columns + column + x];
+            int64_t pixels = cells_span(column, across, c->columns, c->w) * cells_span(row, down, c->rows, c->h);
+            worst = fmax(worst, sum / (double)pixels);
+        }
+    }
+    return worst;
+}
+
+FlipError flip_error(const Image *a, const Image *b)
 {
     const Image *pictures[] = { a, b };
     float light[256];
     Filters f = { 0 };
     Work k;
+    Cells cells;
     double sum = 0, largest = largest_distance();
     assert(a->w == b->w && a->h == b->h);
     srgb_linear_table(light);
     make_spatial(&f);
     make_features(&f);
     work_init(&k, &f, a->w, a->h);
+    cells_init(&cells, a->w, a->h);
     for (int top = 0; top < a->h; top += BAND) {
         k.rows = a->h - top < BAND ? a->h - top : BAND;
         for (int i = 0; i < 2; i++) {
@@ -311,8 +362,16 @@ double flip_mean(const Image *a, const Image *b)
             find_features(&k, k.band[i].edge, &k.band[i], f.slope);
             find_features(&k, k.band[i].point, &k.band[i], f.curve);
         }
-        sum += add_up(&k, largest);
+        for (int y = 0; y < k.rows; y++) {
+            for (int x = 0; x < a->w; x++) {
+                double error = pixel_error(&k, (size_t)y * (size_t)a->w + (size_t)x, largest);
+                sum += error;
+                cells_add(&cells, x, top + y, error);
+            }
+        }
     }
+    FlipError out = { sum / ((double)a->w * a->h), cells_worst(&cells) };
     work_release(&k);
-    return sum / ((double)a->w * a->h);
+    free(cells.sum);
+    return out;
 }

@@ -12,7 +12,16 @@
 /* Pixels of a degree of sight, the authors' default: a screen of 3840 pixels and 0.7 m, seen from 0.7 m. */
 #define FLIP_PIXELS_PER_DEGREE (3840.0 / 0.7 * 0.7 * 3.14159265358979323846 / 180)
 
-/* The mean error of two opaque pictures of the same size, 0 (equal) .. 1 (black and white). */
-double flip_mean(const Image *a, const Image *b);
+/*
+ * Errors are 0 (equal) .. 1 (black and white). worst: the mean over the square of about one degree of sight where it is largest, as
+ * much as the eye sees sharply when it rests: a change of a small part of a large picture counts there as it would alone. The
+ * squares are those of a grid of half a degree; a side of up to 83 pixels is one.
+ */
+typedef struct {
+    double mean, worst;
+} FlipError;
+
+/* Of two opaque pictures of the same size. */
+FlipError flip_error(const Image *a, const Image *b);
 
 #endif

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "image/flip.h"
 
 static bool same_size(const Image *a, const Image *b) { return a->w == b->w && a->h == b->h; }
 
@@ -147,19 +146,23 @@ double measure_ssim(const Image *a, const Image *b)
     return total / ((double)(a->w - SSIM_WINDOW + 1) * (double)(a->h - SSIM_WINDOW + 1) * 3 * views);
 }
 
-double measure_flip(const Image *a, const Image *b)
+FlipError measure_flip_error(const Image *a, const Image *b)
 {
     int views = count_grounds(a, b);
-    double total = 0;
+    FlipError out = { 0, 0 };
     assert(same_size(a, b));
     for (int ground = 0; ground < views; ground++) {
         Image x = view(a, ground), y = view(b, ground);
-        total += flip_mean(&x, &y) / views;
+        FlipError over = flip_error(&x, &y);
+        out.mean += over.mean / views;
+        out.worst = fmax(out.worst, over.worst);
         release_view(&x, a);
         release_view(&y, b);
     }
-    return total;
+    return out;
 }
+
+double measure_flip(const Image *a, const Image *b) { return measure_flip_error(a, b).mean; }
 
 /* ---- spectra ---- */
 

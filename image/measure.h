@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "image/flip.h"
 #include "image/image.h"
 
 enum { SSIM_WINDOW = 7 }; /* pixels: no side of a picture may be smaller */
@@ -30,8 +31,15 @@ double measure_psnr(const Image *a, const Image *b);
  */
 double measure_ssim(const Image *a, const Image *b);
 
-/* FLIP's mean error, 0 (they look the same) .. 1: flip.h. */
+/* FLIP's error, 0 (they look the same) .. 1: flip.h. worst is that over the ground where it is larger. measure_flip(): the mean. */
+FlipError measure_flip_error(const Image *a, const Image *b);
 double measure_flip(const Image *a, const Image *b);
+
+/*
+ * Two pictures differ visibly when FLIP's error is above this where it is largest: about that of a plain grey that becomes 3 of 255
+ * levels lighter, an L* of 1.2 more, where eyes begin to see a step.
+ */
+#define VISIBLE_FLIP 0.07
 
 /* Root mean square of a - b. */
 double measure_rmse(const float *a, const float *b, size_t n);

@@ -107,12 +107,14 @@ int check_step_counts(const char *text, Err *e)
 int check_target(const char *text, Err *e)
 {
     double value;
+    static const char *const names[] = { "flip-worst", "flip", "psnr", "ssim", "rmse" };
     const char *colon = strchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
-    bool known = len == 4 && (strncmp(text, "psnr", 4) == 0 || strncmp(text, "ssim", 4) == 0 ||
-                              strncmp(text, "flip", 4) == 0 || strncmp(text, "rmse", 4) == 0);
+    bool known = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        known = known || (strlen(names[i]) == len && strncmp(text, names[i], len) == 0);
     if (known && parse_double(colon + 1, &value) && value >= 0 && value < 1e6) return 0;
-    return err_usage(e, "\"%.60s\" is not psnr:DB, ssim:X, flip:X or rmse:X, such as psnr:35", text);
+    return err_usage(e, "\"%.60s\" is not flip-worst:X, flip:X, psnr:DB, ssim:X or rmse:X, such as psnr:35", text);
 }
 
 /* Only the form; what an axis may be is known where axes are used. */

@@ -241,7 +241,7 @@ static void test_store(void **state)
     char dir[] = "/tmp/limn-store-XXXXXX", key[STORE_KEY + 1], other[STORE_KEY + 1];
     float latent[6] = { 0.1F, -2, 3e-20F, 4, 5, 6 };
     Str file = { 0 }, path = { 0 };
-    Drawn d = { .latent = latent, .len = 6, .cost = { 7, 1.0 / 3, 100.25, { 1, 2, 3, 1.0 / 7 } } }, back;
+    Drawn d = { .latent = latent, .len = 6, .cost = { 7, 1.0 / 3, 100.25, { 1, 2, 0.5, 1.0 / 7, 0.1, 24, 1 } } }, back;
     Err e = { 0 };
     (void)state;
     assert_non_null(mkdtemp(dir));
@@ -327,7 +327,7 @@ static void test_reference(void **state)
     assert_error(fabs(s.sigma / m->noise.sigmas[m->noise.timesteps - 1] - 1), 0.01, "the first sigma");
     if (reference_draw(engine, &j, &s, 3, &d, &e)) fail_msg("%s", e.text);
     assert_true(d.cost.change[CHANGE_CONVERGED] == 1);
-    assert_true(d.cost.change[CHANGE_PSNR] >= CONVERGED_PSNR);
+    assert_true(d.cost.change[CHANGE_FLIP_WORST] <= CONVERGED_FLIP && d.cost.change[CHANGE_PSNR] > 45);
     assert_int_equal(d.len, latent_len(m, &j));
 
     enum { STEPS = 60 };

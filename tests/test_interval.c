@@ -39,13 +39,24 @@ static void test_mean(void **state)
     assert_true(i.mean == 3 && i.low == 3 && i.high == 3);
 }
 
+/* binomtest(k, n).proportion_ci(1 - 2 * 0.05 / tries, method="exact").low */
 static void test_share(void **state)
 {
+    static const struct {
+        int k, n, tries;
+        double least;
+    } expected[] = {
+        { 1, 1, 1, 0.04999999999999999 },     { 3, 3, 1, 0.3684031498640386 },
+        { 10, 10, 1, 0.7411344491066528 },    { 24, 24, 1, 0.8826538438450512 },
+        { 24, 24, 10, 0.8019065303497496 },   { 11, 12, 1, 0.661319331565876 },
+        { 11, 12, 10, 0.5229737056375041 },   { 0, 5, 1, 0 },
+        { 1, 30, 3, 0.0005600803736121976 },  { 140, 160, 18, 0.786551732978488 },
+        { 400, 400, 25, 0.9845835488615549 },
+    };
     (void)state;
-    assert_error(fabs(interval_share(1) - 0.05), 1e-12, "1 of 1");
-    assert_error(fabs(interval_share(3) - 0.3684031498640387), 1e-12, "3 of 3");
-    assert_error(fabs(interval_share(10) - 0.7411344491066529), 1e-12, "10 of 10");
-    assert_error(fabs(interval_share(24) - 0.8826538438450512), 1e-12, "24 of 24");
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_error(fabs(interval_least_share(expected[i].k, expected[i].n, expected[i].tries) - expected[i].least),
+                     1e-9, "%d of %d, %d tries", expected[i].k, expected[i].n, expected[i].tries);
 }
 
 int main(void)

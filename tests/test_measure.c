@@ -106,6 +106,50 @@ static void test_flip(void **state)
     file_unmap(&file);
 }
 
+/* A grey picture, and a part of it lighter. */
+static void make_spot(Image *a, Image *b, int w, int h, int side)
+{
+    image_init(a, w, h);
+    image_init(b, w, h);
+    memset(a->rgb, 128, (size_t)w * (size_t)h * 3);
+    memset(b->rgb, 128, (size_t)w * (size_t)h * 3);
+    for (int y = 0; y < side; y++) memset(b->rgb + ((h / 2 + y) * w + w / 2) * 3, 160, (size_t)side * 3);
+}
+
+/* A change of a small part of a large picture counts where it is; a small picture is all of what is seen at once. */
+static void test_flip_where_it_is_largest(void **state)
+{
+    Image a, b;
+    (void)state;
+    make_spot(&a, &b, 80, 80, 20);
+    FlipError alone = measure_flip_error(&a, &b);
+    assert_true(alone.worst == alone.mean && alone.mean > 0);
+    image_release(&a);
+    image_release(&b);
+    make_spot(&a, &b, 700, 640, 20);
+    FlipError large = measure_flip_error(&a, &b);
+    assert_error(large.mean * 700 * 640 / (alone.mean * 80 * 80) - 1, 0.02, "the sum of errors");
+    assert_true(large.worst > 0.5 * alone.mean * 80 * 80 / (67 * 67) && large.worst > 20 * large.mean);
+    image_release(&a);
+    image_release(&b);
+}
+
+/* What VISIBLE_FLIP says. */
+static void test_what_is_visible(void **state)
+{
+    (void)state;
+    for (int levels = 1; levels < 6; levels++) {
+        Image a, b;
+        image_init(&a, 40, 40);
+        image_init(&b, 40, 40);
+        memset(a.rgb, 128, 40 * 40 * 3);
+        memset(b.rgb, 128 + levels, 40 * 40 * 3);
+        assert_true((measure_flip_error(&a, &b).worst > VISIBLE_FLIP) == (levels > 3));
+        image_release(&a);
+        image_release(&b);
+    }
+}
+
 static void test_equal_pictures(void **state)
 {
     Image a, b;
@@ -303,11 +347,18 @@ static void test_grounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),         cmocka_unit_test(test_flip),
-        cmocka_unit_test(test_equal_pictures), cmocka_unit_test(test_small_pictures),
-        cmocka_unit_test(test_noise_is_white), cmocka_unit_test(test_a_wave),
-        cmocka_unit_test(test_rmse),           cmocka_unit_test(test_hidden_colours_do_not_count),
-        cmocka_unit_test(test_alpha_alone),    cmocka_unit_test(test_grounds),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_flip_where_it_is_largest),
+        cmocka_unit_test(test_what_is_visible),
+        cmocka_unit_test(test_equal_pictures),
+        cmocka_unit_test(test_small_pictures),
+        cmocka_unit_test(test_noise_is_white),
+        cmocka_unit_test(test_a_wave),
+        cmocka_unit_test(test_rmse),
+        cmocka_unit_test(test_hidden_colours_do_not_count),
+        cmocka_unit_test(test_alpha_alone),
+        cmocka_unit_test(test_grounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

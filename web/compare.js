@@ -96,6 +96,7 @@
   // ---- the sheet ----
 
   const captions = {
+    flip_worst: ["FLIP where it is largest", (c) => (c.flip_worst === null ? "" : `FLIP ${c.flip_worst.toFixed(3)}`)],
     psnr: ["PSNR", psnrText],
     latent_rmse: ["latent RMSE", (c) => number(c.latent_rmse, 4)],
     ssim: ["SSIM", (c) => number(c.ssim, 4)],
@@ -219,12 +220,17 @@
       draw(svg, "line", { class: "target", x1: left, x2: w - right, y1: py(options.target), y2: py(options.target) });
       draw(svg, "text", { x: w - right - 4, y: py(options.target) - 6, "text-anchor": "end" }, "target");
     }
+    if (options.own > y.low && options.own < y.high) {
+      draw(svg, "line", { class: "own", x1: left, x2: w - right, y1: py(options.own), y2: py(options.own) });
+      draw(svg, "text", { x: left + 4, y: py(options.own) - 6 }, "the reference's own error");
+    }
     for (const s of series) {
       const look = looks[s.row], g = draw(svg, "g", { "data-row": s.row });
       const path = s.points.map(([a, b], i) => `${i ? "L" : "M"}${px(a).toFixed(1)} ${py(b).toFixed(1)}`).join("");
       draw(g, "path", { class: "series", d: path, stroke: look.colour, "stroke-dasharray": look.dash });
       if (!options.dots) continue;
-      for (const [a, b, cell] of s.points) {
+      for (const [a, b, cell, least, most] of s.points) {
+        if (most > least) draw(g, "line", { class: "range", stroke: look.colour, x1: px(a), x2: px(a), y1: py(least), y2: py(most) });
         const dot = draw(g, "circle", { class: `dot${cell.default ? " default" : ""}`, cx: px(a), cy: py(b), r: 5, fill: look.colour });
         draw(dot, "title", {}, `${cellName(cell)}: ${y.name} ${short(b)}, ${x.name} ${short(a)}`);
         dot.addEventListener("click", () => large.open(data.cells.indexOf(cell)));
@@ -245,13 +251,14 @@
   }
 
   const errors = {
-    latent_rmse: { name: "latent RMSE", of: (c) => c.latent_rmse, log: true },
-    flip: { name: "FLIP", of: (c) => c.flip, log: true },
-    dssim: { name: "1 - SSIM", of: (c) => (c.ssim === null ? null : 1 - c.ssim), log: true },
-    rmse: { name: "RMSE of the pixels, 0 to 255", of: (c) => (c.psnr === null ? null : 255 / 10 ** (c.psnr / 20)), log: true },
-    spectrum: { name: "spectrum difference, dB", of: (c) => c.spectrum, log: true },
+    flip_worst: { name: "FLIP where it is largest", of: (c) => c.flip_worst },
+    latent_rmse: { name: "latent RMSE", of: (c) => c.latent_rmse },
+    flip: { name: "FLIP", of: (c) => c.flip },
+    dssim: { name: "1 - SSIM", of: (c) => (c.ssim === null ? null : 1 - c.ssim) },
+    rmse: { name: "RMSE of the pixels, 0 to 255", of: (c) => (c.psnr === null ? null : 255 / 10 ** (c.psnr / 20)) },
+    spectrum: { name: "spectrum difference, dB", of: (c) => c.spectrum },
   };
-  const costs = { evaluations: "evaluations of the network", seconds: "seconds", steps: "steps" };
+  const costs = { evaluations: "evaluations of the network", steps: "steps" };
 
   // Means over the seeds of a place, geometric as the axes are.
   function places(of, cost) {
@@ -261,7 +268,7 @@
         const cells = data.cells.filter((c) => c.row === row && c.column === column && !c.standard);
         const y = cells.map(of).filter((v) => v > 0), x = cells.map((c) => c[cost]).filter((v) => v > 0);
         const mean = (v) => Math.exp(v.reduce((s, t) => s + Math.log(t), 0) / v.length);
-        if (y.length && y.length === cells.length && x.length) points.push([mean(x), mean(y), cells[0]]);
+        if (y.length && y.length === cells.length && x.length) points.push([mean(x), mean(y), cells[0], Math.min(...y), Math.max(...y)]);
       });
       return { row, points: points.sort((a, b) => a[0] - b[0]) };
     }).filter((s) => s.points.length);
@@ -269,19 +276,25 @@
 
   function errorPlot() {
     const e = errors[$("error-measure").value], cost = $("error-cost").value, series = places(e.of, cost);
-    const xs = series.flatMap((s) => s.points.map((p) => p[0])), ys = series.flatMap((s) => s.points.map((p) => p[1]));
-    $("error-section").hidden = files || !xs.length;
-    if (files || !xs.length) return;
+    $("error-section").hidden = files || !series.length;
+    if (files || !series.length) return;
+    const known = data.references.filter((r) => r.own_error).map((r) => e.of(r.own_error)).filter((v) => v > 0);
+    const own = known.length ? Math.max(...known) : undefined;
     const wide = (v, by) => [Math.min(...v) / by, Math.max(...v) * by];
-    const [x0, x1] = wide(xs, 1.15), [y0, y1] = wide(ys, 1.35);
+    const [y0, y1] = wide(series.flatMap((s) => s.points.flatMap((p) => [p[3], p[4]])), 1.35);
     const t = (data.target || "").split(":"), measure = $("error-measure").value;
     const target = t[0] === "psnr" && measure === "rmse" ? 255 / 10 ** (t[1] / 20) : t[0] === "ssim" && measure === "dssim" ? 1 - t[1]
-      : t[0] === "flip" && measure === "flip" ? +t[1]
+      : t[0] === "flip" && measure === "flip" ? +t[1] : t[0] === "flip-worst" && measure === "flip_worst" ? +t[1]
       : t[0] === "rmse" && measure === "latent_rmse" ? +t[1] : undefined;
-    plot($("error-plot"), series, { log: true, low: x0, high: x1, name: costs[cost] }, { log: true, low: y0, high: y1, name: e.name }, { dots: true, target });
-    legend($("error-legend"), $("error-plot"), series.map((s) => s.row));
+    const over = (box, lines, name) => {
+      const [x0, x1] = wide(lines.flatMap((s) => s.points.map((p) => p[0])), 1.15);
+      plot(box, lines, { log: true, low: x0, high: x1, name }, { log: true, low: y0, high: y1, name: e.name }, { dots: true, target, own });
+    };
+    over($("error-plot"), series, costs[cost]);
+    over($("seconds-plot"), places(e.of, "seconds"), "seconds");
+    legend($("error-legend"), $("error-section"), series.map((s) => s.row));
     const noisy = data.rows.filter((r) => !r.deterministic).map((r) => r.label.replaceAll("\n", ", "));
-    $("error-note").textContent = "Both axes are logarithmic: a solver of order p falls by p decades over one decade of steps. Lower and further left is better. Click a dot to see its picture."
+    $("error-note").textContent = "Both axes are logarithmic: a solver of order p falls by p decades over one decade of steps. Lower and further left is better. A dot is the mean over its pictures, the bar goes from the least to the most. Click a dot to see its picture."
       + (data.cells.some((c) => c.default) ? " The dot with a ring is the model's default." : "")
       + (noisy.length ? ` Not shown: ${noisy.join("; ")}, which draw fresh noise and have no picture to converge to.` : "");
   }
@@ -316,8 +329,10 @@
     ["PSNR, dB", "psnr", "", (c) => (c.identical ? Infinity : c.psnr), (v) => (v === Infinity ? "same" : v.toFixed(1))],
     ["SSIM", "ssim", "", (c) => c.ssim, (v) => v.toFixed(4)],
     ["FLIP", "flip", "", (c) => c.flip, (v) => v.toFixed(4)],
+    ["FLIP where largest", "flip_worst", "", (c) => c.flip_worst, (v) => v.toFixed(4)],
     ["spectrum, dB", "spectrum", "", (c) => c.spectrum, (v) => v.toFixed(2)],
   ], files ? [] : [
+    ["reference's own", "own", "", (c) => (referenceOf(c) && referenceOf(c).own_error ? referenceOf(c).own_error.flip_worst : null), (v) => v.toFixed(4)],
     ["seconds", "seconds", "", (c) => c.seconds, (v) => v.toFixed(2)], ["peak MB", "peak_mb", "", (c) => c.peak_mb, (v) => v.toFixed(0)],
   ]);
 
@@ -459,7 +474,9 @@
       const words = [];
       if (psnrText(c)) words.push(`PSNR ${psnrText(c)}`);
       if (c.ssim !== null) words.push(`SSIM ${c.ssim.toFixed(4)}`);
-      if (c.flip !== null) words.push(`FLIP ${c.flip.toFixed(4)}`);
+      if (c.flip !== null) words.push(`FLIP ${c.flip.toFixed(4)}, where it is largest ${number(c.flip_worst, 4)}`);
+      const own = referenceOf(c) && referenceOf(c).own_error;
+      if (own && own.flip_worst !== null) words.push(`the reference's own error ${own.flip_worst.toFixed(4)}`);
       if (c.latent_rmse !== null && c.latent_rmse !== undefined) words.push(`latent RMSE ${c.latent_rmse.toFixed(4)}`);
       if (c.spectrum !== null) words.push(`spectrum ${c.spectrum.toFixed(2)} dB`);
       const bands = c.spectrum_bands;

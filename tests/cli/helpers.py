@@ -24,6 +24,7 @@ LIMN = os.path.abspath(sys.argv[1])
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SPRITES = os.path.join(REPO, "models", "sprites")
 UNET = "unet/diffusion_pytorch_model.safetensors"
+TINY_MODEL = ["-m", os.path.join(REPO, "tests", "golden", "pipeline", "sd1")]  # random weights; a step takes a millisecond
 SMALL = ["-W", "32", "-H", "32", "-s", "1"]  # the least work that still draws
 TIMEOUT = 120
 

@@ -21,7 +21,7 @@ COMMANDS = {
                "--changed", "render", *SMALL], True),
     "shard": (["batch", "j.jsonl", "-o", "o", "--shard", "1/2", "--seed", "1", *SMALL], False),
     "merge": (["batch", "j.jsonl", "-o", "o", "--merge", "--sheet", "--seed", "1", *SMALL], False),
-    "cells": (["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", "-W", "32", "-H", "32", "-o", "o"], False),
+    "cells": (["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", *TINY_MODEL, "-W", "32", "-H", "32", "-o", "o"], False),
     "pictures": (["compare", "p1.png", "p2.png", "-o", "o"], False),
 }
 STAGING = {"batch": ".limn-batch", "shard": ".limn-batch-1-of-2", "merge": ".limn-batch"}
@@ -186,7 +186,7 @@ def test_links_read():
     limn(*batch)  # drawn anew, in place of the link
     assert not os.path.islink("o/a.png") and read("o/a.png") == whole
 
-    compare = ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", "-W", "32", "-H", "32", "-o", "c", "-q"]
+    compare = ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", *TINY_MODEL, "-W", "32", "-H", "32", "-o", "c", "-q"]
     limn(*compare)
     cell = [n for n in files("c/cells") if n.endswith(".png") and "converged" not in n][0]
     whole = read("c/cells/" + cell)
@@ -204,7 +204,7 @@ def test_links_above():
     limn("batch", "j.jsonl", "-o", "o", "-q", *SMALL)
     assert "manifest.jsonl" in files("real") and os.path.islink("o")
     draw("x", "-o", "o/x.png")
-    limn("compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", "-W", "32", "-H", "32", "-o", "o", "-q")
+    limn("compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", *TINY_MODEL, "-W", "32", "-H", "32", "-o", "o", "-q")
     assert {"x.png", "cells", "report.html"} <= set(files("real"))
     os.symlink("nowhere", "l")
     fails(1, "batch", "j.jsonl", "-o", "l", "-q", *SMALL, says="l: ")
@@ -259,7 +259,7 @@ def test_others_pages():
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
     draw("x", "--seed", "1", "-o", "p1.png")
     draw("x", "--seed", "2", "-o", "p2.png")
-    cells = ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", "-W", "32", "-H", "32", "-q", "-o", "o"]
+    cells = ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", *TINY_MODEL, "-W", "32", "-H", "32", "-q", "-o", "o"]
     table = {
         ("batch", "j.jsonl", "-o", "o", "--sheet", "-q", *SMALL): ["sheet.png", "index.html"],
         tuple(cells): ["sheet.png", "report.html", "compare.csv", "compare.json"],
@@ -346,7 +346,7 @@ def test_temporaries_of_killed_runs():
     others = [held, elsewhere, ".limn-x.tmp", f".limn-{boot}-0123456.tmp", ".sheet.png.abcdef", "limn-x.tmp", ".limn-notes"]
     write("v", VICTIM)
     for command in [["x", "-o", "o/x.png", *SMALL], ["x", "-o", "o/", *SMALL], ["batch", "j.jsonl", "-o", "o", "-q", *SMALL],
-                    ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", "-W", "32", "-H", "32", "-o", "o"]]:
+                    ["compare", "x", "--samplers", "euler", "--steps", "1,2", "--against", "steps=1", *TINY_MODEL, "-W", "32", "-H", "32", "-o", "o"]]:
         for name in [mine, old, *others]:
             write("o/" + name, b"half")
         os.utime("o/" + old, (1, 1))

@@ -46,7 +46,7 @@ async function open(name, options = {}) {
 }
 const quiet = () => assert.deepEqual(noise, []);
 const column = (key) => page.$$eval("#table tbody tr", (rows, at) => rows.map((r) => r.cells[at].textContent),
-    ["sampler", "schedule", "steps", "seed", "evaluations", "latent_rmse", "psnr", "ssim", "flip", "spectrum", "seconds", "peak_mb"].indexOf(key));
+    ["sampler", "schedule", "steps", "seed", "evaluations", "latent_rmse", "psnr", "ssim", "flip", "flip_worst", "spectrum", "own", "seconds", "peak_mb"].indexOf(key));
 const sortBy = (key) => page.click(`#table th[data-key="${key}"] button`);
 const ofPixels = (selector) => page.$eval(selector, (c) => {
     const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
@@ -67,6 +67,9 @@ async function shows() {
     assert.equal(await page.$$eval("#error-plot .dot.default", (a) => a.length), 1);
     assert.equal(await page.$$eval("#table tr.default", (a) => a.length), 3);
     assert.equal(await page.$$eval("#error-plot path.series", (a) => a.length), 6);
+    assert.equal(await page.$$eval("#seconds-plot .dot", (a) => a.length), 19);
+    assert.ok(await page.$$eval("#error-plot .range", (a) => a.length) > 10, "from the least to the most of three seeds");
+    for (const name of ["error", "seconds"]) assert.match(await page.textContent(`#${name}-plot`), name === "error" ? /evaluations/ : /seconds/);
     assert.equal(await page.$$eval("#spectrum-plot path.series", (a) => a.length), 6);
     const before = await page.getAttribute("#error-plot path.series", "d");
     await page.selectOption("#error-measure", "dssim");
@@ -156,7 +159,7 @@ async function fits() {
             const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
             assert.ok(over <= 0, `${width} px wide: ${over} px too many`);
             const plot = await (await page.$("#error-plot svg")).boundingBox();
-            assert.ok(plot.width <= width && plot.width >= Math.min(width, 1240) * 0.75, `a plot of ${plot.width} px at ${width}`);
+            assert.ok(plot.width <= width && plot.width >= Math.min(width, 1240) * (width < 980 ? 0.75 : 0.36), `a plot of ${plot.width} px at ${width}`);
             if ([360, 1920].includes(width)) await page.screenshot({ path: `${folder}/${colorScheme}-${width}.png`, fullPage: true });
         }
         await page.setViewportSize({ width: 360, height: 740 });
