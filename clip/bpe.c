@@ -102,13 +102,21 @@ int vocab_find(const Vocab *v, const char *text)
  * GPT-2's bytes_to_unicode: printable Latin-1 bytes stand for themselves, the others for 256, 257, ... so that every byte
  * has a visible character in vocab.json.
  */
-static void find_byte_symbols(Bpe *b, const Vocab *v, int unk)
+static int write_byte(unsigned byte, unsigned char text[4])
 {
     uint32_t spare = 256;
+    for (unsigned b = 0;; b++) {
+        bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+        if (b == byte) return unicode_encode(printable ? b : spare, text);
+        spare += !printable;
+    }
+}
+
+static void find_byte_symbols(Bpe *b, const Vocab *v, int unk)
+{
     for (unsigned byte = 0; byte < 256; byte++) {
-        bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
         unsigned char text[4 + sizeof "</w>"] = { 0 };
-        int n = unicode_encode(printable ? byte : spare++, text);
+        int n = write_byte(byte, text);
         for (int last = 0; last < 2; last++) {
             if (last) memcpy(text + n, "</w>", sizeof "</w>");
             int id = vocab_find(v, (const char *)text);
@@ -311,5 +319,44 @@ void bpe_merge(const Bpe *b, Word *w)
         s[right].id = -1;
         consider(b, w, s[at].prev);
         consider(b, w, at);
+    }
+}
+
+/* ---- back to text ---- */
+
+const Merge **bpe_makers(const Bpe *b, int size)
+{
+    const Merge **makers = mem_array((size_t)size + 1, sizeof *makers);
+    for (size_t i = 0; i < b->merge_count; i++)
+        if (b->merge[i].id < size) makers[b->merge[i].id] = &b->merge[i];
+    return makers;
+}
+
+static void add_byte(const Bpe *b, int id, Str *out)
+{
+    for (unsigned last = 0; last < 2; last++)
+        for (unsigned byte = 0; byte < 256; byte++) {
+            unsigned char text[4];
+            if (b->byte_id[last][byte] != id) continue;
+            str_addn(out, (const char *)text, (size_t)write_byte(byte, text));
+            str_add(out, last ? "</w>" : "");
+            return;
+        }
+    str_addf(out, "<%d>", id);
+}
+
+void bpe_piece(const Bpe *b, const Merge *const *makers, int size, int id, Str *out)
+{
+    enum { DEPTH = 256 }; /* a merge waits for each left part of a token; none of CLIP's comes near */
+    int waiting[DEPTH], count = 0;
+    for (waiting[count++] = id; count;) {
+        int at = waiting[--count];
+        const Merge *m = at >= 0 && at < size ? makers[at] : NULL;
+        if (m && count + 2 <= DEPTH) {
+            waiting[count++] = m->right;
+            waiting[count++] = m->left;
+        } else {
+            add_byte(b, at, out);
+        }
     }
 }

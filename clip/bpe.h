@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/str.h"
 
 /* The tokens of vocab.json, sorted by their text; needed only while a tokenizer is being made. */
 typedef struct {
@@ -46,6 +47,12 @@ typedef struct {
 /* merges is merges.txt, one pair a line, lowest rank first. unk: the id of bytes that the vocabulary lacks. */
 int bpe_init(Bpe *b, const Vocab *v, Bytes merges, int unk, Err *e);
 void bpe_release(Bpe *b);
+
+/* For each of `size` ids one of the merges that make it; NULL: none does. The caller's. */
+const Merge **bpe_makers(const Bpe *b, int size);
+
+/* Appends a token's text as vocab.json has it, "cat</w>". makers: bpe_makers() of size. */
+void bpe_piece(const Bpe *b, const Merge *const *makers, int size, int id, Str *out);
 
 /* A symbol of a word and the bytes of the text it came from. */
 typedef struct {

@@ -16,6 +16,7 @@ typedef struct {
     Ids out;
     size_t max, used; /* ids of a row; of the last row, with bos */
     bool weighted;
+    bool one; /* only one row is wanted */
 } Rows;
 
 static size_t room(const Rows *r) { return r->max - 1 - r->used; } /* one for the eos */
@@ -62,9 +63,24 @@ static void encode(const Tokenizer *t, const Piece *p, Weighted *to)
     for (size_t i = from; i < to->ids.count; i++) to->weight[i] = (float)p->weight;
 }
 
+/* What fits into the one row; the rest is lost. */
+static void put_first(Rows *r, Weighted *w)
+{
+    bool first = r->out.rows == 0;
+    if (first) begin_row(r);
+    size_t most = first ? room(r) : 0, some = w->ids.count < most ? w->ids.count : most;
+    if (some) put(r, w->ids.id, w->weight, some);
+    r->out.lost += w->ids.count - some;
+    w->ids.count = 0;
+}
+
 static void put_chunks(Rows *r, Weighted *w)
 {
     int chunks;
+    if (r->one) {
+        put_first(r, w);
+        return;
+    }
     size_t *begin = tokenizer_chunks(r->t, &w->ids, r->max - 2, &chunks);
     for (int i = 0; i < chunks; i++) {
         size_t end = i + 1 < chunks ? begin[i + 1] : w->ids.count;
@@ -131,9 +147,9 @@ static void put_comfyui(Rows *r, const Pieces *p)
     free(w.weight);
 }
 
-Ids chunks_of(const Tokenizer *t, Emphasis kind, const Pieces *p)
+Ids chunks_of(const Tokenizer *t, Emphasis kind, const Pieces *p, bool one)
 {
-    Rows r = { .t = t, .max = (size_t)tokenizer_max(t) };
+    Rows r = { .t = t, .one = one, .max = (size_t)tokenizer_max(t) };
     if (kind == EMPHASIS_COMFYUI) put_comfyui(&r, p);
     else put_a1111(&r, p);
     if (!r.weighted) {

@@ -12,13 +12,16 @@ typedef struct {
     int *ids;      /* [rows, tokenizer_max()] */
     float *weight; /* the same shape; NULL: all are 1 */
     int rows;
+    int own;     /* of them, what the text itself takes */
+    size_t lost; /* ids that were left out */
 } Ids;
 
 /*
  * A row is bos, up to max - 2 ids, eos, padding. A1111 cuts as tokenizer_chunks() does, and at BREAK. ComfyUI fills a row, but
- * keeps a piece of fewer than 8 ids whole. At least one row; ids_release() frees.
+ * keeps a piece of fewer than 8 ids whole. one: only the first
+ * row, filled, of A1111's. At least one row; ids_release() frees.
  */
-Ids chunks_of(const Tokenizer *t, Emphasis kind, const Pieces *p);
+Ids chunks_of(const Tokenizer *t, Emphasis kind, const Pieces *p, bool one);
 void ids_release(Ids *ids);
 
 #endif

@@ -147,31 +147,31 @@ static size_t option_at(const char *s, const Prompt *p)
     return n > 2 && !is_digit(s[2]) ? n : 0;
 }
 
-#define ALL                                                                                                            \
-    {                                                                                                                  \
-        true, true, true                                                                                               \
-    }
+/* Each tells whether a language reads a kind. */
+static bool weights_read(const Language *l) { return l->emphasis != EMPHASIS_NONE; }
+static bool break_read(const Language *l) { return l->emphasis == EMPHASIS_A1111; }
 
 static const struct {
     size_t (*at)(const char *s, const Prompt *p);
-    bool unread[3]; /* by Emphasis */
-    bool no_word;   /* not even in part a word of a caption */
+    bool (*read)(const Language *l); /* NULL: none does */
+    bool no_word;                    /* not even in part a word of a caption */
     const char *what;
 } kinds[SYNTAX_COUNT] = {
-    [SYNTAX_LORA] = { lora_at, ALL, true, "a LoRA is given with --lora FILE, or found by its name in --lora-dir" },
-    [SYNTAX_NETWORK] = { network_at, ALL, true, "limn cannot do hypernetworks and their like yet" },
-    [SYNTAX_EMBEDDING] = { embedding_at, ALL, true,
+    [SYNTAX_LORA] = { lora_at, NULL, true, "a LoRA is given with --lora FILE, or found by its name in --lora-dir" },
+    [SYNTAX_NETWORK] = { network_at, NULL, true, "limn cannot do hypernetworks and their like yet" },
+    [SYNTAX_EMBEDDING] = { embedding_at, NULL, true,
                            "embedding:name counts where there is a folder of them (--embedding-dir), but with --compat "
                            "a1111" },
-    [SYNTAX_WEIGHT] = { weight_at, { true, false, false }, false, "weights count with --compat a1111 or comfyui" },
-    [SYNTAX_EDITING] = { editing_at, ALL, false, "limn cannot do prompt editing yet" },
-    [SYNTAX_CHOICE] = { choice_at, ALL, false, "choices are made by limn batch, if --expand is not off" },
-    [SYNTAX_WILDCARD] = { wildcard_at, ALL, true, "wildcards are read by limn batch, if --expand is not off" },
-    [SYNTAX_BREAK] = { break_at, { true, false, true }, true, "BREAK counts with --compat a1111" },
-    [SYNTAX_AND] = { and_at, ALL, false, "limn cannot do AND (composed prompts) yet" },
-    [SYNTAX_COMPEL] = { compel_at, ALL, false,
-                        "limn does not read InvokeAI's weights; (word:1.2) counts with --compat a1111" },
-    [SYNTAX_OPTION] = { option_at, ALL, false, "options stand outside of the prompt's quotes" },
+    [SYNTAX_WEIGHT] = { weight_at, weights_read, false,
+                        "weights count but with --prompt-syntax plain, which --compat diffusers implies" },
+    [SYNTAX_EDITING] = { editing_at, NULL, false, "limn cannot do prompt editing yet" },
+    [SYNTAX_CHOICE] = { choice_at, NULL, false, "choices are made by limn batch, if --expand is not off" },
+    [SYNTAX_WILDCARD] = { wildcard_at, NULL, true, "wildcards are read by limn batch, if --expand is not off" },
+    [SYNTAX_BREAK] = { break_at, break_read, true, "BREAK counts with --prompt-syntax limn and a1111" },
+    [SYNTAX_AND] = { and_at, NULL, false, "limn cannot do AND (composed prompts) yet" },
+    [SYNTAX_COMPEL] = { compel_at, NULL, false,
+                        "limn does not read InvokeAI's weights; (word:1.2) counts, but with --compat diffusers" },
+    [SYNTAX_OPTION] = { option_at, NULL, false, "options stand outside of the prompt's quotes" },
 };
 
 void syntax_find(const char *text, SyntaxSpan found[SYNTAX_COUNT])
@@ -186,9 +186,9 @@ void syntax_find(const char *text, SyntaxSpan found[SYNTAX_COUNT])
     }
 }
 
-const char *syntax_unread(SyntaxKind kind, Emphasis emphasis)
+const char *syntax_unread(SyntaxKind kind, const Language *l)
 {
-    return kinds[kind].unread[emphasis] ? kinds[kind].what : NULL;
+    return kinds[kind].read && kinds[kind].read(l) ? NULL : kinds[kind].what;
 }
 
 typedef enum { LEAVE_LORAS, LEAVE_TAGS, LEAVE_WORDS } Leave;

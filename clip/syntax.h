@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "clip/emphasis.h"
+#include "clip/language.h"
 
 typedef enum {
     SYNTAX_LORA,      /* <lora:name:0.8>, <lyco:name> */
@@ -34,8 +34,8 @@ typedef struct {
 /* The first of each kind. In time linear in the text but for what brackets hold. */
 void syntax_find(const char *text, SyntaxSpan found[SYNTAX_COUNT]);
 
-/* What limn makes of it, where it is not read under that emphasis, as the end of a sentence; NULL: it is read. */
-const char *syntax_unread(SyntaxKind kind, Emphasis emphasis);
+/* What limn makes of it, where that language does not read it, as the end of a sentence; NULL: it is read. */
+const char *syntax_unread(SyntaxKind kind, const Language *l);
 
 /* The text without its tags (LORA, NETWORK), as A1111 takes it; the caller's. */
 char *syntax_without_tags(const char *text);

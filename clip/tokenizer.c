@@ -328,3 +328,38 @@ int *tokenizer_rows(const Tokenizer *t, const char *text, bool chunk, int *rows,
     token_list_release(&l);
     return ids;
 }
+
+/* ---- back to text ---- */
+
+struct TokenPieces {
+    const Merge **makers;
+};
+
+struct TokenPieces *tokenizer_pieces(const Tokenizer *t)
+{
+    struct TokenPieces *p = mem_alloc(sizeof *p);
+    p->makers = bpe_makers(&t->bpe, t->added.size);
+    return p;
+}
+
+void token_pieces_free(struct TokenPieces *p)
+{
+    if (p) free(p->makers);
+    free(p);
+}
+
+void tokenizer_piece(const Tokenizer *t, const struct TokenPieces *p, int id, Str *out)
+{
+    for (size_t i = 0; i < t->added.count; i++)
+        if (t->added.token[i].id == id) {
+            str_add(out, t->added.token[i].content);
+            return;
+        }
+    for (size_t i = 0; t->concepts && i < t->concepts->count; i++) {
+        const Concept *c = &t->concepts->at[i];
+        if (id < c->first || id >= c->first + c->vectors) continue;
+        str_addf(out, "%s[%d]", c->name, id - c->first);
+        return;
+    }
+    bpe_piece(&t->bpe, p->makers, t->added.size, id, out);
+}

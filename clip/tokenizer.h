@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "clip/added_files.h"
 
 typedef struct Tokenizer Tokenizer;
@@ -55,6 +56,13 @@ struct Concept;
 void tokenizer_set_concepts(Tokenizer *t, const struct Concepts *c);
 /* The one whose first id that is; NULL: none. */
 const struct Concept *tokenizer_concept(const Tokenizer *t, int id);
+
+/* What is looked up for tokenizer_piece(); token_pieces_free() frees. */
+struct TokenPieces *tokenizer_pieces(const Tokenizer *t);
+
+/* Appends a token's text as the files have it: "cat</w>", "<|endoftext|>"; of a concept: its name and which vector. */
+void tokenizer_piece(const Tokenizer *t, const struct TokenPieces *p, int id, Str *out);
+void token_pieces_free(struct TokenPieces *p);
 
 /*
  * Where in the list each chunk of at most room ids begins, as A1111 cuts them: behind a comma if the last 20 ids of a chunk

@@ -121,6 +121,17 @@ const Command commands[] = {
       "  limn list samplers\n"
       "  limn list words                               what the model inside can draw\n",
       cmd_list },
+    { "tokens", "PROMPT", 1,
+      "prompt negative-prompt prompt-2 negative-prompt-2 prompt-syntax compat long-prompt steps model tokenizer "
+      "embedding "
+      "embedding-dir json quiet sandbox",
+      "what a prompt becomes: ids, pieces, chunks, weights, what is cut",
+      "  limn tokens \"a (red:1.3) potion\"\n"
+      "  limn tokens \"a castle\" -n blurry -m v1-5.safetensors\n"
+      "  fortune | limn tokens - --json                for a program\n"
+      "\n"
+      "Nothing is drawn; words that the model never learnt are told.\n",
+      cmd_tokens },
     { "bench", "", 0, "precision threads json quiet", "how fast this machine is",
       "  limn bench                                    the built-in model's network\n"
       "  limn bench --shape sd15 --size 512            Stable Diffusion 1.5's, random weights\n"
@@ -199,7 +210,7 @@ static const struct {
     { "controlnet, control, control-net", "limn generate PROMPT --control model=FILE,image=FILE" },
     { "canny, edges, preprocess, preprocessor, detect, annotate", "limn hint edges:FILE" },
     { "embedding, embeddings", "limn generate PROMPT --embedding FILE" },
-    { "tokens, tokenize, tokenise", "limn cannot do that yet; --trace FILE writes the ids" },
+    { "tokenize, tokenise, tokenizer, count-tokens", "limn tokens PROMPT" },
     { "finetune, fine-tune, dreambooth", "limn does not train" },
     { "login, logout, update, upgrade, uninstall, config, init", "limn has no such command" },
     { NULL, NULL },

@@ -65,6 +65,7 @@ int cmd_again(const Args *a, Err *e);
 int cmd_list(const Args *a, Err *e);
 bool list_has(const char *topic); /* what limn list shows: "samplers" */
 int cmd_compare(const Args *a, Err *e);
+int cmd_tokens(const Args *a, Err *e);
 int cmd_bench(const Args *a, Err *e);
 int cmd_pull(const Args *a, Err *e);
 int cmd_merge(const Args *a, Err *e);

@@ -172,7 +172,7 @@ static const char *given_noise(const Situation *s)
 
 static const char *no_long_prompt(const Situation *s)
 {
-    return s->r->emphasis == EMPHASIS_NONE ? NULL : "with --compat a1111 and comfyui all of a prompt counts";
+    return s->r->language->all_counts ? "with --compat a1111 and comfyui all of a prompt counts" : NULL;
 }
 
 static const char *no_tile(const Situation *s)

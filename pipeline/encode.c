@@ -67,7 +67,7 @@ static void embed_row(Generator *g, const Encoder *c, Row out, const int *ids)
 static void weigh_row(const Generator *g, Tensor out, Tensor empty, const float *weight)
 {
     size_t tokens = (size_t)out.h, width = (size_t)out.c;
-    if (g->recipe.emphasis == EMPHASIS_A1111) emphasis_scale(out.data, weight, tokens, width);
+    if (g->recipe.language->emphasis == EMPHASIS_A1111) emphasis_scale(out.data, weight, tokens, width);
     else emphasis_blend(out.data, empty.data, weight, tokens, width);
 }
 
@@ -97,7 +97,7 @@ static void embed(Generator *g, const Encoder *c, Tensor to, Tensor pooled, cons
 {
     size_t mark = g->nn.arena->used;
     Tensor rows = tensor_new(g->nn.arena, ids->rows, c->tokens, 1, c->width), empty = { 0 };
-    if (g->recipe.emphasis == EMPHASIS_COMFYUI) /* also without weights: another request may have some */
+    if (g->recipe.language->emphasis == EMPHASIS_COMFYUI) /* also without weights: another request may have some */
         empty = embed_empty(g, c, ids->weight != NULL);
     for (int i = 0; i < ids->rows; i++) {
         Row row = { .hidden = tensor_slice(rows, i, 1) };

@@ -53,8 +53,7 @@ const Option job_options[] = {
     { "clip-skip", 0, OPT_INT, JOB(clip_skip), "1", 1, 64, "N", PICTURE, GROUP_TOOLS, NULL,
       "take the text encoder's N-th layer from the end", "clip-stop-at-last-layers" },
     { "compat", 0, OPT_CHOICE, JOB(compat), NULL, 0, 0, "diffusers|a1111|comfyui", PICTURE, GROUP_TOOLS, NULL,
-      "whose pictures to draw, where the tools differ for the same words and settings; a1111 and comfyui read weights: "
-      "(word:1.2) [diffusers]" },
+      "whose pictures to draw, where the tools differ for the same words and settings; otherwise diffusers', but for what a prompt may say (--prompt-syntax)" },
     { "lora", 0, OPT_LINES, JOB(lora), NULL, 0, 0, "FILE[:W[:TEXT_W]]", PICTURE, GROUP_ADAPTERS, lora_lines_check,
       "lay a LoRA or one of its kin over the model, with this strength (1) for the UNet and the text encoders; lbw=1,0,.. "
       "behind another colon: a strength a block; may be given again", "lora-path, loras" },
@@ -188,8 +187,11 @@ const Option job_options[] = {
       "A1111's eta noise seed delta: fresh noise from the seed plus N", "eta-noise-seed-delta" },
     { "prediction", 0, OPT_CHOICE, JOB(prediction), NULL, 0, 0, "epsilon|v_prediction|sample", PICTURE, GROUP_TOOLS, NULL,
       "what the network predicts", "prediction-type, parameterization" },
-    { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), "truncate", 0, 0, "truncate|chunk", PICTURE, GROUP_TOOLS, NULL,
-      "what to do with more than 75 tokens; with --compat a1111 and comfyui all of them count" },
+    { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), NULL, 0, 0, "truncate|chunk", PICTURE, GROUP_TOOLS, NULL,
+      "what to do with more than 75 tokens: read 75 at a time, or leave the rest out; otherwise chunk, with plain text truncate" },
+    { "prompt-syntax", 0, OPT_CHOICE, JOB(prompt_syntax), NULL, 0, 0, "auto|limn|a1111|comfyui|weights|plain", PICTURE, GROUP_TOOLS, NULL,
+      "which marks in a prompt mean something: limn's language, A1111's, ComfyUI's, weights and BREAK only, or none; otherwise "
+      "limn's, with --compat that tool's (diffusers: none)" },
     { "diffusion-tile", 0, OPT_INT, JOB(diffusion_tile), NULL, 64, JOB_MAX_SIDE, "PIXELS", PICTURE, GROUP_MACHINE, NULL,
       "let the network see a larger picture in overlapping parts of this size, averaged in each step (MultiDiffusion): less memory, "
       "and sizes beyond what the model was trained at" },

@@ -39,7 +39,8 @@ typedef struct {
     int solver_order;                        /* 0: the sampler's own */
     double s_churn, s_tmin, s_tmax, s_noise; /* < 0: not given */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
-    char *long_prompt;                       /* "truncate" | "chunk" */
+    char *long_prompt;                       /* NULL: as the prompt's syntax has it; "truncate" | "chunk" */
+    char *prompt_syntax;                     /* NULL, "auto": compat's; clip/language.h's names */
     char *precision;                         /* "auto" | "f32" | "bf16" */
     int diffusion_tile;                      /* pixels that the UNet takes at once; 0: all */
     double diffusion_overlap;                /* pixels that two of them share; < 0: the usual */

@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "nn/kernels.h"
 #include "pipeline/control_unit.h"
+#include "pipeline/language.h"
 #include "pipeline/ways.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
@@ -149,6 +150,15 @@ static void add_picture(Str *out, const Job *j)
     str_release(&value);
 }
 
+/* Where it is not what goes without saying. */
+static void add_syntax(Str *out, const Job *j)
+{
+    Job usual = *j;
+    usual.prompt_syntax = NULL;
+    const Language *own = language_of(j);
+    if (own != language_of(&usual)) add_pair(out, "Prompt syntax", own->name);
+}
+
 void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
 {
     Str text = { 0 }, value = { 0 };
@@ -193,6 +203,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     add_pair_option(&text, "Guidance interval", j, "guidance-interval");
     add_pair_option(&text, "Solver order", j, "solver-order");
     add_pair_option(&text, "Compat", j, "compat");
+    add_syntax(&text, j);
     add_pair(&text, "Version", "limn " LIMN_VERSION);
 
     add_stripped(out, str_text(&text), text.len);
@@ -290,6 +301,7 @@ static int parse(const cJSON *root, Job *j, Origin *from, Err *e)
     const cJSON *item;
     cJSON_ArrayForEach(item, options) if (set_option(j, item, e)) return -1;
     if (!j->has_seed) return err_set(e, "limn's JSON has no seed");
+    language_before(j);
     j->count = 1;
     free(j->model);
     j->model = mem_strdup(path);

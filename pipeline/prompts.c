@@ -35,12 +35,38 @@ static void warn_lost(const PromptReader *r, const char *name, const char *lost)
     str_release(&s);
 }
 
+static void warn_lost_ids(const PromptReader *r, const char *name, size_t count)
+{
+    Str s = { 0 };
+    str_addf(&s, "%s is longer than %d tokens (--long-prompt chunk keeps it all); the last %zu are left out", name,
+             tokenizer_max(r->tokenizer) - 2, count);
+    r->warn(r->ctx, str_text(&s));
+    str_release(&s);
+}
+
+static size_t count_ids(const Tokenizer *t, const char *text)
+{
+    TokenList l = { 0 };
+    tokenizer_encode(t, text, &l);
+    size_t count = l.count;
+    token_list_release(&l);
+    return count;
+}
+
 static Ids read_plain(const PromptReader *r, const char *name, const char *text)
 {
     Ids ids = { .weight = NULL };
     const char *lost = NULL;
     ids.ids = tokenizer_rows(r->tokenizer, text, r->chunk, &ids.rows, &lost);
+    if (lost) ids.lost = count_ids(r->tokenizer, lost);
     if (lost && r->warn) warn_lost(r, name, lost);
+    return ids;
+}
+
+static Ids read_pieces(const PromptReader *r, const char *name, const Pieces *p)
+{
+    Ids ids = chunks_of(r->tokenizer, r->language->emphasis, p, !r->chunk);
+    if (ids.lost && r->warn) warn_lost_ids(r, name, ids.lost);
     return ids;
 }
 
@@ -50,7 +76,7 @@ static void warn_unread(const PromptReader *r, const char *name, const char *tex
     SyntaxSpan found[SYNTAX_COUNT];
     syntax_find(text, found);
     for (int k = 0; k < SYNTAX_COUNT; k++) {
-        const char *what = syntax_unread((SyntaxKind)k, r->emphasis);
+        const char *what = syntax_unread((SyntaxKind)k, r->language);
         size_t len = found[k].to - found[k].from;
         bool read = (k == SYNTAX_LORA && positive && r->loras) || (k == SYNTAX_EMBEDDING && r->embeddings);
         if (!len || !what || read) continue;
@@ -67,18 +93,16 @@ static void warn_unread(const PromptReader *r, const char *name, const char *tex
 /* positive: tags of LoRAs are taken out, with --compat a1111 all of its tags; it leaves those of the negative prompt. */
 static int read_one(const PromptReader *r, const char *name, const char *text, bool positive, Ids *out, Err *e)
 {
-    bool tags_go = positive && r->emphasis == EMPHASIS_A1111;
+    bool tags_go = positive && r->language->emphasis == EMPHASIS_A1111;
     if (r->warn) warn_unread(r, name, text, positive, tags_go);
     char *bare = tags_go ? syntax_without_tags(text) : positive ? syntax_without_loras(text) : mem_strdup(text);
-    if (r->emphasis == EMPHASIS_NONE) {
-        *out = read_plain(r, name, bare);
-        free(bare);
-        return 0;
-    }
     Pieces p = { 0 };
-    int failed = emphasis_parse(r->emphasis, bare, &p, e);
+    int failed = emphasis_parse(r->language->emphasis, bare, &p, e);
     if (failed) err_in(e, name);
-    else *out = chunks_of(r->tokenizer, r->emphasis, &p);
+    else if (p.count <= 1 && !(p.count && (p.at[0].brk || p.at[0].weight != 1)) && !r->language->all_counts)
+        *out = read_plain(r, name, p.count ? p.at[0].text : "");
+    else *out = read_pieces(r, name, &p);
+    out->own = out->rows;
     pieces_release(&p);
     free(bare);
     return failed;
@@ -143,7 +167,7 @@ static void make_equal(const PromptReader *r, Prompts *p)
     make_even(r, p->positive, p->texts);
     make_even(r, p->negative, p->texts);
     int a = p->positive[0].rows, b = p->negative[0].rows, most = a > b ? a : b, multiple = common_multiple(a, b);
-    bool repeat = r->emphasis != EMPHASIS_NONE && (multiple == most || multiple <= MOST_REPEATED);
+    bool repeat = r->language->repeats && (multiple == most || multiple <= MOST_REPEATED);
     p->rows = repeat ? multiple : most;
     for (int i = 0; i < p->texts; i++) {
         PromptReader one = *r;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "clip/chunks.h"
+#include "clip/language.h"
 #include "pipeline/model.h"
 
 /* What is written. negative NULL: there is none. prompt_2, negative_2: for the second text encoder; NULL: the same. */
@@ -31,17 +32,16 @@ typedef struct {
     NoNegative no_negative;
     const Tokenizer *tokenizer; /* prompts_read()'s own: the one that reads now */
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
-    Emphasis
-        emphasis; /* what brackets mean; but with EMPHASIS_NONE there are as many rows as the text needs, whatever chunk is */
-    bool embeddings; /* embedding:name is a word of vectors */
-    bool loras;      /* <lora:...> in the prompt is applied */
+    const Language *language; /* what marks in it mean */
+    bool embeddings;          /* embedding:name is a word of vectors */
+    bool loras;               /* <lora:...> in the prompt is applied */
     void *ctx;
     void (*warn)(void *ctx, const char *text); /* told what was left out or not understood; may be NULL */
 } PromptReader;
 
 /*
- * The shorter of the two is made as long as the other: plain text by rows of an empty prompt, as diffusers' users do; with
- * emphasis both are repeated, which attention does not notice: the same as calling the network with two lengths, as the tools
+ * The shorter of the two is made as long as the other: by rows of an empty prompt, as diffusers' users do, or, where
+ * the language says so, both are repeated, which attention does not notice: the same as calling the network with two lengths, as the tools
  * do. What is another tool's syntax and not read (clip/syntax.h) is told. Error (ERR_USAGE): a weight that cannot be. prompts_release() frees, in any case.
  */
 int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e);

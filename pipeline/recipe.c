@@ -13,6 +13,7 @@
 #include "pipeline/adapters.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/finish.h"
+#include "pipeline/language.h"
 #include "pipeline/loras.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
@@ -261,12 +262,21 @@ static void choose_guidance(Recipe *r, const Model *m)
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------------- */
 
-static Emphasis emphasis_of(Compat compat)
+/* Whether a long prompt takes as many rows of tokens as it needs. */
+static bool chunks(const Job *j, const Language *l)
 {
-    static const Emphasis of[] = {
-        [COMPAT_DIFFUSERS] = EMPHASIS_NONE, [COMPAT_A1111] = EMPHASIS_A1111, [COMPAT_COMFYUI] = EMPHASIS_COMFYUI
-    };
-    return of[compat];
+    if (l->all_counts) return true;
+    return j->long_prompt ? strcmp(j->long_prompt, "chunk") == 0 : l->emphasis != EMPHASIS_NONE;
+}
+
+/* What was left open of how prompts are read is written down, since another limn may choose otherwise. */
+static void choose_language(Recipe *r)
+{
+    Job *j = &r->said;
+    r->language = language_of(j);
+    r->chunk = chunks(j, r->language);
+    set_text(&j->prompt_syntax, r->language->name);
+    if (!j->long_prompt) set_text(&j->long_prompt, r->chunk ? "chunk" : "truncate");
 }
 
 /*
@@ -361,8 +371,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     choose_few_steps(r, m);
     if (choose_sampler(r, m, e)) return -1;
     if (fill_defaults(r, m, e)) return -1;
-    r->emphasis = emphasis_of(r->compat);
-    r->chunk = strcmp(said->long_prompt, "chunk") == 0;
+    choose_language(r);
     r->memory = memory_of(said);
     r->threads = threads_for(said);
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
@@ -401,9 +410,22 @@ PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
                            .texts = m->texts,
                            .no_negative = negative_of(r, m),
                            .chunk = r->chunk,
-                           .emphasis = r->emphasis,
+                           .language = r->language,
                            .loras = loras_in_prompt(&r->said),
                            .embeddings = embeddings_in_prompt(&r->said),
+                           .ctx = w->ctx,
+                           .warn = w->warn };
+}
+
+PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w)
+{
+    const Language *l = language_of(j);
+    return (PromptReader){ .text = m->text,
+                           .texts = m->texts,
+                           .chunk = chunks(j, l),
+                           .language = l,
+                           .loras = loras_in_prompt(j),
+                           .embeddings = embeddings_in_prompt(j),
                            .ctx = w->ctx,
                            .warn = w->warn };
 }
@@ -422,11 +444,7 @@ bool recipe_encodes(const Job *j)
 
 int recipe_rows(const Model *m, const Job *j)
 {
-    PromptReader r = { .text = m->text,
-                       .texts = m->texts,
-                       .chunk = strcmp(j->long_prompt, "chunk") == 0,
-                       .emphasis = emphasis_of(compat_of(j)) };
-    if (!r.chunk && r.emphasis == EMPHASIS_NONE) return 1;
+    PromptReader r = recipe_job_reader(j, m, &(Watch){ .ctx = NULL });
     Prompts p;
     Err e;
     PromptTexts texts = recipe_texts(j);

@@ -6,7 +6,7 @@
 #define LIMN_PIPELINE_RECIPE_H
 
 #include "base/err.h"
-#include "clip/emphasis.h"
+#include "clip/language.h"
 #include "nn/kernels.h"
 #include "pipeline/job.h"
 #include "pipeline/model.h"
@@ -54,12 +54,12 @@ typedef struct {
     bool pure_noise;    /* nothing of the picture is in the first latent (diffusers: inpainting with strength 1) */
     double first_sigma; /* of the noise that the picture's latent begins with */
 
-    int w, h;            /* of the latent */
-    int window, overlap; /* latents that the UNet takes at once, and that two windows share; 0: all */
-    bool bf16;           /* products may round their factors to 16 bits */
-    bool wrap_x, wrap_y; /* seamless */
-    bool chunk;          /* a long prompt takes as many rows of tokens as it needs */
-    Emphasis emphasis;   /* what brackets in a prompt mean */
+    int w, h;                 /* of the latent */
+    int window, overlap;      /* latents that the UNet takes at once, and that two windows share; 0: all */
+    bool bf16;                /* products may round their factors to 16 bits */
+    bool wrap_x, wrap_y;      /* seamless */
+    bool chunk;               /* a long prompt takes as many rows of tokens as it needs */
+    const Language *language; /* of the prompts */
     MemoryUse memory;
     int threads;
 } Recipe;
@@ -78,6 +78,9 @@ int recipe_evals(const Recipe *r);
 /* How the recipe's prompts are read; w hears what was left out. What the job says of them. */
 PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w);
 PromptTexts recipe_texts(const Job *j);
+
+/* The same without a recipe: of a job that is not drawn. */
+PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w);
 
 /* Whether the job needs the VAE's encoder. */
 bool recipe_encodes(const Job *j);

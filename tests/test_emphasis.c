@@ -200,7 +200,7 @@ static void check_rows(const Tokenizer *t, Emphasis kind, const char *text, cons
     Str s = { 0 };
     int max = tokenizer_max(t);
     if (emphasis_parse(kind, text, &p, &e)) fail_msg("%s: %s", text, e.text);
-    Ids ids = chunks_of(t, kind, &p);
+    Ids ids = chunks_of(t, kind, &p, false);
     for (int r = 0; r < ids.rows; r++) {
         const int *row = ids.ids + r * max;
         const float *weight = ids.weight ? ids.weight + r * max : NULL;

@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "nn/kernels.h"
+#include "pipeline/language.h"
 #include "pipeline/metadata.h"
 #include "scheduler/schedules.h"
 
@@ -121,6 +122,7 @@ static void json_round_trip(void **state)
 {
     (void)state;
     Job j = job();
+    set(&j, "prompt-syntax", "limn"); /* which a recipe always says */
     expect_round_trip(&j, 0);
     expect_round_trip(&j, 9007199254740993U);
     expect_round_trip(&j, UINT64_MAX);
@@ -178,6 +180,32 @@ static void broken_json(void **state)
     job_release(&j);
 }
 
+/* Pictures from before --prompt-syntax: plain text, or weights and BREAK as the tool has them, whatever is read today. */
+static void older_json(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = { { "", "plain" },
+                                            { ",\"compat\":\"diffusers\"", "plain" },
+                                            { ",\"compat\":\"a1111\"", "weights" },
+                                            { ",\"compat\":\"comfyui\"", "weights" },
+                                            { ",\"compat\":\"a1111\",\"prompt_syntax\":\"a1111\"", "a1111" },
+                                            { ",\"prompt_syntax\":\"limn\"", "limn" } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char json[400];
+        Job j;
+        Origin from;
+        Err e;
+        snprintf(json, sizeof json, "{" HEAD "\"options\":{\"seed\":1,\"long_prompt\":\"truncate\"%s}}", cases[i][0]);
+        if (metadata_parse(json, &j, &from, &e)) fail_msg("%s: %s", json, e.text);
+        assert_string_equal(j.prompt_syntax, cases[i][1]);
+        assert_string_equal(language_of(&j)->name, cases[i][1]);
+        assert_int_equal(language_of(&j)->emphasis, strstr(json, "comfyui") ? EMPHASIS_COMFYUI
+                                                    : i < 2                 ? EMPHASIS_NONE
+                                                                            : EMPHASIS_A1111);
+        job_release(&j);
+    }
+}
+
 /* "Schedule type" is one that A1111 has (modules/sd_schedulers.py), or is left out. */
 static void schedules_of_a1111(void **state)
 {
@@ -195,10 +223,8 @@ static void schedules_of_a1111(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a1111_text),
-        cmocka_unit_test(schedules_of_a1111),
-        cmocka_unit_test(json_round_trip),
-        cmocka_unit_test(broken_json),
+        cmocka_unit_test(a1111_text),  cmocka_unit_test(schedules_of_a1111), cmocka_unit_test(json_round_trip),
+        cmocka_unit_test(broken_json), cmocka_unit_test(older_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

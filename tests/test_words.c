@@ -198,11 +198,17 @@ static void syntax_seen(void **state)
         if (strcmp(str_text(&got), cases[i][1]) != 0) fail_msg("%s: %s", cases[i][0], str_text(&got));
         str_release(&got);
     }
-    assert_null(syntax_unread(SYNTAX_WEIGHT, EMPHASIS_A1111));
-    assert_null(syntax_unread(SYNTAX_WEIGHT, EMPHASIS_COMFYUI));
-    assert_non_null(syntax_unread(SYNTAX_WEIGHT, EMPHASIS_NONE));
-    assert_null(syntax_unread(SYNTAX_BREAK, EMPHASIS_A1111));
-    assert_non_null(syntax_unread(SYNTAX_BREAK, EMPHASIS_COMFYUI));
+    static const struct {
+        const char *language;
+        bool comfyui, weights, brk;
+    } read[] = { { "limn", false, true, true },    { "a1111", false, true, true },   { "comfyui", true, true, false },
+                 { "plain", false, false, false }, { "weights", false, true, true }, { "weights", true, true, false } };
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
+        const Language *l = language_find(read[i].language, read[i].comfyui);
+        assert_int_equal(!syntax_unread(SYNTAX_WEIGHT, l), read[i].weights);
+        assert_int_equal(!syntax_unread(SYNTAX_BREAK, l), read[i].brk);
+    }
+    assert_null(language_find("nosuch", false));
 }
 
 static void syntax_left_out(void **state)
