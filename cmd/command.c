@@ -125,7 +125,7 @@ const Command commands[] = {
       "prompt negative-prompt prompt-2 negative-prompt-2 prompt-syntax compat long-prompt steps model tokenizer "
       "embedding "
       "embedding-dir json quiet sandbox",
-      "what a prompt becomes: ids, pieces, chunks, weights, what is cut",
+      "what a prompt becomes: ids, pieces, weights, what is cut",
       "  limn tokens \"a (red:1.3) potion\"\n"
       "  limn tokens \"a castle\" -n blurry -m v1-5.safetensors\n"
       "  fortune | limn tokens - --json                for a program\n"
