@@ -275,8 +275,8 @@ static void choose_language(Recipe *r)
     Job *j = &r->said;
     r->language = language_of(j);
     r->chunk = chunks(j, r->language);
-    set_text(&j->prompt_syntax, r->language->name);
-    if (!j->long_prompt) set_text(&j->long_prompt, r->chunk ? "chunk" : "truncate");
+    recipe_set_text(&j->prompt_syntax, r->language->name);
+    if (!j->long_prompt) recipe_set_text(&j->long_prompt, r->chunk ? "chunk" : "truncate");
 }
 
 /*
