@@ -9,10 +9,10 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights hub nn clip unet vae upscale control scheduler image adapter pipeline convert output engine web batch compare serve cmd
+FOLDERS := base weights hub nn clip unet vae upscale control scheduler image adapter pipeline convert output engine lib web batch compare serve cmd
 PKGS    := openblas libutf8proc nettle fftw3f libjpeg libwebpdemux libwebp libmicrohttpd
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
-COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -I. -isystem third_party -MMD -MP
+COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -fPIC -fvisibility=hidden -I. -isystem third_party -MMD -MP
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
 
 SRC     := $(filter-out cmd/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
@@ -30,6 +30,9 @@ endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o $(B)/fonts.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
+SONAME  := liblimn.so.$(shell sed -n 's/^.define LIMN_ABI //p' lib/limn.h)
+LIBPKGS := openblas libutf8proc nettle libjpeg libwebpdemux libwebp
+LIBOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c))
 CFILES   = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/*.[ch] tests/fuzz/*.[ch] tests/web/*.c bench/*.c)
 
 # With gcc the program carries its libraries where static ones are installed: one file is all of limn.
@@ -43,7 +46,7 @@ else
 CARRY    = $(COMPILE) -o $@ $^ $(LIBS)
 endif
 
-all: $(B)/limn
+all: $(B)/limn $(B)/liblimn.a $(B)/$(SONAME)
 	@$(if $(SAN),:,ln -sf $(B)/limn limn)
 
 demo: deps
@@ -66,23 +69,33 @@ test-batch: all
 test-faults: all
 	@tests/faults/run $(B)/limn
 
-$(B)/limn: $(B)/cmd/main.o $(B)/liblimn.a
+$(B)/limn: $(B)/cmd/main.o $(B)/objects.a
 	@echo "LINK $@"
 	$(Q)$(CARRY)
 
-$(B)/liblimn.a: $(OBJ)
+# limn as a library (lib/limn.h): what those objects need of the others, and no symbol but limn_*.
+$(LIBOBJ): EXTRA = '-DLIMN_API=__attribute__((visibility("default")))'
+
+$(B)/liblimn.a: $(LIBOBJ) $(B)/objects.a
+	@echo "AR   $@"
 	@rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(CC) -r -nostdlib -o $(B)/liblimn.o $^ && objcopy --localize-hidden $(B)/liblimn.o
+	$(Q)$(AR) rcs $@ $(B)/liblimn.o
 
-$(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/liblimn.a
+$(B)/$(SONAME): $(LIBOBJ) $(B)/objects.a lib/limn.map
 	@echo "LINK $@"
-	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(B)/liblimn.a $(LIBS) -lcmocka
+	$(Q)$(COMPILE) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/limn.map -Wl,--as-needed -o $@ $(filter-out %.map,$^) $(shell pkg-config --libs $(LIBPKGS)) -lm
+	@ln -sf $(SONAME) $(B)/liblimn.so
 
-$(B)/tests/web/%: $(B)/tests/web/%.o $(B)/liblimn.a
+$(B)/tests/test_%: $(B)/tests/test_%.o $(HELPERS) $(B)/objects.a
+	@echo "LINK $@"
+	$(Q)$(COMPILE) -o $@ $(filter %.o,$^) $(B)/objects.a $(LIBS) -lcmocka
+
+$(B)/tests/web/%: $(B)/tests/web/%.o $(B)/objects.a
 	@echo "LINK $@"
 	$(Q)$(COMPILE) -o $@ $^ $(LIBS)
 
-$(B)/bench/%: $(B)/bench/%.o $(B)/liblimn.a
+$(B)/bench/%: $(B)/bench/%.o $(B)/objects.a
 	@echo "LINK $@"
 	$(Q)$(COMPILE) -o $@ $^ $(LIBS)
 
@@ -98,11 +111,16 @@ $(B)/fuzz_targets.o: $(FUZZ:$(B)/%.o=%.c)
 	@{ printf 'const FuzzTarget fuzz_targets[] = {\n'; for f in $(FUZZ_NAMES); do echo "{ \"$$f\", $$f },"; done; echo '{ 0, 0 } };'; } >> $(@:.o=.c)
 	$(Q)$(COMPILE) -c -o $@ $(@:.o=.c)
 
-# For tests/fuzz/run.
 $(B)/objects.a: $(OBJ)
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
-$(B)/%.o: %.c
+# Of which words the objects were made: others make them anew.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE) $(ISA)' | cmp -s - $@ || echo '$(COMPILE) $(ISA)' > $@
+
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(Q)$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
@@ -162,6 +180,10 @@ test-page: all
 test-serve: all
 	@tests/serve/run $(B)
 
+# The Python package with numpy, PIL and mypy from PyPI.
+test-python: all
+	@tests/python/run $(B)
+
 bench-serve: all
 	@python3 tests/serve/load.py $(B)/limn
 
@@ -218,6 +240,8 @@ release:
 	@$(MAKE) build-release/limn B=build-release CFLAGS=-O2 LDFLAGS="-static-pie -s"
 	@scripts/release build-release/limn
 
+VERSION = $(shell sed -n 's/.*LIMN_VERSION "\(.*\)"/\1/p' base/version.h)
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
 SHARE = $(DESTDIR)$(PREFIX)/share/doc/limn
 
 # What the program prints of its own tables, and where it belongs; the word after `limn help` is man where none is said.
@@ -233,8 +257,14 @@ install: all
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(MANUALS)))
 	$(foreach m,$(MANUALS),$(B)/limn help $(or $($(notdir $(m))),man) > $(DESTDIR)$(PREFIX)/share/$(m) &&) :
 	scripts/licences $(SHARE)/licences
+	install -d $(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 644 lib/limn.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(B)/liblimn.a $(B)/$(SONAME) $(LIBDIR)
+	ln -sf $(SONAME) $(LIBDIR)/liblimn.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PKGS@|$(LIBPKGS)|' lib/limn.pc.in > $(LIBDIR)/pkgconfig/limn.pc
 
 uninstall:
+	rm -f $(LIBDIR)/liblimn.a $(LIBDIR)/liblimn.so* $(LIBDIR)/pkgconfig/limn.pc $(DESTDIR)$(PREFIX)/include/limn.h
 	rm -f $(DESTDIR)$(PREFIX)/bin/limn $(addprefix $(DESTDIR)$(PREFIX)/share/,$(MANUALS))
 	rm -rf $(SHARE)
 
@@ -246,4 +276,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+FORCE:
+.PHONY: FORCE all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

@@ -4,36 +4,32 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/err.h"
-#include "base/file.h"
+static void (*_Atomic make_room)(void);
+static void (*_Atomic end_process)(size_t size);
+
+void mem_last_resort(void (*release)(void), void (*end)(size_t size))
+{
+    atomic_store(&end_process, end);
+    atomic_store(&make_room, release);
+}
 
 void mem_exhausted(size_t size)
 {
-    static atomic_flag told = ATOMIC_FLAG_INIT;
-    static _Thread_local bool here;
-    char text[96];
-    if (here) _exit(ERR_FAILED); /* what follows ran out itself */
-    here = true;
-    if (atomic_flag_test_and_set(&told))
-        for (;;) pause(); /* another thread ends the program */
-    int n = snprintf(text, sizeof text, "limn: out of memory: %zu more bytes could not be had\n", size);
-    fflush(stdout); /* the paths of what is done */
-    file_remove_temporary();
-    ssize_t unused = write(STDERR_FILENO, text, (size_t)n);
-    (void)unused;
-    _exit(ERR_FAILED);
+    void (*end)(size_t) = atomic_load(&end_process);
+    if (end) end(size);
+    abort();
 }
 
-static void *checked(void *p, size_t size)
+/* There is none: whether it is worth another try. */
+static bool room(int tried)
 {
-    if (!p) mem_exhausted(size);
-    return p;
+    void (*release)(void) = tried ? NULL : atomic_load(&make_room);
+    if (release) release();
+    return release != NULL;
 }
 
 /* For the message alone. */
@@ -41,12 +37,24 @@ static size_t product(size_t a, size_t b) { return b && a > SIZE_MAX / b ? SIZE_
 
 void *mem_array(size_t count, size_t size)
 {
-    return checked(calloc(count ? count : 1, size ? size : 1), product(count, size));
+    void *p;
+    int tried = 0;
+    while (!(p = calloc(count ? count : 1, size ? size : 1)) && room(tried)) tried++;
+    if (!p) mem_exhausted(product(count, size));
+    return p;
 }
 
 void *mem_alloc(size_t size) { return mem_array(1, size); }
-void *mem_plain(size_t size) { return checked(malloc(size ? size : 1), size); }
-void *mem_grow(void *old, size_t size) { return checked(realloc(old, size ? size : 1), size); }
+void *mem_plain(size_t size) { return mem_grow(NULL, size); }
+
+void *mem_grow(void *old, size_t size)
+{
+    void *p;
+    int tried = 0;
+    while (!(p = realloc(old, size ? size : 1)) && room(tried)) tried++;
+    if (!p) mem_exhausted(size);
+    return p;
+}
 
 /* Large blocks lie in large pages where the system has them: half of a short run went into clearing 4 KB pages one by one. */
 void *mem_try(size_t size)

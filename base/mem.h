@@ -19,11 +19,18 @@ char *mem_strndup(const char *s, size_t n);
 /* For what may be large: not zeroed, on a border of MEM_ALIGN bytes; NULL where there is none. free() it. */
 void *mem_try(size_t size);
 
-/*
- * Ends the program: "out of memory", status 1. What stdout holds is written, a temporary file removed. Any thread, and libraries
- * too (base/carried.c).
- */
+/* There is no memory: what mem_last_resort() says, otherwise abort(). Any thread, and libraries too (base/carried.c). */
 void mem_exhausted(size_t size) __attribute__((noreturn));
+
+/*
+ * What happens where a small piece cannot be had: release() may make room (NULL: nothing can), and the call is tried once more; then
+ * end() ends the process, and does not return. One pair for the process, as the heap is one: the program's is mem_end_program(), the
+ * library's in lib/memory.c.
+ */
+void mem_last_resort(void (*release)(void), void (*end)(size_t size));
+
+/* Ends the program: "out of memory", status 1. What stdout holds is written, a temporary file removed. */
+void mem_end_program(size_t size) __attribute__((noreturn));
 
 /*
  * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.

@@ -2,12 +2,10 @@
 #include "cmd/draw.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -126,23 +124,6 @@ static void on_preview(void *ctx, const Image *im, int done, int steps)
 }
 
 /* ---- before the run ---- */
-
-/* 32 bits: torch users type such seeds, and every JSON reader keeps them exactly. */
-static int choose_seed(Job *j, Err *e)
-{
-    uint32_t seeds[2];
-    if (getrandom(seeds, sizeof seeds, 0) != sizeof seeds)
-        return err_set(e, "no random seed from the system: %s; give one with --seed", strerror(errno));
-    if (!j->has_seed) {
-        j->seed = seeds[0];
-        j->has_seed = true;
-    }
-    if (vary_check(j, seeds[1], e)) return -1;
-    if (j->seed > UINT64_MAX - (uint64_t)(j->count - 1))
-        return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed,
-                         j->count);
-    return 0;
-}
 
 /* What keeps the bytes from being the same. */
 static int compare_origin(const Run *r, const Origin *from, bool any_model, Err *e)
@@ -397,7 +378,7 @@ int draw(Job *j, const Origin *from, bool any_model, Err *e)
     if (j->trace && j->count > 1) return err_usage(e, "--trace: it is of one picture, --count is %d", j->count);
     if (!from) advise_run(j, &watch);
     bool tell_seed = !j->has_seed && !j->quiet;
-    if (choose_seed(j, e)) return -1;
+    if (vary_choose(j, e)) return -1;
 
     begin_preview(&r, &watch);
 

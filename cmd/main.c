@@ -22,6 +22,7 @@
  */
 __attribute__((constructor(101))) static void set_up_threads(void)
 {
+    mem_last_resort(NULL, mem_end_program);
     if (setenv("GOMP_SPINCOUNT", "1000", 0)) mem_exhausted(0);
     /* it would start threads that limn never uses (nn/gemm.h), and end the program where it cannot */
     if (setenv("OPENBLAS_NUM_THREADS", "1", 1)) mem_exhausted(0);

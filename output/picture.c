@@ -8,6 +8,18 @@
 #include "image/resize.h"
 #include "pipeline/metadata.h"
 
+void output_image(const Job *j, const Image *im, int side, Image *out)
+{
+    int w, h, longest = side ? side : j->resize;
+    if (!longest) {
+        image_copy(out, im);
+        return;
+    }
+    image_fit(im->w, im->h, longest, &w, &h);
+    image_resize(out, im, w, h, job_tiles(j, 'x'), job_tiles(j, 'y'));
+    image_bleed(out);
+}
+
 int output_png(const Job *j, const Model *m, const Image *im, uint64_t seed, int side, Bytes *png, Err *e)
 {
     Str a1111 = { 0 }, json = { 0 };
@@ -15,12 +27,7 @@ int output_png(const Job *j, const Model *m, const Image *im, uint64_t seed, int
     Image own = { 0 };
     job_copy(&job, j);
     if (side) job.resize = side;
-    if (job.resize) {
-        int w, h;
-        image_fit(im->w, im->h, job.resize, &w, &h);
-        image_resize(&own, im, w, h, job_tiles(j, 'x'), job_tiles(j, 'y'));
-        image_bleed(&own);
-    }
+    if (job.resize) output_image(&job, im, 0, &own);
     metadata_a1111(&job, m, seed, &a1111);
     metadata_json(&job, m, seed, &json);
     PngText texts[] = { { METADATA_A1111_KEY, a1111.s }, { METADATA_KEY, json.s } };

@@ -17,6 +17,9 @@
  */
 int output_png(const Job *j, const Model *m, const Image *im, uint64_t seed, int side, Bytes *png, Err *e);
 
+/* Its pixels, as --resize or side asks; image_release() it. */
+void output_image(const Job *j, const Image *im, int side, Image *out);
+
 /* "x.png" -> "x_64.png" */
 void output_size_name(const char *path, int side, Str *out);
 

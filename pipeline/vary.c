@@ -1,6 +1,10 @@
 /* vary.c - see vary.h. A1111: modules/processing.py, setup_prompts() and process_images_inner(), all_seeds and all_subseeds. */
 #include "pipeline/vary.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
 static bool varies(const Job *j) { return j->variation_strength > 0; }
 
 Request vary_request(const Job *j, int index, Job *told)
@@ -30,5 +34,19 @@ int vary_check(Job *j, uint32_t random, Err *e)
     if (j->interpolate >= 0 && j->count < 2)
         return err_usage(e, "--interpolate: how many pictures? --count 5 draws both ends and three between them");
     if (varies(j) && j->variation_seed < 0) j->variation_seed = random;
+    return 0;
+}
+
+int vary_choose(Job *j, Err *e)
+{
+    uint32_t seeds[2];
+    if (getrandom(seeds, sizeof seeds, 0) != sizeof seeds)
+        return err_set(e, "no random seed from the system: %s; give one with --seed", strerror(errno));
+    if (!j->has_seed) j->seed = seeds[0];
+    j->has_seed = true;
+    if (vary_check(j, seeds[1], e)) return -1;
+    if (j->seed > UINT64_MAX - (uint64_t)(j->count - 1))
+        return err_usage(e, "--seed: %llu leaves no room for --count %d below 2^64", (unsigned long long)j->seed,
+                         j->count);
     return 0;
 }

@@ -10,6 +10,12 @@
  */
 Request vary_request(const Job *j, int index, Job *told);
 
+/*
+ * Before the run: chooses the seed where it is open (32 bits: torch users type such seeds, and every JSON reader keeps them exactly), and
+ * what vary_check() does. Error: also seeds of the count that would be beyond 2^64.
+ */
+int vary_choose(Job *j, Err *e);
+
 /* Before the run: what is open is chosen by `random`. Error: what does not go together. */
 int vary_check(Job *j, uint32_t random, Err *e);
 
