@@ -100,7 +100,7 @@ static int add_lines(Wishes *w, const Job *j, Err *e)
     return 0;
 }
 
-enum { PROMPTS = 4 };
+enum { PROMPTS = 5 };
 
 static void prompts_of(const Job *j, const char *out[PROMPTS])
 {
@@ -108,6 +108,7 @@ static void prompts_of(const Job *j, const char *out[PROMPTS])
     out[1] = j->negative_prompt;
     out[2] = j->prompt_2;
     out[3] = j->negative_prompt_2;
+    out[4] = j->blend_prompt;
 }
 
 /* The next embedding:name at or behind *at, up to a weight's colon; NULL: none. heap */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "nn/team.h"
+#include "pipeline/blend.h"
 #include "pipeline/checking.h"
 #include "pipeline/control.h"
 #include "pipeline/generator.h"
@@ -210,7 +211,8 @@ int generator_condition(Generator *g, const Request *requests, int n, Err *e)
 {
     const Prompts **prompts = mem_array((size_t)n, sizeof *prompts);
     Prompts *own = mem_array((size_t)n, sizeof *own);
-    int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e);
+    int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e) ||
+                 blend_prompts(g, prompts, requests, n, e);
     if (!failed) network_prepare(g);
     if (!failed && g->recipe.said.trace) trace_start(g, prompts[0]);
     for (int i = 0; i < n; i++) prompts_release(&own[i]);

@@ -47,6 +47,8 @@ typedef struct {
     bool varied;      /* what follows counts in place of what the job says */
     uint64_t variation_seed;
     double variation_strength;
+    bool blended; /* what follows counts in place of the job's --blend */
+    double blend;
 } Request;
 
 typedef struct {

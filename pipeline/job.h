@@ -71,6 +71,8 @@ typedef struct {
     char *extend;                              /* extend.h's; NULL: not */
     double variation_seed, variation_strength; /* < 0: random; none. A whole number below 2^53 */
     double interpolate;                        /* limn generate's: the seed that the last picture has; < 0: none */
+    char *blend_prompt;                        /* the prompt that the pictures go to; NULL: none */
+    double blend;                              /* how far; < 0: pictures of a count go all the way in even parts */
     double hires;                              /* > 1: how much larger a second pass draws; < 0: there is none */
     int hires_steps;                           /* 0: as many as the first */
     double hires_strength, hires_cfg_scale;    /* < 0: the usual; the first's */

@@ -201,6 +201,8 @@ static bool has_tag(const char *prompt)
     return found[SYNTAX_LORA].to > 0;
 }
 
+bool loras_tagged(const char *text) { return has_tag(text); }
+
 bool loras_in_prompt(const Job *j)
 {
     if (!has_tag(j->prompt) && !has_tag(j->prompt_2)) return false;

@@ -36,6 +36,9 @@ void loras_release(Loras *l);
 /* Whether the job's prompts name adapters that are applied: with --compat a1111, or where there is a folder of them. */
 bool loras_in_prompt(const Job *j);
 
+/* Whether a text has one. */
+bool loras_tagged(const char *text);
+
 /* The tags of the job's prompts, one after the other; heap. */
 char *loras_tags(const Job *j);
 

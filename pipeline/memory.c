@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "nn/gemm.h"
+#include "pipeline/blend.h"
 #include "pipeline/control.h"
 #include "pipeline/generator.h"
 
@@ -21,6 +22,7 @@ size_t memory_measure(Generator *g, int n)
     for (int i = 0; i < n; i++) same[i] = &g->prompts;
     arena_init_dry(&g->arena);
     encode_prompts(g, same, n);
+    blend_prompts(g, same, NULL, n, &e);
     start_measure(g); /* as generator_new() does: the picture is encoded while the embeddings are there */
     control_measure(g);
     network_prepare(g);

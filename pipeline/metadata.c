@@ -136,10 +136,14 @@ static void add_picture(Str *out, const Job *j)
         add_pair_option(out, "Variation seed", j, "variation-seed");
         add_pair_option(out, "Variation seed strength", j, "variation-strength");
     }
+    if (j->blend_prompt) {
+        add_pair_option(out, "Blend prompt", j, "blend-prompt");
+        add_pair_option(out, "Blend", j, "blend");
+    }
     if (j->init_image) add_pair_option(out, "Denoising strength", j, "strength");
     if (j->mask_blur) add_pair_option(out, "Mask blur", j, "mask-blur");
     if (j->hires > 1) {
-        add_pair_option(out, "Denoising strength", j, "hires-strength");
+        add_pair_option(out, j->init_image ? "Hires denoising strength" : "Denoising strength", j, "hires-strength");
         add_pair_option(out, "Hires upscale", j, "hires");
         if (j->hires_steps != j->steps) add_pair_option(out, "Hires steps", j, "hires-steps");
         if (!way && j->hires_with) add_stem(&value, j->hires_with);

@@ -1,6 +1,7 @@
 /* recipe_checks.c - whether a model can do what a job asks for, and whether its parts belong together. See recipe.h. */
 #include <string.h>
 
+#include "pipeline/loras.h"
 #include "pipeline/recipe_internal.h"
 
 static int check_side(const char *name, int side, int factor, Err *e)
@@ -131,13 +132,24 @@ static int check_hires(const Model *m, const Job *j, Err *e)
     return 0;
 }
 
+static int check_blend(const Job *j, Err *e)
+{
+    if (j->blend >= 0 && !j->blend_prompt) return err_usage(e, "blend: there is no --blend-prompt");
+    if (j->blend_prompt && j->blend < 0 && j->count < 2)
+        return err_usage(e, "blend-prompt: how far? --blend 0.5, or --count 5 for a row from the one to the other");
+    if (j->blend_prompt && loras_tagged(j->blend_prompt))
+        return err_usage(e,
+                         "blend-prompt: a LoRA is laid over the whole picture: name it in the prompt, or with --lora");
+    return 0;
+}
+
 int recipe_check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
     if (check_picture(m, j, e)) return -1;
     if (j->variation_strength > 0 && j->variation_seed < 0)
         return err_usage(e, "variation-strength: a --variation-seed is expected, such as 1");
-    if (check_hires(m, j, e)) return -1;
+    if (check_hires(m, j, e) || check_blend(j, e)) return -1;
     if (!j->refiner && (j->refiner_at > 0 || j->refiner_sha256))
         return err_usage(e, "refiner-at: it says where a second model takes over; give one with --refiner");
     if (recipe_beside(m) == BESIDE_UNKNOWN || out != latent)

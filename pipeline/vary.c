@@ -7,17 +7,28 @@
 
 static bool varies(const Job *j) { return j->variation_strength > 0; }
 
+/* From the prompt to another one in even parts. */
+static bool goes(const Job *j) { return j->blend_prompt && j->blend < 0; }
+
+/* How far picture index of the count is from the first to the last. */
+static double part_of(const Job *j, int index) { return j->count > 1 ? (index - 1) / (double)(j->count - 1) : 0; }
+
 Request vary_request(const Job *j, int index, Job *told)
 {
     Request r = { .seed = j->seed };
     job_copy(told, j);
+    if (goes(j)) {
+        told->blend = part_of(j, index);
+        r.blended = true;
+        r.blend = told->blend;
+    }
     if (j->interpolate >= 0) {
         told->variation_seed = j->interpolate;
-        told->variation_strength = j->count > 1 ? (index - 1) / (double)(j->count - 1) : 0;
+        told->variation_strength = part_of(j, index);
     } else if (varies(j)) {
-        told->variation_seed = j->variation_seed + index - 1;
+        told->variation_seed = j->variation_seed + (goes(j) ? 0 : index - 1);
     } else {
-        r.seed += (uint64_t)index - 1;
+        if (!goes(j)) r.seed += (uint64_t)index - 1;
         return r;
     }
     r.varied = true;

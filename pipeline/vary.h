@@ -6,7 +6,8 @@
 
 /*
  * Picture index (from 1) of j->count. told: the job of this one picture, for its metadata (job_release() it). Plain pictures have seed + i;
- * variations keep the seed and have the variation seed + i, as in A1111; --interpolate goes from the seed to another one in even parts.
+ * variations keep the seed and have the variation seed + i, as in A1111; --interpolate goes from the seed to another one in even parts,
+ * --blend-prompt without --blend from the prompt to another one, with one seed.
  */
 Request vary_request(const Job *j, int index, Job *told);
 

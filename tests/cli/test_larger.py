@@ -135,3 +135,36 @@ def test_hires_with_a_refiner():
         assert json.loads(texts("a.png")["limn"])["options"]["refiner_at"] == 0.8
     os.rename("refiner.safetensors", "moved.safetensors")
     fails(1, "again", "a.png", "-q", "-o", "d.png", "--tokenizer", CLIP, says="refiner.safetensors")
+
+
+def test_blends_of_two_prompts():
+    """A row of pictures from one prompt to another; its ends are what each draws alone, and each is drawn again by what it carries."""
+    common = [*SIDE, "-n", "grey"]
+    draw(*common, "a red potion", "--blend-prompt", "a blue sword", "-c", "3", "-o", "b.png")
+    draw(*common, "a red potion", "-o", "first.png")
+    draw(*common, "a blue sword", "-o", "last.png")
+    assert pixels("b-1.png") == pixels("first.png") and pixels("b-3.png") == pixels("last.png")
+    assert len({read(f"b-{i}.png") for i in (1, 2, 3)}) == 3
+    for i in 1, 2, 3:
+        options = json.loads(texts(f"b-{i}.png")["limn"])["options"]
+        assert options["blend"] == (i - 1) / 2 and options["seed"] == 3, options
+        limn("again", f"b-{i}.png", "-q", "-o", "again.png")
+        assert read("again.png") == read(f"b-{i}.png")
+    draw(*common, "a red potion", "--blend-prompt", "a blue sword", "--blend", "0.5", "-o", "half.png")
+    assert pixels("half.png") == pixels("b-2.png")
+    assert 'Blend prompt: a blue sword, Blend: 0.5' in texts("half.png")["parameters"]
+    draw(*common, "a red potion", "--blend-prompt", "a blue sword", "--interpolate", "9", "-c", "3", "-o", "both.png")
+    draw("-W", "32", "-H", "32", "-s", "4", "-n", "grey", "a blue sword", "--seed", "9", "-o", "nine.png")
+    assert pixels("both-1.png") == pixels("first.png") and pixels("both-3.png") == pixels("nine.png")
+    write("jobs.jsonl", json.dumps({"prompt": ["a red potion", "a gem"], "blend_prompt": "a blue sword", "blend": [0, 0.5], "negative_prompt": "grey",
+                                    "seed": 3, "steps": 4, "width": 32, "height": 32}).encode())
+    limn("batch", "jobs.jsonl", "-q", "-o", "out")
+    made = [pixels(os.path.join("out", f)) for f in files("out") if f.endswith(".png")]
+    assert len(made) == 4 and pixels("half.png") in made and pixels("first.png") in made
+    limn("compare", "a red potion", "--blend-prompt", "a blue sword", "--axis", "blend=0,0.5,1", "-s", "2", "--seeds", "1", "-q", "-o", "cmp")
+    assert len(files("cmp/cells")) >= 3
+    fails(2, *common, "x", "--blend", "0.5", says="no --blend-prompt")
+    fails(2, *common, "x", "--blend-prompt", "y", says=["how far", "--count"])
+    fails(2, *common, "x", "--blend-prompt", "y", "--blend", "1.5", says="--blend")
+    fails(2, *common, "x", "--blend-prompt", "<lora:a:1> y", "--blend", "0.5", says="LoRA")
+    fails(2, *common, "-q", "x", "--blend-prompt", "word " * 100, "--blend", "0.5", "--long-prompt", "chunk", says=["rows of tokens", "--blend-prompt"])
