@@ -37,6 +37,7 @@ static int shape_read(ControlNet *n, Config *c, Err *e)
 {
     static const int usual[] = { 16, 32, 96, 256 };
     if (config_check_class(c, "ControlNetModel", e) || unet_shape_read_down(&n->down.s, c, e)) return -1;
+    unet_shape_refuse_labels(c);
     bool listed = config_has(c, "conditioning_embedding_out_channels");
     n->hint_levels = listed ? config_list_len(c, "conditioning_embedding_out_channels") : 4;
     if (n->hint_levels < 1 || n->hint_levels > MAX_HINT_LEVELS)

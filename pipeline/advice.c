@@ -60,7 +60,8 @@ static void advise_size(const Model *m, const Job *j, const Watch *w)
 {
     char text[200];
     int own_w = m->defaults.width, own_h = m->defaults.height;
-    if (!own_w || !own_h || !is_far(m, j->width, j->height)) return;
+    bool larger = recipe_beside(m) == BESIDE_SMALL; /* the picture is there already */
+    if (larger || !own_w || !own_h || !is_far(m, j->width, j->height)) return;
     bool smaller = j->width <= own_w && j->height <= own_h;
     snprintf(text, sizeof text, "the model was trained at %dx%d; at %dx%d things repeat or fall to pieces%s", own_w,
              own_h, j->width, j->height, smaller ? " (--resize makes smaller ones of whole pictures)" : "");

@@ -31,7 +31,7 @@ static Weights *named(Weights *all, Err *e)
     return NULL;
 }
 
-static int bind(ControlEncoder *c, Bytes config, Err *e)
+int control_encoder_bind(ControlEncoder *c, Bytes config, Err *e)
 {
     Str json = { 0 };
     Weights *own = named(c->weights, e);
@@ -94,7 +94,7 @@ static ControlEncoder *open_at(const char *path, const IpAdapter *ip, Err *e)
     size_t bytes = 0;
     for (size_t i = 0; i < weights_count(c->weights); i++) bytes += weights_at(c->weights, i)->bytes;
     if (bytes > ENCODER_LARGE) weights_set_mapped(c->weights);
-    if (!failed && !bind(c, config, e) && !fits(c, ip, e)) return c;
+    if (!failed && !control_encoder_bind(c, config, e) && !fits(c, ip, e)) return c;
     if (!str_starts(e->text, path)) err_in(e, path);
     control_encoder_close(c);
     return NULL;

@@ -25,6 +25,9 @@ typedef struct {
 ControlEncoder *control_encoder_open(const char *path, const char *adapter, const IpAdapter *ip, Err *e);
 void control_encoder_close(ControlEncoder *c);
 
+/* Builds the network from c's weights, and the config (len 0: from their shapes). Error: what is wrong with them. */
+int control_encoder_bind(ControlEncoder *c, Bytes config, Err *e);
+
 /*
  * pixels [1, side, side, 3] = the picture as CLIP sees it: its short side brought to `side` (bicubic), the middle cut out, normalised by
  * CLIP's mean and deviation. Source: transformers' CLIPImageProcessor. im NULL: black, processed so.

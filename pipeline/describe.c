@@ -171,6 +171,8 @@ static const char *prediction_name(Prediction p)
 static const char *task_of(const Model *m)
 {
     int latent = vae_latent_channels(m->vae), extra = unet_in_channels(m->unet) - latent;
+    if (unet_label_width(m->unet)) return "variations of a picture (unCLIP: --init-image, --noise-level)";
+    if (extra == 3 && unet_labels(m->unet)) return "a picture, larger (--init-image, --noise-level)";
     return extra == 0            ? "text to picture"
            : extra == 1          ? "pictures by a map of depths (--depth)"
            : extra == latent + 1 ? "inpainting"

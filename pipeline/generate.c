@@ -151,6 +151,7 @@ void generator_free(Generator *g)
     cache_free(g->own_texts);
     free(g->given);
     free(g->cond);
+    free(g->shown);
     free(g->run.x0);
     free(g);
 }

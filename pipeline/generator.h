@@ -19,6 +19,7 @@ typedef struct {
     Tensor noise;   /* [n, h, w, c] the first noise, where what stays of the picture needs it again */
     Tensor mask;    /* [1, h, w, 1] 1: drawn anew; n 0: all is */
     Tensor beside;  /* [2 n or n, h, w, c]: what stands beside the latent in the UNet's input; c 0: nothing */
+    Tensor label;   /* [2 n or n, 1, 1, width]: what the UNet is told that a picture shows; n 0: nothing */
     Region part;    /* of the latent: what the UNet is told of now (windows.h); w 0: all */
     int window;     /* which of the windows that is */
     float *x0;      /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
@@ -49,6 +50,7 @@ struct Generator {
     Preview *preview;     /* NULL: nobody looks */
     RunState run;
     Trace trace;
+    float *shown;            /* what the picture shows: its vector (seen.h); NULL */
     struct Control *control; /* what steers beside the prompt (control.h); NULL: nothing */
 };
 

@@ -149,6 +149,25 @@ static int read_depth(Init *init, Recipe *r, const Watch *w, Err *e)
     return 0;
 }
 
+/* unCLIP is shown it as it is; a picture that is drawn larger has the latent's size, by Pillow's bicubic as diffusers makes it. */
+static int read_seen(Init *init, Recipe *r, const Watch *w, Err *e)
+{
+    Image im = { 0 };
+    if (source_picture(&r->said, &im, w, e)) return -1;
+    Samples flat = source_flat(&im, &r->said);
+    image_release(&im);
+    init->seen = true;
+    if (r->beside == BESIDE_SMALL && (flat.w != r->w || flat.h != r->h)) {
+        bool plain = strcmp(r->said.resize_mode, "stretch") == 0;
+        Samples small = plain ? resample(flat, r->w, r->h, RESAMPLE_BICUBIC)
+                              : fit_to(flat, &(Fit){ r->w, r->h, r->said.resize_mode });
+        free(flat.data);
+        flat = small;
+    }
+    init->picture = image_of(flat);
+    return 0;
+}
+
 int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e)
 {
     Job *j = &r->said;
@@ -157,6 +176,7 @@ int init_read(Init *init, Recipe *r, int factor, const Watch *w, Err *e)
     Extend more;
     *init = (Init){ 0 };
     if (!j->init_image) return 0;
+    if (r->shown || r->beside == BESIDE_SMALL) return read_seen(init, r, w, e);
     if (source_picture(j, &im, w, e) || source_mask(j, &im, &mask, w, e) || extend_parse(j->extend, &more, e)) {
         image_release(&im);
         return -1;

@@ -20,6 +20,7 @@ typedef struct {
     Image whole;           /* what the result is laid into */
     uint8_t *paint;        /* [whole.h, whole.w] 255: the result is seen, 0: the whole's own bytes */
     Region at;             /* where in the whole the result belongs (--only-masked); w 0: all of it */
+    bool seen;             /* the picture is as it is, or of the latent's size: for seen.h */
     float *depth;          /* [h, w] -1 (far) to 1; NULL: none is wanted */
     float *moments;        /* [h, w, 2 latent]: what the VAE's encoder makes of the picture */
     float *masked_moments; /* the same of the picture with what is drawn anew in grey; NULL: nobody wants it */

@@ -103,6 +103,9 @@ const Option job_options[] = {
     { "image-cfg-scale", 0, OPT_FLOAT, JOB(image_cfg_scale), NULL, 0, 100, "X", PICTURE, GROUP_START, NULL,
       "models that edit by instruction (InstructPix2Pix): how near to stay to the picture; otherwise 1.5",
       "img-cfg-scale, image-guidance-scale" },
+    { "noise-level", 0, OPT_FLOAT, JOB(noise_level), NULL, 0, 999, "N", PICTURE, GROUP_START, check_padding,
+      "models that make variations of a picture (unCLIP: otherwise 0) or make it larger (x4 upscaler: otherwise 20, at most 350): how "
+      "much noise is laid on what they see of it; more is freer" },
     { "depth", 0, OPT_PATH, JOB(depth), NULL, 0, 0, "FILE", PICTURE, GROUP_START, NULL,
       "models that go by depths (5 channels): a map of the picture's, what is near is light" },
     { "depth-sha256", 0, OPT_STR, JOB(depth_sha256), NULL, 0, 0, "HEX", PICTURE, GROUP_START, check_sha256,
@@ -386,6 +389,7 @@ void job_init(Job *j)
                 .only_masked = -1,
                 .diffusion_overlap = -1,
                 .image_cfg_scale = -1,
+                .noise_level = -1,
                 .variation_seed = -1,
                 .interpolate = -1,
                 .blend = -1,

@@ -67,6 +67,7 @@ typedef struct {
     bool mask_invert, soft_mask;
     double only_masked;                        /* pixels around what is drawn larger; < 0: the whole picture is drawn */
     char *depth, *depth_sha256;                /* a map of depths; NULL: none */
+    double noise_level;                        /* < 0: the usual; whole */
     double image_cfg_scale;                    /* < 0: the usual */
     char *extend;                              /* extend.h's; NULL: not */
     double variation_seed, variation_strength; /* < 0: random; none. A whole number below 2^53 */

@@ -16,6 +16,7 @@
 #include "pipeline/job.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
+#include "pipeline/seen.h"
 #include "scheduler/config.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
@@ -69,6 +70,7 @@ static void few_defaults(Model *m, const Parts *parts, const char *unet)
 static void complete_defaults(Model *m)
 {
     if (m->defaults.cfg_scale <= 0 && m->ids) m->defaults.cfg_scale = XL_CFG_SCALE;
+    if (m->defaults.cfg_scale <= 0) m->defaults.cfg_scale = seen_cfg_scale(m);
     int factor = vae_factor(m->vae);
     if (!m->defaults.width) m->defaults.width = unet_sample_width(m->unet) * factor;
     if (!m->defaults.height) m->defaults.height = unet_sample_size(m->unet) * factor;
@@ -264,6 +266,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     }
     if (read_networks(m, p, e)) goto fail;
     if (!p->no_weights && keep_transformed(m, p, e)) goto fail;
+    if (seen_open(m, p->no_weights, e)) goto fail;
     note_the_rest(m);
     count_ids(m);
     few_defaults(m, parts, p->unet);
@@ -282,6 +285,7 @@ void model_free(Model *m)
     model_hash_drop(m);
     adapters_drop(m);
     controls_drop(m);
+    seen_close(m);
     embeddings_drop(m);
     for (int i = 0; i < TEXTS_MAX; i++) {
         text_encoder_free(m->text[i].encoder);

@@ -79,6 +79,7 @@ typedef struct {
     struct Controls *controls;     /* networks that steer it, which are open now (controls.h); NULL: none */
     struct Embeddings *embeddings; /* words with vectors of their own (embeddings.h); NULL: none */
     struct Adapters *adapters;     /* laid over it now (adapters.h); NULL: none */
+    struct Seen *seen;             /* what it sees a picture with (seen.h); NULL: nothing of its own */
     struct Hashing *hashing;       /* sha256 on its way (hash.c); NULL: not asked for, or there */
     struct Parts *files;           /* what the networks borrow: sources, mapped files (parts.h) */
 } Model;

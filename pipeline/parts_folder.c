@@ -20,6 +20,8 @@ static const char *const pipelines[] = {
     "StableDiffusionXLImg2ImgPipeline",
     "StableDiffusionXLInpaintPipeline",
     "StableDiffusionXLInstructPix2PixPipeline",
+    "StableDiffusionUpscalePipeline",
+    "StableUnCLIPImg2ImgPipeline",
     "DiffusionPipeline",
     NULL,
 };
@@ -28,14 +30,17 @@ static const char *const tokenizer_classes[] = { "CLIPTokenizer", "CLIPTokenizer
 
 /* Further components without which the picture would be another one. */
 static const char *const needed[] = {
-    "text_encoder_3",  "transformer", "prior",     "decoder", "motion_adapter",    "controlnet", "adapter",
-    "unet_2",          "image_unet",  "text_unet", "vocoder", "low_res_scheduler", "movq",       "language_model",
-    "depth_estimator", "t2i_adapter", NULL,
+    "text_encoder_3", "transformer", "prior",   "decoder", "motion_adapter", "controlnet",      "adapter",     "unet_2",
+    "image_unet",     "text_unet",   "vocoder", "movq",    "language_model", "depth_estimator", "t2i_adapter", NULL,
 };
 
-/* And those that only look at the picture, or at pictures that limn does not take from it. */
+/*
+ * And those that only look at the picture, or at pictures that limn does not take from it; those that seen.c reads where the UNet wants
+ * them.
+ */
 static const char *const needless[] = {
-    "safety_checker", "feature_extractor", "image_encoder", "image_processor", "watermark", NULL,
+    "safety_checker", "feature_extractor", "image_encoder",    "image_processor",         "watermark",
+    "watermarker",    "low_res_scheduler", "image_normalizer", "image_noising_scheduler", NULL,
 };
 
 static bool one_of(const char *name, const char *const *list)

@@ -17,6 +17,7 @@
 #include "pipeline/loras.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
+#include "pipeline/seen.h"
 #include "pipeline/ways.h"
 #include "scheduler/config.h"
 
@@ -57,7 +58,7 @@ static int size_of_picture(const Model *m, Job *j, Err *e)
     int w = 0, h = 0, factor = vae_factor(m->vae);
     Extend more;
     Err unused;
-    if (j->width || j->height || j->only_masked >= 0) return 0;
+    if (j->width || j->height || j->only_masked >= 0 || unet_label_width(m->unet)) return 0;
     char *path = j->init_image ? mem_strdup(j->init_image) : controls_first_picture(j);
     int unknown = !path || image_load_size(path, &w, &h, &unused), failed = 0;
     if (unknown) {
@@ -70,8 +71,11 @@ static int size_of_picture(const Model *m, Job *j, Err *e)
         j->width = w;
         j->height = h;
     } else {
-        j->width = w / factor * factor;
-        j->height = h / factor * factor;
+        int times = recipe_beside(m) == BESIDE_SMALL ? factor : 1; /* each pixel of it is a latent */
+        w = w / factor * factor * times;
+        h = h / factor * factor * times;
+        j->width = w;
+        j->height = h;
     }
     if (w < factor || h < factor || w > JOB_MAX_SIDE || h > JOB_MAX_SIDE)
         failed = err_usage(e,
@@ -175,7 +179,10 @@ static int fill_defaults(Recipe *r, const Model *m, Err *e)
     Job *j = &r->said;
     const ModelDefaults *d = &m->defaults;
     if (size_of_picture(m, j, e)) return -1;
-    if (j->init_image && j->strength < 0) j->strength = r->masked || r->beside == BESIDE_PICTURE ? 1 : IMG2IMG_STRENGTH;
+    bool all = r->masked || r->shown || r->beside == BESIDE_PICTURE || r->beside == BESIDE_SMALL;
+    if (j->init_image && j->strength < 0) j->strength = all ? 1 : IMG2IMG_STRENGTH;
+    if (r->beside == BESIDE_SMALL && j->noise_level < 0) j->noise_level = SEEN_SMALL_NOISE;
+    if (r->shown && j->noise_level < 0) j->noise_level = 0;
     if (r->beside == BESIDE_PICTURE && j->image_cfg_scale < 0) j->image_cfg_scale = IMAGE_CFG_SCALE;
     if (!j->fill) recipe_set_text(&j->fill, j->extend ? "fill" : "original");
     if (!j->width) j->width = d->width ? d->width : 512;
@@ -368,6 +375,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->compat = compat_of(said);
     r->masked = said->mask || said->extend;
     r->beside = recipe_beside(m);
+    r->shown = unet_label_width(m->unet) > 0;
     choose_few_steps(r, m);
     if (choose_sampler(r, m, e)) return -1;
     if (fill_defaults(r, m, e)) return -1;
@@ -375,7 +383,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     r->memory = memory_of(said);
     r->threads = threads_for(said);
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
-    r->from_picture = said->init_image || said->second_pass;
+    r->from_picture = (said->init_image && !r->shown && r->beside != BESIDE_SMALL) || said->second_pass;
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
     if (recipe_check_model(m, said, e) || choose_size(r, m, e) || recipe_choose_sigmas(r, given, e)) return -1;
     recipe_tune(r);

@@ -24,6 +24,7 @@ enum { IDS_MAX = 6 };
 typedef enum {
     BESIDE_NOTHING,
     BESIDE_DEPTH,   /* 1: a map of depths */
+    BESIDE_SMALL,   /* 3: a picture of the latent's size, with noise, which is drawn larger */
     BESIDE_PICTURE, /* as many as the latent: the picture that is to be edited */
     BESIDE_MASKED,  /* one more: a mask, and the picture without what it shows */
     BESIDE_UNKNOWN,
@@ -48,8 +49,10 @@ typedef struct {
     bool normed;           /* after the final norm: networks without pooled text (SD 1.x, 2.x) */
     float ids[2][IDS_MAX]; /* text_time's numbers for the negative prompt and the prompt */
 
-    BesideKind beside;  /* what the UNet takes beside the latent */
-    bool from_picture;  /* --init-image; its file's shape decides the size where none is given */
+    bool shown;        /* the UNet is told what a picture shows (unCLIP, seen.h) */
+    BesideKind beside; /* what the UNet takes beside the latent */
+    bool
+        from_picture; /* --init-image is what the first latent is made of; its file's shape decides the size where none is given */
     bool masked;        /* a part of it only may change: --mask, --extend */
     bool pure_noise;    /* nothing of the picture is in the first latent (diffusers: inpainting with strength 1) */
     double first_sigma; /* of the noise that the picture's latent begins with */

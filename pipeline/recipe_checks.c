@@ -3,6 +3,7 @@
 
 #include "pipeline/loras.h"
 #include "pipeline/recipe_internal.h"
+#include "pipeline/seen.h"
 
 static int check_side(const char *name, int side, int factor, Err *e)
 {
@@ -63,6 +64,7 @@ BesideKind recipe_beside(const Model *m)
     int latent = vae_latent_channels(m->vae), more = unet_in_channels(m->unet) - latent;
     if (more == 0) return BESIDE_NOTHING;
     if (more == 1) return BESIDE_DEPTH;
+    if (more == 3 && unet_labels(m->unet)) return BESIDE_SMALL;
     return more == latent ? BESIDE_PICTURE : more == latent + 1 ? BESIDE_MASKED : BESIDE_UNKNOWN;
 }
 
@@ -90,6 +92,27 @@ static int check_beside(BesideKind b, const Job *j, Err *e)
         return err_usage(
             e, "strength: this model starts from noise and sees the picture beside it; --image-cfg-scale says how "
                "near to stay");
+    return 0;
+}
+
+/* Models that see a picture in a way of their own. */
+static int check_seen(const Model *m, const Job *j, Err *e)
+{
+    bool shown = unet_label_width(m->unet), small = recipe_beside(m) == BESIDE_SMALL;
+    int most = small ? SEEN_SMALL_NOISE_MOST : 999;
+    if (!shown && !small)
+        return j->noise_level < 0 ? 0
+                                  : err_usage(e, "noise-level: it is for models that make variations of a picture "
+                                                 "(unCLIP) or make it larger (x4 upscaler)");
+    if (!j->init_image)
+        return err_set(e, shown ? "this model makes variations of a picture (unCLIP): give --init-image"
+                                : "this model makes a picture larger: give --init-image");
+    if (j->mask || j->extend) return err_usage(e, "mask, extend: this model is not for parts of a picture");
+    if (j->hires > 1) return err_usage(e, "hires: not with a model that is shown a picture");
+    if (j->strength >= 0 && j->strength < 1)
+        return err_usage(e, "strength: this model starts from noise and is shown the picture; --noise-level says how "
+                            "free it is");
+    if (j->noise_level > most) return err_usage(e, "noise-level %g: this model knows 0 to %d", j->noise_level, most);
     return 0;
 }
 
@@ -146,7 +169,7 @@ static int check_blend(const Job *j, Err *e)
 int recipe_check_model(const Model *m, const Job *j, Err *e)
 {
     int latent = vae_latent_channels(m->vae), in = unet_in_channels(m->unet), out = unet_out_channels(m->unet);
-    if (check_picture(m, j, e)) return -1;
+    if (check_seen(m, j, e) || check_picture(m, j, e)) return -1;
     if (j->variation_strength > 0 && j->variation_seed < 0)
         return err_usage(e, "variation-strength: a --variation-seed is expected, such as 1");
     if (check_hires(m, j, e) || check_blend(j, e)) return -1;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "pipeline/checking.h"
 #include "pipeline/generator.h"
+#include "pipeline/seen_told.h"
 #include "scheduler/between.h"
 
 static bool fills(const Generator *g) { return g->recipe.beside == BESIDE_MASKED; }
@@ -26,6 +27,7 @@ void start_measure(Generator *g)
     size_t mark = g->nn.arena->used;
     if (g->recipe.from_picture && g->recipe.said.second_pass != 1) encode_picture(g, false);
     arena_reset(g->nn.arena, mark);
+    seen_measure(g);
 }
 
 static int keep_moments(Generator *g, bool hidden, float **out, Err *e)
@@ -44,6 +46,7 @@ static int keep_moments(Generator *g, bool hidden, float **out, Err *e)
 
 int start_encode(Generator *g, Err *e)
 {
+    if (g->recipe.shown) return seen_encode(g, e);
     if (!g->recipe.from_picture || g->recipe.said.second_pass) return 0;
     if (keep_moments(g, false, &g->init.moments, e)) return -1;
     return fills(g) ? keep_moments(g, true, &g->init.masked_moments, e) : 0;
@@ -208,11 +211,12 @@ static void from_picture(Generator *g, const Request *requests, Tensor x, Rng *r
 void start_latent(Generator *g, const Request *requests, Tensor x, Rng *rng)
 {
     RunState *run = &g->run;
-    run->source = run->noise = run->mask = run->beside = (Tensor){ 0 };
+    run->source = run->noise = run->mask = run->beside = run->label = (Tensor){ 0 };
     if (g->recipe.from_picture) {
         from_picture(g, requests, x, rng);
         return;
     }
+    seen_draw(g, x, rng);
     unit_noise(g, requests, x, rng);
     for (size_t i = 0; x.data && i < tensor_len(x); i++) x.data[i] = (float)(x.data[i] * g->recipe.timeline.scale);
 }

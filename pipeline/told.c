@@ -87,6 +87,20 @@ static void key_scale(const Generator *g, CacheKey *key)
     if (g->cond) key_add(key, g->cond, (size_t)unet_cond_width(g->m->unet) * sizeof *g->cond);
 }
 
+/* ---- class labels ---------------------------------------------------------------------------------------------------------- */
+
+static void tell_label(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    in->label_row = (int)g->recipe.said.noise_level;
+    if (g->run.label.n) in->label = told_rows(g, g->run.label, ev);
+}
+
+static void key_label(const Generator *g, CacheKey *key)
+{
+    key_add(key, &g->recipe.said.noise_level, sizeof g->recipe.said.noise_level);
+    if (g->run.label.n) key_add_tensor(key, g->run.label);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -94,7 +108,7 @@ static const struct {
     void (*key)(const Generator *g, CacheKey *key);                         /* adds all that decides what is told */
 } tellers[] = {
     { tell_prompts, key_prompts }, { tell_sizes, key_sizes },     { tell_beside, key_beside },
-    { tell_scale, key_scale },     { control_tell, control_key },
+    { tell_scale, key_scale },     { control_tell, control_key }, { tell_label, key_label },
 };
 
 UNetInputs told_inputs(const Generator *g, const Evaluation *ev)

@@ -122,6 +122,12 @@ static int bind_embeddings(Binder *b, Down *d)
     if (s->cond_width &&
         bind_linear(b, &d->time_cond, "time_embedding.cond_proj", s->cond_width, s->channels[0], false))
         return -1;
+    if (s->labels && bind_tensor(b, &d->labels, "class_embedding.weight", 2, (int64_t[]){ s->labels, s->time_width }))
+        return -1;
+    if (s->label_width &&
+        (bind_linear(b, &d->label_in, "class_embedding.linear_1", s->label_width, s->time_width, true) ||
+         bind_linear(b, &d->label_out, "class_embedding.linear_2", s->time_width, s->time_width, true)))
+        return -1;
     if (!s->added_width) return 0;
     if (bind_linear(b, &d->added_in, "add_embedding.linear_1", s->added_width, s->time_width, true)) return -1;
     return bind_linear(b, &d->added_out, "add_embedding.linear_2", s->time_width, s->time_width, true);
@@ -173,6 +179,22 @@ static Tensor added_input(Nn *nn, const UNetShape *s, int n, const UNetInputs *i
     return x;
 }
 
+/* What the label says is added to the time's embedding. */
+static Tensor add_label(Nn *nn, const Down *d, Tensor emb, const UNetInputs *in)
+{
+    const UNetShape *s = &d->s;
+    if (s->label_width) {
+        assert(in->label.n == emb.n && in->label.c == s->label_width);
+        Tensor h = nn_linear(nn, &d->label_in, in->label);
+        nn_act(nn, ACT_SILU, h);
+        emb = nn_linear_add(nn, &d->label_out, h, emb);
+    }
+    assert(!s->labels || (in->label_row >= 0 && in->label_row < s->labels));
+    for (size_t i = 0; s->labels && emb.data && i < tensor_len(emb); i++)
+        emb.data[i] += d->labels[(size_t)in->label_row * (size_t)emb.c + i % (size_t)emb.c];
+    return emb;
+}
+
 Tensor down_embed(Nn *nn, const Down *d, int n, float t, const UNetInputs *in)
 {
     const UNetShape *s = &d->s;
@@ -193,6 +215,7 @@ Tensor down_embed(Nn *nn, const Down *d, int n, float t, const UNetInputs *in)
         nn_act(nn, ACT_SILU, h);
         emb = nn_linear_add(nn, &d->added_out, h, emb);
     }
+    emb = add_label(nn, d, emb, in);
     nn_act(nn, ACT_SILU, emb);
     return tensor_keep(nn->arena, mark, emb);
 }

@@ -32,6 +32,8 @@ typedef struct {
     UNetShape s;
     Linear time_in, time_out, time_cond; /* time_embedding.{linear_1, linear_2, cond_proj} */
     Linear added_in, added_out;          /* add_embedding.{linear_1, linear_2} */
+    Linear label_in, label_out;          /* class_embedding.{linear_1, linear_2}, or instead */
+    const float *labels;                 /* class_embedding: [labels, time_width] */
     Conv conv_in;
     Block blocks[UNET_MAX_LEVELS], mid;
 } Down;

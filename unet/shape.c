@@ -40,8 +40,7 @@ static void refuse_other_options(Config *c)
     config_only_str(c, "resnet_time_scale_shift", "default");
     config_only_num(c, "mid_block_scale_factor", 1);
     config_only_num(c, "downsample_padding", 1);
-    static const char *const null_only[] = { "class_embed_type", "num_class_embeds", "encoder_hid_dim",
-                                             "encoder_hid_dim_type", "quantization_config" };
+    static const char *const null_only[] = { "encoder_hid_dim", "encoder_hid_dim_type", "quantization_config" };
     for (size_t i = 0; i < sizeof null_only / sizeof *null_only; i++) config_only_null(c, null_only[i]);
     static const char *const harmless[] = { "upcast_attention",      /* everything is f32 here */
                                             "use_linear_projection", /* the same product as a 1x1 convolution */
@@ -176,10 +175,32 @@ int unet_shape_read_down(UNetShape *s, Config *c, Err *e)
     return 0;
 }
 
+void unet_shape_refuse_labels(Config *c)
+{
+    config_only_null(c, "class_embed_type");
+    config_only_null(c, "num_class_embeds");
+}
+
+/* A row of a table for each label, or what is projected in its place. */
+static int labels_read(UNetShape *s, Config *c, Err *e)
+{
+    const char *type = config_str(c, "class_embed_type", NULL);
+    if (type && strcmp(type, "projection") != 0)
+        return err_set(e, "class_embed_type: \"%.40s\" is not supported (supported: projection)", type);
+    s->labels = config_int(c, "num_class_embeds", 0, 0, UNET_MAX_CHANNELS);
+    if (!type) return 0;
+    s->labels = 0;
+    s->label_width = config_int(c, "projection_class_embeddings_input_dim", 0, 0, UNET_MAX_CHANNELS);
+    if (s->label_width && !s->added_width) return 0;
+    return err_set(e, "class_embed_type \"projection\" needs a projection_class_embeddings_input_dim, and no "
+                      "addition_embed_type beside it");
+}
+
 int unet_shape_read(UNetShape *s, Config *c, Err *e)
 {
     int size[2] = { 0, 0 };
-    if (config_check_class(c, "UNet2DConditionModel", e) || unet_shape_read_down(s, c, e)) return -1;
+    if (config_check_class(c, "UNet2DConditionModel", e) || unet_shape_read_down(s, c, e) || labels_read(s, c, e))
+        return -1;
     s->out = config_int(c, "out_channels", 4, 1, 1024);
     if (up_depths(c, s, e) || block_types(c, false, s->levels, s->up_attention, e)) return -1;
     if (config_has(c, "sample_size")) config_ints(c, "sample_size", 0, size, 2, 1, 4096);
@@ -229,7 +250,7 @@ bool unet_shape_alike(const UNetShape *a, const UNetShape *b)
                 a->context == b->context && a->groups == b->groups && a->time_width == b->time_width &&
                 a->eps == b->eps && a->freq_shift == b->freq_shift && a->flip_sin_to_cos == b->flip_sin_to_cos &&
                 a->cond_width == b->cond_width && a->added_width == b->added_width &&
-                a->added_ids_dim == b->added_ids_dim;
+                a->added_ids_dim == b->added_ids_dim && a->labels == b->labels && a->label_width == b->label_width;
     for (int i = 0; same && i < a->levels; i++) same = level_alike(a, b, i);
     return same;
 }

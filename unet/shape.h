@@ -31,6 +31,7 @@ struct UNetShape {
     bool flip_sin_to_cos;
     int cond_width;                 /* time_cond_proj_dim */
     int added_width, added_ids_dim; /* text_time: width of pooled text and ids, of one id's embedding */
+    int labels, label_width; /* num_class_embeds; class_embed_type "projection": width of what is projected; 0: none */
 };
 
 /* The keys of a UNet2DConditionModel. config_finish() is called. Error: what limn does not run. */
@@ -38,6 +39,9 @@ int unet_shape_read(UNetShape *s, Config *c, Err *e);
 
 /* Those that a ControlNetModel shares with it: the way down and the middle. The caller reads its own keys and calls config_finish(). */
 int unet_shape_read_down(UNetShape *s, Config *c, Err *e);
+
+/* The keys of class labels, which only a whole UNet may have. */
+void unet_shape_refuse_labels(Config *c);
 
 /* Whether heads divide channels wherever there is attention. */
 int unet_shape_check(const UNetShape *s, Err *e);

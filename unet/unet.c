@@ -95,6 +95,8 @@ int unet_sample_width(const UNet *u) { return u->down.s.sample_width; }
 int unet_added_width(const UNet *u) { return u->down.s.added_width; }
 int unet_added_id_width(const UNet *u) { return u->down.s.added_ids_dim; }
 int unet_cond_width(const UNet *u) { return u->down.s.cond_width; }
+int unet_labels(const UNet *u) { return u->down.s.labels; }
+int unet_label_width(const UNet *u) { return u->down.s.label_width; }
 int unet_factor(const UNet *u) { return 1 << (u->down.s.levels - 1); }
 int unet_context_columns(const UNet *u) { return u->context_columns; }
 /* Every 3x3 convolution of stride 1. */

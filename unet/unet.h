@@ -28,6 +28,8 @@ int unet_sample_width(const UNet *u);   /* its width, which is the height but wh
 int unet_added_width(const UNet *u);    /* text_time (XL): width of the pooled text and all ids' embeddings; 0: none */
 int unet_added_id_width(const UNet *u); /* of one id's embedding */
 int unet_cond_width(const UNet *u);     /* time_cond_proj_dim (LCM); 0: none */
+int unet_labels(const UNet *u);         /* num_class_embeds; 0: none */
+int unet_label_width(const UNet *u);    /* class_embed_type "projection": of what is projected; 0: none */
 int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
@@ -78,6 +80,8 @@ typedef struct {
         *ids;     /* [n, id_count]: text_time's original size, crop, target size; or the refiner's score as the last */
     int id_count; /* 6, the refiner's 5 */
     const float *cond; /* [n, cond_width]: LCM's guidance embedding */
+    Tensor label;      /* [n, 1, 1, label_width]: what class_embed_type "projection" projects */
+    int label_row;     /* the class label of all samples, below labels */
     Tensor beside; /* [n, h, w, c]: channels after x's: inpainting's mask and picture, pix2pix's picture; c 0: none */
     const Tensor
         *residuals; /* [residual_count]: added to the skips in their order, then to the middle (ControlNet); NULL */

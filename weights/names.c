@@ -152,6 +152,7 @@ static const NameRule diffusers_unet[] = {
     { "conv_in.*", "conv_in.*", NUM_SAME, NULL, KEEP },
     { "time_embedding.*", "time_embedding.*", NUM_SAME, NULL, KEEP },
     { "add_embedding.*", "add_embedding.*", NUM_SAME, NULL, KEEP },
+    { "class_embedding.*", "class_embedding.*", NUM_SAME, NULL, KEEP },
     { "down_blocks.*", "down_blocks.*", NUM_SAME, NULL, KEEP },
     { "mid_block.*", "mid_block.*", NUM_SAME, NULL, KEEP },
     { "up_blocks.*", "up_blocks.*", NUM_SAME, NULL, KEEP },
