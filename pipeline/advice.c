@@ -269,6 +269,8 @@ void advise_job(const Model *m, const Recipe *r, const Job *asked, const Watch *
     if (!w->note) return;
     advise_size(m, &r->said, w);
     advise_few(r, asked, w);
+    if (asked->refiner && r->said.lora_sha256)
+        watch_note(w, "the model that takes over (--refiner) draws without the LoRAs, which are the first one's");
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
         const char *why = is_given(asked, option(idle[i].option)) ? idle[i].why(&s) : NULL;
         if (why) tell_idle(idle[i].option, why, w);

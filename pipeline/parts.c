@@ -203,6 +203,7 @@ void parts_release(Parts *parts)
     free(parts->scheduler_where);
     free(parts->hashed_path);
     str_release(&parts->scheduler);
+    str_release(&parts->vae_shift);
     config_free(parts->defaults);
     words_free(parts->words);
     for (int i = 0; i < PARTS_SOURCES; i++) source_free(parts->sources[i]);

@@ -78,6 +78,8 @@ typedef struct Parts {
     char *scheduler_where;
     char *scheduler_class, *pipeline; /* the classes that model_index.json names; NULL: a single file, which has none */
     bool zero_negative;               /* model_index.json: force_zeros_for_empty_prompt */
+    double vae_scaling;               /* of a VAE without a configuration; 0: the family's */
+    Str vae_shift;                    /* and what stands in it besides (parts_shift_vae()); empty: nothing */
     Config *defaults;                 /* limn.json; NULL */
     Words *words;                     /* limn-words.json; NULL */
     char *hashed_path;                /* the file that stands for the model in its SHA-256; NULL: built in */

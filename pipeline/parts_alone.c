@@ -16,6 +16,7 @@ static const char *const wanted[] = {
 double parts_vae_scaling(const Parts *parts)
 {
     const Part *unet = parts_next(parts, ROLE_NETWORK, NULL);
+    if (parts->vae_scaling > 0) return parts->vae_scaling;
     return unet && shapes_pooled(unet->weights) ? VAE_SCALING_XL : VAE_SCALING;
 }
 
@@ -55,6 +56,7 @@ static int open_file(Parts *parts, Part *part, const char *path, const char *opt
     else if (kind->id == KIND_CHECKPOINT)
         err_set(e, "%s: %s without %s: %s wants one", path, kind->what, wanted[part->is->role], option);
     else err_set(e, "%s: this is %s: %s wants %s", path, kind->what, option, wanted[part->is->role]);
+    if (!failed && part->is->role == ROLE_CODEC) parts_shift_vae(parts, part);
 
 done:
     weights_free(all);

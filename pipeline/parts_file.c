@@ -36,6 +36,10 @@ static const char *const others[] = {
     "global_step",
     "v_pred",
     "ztsnr",
+    "edm_mean",
+    "edm_std",
+    "edm_vpred.sigma_max",
+    "edm_vpred.sigma_min",
     /* of the text encoder's training */
     "cond_stage_model.logit_scale",
     "cond_stage_model.text_projection*",
@@ -87,14 +91,16 @@ static int take_parts(Parts *parts, Weights *all, const FileConfig *c, const Mod
     return p->unet ? parts_open_alone(parts, parts_named(parts, "unet"), p->unet, "--unet", e) : 0;
 }
 
-static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, const ModelPaths *p, Err *e)
+static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, const FileEdm *edm, const ModelPaths *p,
+                            Err *e)
 {
     if (take_parts(parts, all, c, p, e)) return -1;
     parts_note_rest(parts, all, parts->path);
+    if (!p->vae) parts_shift_vae(parts, parts_named(parts, "vae"));
 
     Part *unet = parts_next(parts, ROLE_NETWORK, NULL);
     int in = shapes_dim(unet->weights, 1, "conv_in.weight"), context = shapes_context(unet->weights);
-    const char *prediction = parts_prediction(parts, all, c, in, context);
+    const char *prediction = edm->prediction ? edm->prediction : parts_prediction(parts, all, c, in, context);
     bool pooled = shapes_pooled(unet->weights);
     bool sd2_768 = !pooled && context == 1024 && strcmp(prediction, "v_prediction") == 0;
     const FileNoise noise = { prediction,
@@ -102,7 +108,12 @@ static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, con
                               : sd2_768 ? "DDIMScheduler"
                                         : "PNDMScheduler",
                               weights_find(all, "ztsnr") != NULL };
-    parts_describe_noise(parts, c, &noise);
+    if (edm->prediction) {
+        str_add(&parts->scheduler, edm->scheduler.s);
+        parts->scheduler_where = mem_strdup("scheduler of a single file");
+    } else {
+        parts_describe_noise(parts, c, &noise);
+    }
     parts->zero_negative = pooled && part_present(parts_named(parts, "text_encoder")); /* XL's base; not its refiner */
     const UNetHints hints = { .sample = pooled    ? 128
                                         : sd2_768 ? 96
@@ -118,10 +129,16 @@ static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, con
 static int read_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err *e)
 {
     FileConfig c;
+    FileEdm edm;
     int failed = file_config_read(&c, parts, parts->path, e);
+    if (parts_edm(&edm, all, failed ? &(Err){ 0 } : e) && !failed) failed = err_in(e, parts->path);
+    parts->vae_scaling = edm.scaling;
+    str_add(&parts->vae_shift, str_text(&edm.shift));
     if (c.scaling_factor == 0) c.scaling_factor = parts_pooled(all) ? VAE_SCALING_XL : VAE_SCALING;
-    if (!failed && split_checkpoint(parts, all, &c, p, e)) failed = err_in(e, parts->path);
+    if (edm.scaling > 0) c.scaling_factor = edm.scaling;
+    if (!failed && split_checkpoint(parts, all, &c, &edm, p, e)) failed = err_in(e, parts->path);
     if (!failed) failed = file_config_check(&c, parts, e);
+    parts_edm_release(&edm);
     if (c.path) parts->config_from = mem_strdup(c.path);
     file_config_release(&c);
     return failed;

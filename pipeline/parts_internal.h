@@ -63,6 +63,22 @@ typedef struct {
 } FileNoise;
 void parts_describe_noise(Parts *parts, const FileConfig *c, const FileNoise *n);
 
+/*
+ * What a single file of a network with EDM's noise says of it by its tensors: Playground v2.5 (edm_mean, edm_std), CosXL
+ * (edm_vpred.sigma_max). prediction NULL: it is another network. parts_edm_release() also on an error.
+ */
+typedef struct {
+    const char *prediction;
+    Str scheduler;  /* scheduler_config.json */
+    Str shift;      /* the VAE's latents_mean and latents_std, as they stand in its config; empty: it has none */
+    double scaling; /* the VAE's scaling factor; 0: the family's */
+} FileEdm;
+int parts_edm(FileEdm *out, Weights *all, Err *e);
+void parts_edm_release(FileEdm *x);
+
+/* Adds the parts' shift to the config of a VAE that came without one. */
+void parts_shift_vae(const Parts *parts, Part *vae);
+
 /* Whether a file's UNet takes pooled text (SD XL). */
 bool parts_pooled(const Weights *all);
 

@@ -130,6 +130,7 @@ static const struct {
     { "^text_encoder.", LDM_TEXT },
     { "^text_encoder_2.", LDM_TEXT },
     { "^text_encoders.", LDM_TEXT },
+    { "^te.", LDM_TEXT }, /* stable-diffusion.cpp's of diffusers folders */
     { "^first_stage_model.", LDM_VAE },
     { "^vae.", LDM_VAE },
 
@@ -198,10 +199,6 @@ static const struct {
     const char *marks[2];
     Kind is;
 } variants[] = {
-    { LDM_UNET,
-      { "^edm_mean", NULL },
-      { KIND_OTHER, "Playground v2.5 or its like (edm_mean: a noise schedule of its own)",
-        "limn does not run it; use SD 1.x, 2.x or XL" } },
     { LDM_UNET,
       { ".label_emb.0.0.", ".open_clip." },
       { KIND_OTHER, "Stable Video Diffusion", "limn draws no films; use SD 1.x, 2.x or XL" } },

@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import struct
 
-from helpers import REPO, fails, limn, read, write
+import tiny_xl
+from helpers import REPO, SMALL, chunks, fails, limn, read, write
 from test_lora import tensors
 from test_taesd import apart
+from tiny import CLIP, VAE
 
 GOLDEN = os.path.join(REPO, "tests", "golden")
 MEAN, STD = [-0.2, 0.1, 0.4, -0.3], [0.8, 1.2, 0.9, 1.1]
@@ -57,3 +60,51 @@ def test_edm_what_is_refused():
                             ("ScoreSdeVeScheduler", "ScoreSdeVe"), ("NovelScheduler", "does not know")):
         model(scheduler)
         fails(1, *JOB, says=[scheduler, says])
+
+
+def f32(*values):
+    return "F32", [len(values)] if len(values) > 1 else [], struct.pack(f"<{len(values)}f", *values)
+
+
+def pixels(*args):
+    limn("a red potion", *SMALL, "-s", "3", "--seed", "1", "-q", "-o", "p.png", *args)
+    return [data for kind, data in chunks(read("p.png")) if kind == b"IDAT"]
+
+
+def test_edm_as_single_files():
+    """Playground v2.5's marks and CosXL's: the configurations that diffusers has for them; the folder draws the same."""
+    t = tiny_xl.base()
+    playground = t.plus(edm_mean=f32(*MEAN), edm_std=f32(*STD))
+    cosxl = t.plus(edm_vpred__sigma_max=f32(100.0), edm_vpred__sigma_min=f32(0.01))
+    for name, model, prediction, scheduler, vae in (
+            ("playground", playground, "epsilon", {"_class_name": "EDMDPMSolverMultistepScheduler", "sigma_max": 80.0, "sigma_data": 0.5},
+             {"scaling_factor": 0.5, "latents_mean": MEAN, "latents_std": STD}),
+            ("cosxl", cosxl, "v_prediction", {"_class_name": "EDMEulerScheduler", "sigma_max": 100.0, "sigma_data": 1.0, "sigma_schedule": "exponential"},
+             {"scaling_factor": 0.13025})):
+        path = model.save(name + ".safetensors")
+        told = limn("info", path, "--json", "--tokenizer", CLIP)
+        assert told.err == "" and json.loads(told.out)["prediction"] == prediction and "note" not in told.out, told.out + told.err
+        limn("convert", path, name, "-q", "--tokenizer", CLIP)
+        for file, want in ("scheduler/scheduler_config", scheduler), ("vae/config", vae):
+            got = json.loads(read(f"{name}/{file}.json"))
+            for key, value in want.items():
+                near = [abs(a - b) < 1e-6 for a, b in zip(got[key], value)] if isinstance(value, list) else [got[key] == value]
+                assert all(near), (name, key, got[key])
+        drawn = pixels("-m", path, "--tokenizer", CLIP)
+        assert drawn == pixels("-m", name)
+        alone = t.without("conditioner.", "model.").save("vae.safetensors")
+        assert drawn == pixels("-m", path, "--tokenizer", CLIP, "--vae", alone) == pixels("-m", model.without(VAE).save("x.safetensors"), "--vae",
+                                                                                         alone, "--tokenizer", CLIP)
+        fails(2, "a", *SMALL, "-m", path, "--tokenizer", CLIP, "--compat", "a1111", says="EDM")
+        fails(1, "convert", name, "back.safetensors", says="single file")
+
+
+def test_edm_files_that_are_wrong():
+    t = tiny_xl.base()
+    for more, says in (({"edm_mean": f32(*MEAN)}, "edm_mean has 4 numbers and edm_std 0"), ({"edm_mean": f32(1, 2), "edm_std": f32(1, 2)}, "latents_mean"),
+                       ({"edm_mean": f32(*MEAN), "edm_std": f32(1, 1, 0, 1)}, "latents_std"),
+                       ({"edm_mean": f32(*MEAN), "edm_std": f32(1, 1, float("nan"), 1)}, "edm_std"),
+                       ({"edm_vpred__sigma_max": f32(1, 2)}, "sigma_max"), ({"edm_vpred__sigma_max": f32(0.001)}, "edm_vpred"),
+                       ({"edm_mean": f32(*([1] * 20)), "edm_std": f32(1)}, "edm_mean: 20 numbers")):
+        path = t.plus(**more).save("x.safetensors")
+        fails(1, "a", *SMALL, "-m", path, "--tokenizer", CLIP, says=["x.safetensors", says])

@@ -8,7 +8,7 @@ import struct
 import gguf
 import tiny_xl
 from helpers import *
-from test_lora import drawn, drawing, f32, kohya, make, peft, save
+from test_lora import drawn, drawing, f32, kohya, make, peft, save, tensors
 from tiny import CLIP, Tensors
 
 WITH = ["--tokenizer", CLIP]
@@ -129,3 +129,18 @@ def test_xl_parts_that_do_not_belong():
         shutil.copytree("xl", "m")
         change()
         fails(1, "x", *SMALL, "-m", "m", says=says)
+
+
+def test_names_of_diffusers_folders_in_one_file():
+    """stable-diffusion.cpp's of a diffusers folder: unet., vae., te., te.1. before diffusers' own names; SDXL in GGUF draws its own picture."""
+    limn("convert", tiny_xl.base().save("xl.safetensors"), "xl", "-q", *WITH)
+    draw("a red potion", "-m", "xl", "--seed", "1", "-o", "want.png")
+    t = Tensors()
+    for part, prefix in ("unet", "unet."), ("vae", "vae."), ("text_encoder", "te."), ("text_encoder_2", "te.1."):
+        (file,) = [f for f in os.listdir("xl/" + part) if f.endswith(".safetensors")]
+        t.update({prefix + k: v for k, v in tensors(f"xl/{part}/{file}").items()})
+    t.save("sd.safetensors")
+    gguf.save("sd.gguf", {k: ({"F16": gguf.F16, "F32": gguf.F32}[d], shape or [1], data) for k, (d, shape, data) in t.items()})
+    for path in "sd.safetensors", "sd.gguf":
+        draw("a red potion", "-m", path, "--seed", "1", "-o", "x.png", *WITH)
+        assert drawing("x.png") == drawing("want.png"), path

@@ -101,7 +101,6 @@ def test_xl_refused():
     for name, model, says in (
             ("one", t.without(SECOND), "takes pooled text, and no text encoder that gives it"),
             ("none", t.without(FIRST, SECOND), "no text encoder that gives it"),
-            ("playground", t.plus(edm_mean=1, edm_std=1), "Playground v2.5"),
             ("film", t.renamed(FIRST, "conditioner.embedders.0.open_clip."), "Stable Video Diffusion"),
             ("unclip", t.plus(noise_augmentor__data_mean=1), "unCLIP"),
             ("projection", t.without(SECOND + "model.text_projection"), "text_projection.weight is missing"),
