@@ -77,6 +77,10 @@ static void add(Places *x, const AdapterTarget *t, const char *name, const char 
     what.block = named ? blocks_of(ldm) : -1;
     *row_new(x, text ? module + sizeof TEXT - 1 : module) = what;
     if (named) *row_new(x, ldm) = what;
+    char *up = named && strstr(module, ".upsamplers.") ? strstr(ldm, ".2.conv") : NULL;
+    if (!up) return;
+    up[1] = '1'; /* behind a level without attention */
+    *row_new(x, ldm) = what;
 }
 
 static int by_name(const void *a, const void *b)
