@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gguf  # noqa: E402
+import tiny_xl  # noqa: E402
 from helpers import *  # noqa: E402,F403
 from tiny import CLIP, TEXT, UNET_PREFIX, VAE, Tensors, checkpoint  # noqa: E402
 
@@ -134,3 +135,47 @@ def test_refused():
 
 if __name__ == "__main__":
     main(globals())
+
+
+def with_sdcpp_names(t):
+    """SDXL as stable-diffusion.cpp names its encoders: transformers' names, query, key and value in one, OpenCLIP's projection."""
+    first, second, out = tiny_xl.FIRST + "transformer.", tiny_xl.SECOND + "model.", {}
+    leaves = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
+              "attn.in_proj_weight": "self_attn.in_proj.weight", "attn.in_proj_bias": "self_attn.in_proj.bias"}
+    whole = {"token_embedding.weight": "embeddings.token_embedding.weight", "positional_embedding": "embeddings.position_embedding.weight",
+             "ln_final.weight": "final_layer_norm.weight", "ln_final.bias": "final_layer_norm.bias", "text_projection": "text_projection"}
+    to = "cond_stage_model.1.transformer.text_model."
+    for name, value in t.items():
+        end = name[len(second):]
+        if name.startswith(first):
+            out["cond_stage_model.transformer." + name[len(first):]] = value
+        elif not name.startswith(second):
+            out[name] = value
+        elif end in whole:
+            out[to + whole[end]] = value
+        elif end != "logit_scale":
+            _, _, layer, leaf = end.split(".", 3)
+            stem = next(k for k in leaves if leaf.startswith(k))
+            out[f"{to}encoder.layers.{layer}.{leaves[stem]}{leaf[len(stem):]}"] = value
+    return out
+
+
+def test_xl():
+    """SDXL: the whole checkpoint in LDM's names and in stable-diffusion.cpp's; the UNet alone as ComfyUI-GGUF has it."""
+    blocks, keys, same = quantised(tiny_xl.base())
+    same.save("same.safetensors")
+    expected = pixels("-m", "same.safetensors")
+    gguf.save("xl-Q8_0.gguf", blocks, keys)
+    assert pixels("-m", "xl-Q8_0.gguf") == expected
+    named = with_sdcpp_names(blocks)
+    gguf.save("sd.gguf", named, [(k, v) for k, v in keys if "conditioner" not in k])
+    assert pixels("-m", "sd.gguf") == expected
+    unet = {k[len(UNET_PREFIX):]: v for k, v in blocks.items() if k.startswith(UNET_PREFIX)}
+    keys = [(k.replace(UNET_PREFIX, ""), v) for k, v in keys if UNET_PREFIX in k]
+    gguf.save("unet.gguf", unet, [("general.architecture", "sdxl"), *keys])
+    whole = Tensors()
+    whole.update({k: v for k, v in same.items() if not k.startswith(UNET_PREFIX)})
+    whole.update({k: v for k, v in tiny_xl.base(seed=9).items() if k.startswith(UNET_PREFIX)})
+    assert pixels("-m", whole.save("other.safetensors"), "--unet", "unet.gguf") == expected
+    info = limn("info", "xl-Q8_0.gguf", "--tokenizer", CLIP).out
+    assert "text_encoder_2" in info and "Q8_0" in info, info
