@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""limn beside diffusers on the full Stable Diffusion 1.5 and 2.1 networks, with random weights.
+"""limn beside diffusers on the full Stable Diffusion 1.5, 2.1 and XL networks, with random weights.
 
-    make parity                       both models
+    make parity                       SD 1.5 and 2.1
+    bench/parity sdxl                 SD XL (see parity_xl.py): 14 GB of memory and of disk
     bench/parity sd15 --clip DIR      one; CLIP's vocab.json and merges.txt in DIR (without it a made-up vocabulary)
 
 Both programs read the same float16 files and compute in float32. One UNet call at 512x512; one picture of 256x256 in two
@@ -163,36 +164,41 @@ def reference_picture(folder, out, size):
     return {"load": loaded - start, "run": time.monotonic() - loaded}
 
 
+REFERENCES = {"unet": reference_unet, "picture": reference_picture}
+
+
 # --- running and comparing ----------------------------------------------------------------------------------------------
 
 def run(command):
-    """Standard output and error, wall seconds and peak memory in bytes of a process."""
+    """Standard output and error, wall seconds, peak memory in bytes and processor seconds of a process."""
     start = time.monotonic()
     p = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = p.communicate()
-    peak = int(re.search(r"PEAK (\d+)", err).group(1)) * 1024 if "PEAK" in err else 0
+    measured = re.search(r"PEAK (\d+) CPU ([\d.]+)", err)
+    peak, cpu = (int(measured[1]) * 1024, float(measured[2])) if measured else (0, 0.0)
     if p.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{err}")
-    return out, err, time.monotonic() - start, peak
+    return out, err, time.monotonic() - start, peak, cpu
 
 
 MEASURED = ("import resource, subprocess, sys; rc = subprocess.call(sys.argv[1:]); "
-            "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(rc)")
+            "r = resource.getrusage(resource.RUSAGE_CHILDREN); "
+            "print('PEAK', r.ru_maxrss, 'CPU', r.ru_utime + r.ru_stime, file=sys.stderr); sys.exit(rc)")
 
 
 def limn(args, model, trace, size, steps, cfg, *more):
-    _, err, wall, peak = run([sys.executable, "-c", MEASURED, args.limn, "generate", "-m", model, "-v", PROMPT, "-n", NEGATIVE,
+    _, err, wall, peak, cpu = run([sys.executable, "-c", MEASURED, args.limn, "generate", "-m", model, "-v", PROMPT, "-n", NEGATIVE,
                               "-W", size, "-H", size, "-s", steps, "--cfg-scale", cfg, "--seed", SEED, "--sampler", "euler",
                               "--schedule", "model", "--precision", "f32", "-t", args.threads, "--trace", trace,
                               "-o", trace.with_suffix(".png"), *more])
     seconds = {what: float(re.search(what + r" ([\d.]+)", err).group(1)) for what in ("sampling", "decoding")}
-    return {"wall": wall, "peak": peak, **seconds, **load_file(trace)}
+    return {"wall": wall, "peak": peak, "cpu": cpu, **seconds, **load_file(trace)}
 
 
 def reference(args, stage, folder, out, size):
-    text, _, wall, peak = run([sys.executable, "-c", MEASURED, sys.executable, __file__, "--reference", stage, folder, out,
+    text, _, wall, peak, cpu = run([sys.executable, "-c", MEASURED, sys.executable, __file__, "--reference", stage, folder, out,
                                "--size", size, "--threads", args.threads])
-    return {"wall": wall, "peak": peak, **json.loads(text)}
+    return {"wall": wall, "peak": peak, "cpu": cpu, **json.loads(text)}
 
 
 def error(a, b):
@@ -255,26 +261,30 @@ def compare(name, args, cache):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="*", help=f"of {', '.join(MODELS)}; default all")
+    parser.add_argument("models", nargs="*", help=f"of {', '.join(MODELS)}, sdxl; default all but sdxl")
     parser.add_argument("--clip", type=Path, metavar="DIR", help="a folder with CLIP's vocab.json and merges.txt")
     parser.add_argument("--limn", type=Path, default=ROOT / "build" / "limn", metavar="FILE")
     parser.add_argument("--size", type=int, default=256, help="of the picture")
     parser.add_argument("--unet-size", type=int, default=512, help="of the picture whose UNet call is timed")
     parser.add_argument("--rounds", type=int, default=1, help="how often the UNet call is timed")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--reference", choices=["unet", "picture"], help=argparse.SUPPRESS)
+    parser.add_argument("--reference", choices=[*REFERENCES, "picture-xl"], help=argparse.SUPPRESS)
     args = parser.parse_args()
+    import parity_xl  # which imports this file
     torch.set_num_threads(args.threads)
     torch.set_grad_enabled(False)
     if args.reference:
         folder, out = map(Path, args.models)
-        print(json.dumps((reference_unet if args.reference == "unet" else reference_picture)(folder, out, args.size)))
+        print(json.dumps(REFERENCES.get(args.reference, parity_xl.reference)(folder, out, args.size)))
         return
     cache = Path(os.environ.get("LIMN_CACHE") or Path.home() / ".cache" / "limn" / "parity")
     for name in args.models or MODELS:
-        if name not in MODELS:
-            parser.error(f"{name}: there are {', '.join(MODELS)}")
-        compare(name, args, cache)
+        if name == "sdxl":
+            parity_xl.compare(args, cache)
+        elif name in MODELS:
+            compare(name, args, cache)
+        else:
+            parser.error(f"{name}: there are {', '.join(MODELS)}, sdxl")
 
 
 if __name__ == "__main__":
