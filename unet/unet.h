@@ -33,7 +33,7 @@ int unet_label_width(const UNet *u);    /* class_embed_type "projection": of wha
 int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
- * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.bf16). The results have the
+ * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.precision). The results have the
  * same bits.
  */
 size_t unet_transformed_bytes(const UNet *u, bool rounded);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "image/image.h"
+#include "nn/nn.h"
 
 typedef struct Upscaler Upscaler;
 
@@ -26,7 +27,7 @@ enum { UPSCALE_MEMORY = 512 << 20 /* bytes of activations that suit every machin
 
 typedef struct {
     int threads;   /* at least 1 */
-    bool bf16;     /* products may round their factors to 16 bits */
+    Precision precision; /* what products round their factors to */
     size_t memory; /* bytes of activations at most, as far as a tile of 32 pixels allows; 0: UPSCALE_MEMORY */
     int tile;      /* pixels of the source on a side; 0: as large as memory allows */
     /* Called before each tile; may be NULL. Returns whether the work is to go on. */
