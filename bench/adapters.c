@@ -113,7 +113,9 @@ static double through(Bench *b, const char *path, int count, double *open)
     Adapter *laid[MOST];
     Err e;
     AdapterTarget unet = { NETWORK_UNET, unet_bound(b->unet), unet_layers(b->unet), 0.5f };
-    AdapterTargets to = { .target = &unet, .count = 1, .rounded = b->nn.precision.linear != FACTORS_F32, .family = "SD 1.x" };
+    AdapterTargets to = {
+        .target = &unet, .count = 1, .rounded = b->nn.precision.linear != FACTORS_F32, .family = "SD 1.x"
+    };
     for (int i = 0; i < count; i++) {
         Str notes = { 0 };
         double start = clock_now();
@@ -169,7 +171,9 @@ static void tell_memory(Bench *b, size_t bytes)
     size_t before = resident();
     Err e;
     AdapterTarget unet = { NETWORK_UNET, unet_bound(b->unet), unet_layers(b->unet), 0.5f };
-    AdapterTargets to = { .target = &unet, .count = 1, .rounded = b->nn.precision.linear != FACTORS_F32, .family = "SD 1.x" };
+    AdapterTargets to = {
+        .target = &unet, .count = 1, .rounded = b->nn.precision.linear != FACTORS_F32, .family = "SD 1.x"
+    };
     Str notes = { 0 };
     Adapter *a = adapter_lay(b->path[0], &to, &notes, &e);
     if (!a) stop("laying", &e);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-    DEPTH = 256, /* of k at once: a converted panel of 32 KB */
-    PART = 512,  /* rows that a panel is converted for */
-    FEW = 64,    /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
+    DEPTH = 256,              /* of k at once: a converted panel of 32 KB */
+    PART = 512,               /* rows that a panel is converted for */
+    FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
 };
@@ -122,7 +122,8 @@ static void prepare_panel(const Work *w, size_t panel)
 }
 
 /* tile (+)= the prepared rows from `row` on, times a piece of a panel; k: where it begins. */
-static void multiply_piece(const Work *w, float *tile, const unsigned char *row, const void *right, size_t k, GemmSize s)
+static void multiply_piece(const Work *w, float *tile, const unsigned char *row, const void *right, size_t k,
+                           GemmSize s)
 {
     if (w->factors == FACTORS_I8) {
         FactorsI8 f = { .a = (const int8_t *)row + k, .lda = w->lda, .b = right };

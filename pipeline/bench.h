@@ -35,7 +35,7 @@ typedef struct {
 } BenchPass;
 
 typedef struct {
-    const char *row;       /* of the kernels */
+    const char *row;    /* of the kernels */
     char precision[64]; /* "f32" */
     int size;
     double make_seconds; /* making and binding the weights */

@@ -152,7 +152,8 @@ static Needs needs_of(const Model *m, int width, int height)
     for (int i = 0; m->text[0].tokenizer && i < 3; i++) {
         free(j.memory);
         j.memory = mem_strdup(memory_choices[i]);
-        size_t need = generator_memory(m, &j, 1), transformed = unet_transformed_bytes(m->unet, precision_rounds_convs(precision));
+        size_t need = generator_memory(m, &j, 1),
+               transformed = unet_transformed_bytes(m->unet, precision_rounds_convs(precision));
         bool kept = i == 2 || (i == 1 && transformed <= MODEL_SMALL);
         n.choice[i] = need ? need + (kept ? transformed : 0) : 0;
     }

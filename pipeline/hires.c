@@ -153,7 +153,9 @@ static int enlarge(Generator *g, const Image *small, Image *out, Err *e)
         *out = (Image){ .w = w, .h = h, .rgb = s.data };
         return 0;
     }
-    UpscaleHow how = { .threads = g->nn.threads, .precision = precision_beside(g->recipe.precision), .progress = on_tile, .ctx = g };
+    UpscaleHow how = {
+        .threads = g->nn.threads, .precision = precision_beside(g->recipe.precision), .progress = on_tile, .ctx = g
+    };
     return upscaler_enlarge(g->upscaler, small, w, h, &how, out, e);
 }
 

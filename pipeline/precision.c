@@ -11,8 +11,8 @@ typedef struct {
 } Way;
 
 static const Way ways[] = {
-    { "conv", "f32", FACTORS_F32 },      { "conv", "i16", FACTORS_I16 },    { "linear", "f32", FACTORS_F32 },
-    { "linear", "bf16", FACTORS_BF16 },  { "linear", "int8", FACTORS_I8 },  { "attention", "f32", FACTORS_F32 },
+    { "conv", "f32", FACTORS_F32 },        { "conv", "i16", FACTORS_I16 },   { "linear", "f32", FACTORS_F32 },
+    { "linear", "bf16", FACTORS_BF16 },    { "linear", "int8", FACTORS_I8 }, { "attention", "f32", FACTORS_F32 },
     { "attention", "bf16", FACTORS_BF16 },
 };
 enum { WAYS = sizeof ways / sizeof *ways };
@@ -97,8 +97,8 @@ int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t w
     if (precision_parse(asked, p, e)) return -1;
     fit_int8(asked, k, p);
     const char *what = lacks(k, *p);
-    return what ? err_usage(e, "precision %s: this CPU's kernels (%s) have no products of %s; use --precision f32", asked,
-                            k->name, what)
+    return what ? err_usage(e, "precision %s: this CPU's kernels (%s) have no products of %s; use --precision f32",
+                            asked, k->name, what)
                 : 0;
 }
 

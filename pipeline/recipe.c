@@ -361,7 +361,8 @@ static int choose_precision(Recipe *r, const Model *m, Err *e)
     if (!k) return err_usage(e, "%s", why);
     char text[PRECISION_TEXT];
     if (precision_choose(&r->precision, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
-    recipe_set_text(&r->said.precision, precision_text(r->precision, text)); /* what made the picture, to make it again */
+    recipe_set_text(&r->said.precision,
+                    precision_text(r->precision, text)); /* what made the picture, to make it again */
     return 0;
 }
 

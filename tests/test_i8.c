@@ -22,7 +22,9 @@
 static Arena arena;
 static Rng rng;
 
-#define FOR_SETS(k) for (int set_ = 0; set_ >= 0; set_ = -1) for (const Kernels *k; (k = integer_set(set_)); set_++)
+#define FOR_SETS(k)                                                                                                    \
+    for (int set_ = 0; set_ >= 0; set_ = -1)                                                                           \
+        for (const Kernels *k; (k = integer_set(set_)); set_++)
 
 /* ---- the plain row ------------------------------------------------------------------------------------------------------ */
 
@@ -208,10 +210,12 @@ static void test_products(void **state)
     const struct {
         size_t rows;
         int k, n;
-    } cases[] = { { 64, 1, 1 }, { 65, 63, 33 }, { 70, 65, 31 }, { 130, 320, 64 }, { 81, 257, 40 }, { 77, 700, 9 }, { 1030, 70, 70 }, { 1537, 130, 5 } };
+    } cases[] = { { 64, 1, 1 },    { 65, 63, 33 }, { 70, 65, 31 },   { 130, 320, 64 },
+                  { 81, 257, 40 }, { 77, 700, 9 }, { 1030, 70, 70 }, { 1537, 130, 5 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t rows = cases[i].rows, k = (size_t)cases[i].k, n = (size_t)cases[i].n;
-        float *x = mem_array(rows * k, sizeof *x), *w = mem_array(n * k, sizeof *w), *want = mem_array(rows * n, sizeof *want);
+        float *x = mem_array(rows * k, sizeof *x), *w = mem_array(n * k, sizeof *w),
+              *want = mem_array(rows * n, sizeof *want);
         fill(x, rows * k);
         fill(w, n * k);
         plain_product(want, x, w, rows, n, k);
@@ -221,7 +225,8 @@ static void test_products(void **state)
         for (int threads = 1; threads < 4; threads++) {
             float *y = product(set, threads, &p, x, rows);
             if (memcmp(y, want, rows * n * sizeof *y) != 0)
-                fail_msg("%s: %zu rows, %zu terms, %zu columns on %d threads: other bits", set->name, rows, k, n, threads);
+                fail_msg("%s: %zu rows, %zu terms, %zu columns on %d threads: other bits", set->name, rows, k, n,
+                         threads);
             free(y);
         }
         free(x);
@@ -304,7 +309,8 @@ static void test_patched(void **state)
     Err e;
     float *x = normals(&rng, ROWS * DEEP, 1), *w = normals(&rng, WIDE * DEEP, 1), *more = normals(&rng, WIDE * DEEP, 1);
     Panels p = { .data = { (unsigned char *)w }, .k = DEEP, .n = WIDE };
-    Patch *patch = patch_difference((PatchRows){ 0, WIDE }, (PatchValues){ (unsigned char *)more, DT_F32, DEEP }, 0.5f, &e);
+    Patch *patch =
+        patch_difference((PatchRows){ 0, WIDE }, (PatchValues){ (unsigned char *)more, DT_F32, DEEP }, 0.5f, &e);
     assert_non_null(patch);
     FOR_SETS(k)
     {
@@ -346,9 +352,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_columns),   cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_products),    cmocka_unit_test(test_bad_numbers), cmocka_unit_test(test_few_rows),
-        cmocka_unit_test(test_cost),        cmocka_unit_test(test_patched),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_columns),     cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_products), cmocka_unit_test(test_bad_numbers), cmocka_unit_test(test_few_rows),
+        cmocka_unit_test(test_cost),     cmocka_unit_test(test_patched),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -83,8 +83,8 @@ static void pair_free(Pair *p)
 static void check(Nn *nn, const char *what, Tensor a, Tensor b)
 {
     assert_int_equal(tensor_len(a), tensor_len(b));
-    assert_error(relative_l2(a.data, b.data, tensor_len(a)), nn->precision.linear ? ROUNDED_LIMIT : F32_LIMIT, "%s %s%s",
-                 nn->k->name, what, nn->precision.linear ? ", rounded" : "");
+    assert_error(relative_l2(a.data, b.data, tensor_len(a)), nn->precision.linear ? ROUNDED_LIMIT : F32_LIMIT,
+                 "%s %s%s", nn->k->name, what, nn->precision.linear ? ", rounded" : "");
 }
 
 static void check_linear(Nn *nn, Rng *r, const char *what, const Shape *s)
