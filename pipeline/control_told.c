@@ -82,7 +82,7 @@ static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int
     for (int i = 0; i < all->residual_count; i++) residuals[i] = tensor_slice(all->residuals[i], from, n);
     if (in.beside.c && controlnet_in_channels(u->file->net) > x.c) x = nn_concat(&nn, x, in.beside);
     controlnet_forward(&nn, u->file->net, x, ev->t, &in,
-                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals });
+                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals, u->type });
     arena_reset(g->nn.arena, mark);
 }
 
