@@ -160,7 +160,7 @@ static int parse_long(Line *l, char **args, Err *e)
         return set(l, o, typed, "true", e) ? 0 : 1;
     }
     char implied[32];
-    bool alone = !equals && option_implied(o, implied) && (!args[1] || args[1][strspn(args[1], "0123456789")]);
+    bool alone = !equals && option_implied(o, implied) && (!args[1] || args[1][strspn(args[1], "0123456789.")]);
     if (set(l, o, typed, alone ? implied : equals ? equals + 1 : args[1], e)) return 0;
     if (option_is_alias(o, name, len)) add_renamed(l, typed, o);
     return alone || equals ? 1 : 2;

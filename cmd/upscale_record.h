@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "image/png.h"
-#include "nn/nn.h"
 #include "upscale/upscale.h"
 
 typedef struct {
@@ -16,7 +15,7 @@ typedef struct {
     char source_sha256[65], model_sha256[65]; /* of their bytes */
     char version[32], kernels[32];            /* limn's */
     int w, h;                                 /* of the result */
-    Precision precision;
+    bool bf16;
 } UpscaleRecord;
 
 void upscale_record_release(UpscaleRecord *r);

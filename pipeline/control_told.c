@@ -9,7 +9,7 @@
 /* The pictures' tokens for the prompts, those of none for the negative prompts, which come first. */
 static void prepare_tokens(const Generator *g, Nn *nn, Unit *u)
 {
-    int rows = g->run.context.n, negative = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? rows / 2 : 0;
+    int rows = g->run.context.n, negative = rows - rows / guidance_prompts(&g->recipe.guidance);
     Tensor one = u->found[0];
     u->kv = tensor_new(nn->arena, rows, one.h, 1, unet_context_columns(g->m->unet));
     size_t mark = nn->arena->used;
@@ -82,7 +82,7 @@ static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int
     for (int i = 0; i < all->residual_count; i++) residuals[i] = tensor_slice(all->residuals[i], from, n);
     if (in.beside.c && controlnet_in_channels(u->file->net) > x.c) x = nn_concat(&nn, x, in.beside);
     controlnet_forward(&nn, u->file->net, x, ev->t, &in,
-                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals, u->type });
+                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals });
     arena_reset(g->nn.arena, mark);
 }
 
@@ -95,7 +95,7 @@ static void tell_net(const Generator *g, const Unit *u, const Evaluation *ev, UN
         return;
     }
     for (int i = 0; i < ev->branches; i++)
-        if (ev->branch[i].of != BRANCH_NEGATIVE) run_net(g, u, ev, i, 1, in);
+        if (branch_prompted(ev->branch[i].of) || ev->branch[i].of == BRANCH_BLIND) run_net(g, u, ev, i, 1, in);
 }
 
 /* ---- T2I-Adapter ---------------------------------------------------------------------------------------------------------- */

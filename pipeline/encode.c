@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "pipeline/checking.h"
 #include "pipeline/generator.h"
 
@@ -31,12 +32,10 @@ typedef struct {
 
 static CacheKey key_of(const Generator *g, const Encoder *c, const char *what, const int *ids)
 {
-    const int how[] = { c->index, g->recipe.layer[c->index], g->recipe.normed };
-    const Precision precision = generator_nn_beside(g).precision;
+    const int how[] = { c->index, g->recipe.layer[c->index], g->recipe.normed, g->recipe.bf16 };
     CacheKey key;
     key_begin(&key, what);
     key_add(&key, how, sizeof how);
-    key_add(&key, &precision, sizeof precision);
     key_add(&key, ids, (size_t)c->tokens * sizeof *ids);
     key_end(&key);
     return key;
@@ -54,7 +53,7 @@ static void embed_row(Generator *g, const Encoder *c, Row out, const int *ids)
             return;
     }
     size_t mark = g->nn.arena->used;
-    Nn nn = generator_nn_beside(g);
+    Nn nn = generator_nn(g);
     Tensor p;
     const int layer = g->recipe.layer[c->index];
     Tensor h = text_encoder_forward(&nn, c->part->encoder, ids, 1, layer, g->recipe.normed, pool ? &p : NULL);
@@ -124,18 +123,38 @@ static void embed_prompt(Generator *g, Tensor to, Tensor pooled, const Ids *ids,
     if (pooled.n) memset(pooled.data, 0, tensor_len(pooled) * sizeof *pooled.data);
 }
 
+/* The empty prompt, of as many rows as the others. */
+static void embed_nothing(Generator *g, Tensor to, Tensor pooled, int rows)
+{
+    Ids none[TEXTS_MAX] = { 0 };
+    for (int i = 0; i < g->m->texts; i++) {
+        int n;
+        const char *lost;
+        const Tokenizer *t = g->m->text[i].tokenizer;
+        int *row = tokenizer_rows(t, "", false, &n, &lost), max = tokenizer_max(t);
+        none[i] = (Ids){ .ids = mem_array((size_t)(rows * max), sizeof *row), .rows = rows };
+        for (int k = 0; k < rows * max; k++) none[i].ids[k] = row[k % max];
+        free(row);
+    }
+    embed_prompt(g, to, pooled, none, false);
+    for (int i = 0; i < g->m->texts; i++) ids_release(&none[i]);
+}
+
 void encode_prompts(Generator *g, const Prompts *const *prompts, int n)
 {
     const Model *m = g->m;
-    bool guided = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE);
+    int groups = guidance_prompts(&g->recipe.guidance);
     int tokens = prompts[0]->rows * tokenizer_max(m->text[0].tokenizer), width = unet_context_width(m->unet);
-    int all = guided ? 2 * n : n;
+    int all = groups * n;
     Tensor context = tensor_new(g->nn.arena, all, tokens, 1, width), pooled = { 0 };
     if (m->ids) pooled = tensor_new(g->nn.arena, all, 1, 1, text_encoder_projection(m->text[m->texts - 1].encoder));
     for (int i = 0; i < n; i++) {
         const Prompts *p = prompts[i];
         int at = all - n + i;
-        if (guided)
+        if (groups > 2)
+            embed_nothing(g, tensor_slice(context, n + i, 1), m->ids ? tensor_slice(pooled, n + i, 1) : pooled,
+                          p->rows);
+        if (groups > 1)
             embed_prompt(g, tensor_slice(context, i, 1), m->ids ? tensor_slice(pooled, i, 1) : pooled, p->negative,
                          p->no_negative);
         embed_prompt(g, tensor_slice(context, at, 1), m->ids ? tensor_slice(pooled, at, 1) : pooled, p->positive,

@@ -92,7 +92,7 @@ static const Foreign foreign[] = {
     { .names = "gpu, cuda, gpu-id, cuda-device, device-id, gpus, backend, mps", LINE, .says = "limn draws on the CPU" },
     { .names = "fp16, half, float16, force-fp16, fp16-vae, fp16-unet, autocast",
       LINE,
-      .says = "weights of any precision are read as they are; --precision f32, bf16 or int8 is that of the arithmetic" },
+      .says = "weights of any precision are read as they are; --precision f32 or bf16 is that of the arithmetic" },
     { .names = "vae-tiling, enable-vae-tiling, tiled-decoding, tiled-vae, always-tiled-vae",
       FLAG, .neutral = OFF,
       .says = "limn decodes in tiles by itself where memory is short; --vae-tile 512 always does" },
@@ -232,18 +232,14 @@ static const Foreign foreign[] = {
     { .names = "prompt-3, t5xxl, text-encoder-3, t5, clip-vision, llm, flow-shift, shift, distilled-cfg-scale, "
       "true-cfg-scale, max-sequence-length", LINE, YET("SD 3, Flux and their kin") },
     { .names = "with-variations, variations", LINE, .says = "limn has --variation-seed N --variation-strength X, and limn variants PNG" },
-    { .names = "perlin, threshold, dynamic-thresholding, mimic-scale, thresholding",
-      .neutral = OFF, .says = "limn cannot do dynamic thresholding or Perlin noise yet" },
+    { .names = "perlin, threshold, thresholding",
+      .neutral = OFF, .says = "limn cannot do Perlin noise or InvokeAI's threshold yet; it has --mimic-scale" },
     { .names = "quantize, quantization, quant, tensor-type-rules, weight-type, wtype, gguf",
       LINE, .says = "weights are read as a file has them, GGUF's types too; limn convert MODEL FILE.gguf --type q8_0 packs them" },
     { .names = "sigmas, custom-sigmas",
       LINE, .says = "limn takes timesteps of your own (--timesteps 999,749,499,249), and no sigmas; --schedule names a rule" },
-    { .names = "pag, pag-scale, pag-adaptive-scale, sag, sag-scale, seg-scale, apg, freeu, freeu-b1, freeu-b2, "
-      "freeu-s1, freeu-s2", .neutral = OFF, YET("PAG, SAG or FreeU") },
-    { .names = "token-merging-ratio, token-merging-ratio-hr, tome, tome-ratio, deepcache, cache-mode, cache-option, "
-      "cache-preset, hypertile", .neutral = OFF, YET("ToMe, DeepCache or HyperTile") },
-    { .names = "s-min-uncond, skip-early-cfg, ngms",
-      .neutral = OFF, .says = "limn cannot do A1111's NGMS yet; --guidance-interval 0:0.8 leaves out the last fifth" },
+    { .names = "token-merging-ratio-hr, token-merging-ratio-img2img", .neutral = OFF, .says = "limn has --tome X, which counts in all passes" },
+    { .names = "cache-mode, cache-option, cache-preset", .neutral = OFF, .says = "limn has --deepcache N" },
     { .names = "listen, port, host, server, serve, web, webui, gui, api, api-port, share, autolaunch, auto-launch, "
       "cors-allow-origins, theme, front-end-version, enable-cors-header, nowebui, realtime, interactive, "
       "enable-insecure-extension-access, gradio-auth",
@@ -288,9 +284,8 @@ static const struct {
       "limn cannot draw with such models; it has epsilon|v_prediction|sample" },
     { "precision", "full, fp32, float32, float, torch.float32", "f32", NULL },
     { "precision", "bfloat16, torch.bfloat16", "bf16", NULL },
-    { "precision", "i8, qint8, torch.int8", "int8", NULL },
     { "precision", "fp16, f16, float16, half, torch.float16, autocast, mixed", NULL,
-      "limn has no arithmetic of 16-bit floats but bf16: choose of auto|f32|bf16|int8" },
+      "limn has no arithmetic of 16-bit floats but bf16: choose of auto|f32|bf16" },
     { "tile", "xy, all", "both", NULL },
     { "tile", "off, none, false", FOREIGN_OPEN, NULL },
     { "refiner", "none, null", FOREIGN_OPEN, NULL },

@@ -12,7 +12,7 @@ enum { VAE_WHOLE = 0 /* tile: decode without tiles */ };
 
 /* What is computed for the pictures of one run. */
 typedef struct {
-    Tensor context; /* [2 n or n, tokens, 1, width]: the negative prompts' embeddings, then the prompts' */
+    Tensor context; /* [n, 2 n, 3 n, tokens, 1, width]: of the negative prompts, the empty one, the prompts */
     Tensor pooled;  /* [2 n or n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
     Tensor kv;      /* [2 n or n, tokens, 1, columns]: unet_context() of it */
     Tensor source;  /* [n, h, w, c] the picture's latent, each picture's own draw of it; n 0: there is none */
@@ -25,6 +25,9 @@ typedef struct {
     float *x0;      /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
     int calls;      /* of the network */
     bool before;    /* there was a run before this one */
+
+    Tensor deep[BRANCH_KINDS]; /* what DeepCache keeps of each kind of evaluation (deepcache.h) */
+    bool deep_there[BRANCH_KINDS];
 } RunState;
 
 struct Generator {
@@ -55,8 +58,7 @@ struct Generator {
 };
 
 /* The arithmetic of all networks. A large model's weights are evicted where that is cheap, or memory is short. */
-Nn generator_nn(const Generator *g);        /* for the UNet and what steers it */
-Nn generator_nn_beside(const Generator *g); /* for the networks that run once a picture */
+Nn generator_nn(const Generator *g);
 
 /* Whether the work must stop; a dry pass goes on: half a measurement would reserve too little. */
 int generator_check(const Generator *g, Err *e);

@@ -12,7 +12,7 @@
 #include "pipeline/control_line.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
-#include "pipeline/precision.h"
+#include "pipeline/selfs.h"
 #include "weights/quantise.h"
 #include "scheduler/names.h"
 
@@ -182,6 +182,67 @@ const Option job_options[] = {
       "guidance-rescale, cfg-rescale-multiplier, rescale-cfg" },
     { "guidance-interval", 0, OPT_STR, JOB(guidance_interval), NULL, 0, 0, "A:B", PICTURE, GROUP_GUIDANCE, check_interval,
       "guide only in this part of the steps: 0.2:0.8 leaves out the first and last fifth, and saves half of their work" },
+    { "pag", 0, OPT_FLOAT, JOB(pag), NULL, 0, 100, "[X=3]", PICTURE, GROUP_GUIDANCE, NULL,
+      "perturbed attention guidance: away from a network whose self-attention sees nothing, with or without --cfg-scale; one more "
+      "evaluation a step", "pag-scale" },
+    { "pag-adaptive", 0, OPT_FLOAT, JOB(pag_adaptive), NULL, 0, 1, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "how much of --pag is lost for each timestep below 1000", "pag-adaptive-scale" },
+    { "pag-layers", 0, OPT_STR, JOB(pag_layers), NULL, 0, 0, "NAME,..", PICTURE, GROUP_GUIDANCE, selfs_check,
+      "self-attentions that --pag disturbs, by what is in their names: mid, up_blocks.1, down_blocks.(0|1); otherwise mid",
+      "pag-applied-layers" },
+    { "seg", 0, OPT_FLOAT, JOB(seg), NULL, 0, 100, "[X=3]", PICTURE, GROUP_GUIDANCE, NULL,
+      "smoothed energy guidance: the same as --pag, away from a network whose self-attention is blurred", "seg-scale, seg-guidance-scale" },
+    { "seg-sigma", 0, OPT_FLOAT, JOB(seg_sigma), NULL, 0.01, 1e9, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "how far --seg blurs, in places of the layer; above 9999 over all of it; otherwise 100", "seg-blur-sigma" },
+    { "seg-layers", 0, OPT_STR, JOB(seg_layers), NULL, 0, 0, "NAME,..", PICTURE, GROUP_GUIDANCE, selfs_check,
+      "self-attentions that --seg blurs, named as for --pag-layers; otherwise mid", "seg-applied-layers" },
+    { "sag", 0, OPT_FLOAT, JOB(sag), NULL, 0, 100, "[X=0.75]", PICTURE, GROUP_GUIDANCE, NULL,
+      "self-attention guidance: away from the picture blurred where the network looks; one more evaluation a step", "sag-scale" },
+    { "apg", 0, OPT_FLOAT, JOB(apg), NULL, 0, 1, "[X=1]", PICTURE, GROUP_GUIDANCE, NULL,
+      "adaptive projected guidance: the share of guidance along the prompt's output that is left out (the paper's 1 - eta), "
+      "against burnt colours" },
+    { "apg-threshold", 0, OPT_FLOAT, JOB(apg_threshold), NULL, 0, 10000, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "the longest step that guidance takes, as a vector of all values; 2.5 to 15", "adaptive-projected-guidance-rescale" },
+    { "apg-momentum", 0, OPT_FLOAT, JOB(apg_momentum), NULL, 0, 1, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "how much of its earlier steps is taken off (the paper's -beta); 0.5 to 0.75" },
+    { "cfg-zero-star", 0, OPT_FLAG, JOB(cfg_zero_star), "false", 0, 0, NULL, PICTURE, GROUP_GUIDANCE, NULL,
+      "CFG-Zero*: the negative prompt's output at the size that fits the prompt's best", "cfg-zero, zero-star" },
+    { "perp-neg", 0, OPT_FLOAT, JOB(perp_neg), NULL, 0, 100, "[X=1]", PICTURE, GROUP_GUIDANCE, NULL,
+      "take of the negative prompt, with this weight, only what the prompt does not say: one evaluation more a step",
+      "perp-neg-scale" },
+    { "mimic-scale", 0, OPT_FLOAT, JOB(mimic_scale), NULL, 0, 100, "[X=7]", PICTURE, GROUP_GUIDANCE, NULL,
+      "dynamic thresholding: the range of values that this guidance would give, at a higher --cfg-scale",
+      "dynthres-mimic-scale, dynamic-thresholding" },
+    { "mimic-percentile", 0, OPT_FLOAT, JOB(mimic_percentile), NULL, 0.5, 1, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "the share of values that --mimic-scale keeps within it, the rest is cut; otherwise 1", "dynthres-threshold-percentile" },
+    { "ngms", 0, OPT_FLOAT, JOB(ngms), NULL, 0, 100, "SIGMA", PICTURE, GROUP_GUIDANCE, NULL,
+      "negative guidance minimum sigma, A1111's: below it every second evaluation leaves the negative prompt out",
+      "s-min-uncond, negative-guidance-minimum-sigma" },
+    { "ngms-all", 0, OPT_FLAG, JOB(ngms_all), "false", 0, 0, NULL, PICTURE, GROUP_GUIDANCE, NULL,
+      "below --ngms all evaluations leave it out", "s-min-uncond-all, ngms-all-steps" },
+    { "skip-early", 0, OPT_FLOAT, JOB(skip_early), NULL, 0, 1, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "leave the negative prompt out in this share of the steps, at the beginning: A1111's skip early CFG", "skip-early-cond, skip-early-cfg" },
+    { "reuse-negative", 0, OPT_INT, JOB(reuse_negative), NULL, 1, 100, "N", PICTURE, GROUP_GUIDANCE, NULL,
+      "evaluate the negative prompt in every N-th step only, and keep the difference it made between: 2 saves a quarter of the work",
+      "guidance-every" },
+    { "freeu", 0, OPT_CHOICE, JOB(freeu), NULL, 0, 0, "v1|v2", PICTURE, GROUP_GUIDANCE, NULL,
+      "FreeU: on the UNet's way up what comes from below counts for more, the coarsest waves of the skips for less; no more work",
+      "freeu-version" },
+    { "freeu-b1", 0, OPT_FLOAT, JOB(freeu_b1), NULL, 0, 10, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "how much more, in the first stage; otherwise what suits the model's family" },
+    { "freeu-b2", 0, OPT_FLOAT, JOB(freeu_b2), NULL, 0, 10, "X", PICTURE, GROUP_GUIDANCE, NULL, "the same in the second stage" },
+    { "freeu-s1", 0, OPT_FLOAT, JOB(freeu_s1), NULL, 0, 10, "X", PICTURE, GROUP_GUIDANCE, NULL,
+      "how much is left of these waves, in the first stage" },
+    { "freeu-s2", 0, OPT_FLOAT, JOB(freeu_s2), NULL, 0, 10, "X", PICTURE, GROUP_GUIDANCE, NULL, "the same in the second stage" },
+    { "deepcache", 0, OPT_INT, JOB(deepcache), NULL, 1, 100, "[N=3]", PICTURE, GROUP_GUIDANCE, NULL,
+      "run the whole UNet in every N-th step only, between them its outermost part: 3 is about twice as fast",
+      "deepcache-interval, cache-interval" },
+    { "tome", 0, OPT_FLOAT, JOB(tome), NULL, 0, 1, "[X=0.5]", PICTURE, GROUP_GUIDANCE, NULL,
+      "token merging: leave out this share of the tokens in the largest self-attention", "token-merging-ratio, tome-ratio" },
+    { "hypertile", 0, OPT_INT, JOB(hypertile), NULL, 64, JOB_MAX_SIDE, "[PIXELS=256]", PICTURE, GROUP_GUIDANCE, NULL,
+      "self-attention within tiles of at least this size", "hypertile-tile-size" },
+    { "hypertile-depth", 0, OPT_INT, JOB(hypertile_depth), NULL, 0, 3, "N", PICTURE, GROUP_GUIDANCE, NULL,
+      "down to which level of the UNet; otherwise 0, the largest", "hypertile-max-depth" },
     { "solver-order", 0, OPT_INT, JOB(solver_order), NULL, 1, 4, "N", PICTURE, GROUP_GUIDANCE, NULL,
       "order of a multistep or singlestep sampler" },
     { "s-churn", 0, OPT_FLOAT, JOB(s_churn), NULL, 0, 1000, "X", PICTURE, GROUP_GUIDANCE, NULL,
@@ -208,9 +269,8 @@ const Option job_options[] = {
       "what two of these parts share; otherwise a quarter" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, GROUP_MACHINE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
-    { "precision", 0, OPT_STR, JOB(precision), "auto", 0, 0, PRECISION_PLACEHOLDER, PICTURE, GROUP_MACHINE, check_precision,
-      "bf16: products of 16-bit factors, int8: of 8 bits in linear layers, faster where the CPU has them; or by kind of layer, as "
-      "conv:i16+linear:int8+attention:f32", "torch-dtype" },
+    { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, GROUP_MACHINE, NULL,
+      "bf16: products of 16-bit factors, faster where the CPU has them", "torch-dtype" },
     { "tile", 0, OPT_CHOICE, JOB(tile), NULL, 0, 0, "x|y|both", PICTURE, GROUP_ASSETS, NULL,
       "seamless: opposite edges continue each other, left and right (x), top and bottom (y)", "seamless-axes" },
     { "transparent", 0, OPT_FLAG, JOB(transparent), "false", 0, 0, NULL, PICTURE, GROUP_ASSETS, NULL,
@@ -380,6 +440,24 @@ void job_init(Job *j)
 {
     *j = (Job){ .negative_prompt = mem_strdup(""),
                 .cfg_rescale = -1,
+                .pag = -1,
+                .pag_adaptive = -1,
+                .seg = -1,
+                .seg_sigma = -1,
+                .sag = -1,
+                .apg = -1,
+                .apg_threshold = -1,
+                .apg_momentum = -1,
+                .perp_neg = -1,
+                .mimic_scale = -1,
+                .mimic_percentile = -1,
+                .ngms = -1,
+                .skip_early = -1,
+                .freeu_b1 = -1,
+                .freeu_b2 = -1,
+                .freeu_s1 = -1,
+                .freeu_s2 = -1,
+                .tome = -1,
                 .s_churn = -1,
                 .s_tmin = -1,
                 .s_tmax = -1,
@@ -418,75 +496,4 @@ void job_release(Job *j)
     for (const Option *o = job_options; o->name; o++)
         if (option_is_text(o)) free(*(char **)option_field(j, o));
     *j = (Job){ 0 };
-}
-
-void job_copy(Job *dst, const Job *src)
-{
-    *dst = *src;
-    for (const Option *o = job_options; o->name; o++) {
-        if (!option_is_text(o)) continue;
-        const char *s = *(char **)option_field(src, o);
-        *(char **)option_field(dst, o) = s ? mem_strdup(s) : NULL;
-    }
-}
-
-void job_reset(Job *j, const Option *o)
-{
-    Job fresh;
-    void *to = option_field(j, o), *from;
-    job_init(&fresh);
-    from = option_field(&fresh, o);
-    switch (o->type) {
-    case OPT_INT: memcpy(to, from, sizeof(int)); break;
-    case OPT_FLOAT: memcpy(to, from, sizeof(double)); break;
-    case OPT_FLAG: memcpy(to, from, sizeof(bool)); break;
-    case OPT_SEED: j->has_seed = false; break;
-    case OPT_STR:
-    case OPT_PATH:
-    case OPT_CHOICE:
-    case OPT_LINES:
-        free(*(char **)to);
-        *(char **)to = *(char **)from;
-        *(char **)from = NULL;
-        break;
-    }
-    job_release(&fresh);
-}
-
-void job_reset_all(Job *j, const char *const *names)
-{
-    for (; *names; names++) job_reset(j, option_find(*names, strlen(*names)));
-}
-
-/* The name with its end, for names_have(). False: no option has a name of such a length. */
-static bool name_text(const char *name, size_t len, char text[64])
-{
-    if (len < 2 || len >= 64) return false;
-    memcpy(text, name, len);
-    text[len] = '\0';
-    return true;
-}
-
-const Option *option_find(const char *name, size_t len)
-{
-    char text[64];
-    if (!name_text(name, len, text)) return NULL;
-    for (const Option *o = job_options; o->name; o++)
-        if (names_have(o->name, text)) return o;
-    for (const Option *o = job_options; o->name; o++)
-        if (names_have(o->aliases, text)) return o;
-    return NULL;
-}
-
-bool option_is_alias(const Option *o, const char *name, size_t len)
-{
-    char text[64];
-    return name_text(name, len, text) && !names_have(o->name, text) && names_have(o->aliases, text);
-}
-
-const Option *option_letter(char c)
-{
-    for (const Option *o = job_options; o->name; o++)
-        if (c && o->letter == c) return o;
-    return NULL;
 }

@@ -35,13 +35,22 @@ typedef struct {
     char *compat;                            /* NULL: diffusers; "diffusers" | "a1111" | "comfyui" */
     double cfg_rescale;                      /* < 0: none */
     char *guidance_interval;                 /* NULL: all steps; "0.2:0.8" */
+    double pag, pag_adaptive;                /* < 0: none */
+    char *pag_layers, *seg_layers;           /* selfs.h's; NULL: the usual */
+    double seg, seg_sigma, sag;              /* < 0: none, the usual, none */
+    double apg, apg_threshold, apg_momentum; /* < 0: none */
+    bool cfg_zero_star;
+    double perp_neg, mimic_scale, mimic_percentile; /* < 0: none, none, all */
+    double ngms, skip_early;                        /* < 0: none */
+    bool ngms_all;
+    int reuse_negative;                      /* 0: not */
     int ensd;                                /* A1111's eta noise seed delta */
     int solver_order;                        /* 0: the sampler's own */
     double s_churn, s_tmin, s_tmax, s_noise; /* < 0: not given */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* NULL: as the prompt's syntax has it; "truncate" | "chunk" */
     char *prompt_syntax;                     /* NULL, "auto": compat's; clip/language.h's names */
-    char *precision;                         /* precision.h */
+    char *precision;                         /* "auto" | "f32" | "bf16" */
     int diffusion_tile;                      /* pixels that the UNet takes at once; 0: all */
     double diffusion_overlap;                /* pixels that two of them share; < 0: the usual */
     char *vae_tile;                          /* "auto" | "off" | a number of pixels */
@@ -93,6 +102,11 @@ typedef struct {
     char *memory; /* "low" | "normal" | "high" */
     int threads;  /* 0: all cores */
     bool quiet, json, verbose, sandbox;
+    /* what is done to the network, and less work */
+    char *freeu;                                   /* NULL: not; "v1" | "v2" */
+    double freeu_b1, freeu_b2, freeu_s1, freeu_s2; /* < 0: the family's */
+    int deepcache, hypertile, hypertile_depth;     /* 0: not, not, the largest level */
+    double tome;                                   /* < 0: not */
     /* limn upscale's */
     char *with;    /* NULL: not said */
     double factor; /* < 0: the network's own */
@@ -210,7 +224,7 @@ void job_reset_all(Job *j, const char *const *names);
 /* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);
 
-/* The number that an option has, by its name, OPT_INT or OPT_FLOAT; 0: it is open. */
+/* The number that an option has, by its name, OPT_INT or OPT_FLOAT; of an OPT_FLAG 1 or 0. 0: it is open. */
 double job_number(const Job *j, const char *name);
 
 /* "999,749,499" as numbers, heap; how many. NULL or "": none, 0. */

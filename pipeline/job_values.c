@@ -143,7 +143,8 @@ static bool set_implied(Job *j, const Option *o, const char *text, int *failed, 
     bool on = strcmp(text, "true") == 0;
     if (!option_implied(o, implied) || (!on && strcmp(text, "false") != 0)) return false;
     *failed = on ? job_set(j, o, implied, e) : 0;
-    if (!on) *(double *)option_field(j, o) = -1;
+    if (!on && o->type == OPT_INT) *(int *)option_field(j, o) = 0;
+    else if (!on) *(double *)option_field(j, o) = -1;
     return true;
 }
 
@@ -227,7 +228,8 @@ bool job_get(const Job *j, const Option *o, Str *out)
 double job_number(const Job *j, const char *name)
 {
     const Option *o = option_find(name, strlen(name));
-    assert(o && (o->type == OPT_INT || o->type == OPT_FLOAT));
+    assert(o && (o->type == OPT_INT || o->type == OPT_FLOAT || o->type == OPT_FLAG));
+    if (o->type == OPT_FLAG) return *(const bool *)option_field(j, o);
     if (o->type == OPT_INT) return *(const int *)option_field(j, o);
     return fmax(*(const double *)option_field(j, o), 0);
 }

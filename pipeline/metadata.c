@@ -163,6 +163,41 @@ static void add_syntax(Str *out, const Job *j)
     if (own != language_of(&usual)) add_pair(out, "Prompt syntax", own->name);
 }
 
+/* What acts beside the guidance scale, by A1111's and Forge's names where they have it. */
+static void add_guides(Str *out, const Job *j)
+{
+    static const char *const names[][2] = {
+        { "PAG scale", "pag" },
+        { "PAG adaptive scale", "pag-adaptive" },
+        { "PAG layers", "pag-layers" },
+        { "SEG scale", "seg" },
+        { "SEG blur sigma", "seg-sigma" },
+        { "SEG layers", "seg-layers" },
+        { "SAG scale", "sag" },
+        { "APG", "apg" },
+        { "APG threshold", "apg-threshold" },
+        { "APG momentum", "apg-momentum" },
+        { "Perp-Neg", "perp-neg" },
+        { "dynthres_mimic_scale", "mimic-scale" },
+        { "dynthres_threshold_percentile", "mimic-percentile" },
+        { "NGMS", "ngms" },
+        { "Skip Early CFG", "skip-early" },
+        { "Reuse negative", "reuse-negative" },
+        { "freeu_version", "freeu" },
+        { "freeu_b1", "freeu-b1" },
+        { "freeu_b2", "freeu-b2" },
+        { "freeu_s1", "freeu-s1" },
+        { "freeu_s2", "freeu-s2" },
+        { "DeepCache interval", "deepcache" },
+        { "Token merging ratio", "tome" },
+        { "Hypertile U-Net max tile size", "hypertile" },
+        { "Hypertile U-Net max depth", "hypertile-depth" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) add_pair_option(out, names[i][0], j, names[i][1]);
+    if (j->cfg_zero_star) add_pair(out, "CFG-Zero*", "True");
+    if (j->ngms_all) add_pair(out, "NGMS all steps", "True");
+}
+
 void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
 {
     Str text = { 0 }, value = { 0 };
@@ -205,6 +240,7 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out)
     add_pair_option(&text, "Sigma noise", j, "s-noise");
     add_pair_option(&text, "CFG Rescale", j, "cfg-rescale");
     add_pair_option(&text, "Guidance interval", j, "guidance-interval");
+    add_guides(&text, j);
     add_pair_option(&text, "Solver order", j, "solver-order");
     add_pair_option(&text, "Compat", j, "compat");
     add_syntax(&text, j);

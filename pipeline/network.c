@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "pipeline/checking.h"
 #include "pipeline/control.h"
+#include "pipeline/deepcache.h"
 #include "pipeline/generator.h"
 #include "pipeline/windows.h"
 
@@ -42,6 +43,7 @@ static void evaluate(Generator *g, Tensor out, const Evaluation *ev)
     Nn nn = generator_nn(g);
     UNetInputs in = told_inputs(g, ev);
     tensor_copy(out, unet_forward(&nn, g->m->unet, ev->x, ev->t, &in));
+    deepcache_keep(g, ev, &in);
     arena_reset(g->nn.arena, mark);
 }
 
@@ -57,13 +59,12 @@ static int begin_call(Generator *g, Err *e)
 /* All that the network is given. */
 static void key_of(const Generator *g, CacheKey *key, const Evaluation *ev)
 {
-    const bool how[] = { g->nn.wrap_x, g->nn.wrap_y };
+    const bool how[] = { g->nn.wrap_x, g->nn.wrap_y, g->recipe.bf16 };
     key_begin(key, "evaluation");
     key_add_tensor(key, ev->x);
     key_add(key, ev->branch, (size_t)ev->branches * sizeof *ev->branch);
     key_add(key, &ev->t, sizeof ev->t);
     key_add(key, how, sizeof how);
-    key_add(key, &g->recipe.precision, sizeof g->recipe.precision);
     const int windows[] = { g->recipe.window, g->recipe.overlap };
     key_add(key, windows, sizeof windows);
     told_key(g, key);
@@ -75,7 +76,13 @@ int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e)
     Generator *g = generator;
     if (generator_check(g, e)) return -1;
     if (!arena_dry(&g->arena) && begin_call(g, e)) return -1;
-    bool first = g->run.calls++ == 0 && g->share.firsts && out.data;
+    if (ev->map) {
+        int h = ev->x.h, w = ev->x.w;
+        unet_middle_self(g->m->unet, &h, &w);
+        *ev->map = tensor_new(g->nn.arena, ev->x.n, h, w, 1);
+    }
+    bool first = g->run.calls++ == 0 && g->share.firsts && out.data && !ev->map &&
+                 !deepcache_on(g); /* kept is the output alone */
     CacheKey key;
     if (first) {
         key_of(g, &key, ev);

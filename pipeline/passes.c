@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pipeline/deepcache.h"
 #include "pipeline/generator.h"
 #include "pipeline/refine.h"
 
@@ -113,6 +114,7 @@ static int sample(Pass *p, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
     Generator *g = p->g, *with = p->with;
     const Recipe *r = &with->recipe;
     bool either = p->requests != NULL;
+    GuideMemory memory[GUIDES_MAX];
     Timeline part;
     timeline_copy(&part, &r->timeline);
     if (r->compat == COMPAT_COMFYUI) part.steps = p->count; /* there the sampler knows of no others */
@@ -121,6 +123,7 @@ static int sample(Pass *p, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
                    .ctx = either ? (void *)p : with,
                    .arena = with->nn.arena,
                    .guidance = r->guidance,
+                   .memory = memory,
                    .kept = kept_of(g),
                    .round_timestep = r->compat == COMPAT_COMFYUI };
     Sampling s = { .d = &d,
@@ -133,8 +136,12 @@ static int sample(Pass *p, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
                    .arena = with->nn.arena,
                    .after_step = arena_dry(with->nn.arena) ? NULL : after_step,
                    .ctx = p };
+    size_t mark = with->nn.arena->used;
+    guides_begin(&d.guidance, x, d.arena, memory);
+    deepcache_begin(with, x);
     with->run.calls = 0;
     int failed = sampler_run(r->sampler, &s, e) && !p->done;
+    arena_reset(with->nn.arena, mark);
     bool last = p->before + p->count == steps_of(g);
     if (!failed && last && d.kept.in_estimate && !d.kept.soft) kept_put(&d.kept, x, 0);
     g->time.evals += d.evals;

@@ -248,25 +248,6 @@ static int choose_size(Recipe *r, const Model *m, Err *e)
     return choose_window(r, m, e);
 }
 
-/* ---- guidance ------------------------------------------------------------------------------------------------------- */
-
-/* A guidance-distilled model (LCM) is told the scale instead: diffusers' do_classifier_free_guidance. */
-static void choose_guidance(Recipe *r, const Model *m)
-{
-    const Job *j = &r->said;
-    Guidance *g = &r->guidance;
-    bool on = (j->cfg_scale > 1 || r->sampler->cfg_pp) && !unet_cond_width(m->unet);
-    if (r->beside == BESIDE_PICTURE && j->image_cfg_scale < 1) on = false; /* as in diffusers */
-    *g = (Guidance){ .scale = on ? (float)j->cfg_scale : 1,
-                     .both = on && r->sampler->cfg_pp,
-                     .comfyui = r->compat == COMPAT_COMFYUI,
-                     .limited = j->guidance_interval != NULL };
-    for (int i = 0; guides[i].name; i++)
-        for (int k = 0; k < GUIDE_VALUES && guides[i].options[k]; k++)
-            g->value[i][k] = job_number(j, guides[i].options[k]);
-    job_interval(j->guidance_interval, r->timeline.steps, &g->from, &g->end);
-}
-
 /* ---- the rest ---------------------------------------------------------------------------------------------------------- */
 
 /* Whether a long prompt takes as many rows of tokens as it needs. */
@@ -359,10 +340,9 @@ static int choose_precision(Recipe *r, const Model *m, Err *e)
     const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     if (!k) return err_usage(e, "%s", why);
-    char text[PRECISION_TEXT];
-    if (precision_choose(&r->precision, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    if (precision_choose(&r->bf16, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
     recipe_set_text(&r->said.precision,
-                    precision_text(r->precision, text)); /* what made the picture, to make it again */
+                    precision_name(r->bf16)); /* what made the picture, so that it can be made again */
     return 0;
 }
 
@@ -388,7 +368,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     if (said->trace && said->count > 1) return err_usage(e, "trace: one picture at a time, not %d", said->count);
     if (recipe_check_model(m, said, e) || choose_size(r, m, e) || recipe_choose_sigmas(r, given, e)) return -1;
     recipe_tune(r);
-    choose_guidance(r, m);
+    if (recipe_choose_guidance(r, m, e)) return -1;
     choose_layer(r, m);
     if (choose_ids(r, m, e)) return -1;
     return choose_precision(r, m, e);
@@ -399,6 +379,7 @@ void recipe_release(Recipe *r)
     job_release(&r->said);
     timeline_release(&r->timeline);
     noise_release(&r->noise);
+    for (int i = 0; i < SELF_KINDS; i++) free(r->self_at[i]);
     *r = (Recipe){ 0 };
 }
 

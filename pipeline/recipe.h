@@ -40,6 +40,8 @@ typedef struct {
     Noise noise;       /* the model's, as the sampler's class has it, with the job's prediction type */
     Timeline timeline; /* the sigmas that the run visits */
     Guidance guidance;
+    bool *self_at[SELF_KINDS]; /* the self-attentions that guides disturb so, [unet_selfs()]; heap, or NULL */
+    UNetFreeU freeu;           /* version 0: none */
     Compat compat;
     Tuning tuning;
     double eta;
@@ -59,7 +61,7 @@ typedef struct {
 
     int w, h;                 /* of the latent */
     int window, overlap;      /* latents that the UNet takes at once, and that two windows share; 0: all */
-    Precision precision;      /* what products round their factors to */
+    bool bf16;                /* products may round their factors to 16 bits */
     bool wrap_x, wrap_y;      /* seamless */
     bool chunk;               /* a long prompt takes as many rows of tokens as it needs */
     const Language *language; /* of the prompts */

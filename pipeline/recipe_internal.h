@@ -22,4 +22,7 @@ int recipe_choose_sigmas(Recipe *r, const Timeline *given, Err *e);
 /* The sampler's settings, once the timeline is there. */
 void recipe_tune(Recipe *r);
 
+/* The recipe's guidance, and what of the network it disturbs. Error (ERR_USAGE): methods that cannot act together, or in this model. */
+int recipe_choose_guidance(Recipe *r, const Model *m, Err *e);
+
 #endif

@@ -58,13 +58,13 @@ static void draw_small(Generator *g, Tensor x, Rng *rng)
 {
     const Image *im = &g->init.picture;
     NoiseShare share = share_at(&g->m->seen->noise, (int)g->recipe.said.noise_level);
-    int halves = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    int halves = guidance_prompts(&g->recipe.guidance);
     Tensor out = tensor_new(g->nn.arena, halves * x.n, x.h, x.w, 3), first = tensor_slice(out, 0, x.n);
     fresh_noise(first, rng, g->nn.arena);
     size_t len = tensor_len(first), each = len / (size_t)x.n;
     for (size_t i = 0; out.data && i < len; i++)
         out.data[i] = share.stays * (2 * ((float)im->rgb[i % each] / 255) - 1) + share.noise * out.data[i];
-    if (out.data && halves > 1) memcpy(out.data + len, out.data, len * sizeof *out.data);
+    for (int i = 1; out.data && i < halves; i++) memcpy(out.data + (size_t)i * len, out.data, len * sizeof *out.data);
     g->run.beside = out;
 }
 
@@ -84,7 +84,7 @@ static void write_label(const Generator *g, Tensor to, const float *noise, const
 /* The negative prompts' rows, which come first, are zeros. */
 static void draw_label(Generator *g, Tensor x, Rng *rng)
 {
-    int width = unet_label_width(g->m->unet) / 2, halves = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    int width = unet_label_width(g->m->unet) / 2, halves = guidance_prompts(&g->recipe.guidance);
     float level = (float)g->recipe.said.noise_level;
     Nn nn = generator_nn(g);
     Tensor out = tensor_new(nn.arena, halves * x.n, 1, 1, 2 * width);

@@ -16,7 +16,7 @@ static bool fills(const Generator *g) { return g->recipe.beside == BESIDE_MASKED
 static Tensor encode_picture(Generator *g, bool hidden)
 {
     const Job *j = &g->recipe.said;
-    Nn nn = generator_nn_beside(g);
+    Nn nn = generator_nn(g);
     Tensor pixels = tensor_new(nn.arena, 1, j->height, j->width, 3);
     init_pixels(&g->init, pixels, hidden);
     return vae_encode(&nn, g->m->vae, pixels);
@@ -109,7 +109,7 @@ static Tensor mask_of(const Generator *g)
 /* Nine channels: the mask, and the picture's latent without what is drawn anew; the same for both halves of guidance. */
 static Tensor beside_of(Generator *g, Tensor masked)
 {
-    int halves = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    int halves = guidance_prompts(&g->recipe.guidance);
     size_t c = (size_t)masked.c, all = c + 1, rows = (size_t)masked.h * (size_t)masked.w;
     Tensor out = tensor_new(g->nn.arena, halves * masked.n, masked.h, masked.w, masked.c + 1);
     for (size_t i = 0; out.data && i < (size_t)out.n * rows; i++) {
@@ -122,7 +122,7 @@ static Tensor beside_of(Generator *g, Tensor masked)
 /* Eight channels: the picture's mean latent, not scaled; the same for both halves of guidance. */
 static Tensor picture_beside(Generator *g, Tensor x)
 {
-    int halves = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    int halves = guidance_prompts(&g->recipe.guidance);
     Tensor out = tensor_new(g->nn.arena, halves * x.n, x.h, x.w, x.c);
     size_t mark = g->nn.arena->used;
     Tensor draws = tensor_like(g->nn.arena, out);
@@ -136,7 +136,7 @@ static Tensor picture_beside(Generator *g, Tensor x)
 static Tensor depth_beside(Generator *g, int n)
 {
     const Recipe *r = &g->recipe;
-    int halves = guidance_wants(&r->guidance, BRANCH_NEGATIVE) ? 2 : 1;
+    int halves = guidance_prompts(&r->guidance);
     Tensor out = tensor_new(g->nn.arena, halves * n, r->h, r->w, 1);
     size_t each = (size_t)r->w * (size_t)r->h;
     for (int i = 0; out.data && i < out.n; i++)

@@ -5,11 +5,17 @@
 #include <string.h>
 
 #include "pipeline/control.h"
+#include "pipeline/deepcache.h"
 #include "pipeline/generator.h"
+#include "pipeline/selfs.h"
 #include "pipeline/windows.h"
 
-/* Where a branch's rows begin in what the run has computed for [negative prompts, prompts]. n: pictures. */
-static int first_row(Tensor all, Branch branch, int n) { return branch.of == BRANCH_PROMPT ? all.n - n : 0; }
+/* Where a branch's rows begin in what the run has computed for [negative prompts, empty prompts, prompts]. n: pictures. */
+static int first_row(Tensor all, Branch branch, int n)
+{
+    if (branch_prompted(branch.of)) return all.n - n;
+    return branch.of == BRANCH_EMPTY ? n : 0;
+}
 
 /* The rows of all branches, one after the other. */
 Tensor told_rows(const Generator *g, Tensor all, const Evaluation *ev)
@@ -41,7 +47,7 @@ static void tell_sizes(const Generator *g, const Evaluation *ev, UNetInputs *in)
     if (!count) return;
     float *ids = arena_alloc(g->nn.arena, (size_t)(ev->x.n * count) * sizeof *ids);
     for (int i = 0; ids && i < ev->x.n; i++)
-        memcpy(ids + i * count, g->recipe.ids[ev->branch[i / n].of == BRANCH_PROMPT], (size_t)count * sizeof *ids);
+        memcpy(ids + i * count, g->recipe.ids[branch_prompted(ev->branch[i / n].of)], (size_t)count * sizeof *ids);
     in->pooled = told_rows(g, g->run.pooled, ev);
     in->ids = ids;
     in->id_count = count;
@@ -101,6 +107,28 @@ static void key_label(const Generator *g, CacheKey *key)
     if (g->run.label.n) key_add_tensor(key, g->run.label);
 }
 
+/* ---- the way up (FreeU) ------------------------------------------------------------------------------------------------ */
+
+static void tell_way_up(const Generator *g, const Evaluation *ev, UNetInputs *in)
+{
+    (void)ev;
+    in->freeu = g->recipe.freeu;
+}
+
+static void key_way_up(const Generator *g, CacheKey *key)
+{
+    const UNetFreeU *f = &g->recipe.freeu;
+    const double numbers[] = { f->version, f->by_channels, f->b[0], f->b[1], f->s[0], f->s[1] };
+    if (f->version) key_add(key, numbers, sizeof numbers);
+}
+
+/* The first evaluation of a run is a whole one: nothing was kept before it. */
+static void no_key(const Generator *g, CacheKey *key)
+{
+    (void)g;
+    (void)key;
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -108,7 +136,8 @@ static const struct {
     void (*key)(const Generator *g, CacheKey *key);                         /* adds all that decides what is told */
 } tellers[] = {
     { tell_prompts, key_prompts }, { tell_sizes, key_sizes },     { tell_beside, key_beside },
-    { tell_scale, key_scale },     { control_tell, control_key }, { tell_label, key_label },
+    { tell_scale, key_scale },     { selfs_tell, selfs_key },     { tell_way_up, key_way_up },
+    { deepcache_tell, no_key },    { control_tell, control_key }, { tell_label, key_label },
 };
 
 UNetInputs told_inputs(const Generator *g, const Evaluation *ev)

@@ -48,6 +48,15 @@ static void estimate_edm(Prediction prediction, double data, float *x0, const fl
     for (size_t k = 0; k < len; k++) x0[k] = c_skip * x[k] + c_out * f[k];
 }
 
+/* The same as factors: the estimate is skip x + out F. */
+static void factors(const Noise *n, double sigma, double *skip, double *out)
+{
+    double data = n->sigma_data > 0 ? n->sigma_data : 1, variance = sigma * sigma + data * data;
+    *skip = n->sigma_data > 0 || n->prediction == PREDICT_V ? data * data / variance : n->prediction == PREDICT_EPSILON;
+    if (n->sigma_data > 0) *out = (n->prediction == PREDICT_V ? -1 : 1) * sigma * data / sqrt(variance);
+    else *out = n->prediction == PREDICT_SAMPLE ? 1 : n->prediction == PREDICT_V ? -sigma / sqrt(variance) : -sigma;
+}
+
 static void estimate_by(const Denoiser *d, float *x0, const float *x, const float *f, size_t len, double sigma)
 {
     const Noise *n = d->noise;
@@ -81,10 +90,14 @@ static int evaluate(Denoiser *d, GuideStep *s, Tensor x, double t, Err *e)
         guides_branches(s, round);
         int more = s->branches - done;
         if (!more) return 0;
-        Tensor in = scaled_input(d, x, s->sigma, more), raw = tensor_like(d->arena, in);
-        Evaluation ev = {
-            .x = in, .branch = s->branch + done, .branches = more, .step = s->step, .sigma = s->sigma, .t = (float)t
-        };
+        Tensor in = scaled_input(d, s->other.n ? s->other : x, s->sigma, more), raw = tensor_like(d->arena, in);
+        Evaluation ev = { .x = in,
+                          .branch = s->branch + done,
+                          .branches = more,
+                          .step = s->step,
+                          .sigma = s->sigma,
+                          .t = (float)t,
+                          .map = round == 0 && s->wants_map ? &s->map : NULL };
         if (d->network(d->ctx, raw, &ev, e)) return -1;
         for (int i = 0; i < more; i++) s->raw[done + i] = tensor_slice(raw, i * x.n, x.n);
         if (round == 0) s->in = tensor_slice(in, 0, x.n);
@@ -110,9 +123,16 @@ static void keep(const Kept *k, Tensor x, double sigma, double t)
 
 static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
 {
-    GuideStep s = {
-        .guidance = &d->guidance, .step = d->step, .sigma = sigma, .prediction = d->noise->prediction, .arena = d->arena
-    };
+    GuideStep s = { .guidance = &d->guidance,
+                    .memory = d->memory,
+                    .step = d->step,
+                    .evaluation = d->evals - 1,
+                    .sigma = sigma,
+                    .t = t,
+                    .prediction = d->noise->prediction,
+                    .x = x,
+                    .arena = d->arena };
+    factors(d->noise, sigma, &s.c_skip, &s.c_out);
     if (evaluate(d, &s, x, t, e)) return -1;
     guides_join(&s);
     if (arena_dry(d->arena)) return 0;

@@ -23,6 +23,8 @@ typedef struct {
     int step; /* of the run, from 0 */
     double sigma;
     float t; /* one timestep for all */
+    Tensor *
+        map; /* where the network puts how much the middle's self-attention looks at each place; NULL: it is not wanted */
 } Evaluation;
 
 /* The raw network: out = F(x, t), of x's shape. Error: cancelled. */
@@ -51,6 +53,7 @@ struct Denoiser {
     NetworkFn network;
     void *ctx;
     Guidance guidance;
+    GuideMemory *memory; /* guides_begin()'s; NULL: no guide keeps anything */
     Kept kept;
     bool round_timestep; /* a timestep that is looked up goes to the nearest integer, as in ComfyUI; else fractional */
     Arena *arena;        /* for temporaries */

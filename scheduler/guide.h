@@ -18,9 +18,21 @@ enum {
     BRANCHES_MAX = 8, /* evaluations of a step for each picture */
 };
 
-/* What the network is told in an evaluation. */
-/* BRANCH_BLIND: the negative prompt, and nothing of the picture that stands beside the latent. */
-typedef enum { BRANCH_NEGATIVE, BRANCH_PROMPT, BRANCH_BLIND, BRANCH_KINDS } BranchKind;
+/* What the network is told in an evaluation, and what is done to it. */
+typedef enum {
+    BRANCH_NEGATIVE,
+    BRANCH_PROMPT,
+    BRANCH_BLIND,           /* the negative prompt, and nothing of the picture that stands beside the latent */
+    BRANCH_EMPTY,           /* the empty prompt */
+    BRANCH_IDENTITY,        /* the prompt; in chosen self-attentions each place sees itself alone (PAG) */
+    BRANCH_SMOOTHED,        /* the prompt; in chosen self-attentions the queries are blurred (SEG) */
+    BRANCH_DEGRADED,        /* the negative prompt, of another latent (SAG) */
+    BRANCH_DEGRADED_PROMPT, /* the prompt, of another latent: SAG without guidance */
+    BRANCH_KINDS
+} BranchKind;
+
+/* Whether that is told the prompt, and not the negative or the empty one. */
+bool branch_prompted(BranchKind kind);
 
 /* One evaluation of a step for each picture. */
 typedef struct {
@@ -33,17 +45,33 @@ typedef struct {
     bool both;    /* the negative prompt is evaluated whatever the scale: CFG++ */
     bool limited; /* guidance only in steps from <= step < end, arXiv:2404.07724 */
     int from, end;
-    bool comfyui;                           /* as ComfyUI does it, where the tools differ */
+    int evaluations; /* of a run, as A1111 counts them: its steps, or a multiple of them; 0: it is not known */
+    bool comfyui;    /* as ComfyUI does it, where the tools differ */
     double value[GUIDES_MAX][GUIDE_VALUES]; /* of each row, in the order of its options; 0: not given */
 } Guidance;
+
+/* What a row keeps from one evaluation of a run to the next. */
+typedef struct {
+    Tensor x;   /* n 0: it keeps nothing */
+    bool there; /* x was written to */
+    int step;   /* when */
+} GuideMemory;
 
 /* A step as the guides see it. Tensors [n, h, w, c]; none of another's may be written to. */
 typedef struct {
     const Guidance *guidance;
-    int step;
-    double sigma;
+    GuideMemory *memory;  /* [GUIDES_MAX], a row's at its index; NULL: there is none */
+    int step, evaluation; /* of the run, from 0 */
+    double sigma, t;      /* t: the timestep that the network is told */
     Prediction prediction;
-    Tensor in;                   /* the network's input, of unit variance */
+    double c_skip, c_out; /* the clean latent's estimate is c_skip x + c_out raw */
+    Tensor x;             /* the latents */
+    bool no_negative;     /* no row acts that needs the negative prompt's evaluation */
+    bool reused;          /* the negative prompt's is not asked for: it will be made of an earlier one */
+    bool wants_map;       /* map is to be filled in round 0 */
+    Tensor map;   /* [branches of round 0 * n, h, w, 1]: how much the middle's self-attention looks at each place */
+    Tensor other; /* the latents of the next round, where they are others; n 0: x */
+    Tensor in;    /* the network's input, of unit variance */
     Branch branch[BRANCHES_MAX]; /* of all rounds so far */
     Tensor raw[BRANCHES_MAX];    /* what the network made of each */
     int branches;
@@ -55,6 +83,8 @@ typedef struct {
     const char *name, *paper;
     const char *help;                  /* one line */
     const char *options[GUIDE_VALUES]; /* of the command line, whose numbers are its values; the rest NULL */
+    bool negative;                     /* it needs the negative prompt's evaluation */
+    bool remembers;                    /* it has a GuideMemory */
 
     /* Whether it acts in a run. value: its numbers. */
     bool (*on)(const Guidance *g, const double *value);
@@ -74,6 +104,14 @@ double *guide_values(Guidance *g, const char *name);
 
 /* Whether any step of a run evaluates that kind. */
 bool guidance_wants(const Guidance *g, BranchKind kind);
+
+/* Prompts that a picture is told of: 1 the prompt; 2 the negative one before it; 3 the empty one between them. */
+int guidance_prompts(const Guidance *g);
+
+/* Memory [GUIDES_MAX] for a run of latents like x, in the arena; what a row keeps begins as zeros. */
+void guides_begin(const Guidance *g, Tensor x, Arena *a, GuideMemory *memory);
+/* A row's, by its name. */
+GuideMemory *guide_memory(const GuideStep *s, const char *name);
 
 /* Whether step asks for guidance: it is on, and the step lies in the interval. */
 bool guidance_in(const Guidance *g, int step);

@@ -120,6 +120,10 @@ SAMPLER(deis);
 SAMPLER(res_multistep);
 SAMPLER(res_multistep_ancestral);
 SAMPLER(gradient_estimation);
+/* cfg_pp.c */
+SAMPLER(res_multistep_cfg_pp);
+SAMPLER(res_multistep_ancestral_cfg_pp);
+SAMPLER(gradient_estimation_cfg_pp);
 /* pndm.c */
 SAMPLER(plms);
 SAMPLER(pndm);

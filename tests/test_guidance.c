@@ -179,7 +179,10 @@ static void test_cfg_pp(void **state)
                                             { "ddim_cfg_pp", "ddim" },
                                             { "dpmpp_2m_cfg_pp", "dpmpp_2m" },
                                             { "euler_ancestral_cfg_pp", "euler_ancestral" },
-                                            { "dpmpp_2s_ancestral_cfg_pp", "dpmpp_2s_ancestral" } };
+                                            { "dpmpp_2s_ancestral_cfg_pp", "dpmpp_2s_ancestral" },
+                                            { "res_multistep_cfg_pp", "res_multistep" },
+                                            { "res_multistep_ancestral_cfg_pp", "res_multistep_ancestral" },
+                                            { "gradient_estimation_cfg_pp", "gradient_estimation" } };
     for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
         double last[2];
         for (int i = 0; i < 2; i++) {
@@ -239,11 +242,121 @@ static void test_table(void **state)
     assert_true(guidance_wants(&g, BRANCH_NEGATIVE) && !guidance_in(&g, 9));
 }
 
+/* ComfyUI's formulas, written out for one value of the latent: u without the prompt, d guided. */
+static double by_res(double x, double d, double u, const double *s, int i, double *last)
+{
+    double to = s[i + 1], h = log(s[i] / to), out = d + (x - u) / s[i] * to;
+    if (i > 0 && to > 0) {
+        double c2 = log(s[i] / s[i - 1]) / h; /* the last step came to s[i], for there was no noise */
+        double phi1 = expm1(-h) / -h, phi2 = (phi1 - 1) / -h;
+        out = exp(-h) * (x + d - u) + h * ((phi1 - phi2 / c2) * u + phi2 / c2 * *last);
+    }
+    *last = u;
+    return out;
+}
+
+static double by_gradient(double x, double d, double u, const double *s, int i, double *last)
+{
+    double slope = (x - u) / s[i], to = s[i + 1], out = to == 0 ? d : d + slope * to;
+    if (i > 0 && to > 0) out += (slope - *last) * (to - s[i]);
+    *last = slope;
+    return out;
+}
+
+static void test_cfg_pp_that_remembers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sampler;
+        double (*step)(double x, double d, double u, const double *s, int i, double *last);
+    } rows[] = { { "res_multistep_cfg_pp", by_res }, { "gradient_estimation_cfg_pp", by_gradient } };
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        int calls[2] = { 0 };
+        Run *r = run_new(0);
+        Err e = { 0 };
+        noise_defaults(&r->noise);
+        assert_int_equal(noise_build(&r->noise, &e), 0);
+        assert_int_equal(timeline_init(&r->tl, schedule_find("karras"), &r->noise, FAMILY_SIGMA, 6, &e), 0);
+        r->d.network = two_halves;
+        r->d.ctx = calls;
+        r->d.guidance.scale = 0.6f;
+        r->d.guidance.both = true;
+        r->x = dummy_latent(&r->arena, r->tl.scale, 0);
+        double x = (double)r->x.data[5], last = 0, sigma[7];
+        for (int i = 0; i <= 6; i++) sigma[i] = r->tl.sigma[i];
+        for (int i = 0; i < 6; i++) {
+            double in = x / sqrt(sigma[i] * sigma[i] + 1), f = tanh(in), p = 0.5 * in + 0.2;
+            x = rows[k].step(x, x - sigma[i] * (f + 0.6 * (p - f)), x - sigma[i] * f, sigma, i, &last);
+        }
+        run_sampler(r, sampler_find(rows[k].sampler));
+        assert_error(fabs((double)r->x.data[5] - x), 2e-5 * fabs(x) + 2e-6, "%s", rows[k].sampler);
+        run_free(r);
+    }
+}
+
+/* A run of ten steps of a row's method; calls: evaluations of the prompt alone, and of both. */
+static void run_with(const char *row, double a, double b, const char *sampler, int calls[2], float *last)
+{
+    Run *r = run_new(0);
+    Err e = { 0 };
+    GuideMemory memory[GUIDES_MAX];
+    noise_defaults(&r->noise);
+    assert_int_equal(noise_build(&r->noise, &e), 0);
+    assert_int_equal(timeline_init(&r->tl, schedule_find("karras"), &r->noise, FAMILY_SIGMA, 10, &e), 0);
+    calls[0] = calls[1] = 0;
+    r->d.network = two_halves;
+    r->d.ctx = calls;
+    r->d.guidance.scale = 3;
+    r->d.guidance.evaluations = 10;
+    guide_values(&r->d.guidance, row)[0] = a;
+    guide_values(&r->d.guidance, row)[1] = b;
+    r->x = dummy_latent(&r->arena, r->tl.scale, 0);
+    guides_begin(&r->d.guidance, r->x, &r->arena, memory);
+    r->d.memory = memory;
+    run_sampler(r, sampler_find(sampler));
+    *last = r->x.data[5];
+    run_free(r);
+}
+
+/* Evaluations that leave the negative prompt out: which they are is A1111's rule, and off is off to the bit. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *sampler;
+        double a, b;
+        int alone, both;
+    } rows[] = {
+        { "ngms", "euler", 0, 0, 0, 10 },          { "ngms", "euler", 100, 0, 5, 5 }, /* the odd ones */
+        { "ngms", "euler", 100, 1, 10, 0 },        { "ngms", "euler", 1e-4, 1, 0, 10 },
+        { "ngms", "heun", 100, 0, 9, 10 },         { "skip-early", "euler", 0, 0, 0, 10 },
+        { "skip-early", "euler", 0.2, 0, 3, 7 }, /* 0, 1, 2 of 10 */
+        { "skip-early", "euler", 1, 0, 10, 0 },    { "reuse-negative", "euler", 1, 0, 0, 10 },
+        { "reuse-negative", "euler", 2, 0, 5, 5 }, { "reuse-negative", "euler", 4, 0, 7, 3 }, /* 0, 4, 8 */
+        { "reuse-negative", "heun", 2, 0, 10, 9 }, /* whole steps; the last has one evaluation */
+    };
+    float plain, other;
+    int calls[2];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        run_with(rows[i].row, 0, 0, rows[i].sampler, calls, &plain);
+        run_with(rows[i].row, rows[i].a, rows[i].b, rows[i].sampler, calls, &other);
+        if (calls[0] != rows[i].alone || calls[1] != rows[i].both)
+            fail_msg("%s %g %g: %d evaluations alone and %d of both", rows[i].row, rows[i].a, rows[i].b, calls[0],
+                     calls[1]);
+        assert_true((memcmp(&plain, &other, sizeof plain) == 0) == (rows[i].alone == 0));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_guidance), cmocka_unit_test(test_rescale),
-        cmocka_unit_test(test_interval), cmocka_unit_test(test_cfg_pp),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_guidance),
+        cmocka_unit_test(test_rescale),
+        cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_cfg_pp),
+        cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_cfg_pp_that_remembers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "unet/self.h"
 
 /* context 0: over the pixels. */
 static int attention_bind(Binder *b, Attention *a, const char *name, const TransformerShape *s, int context)
@@ -64,6 +65,15 @@ int transformer_place(Transformer *t, int columns)
     return columns;
 }
 
+int transformer_number(Transformer *t, int first)
+{
+    for (int i = 0; i < t->count; i++) {
+        t->blocks[i].attn1.self_at = t->blocks[i].attn1.kv_at < 0 ? first++ : -1;
+        t->blocks[i].attn2.self_at = -1;
+    }
+    return first;
+}
+
 void transformer_release(Transformer *t)
 {
     free(t->blocks);
@@ -101,12 +111,17 @@ static Tensor attend_cross(Nn *nn, const Attention *a, Tensor q, const Prompted 
     return y;
 }
 
+static Tensor attend_self(Nn *nn, const Attention *a, Tensor x, Tensor qkv, const SelfPlace *s)
+{
+    return s ? self_attend(nn, s, a->self_at, x, qkv, a->heads) : nn_attention_joined(nn, qkv, a->heads, false);
+}
+
 /* x += attention(norm(x), itself or the prompt) */
 static void attend(Nn *nn, const Attention *a, const Norm *norm, Tensor x, const Prompted *p)
 {
     size_t mark = nn->arena->used;
     const With normed = { .norm = norm };
-    Tensor y = a->kv_at < 0 ? nn_attention_joined(nn, nn_linear_with(nn, &a->to_qkv, x, &normed), a->heads, false)
+    Tensor y = a->kv_at < 0 ? attend_self(nn, a, x, nn_linear_with(nn, &a->to_qkv, x, &normed), p->self)
                             : attend_cross(nn, a, nn_linear_with(nn, &a->to_q, x, &normed), p);
     nn_linear_with(nn, &a->to_out, y, &(With){ .residual = x, .into = x });
     arena_reset(nn->arena, mark);

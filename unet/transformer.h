@@ -7,11 +7,13 @@
 
 #include "nn/bind.h"
 #include "nn/nn.h"
+#include "unet/unet.h"
 
 /* Over the pixels: q, k and v are one product. Over the prompt: k and v are computed once, see transformer_context(). */
 typedef struct {
     Linear to_qkv, to_q, to_kv, to_out; /* to_qkv, or to_q and to_kv; only to_out has a bias */
     int heads, kv_at; /* kv_at: its columns begin there in what transformer_context() fills; -1: no prompt */
+    int self_at;      /* its number among the network's self-attentions; -1: it is none */
     bool pictures;    /* it attends to what Prompted says of pictures, too: attn2 */
 } Attention;
 
@@ -38,6 +40,8 @@ int transformer_bind(Binder *b, Transformer *t, const TransformerShape *s);
 /* columns: of the keys and values of the transformers before this one. Returns those with its own. */
 int transformer_place(Transformer *t, int columns);
 void transformer_release(Transformer *t);
+/* Numbers the self-attentions, the first of which is `first`; after transformer_place(). Returns the next number. */
+int transformer_number(Transformer *t, int first);
 
 /*
  * The keys and values of this transformer's cross-attentions, which depend on the prompt alone. context [n, tokens, 1, context];
@@ -51,6 +55,7 @@ typedef struct {
     const Tensor *
         pictures; /* [picture_count] of pictures (IP-Adapter): the same columns, of other tokens; what each gives is added */
     int picture_count;
+    const struct SelfPlace *self; /* what is done in self-attentions (self.h); NULL: nothing */
 } Prompted;
 
 /* x [n, h, w, channels]. Returns [n, h, w, channels]; all temporaries are given back. */

@@ -7,18 +7,21 @@
 #include "unet/unet.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "nn/winograd.h"
 #include "unet/block.h"
+#include "unet/freeu.h"
+#include "unet/self.h"
 
 struct UNet {
     Down down;
     Block up[UNET_MAX_LEVELS];
     Norm norm_out;
     Conv conv_out;
-    int context_columns;
+    int context_columns, selfs;
     BoundMemory memory;
     size_t weights; /* bytes that were bound, borrowed ones among them; the rest of memory is transformed copies */
 };
@@ -61,6 +64,21 @@ static int place_context(UNet *u)
     return columns;
 }
 
+static int number_block(Block *k, int first)
+{
+    for (int i = 0; i < k->attention_count; i++) first = transformer_number(&k->attentions[i], first);
+    return first;
+}
+
+static int number_selfs(UNet *u)
+{
+    int next = 0;
+    for (int i = 0; i < u->down.s.levels; i++) next = number_block(&u->down.blocks[i], next);
+    next = number_block(&u->down.mid, next);
+    for (int i = 0; i < u->down.s.levels; i++) next = number_block(&u->up[i], next);
+    return next;
+}
+
 UNet *unet_new(Config *c, Weights *w, Err *e)
 {
     UNet *u = mem_alloc(sizeof *u);
@@ -71,6 +89,7 @@ UNet *unet_new(Config *c, Weights *w, Err *e)
     u->memory = binder_take(&b);
     u->weights = u->memory.bytes + u->memory.borrowed;
     u->context_columns = failed ? 0 : place_context(u);
+    u->selfs = failed ? 0 : number_selfs(u);
     if (!failed) return u;
     unet_free(u);
     return NULL;
@@ -169,6 +188,52 @@ int unet_crosses(const UNet *u, UNetCross out[UNET_MAX_CROSSES])
     return add_crosses(&u->down.mid, out, count);
 }
 
+int unet_selfs(const UNet *u) { return u->selfs; }
+
+/* Whether the attention is one of the block's; then its name. */
+static bool name_in(const Block *k, int at, char name[UNET_SELF_NAME], const char *block, int index)
+{
+    char place[16] = "";
+    if (index >= 0) snprintf(place, sizeof place, ".%d", index);
+    for (int i = 0; i < k->attention_count; i++)
+        for (int j = 0; j < k->attentions[i].count; j++) {
+            if (k->attentions[i].blocks[j].attn1.self_at != at) continue;
+            snprintf(name, UNET_SELF_NAME, "%s%s.attentions.%d.transformer_blocks.%d.attn1", block, place, i, j);
+            return true;
+        }
+    return false;
+}
+
+void unet_self_name(const UNet *u, int at, char name[UNET_SELF_NAME])
+{
+    bool found = name_in(&u->down.mid, at, name, "mid_block", -1);
+    for (int i = 0; i < u->down.s.levels && !found; i++)
+        found = name_in(&u->down.blocks[i], at, name, "down_blocks", i) || name_in(&u->up[i], at, name, "up_blocks", i);
+    assert(found);
+}
+
+int unet_middle_self(const UNet *u, int *h, int *w)
+{
+    for (int i = 1; i < u->down.s.levels; i++) *h = (*h + 1) / 2, *w = (*w + 1) / 2;
+    const Block *mid = &u->down.mid;
+    return mid->attention_count && mid->attentions[0].count ? mid->attentions[0].blocks[0].attn1.self_at : -1;
+}
+
+int unet_deep_channels(const UNet *u) { return u->down.s.channels[0]; }
+
+static bool attends(const Block *k)
+{
+    for (int i = 0; i < k->attention_count; i++)
+        for (int j = 0; j < k->attentions[i].count; j++)
+            if (k->attentions[i].blocks[j].attn1.self_at >= 0) return true;
+    return false;
+}
+
+bool unet_attends_at_full_size(const UNet *u)
+{
+    return attends(&u->down.blocks[0]) || attends(&u->up[u->down.s.levels - 1]);
+}
+
 const UNetShape *unet_shape(const UNet *u) { return &u->down.s; }
 int unet_layers(const UNet *u) { return u->down.blocks[0].count; }
 size_t unet_weight_bytes(const UNet *u) { return u->weights; }
@@ -202,41 +267,83 @@ static void add_residuals(Nn *nn, Tensor *skips, int count, Tensor middle, const
     nn_add(nn, middle, in->residuals[count]);
 }
 
+/* What all of the way up is given. */
+typedef struct {
+    const UNet *u;
+    const UNetInputs *in;
+    const DownInputs *down;
+    size_t base; /* where its results lie in the arena */
+} Up;
+
+/* The residual block j of up block i, and its attention. */
+static Tensor up_layer(Nn *nn, const Up *up, int i, int j, Tensor x, Tensor skip)
+{
+    const Block *k = &up->u->up[i];
+    freeu_apply(nn, &up->in->freeu, &up->u->down.s, i, &x, &skip);
+    x = resblock_forward(nn, &k->resnets[j], nn_concat(nn, x, skip), up->down->temb);
+    x = tensor_keep(nn->arena, up->base, x);
+    if (!k->attentions) return x;
+    return tensor_keep(nn->arena, up->base, transformer_forward(nn, &k->attentions[j], x, up->down->prompt));
+}
+
+/* Each block takes the skips of its level. */
+static Tensor up_forward(Nn *nn, const Up *up, Tensor x, const Tensor *skips, int skip)
+{
+    int levels = up->u->down.s.levels;
+    for (int i = 0; i < levels; i++) {
+        const Block *k = &up->u->up[i];
+        for (int j = 0; j < k->count; j++) {
+            bool last = i == levels - 1 && j == k->count - 1;
+            if (last && up->in->deep_use == DEEP_FILL) tensor_copy(up->in->deep, x);
+            x = up_layer(nn, up, i, j, x, skips[--skip]);
+        }
+        if (conv_present(&k->sampler)) {
+            Tensor next = skips[skip - 1];
+            x = tensor_keep(nn->arena, up->base, nn_conv2d_up(nn, &k->sampler, x, next.h, next.w));
+        }
+    }
+    assert(skip == 0);
+    return x;
+}
+
+/* From conv_in to the last residual block by what another forward left. */
+static Tensor shallow_forward(Nn *nn, const Up *up, Tensor x)
+{
+    int last = up->u->down.s.levels - 1;
+    if (up->in->residual_count) nn_add(nn, x, up->in->residuals[0]);
+    return up_layer(nn, up, last, up->u->up[last].count - 1, up->in->deep, x);
+}
+
 Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *in)
 {
     const UNetShape *s = &u->down.s;
     size_t entry = nn->arena->used;
     Tensor skips[UNET_MAX_SKIPS];
     int skip = unet_shape_skips(s);
-    const Prompted prompt = { context_for(nn, u, in), in->pictures, in->picture_count };
+    const SelfPlace self = { &in->self, x.h, x.w };
+    const Prompted prompt = { context_for(nn, u, in), in->pictures, in->picture_count,
+                              self_wanted(&in->self) ? &self : NULL };
     if (in->beside.c) x = nn_concat(nn, x, in->beside);
     assert(x.c == s->in && prompt.kv.c == u->context_columns && prompt.kv.n == x.n);
 
     /* 1. the time, as every block wants it */
     const DownInputs down = { down_embed(nn, &u->down, x.n, t, in), &prompt, in->features, in->feature_count };
+    x = nn_conv2d(nn, &u->down.conv_in, x);
 
-    /* 2. down: each result is kept for the way up */
-    x = down_forward(nn, &u->down, nn_conv2d(nn, &u->down.conv_in, x), &down, skips);
+    if (in->deep_use != DEEP_TAKE) {
+        /* 2. down: each result is kept for the way up */
+        x = down_forward(nn, &u->down, x, &down, skips);
 
-    /* 3. the middle */
-    size_t base = nn->arena->used;
-    x = down_middle(nn, &u->down, x, &down);
-    add_residuals(nn, skips, skip, x, in);
+        /* 3. the middle */
+        size_t base = nn->arena->used;
+        x = down_middle(nn, &u->down, x, &down);
+        add_residuals(nn, skips, skip, x, in);
 
-    /* 4. up: each block takes the skips of its level */
-    for (int i = 0; i < s->levels; i++) {
-        const Block *k = &u->up[i];
-        for (int j = 0; j < k->count; j++) {
-            x = resblock_forward(nn, &k->resnets[j], nn_concat(nn, x, skips[--skip]), down.temb);
-            x = tensor_keep(nn->arena, base, x);
-            if (k->attentions) x = tensor_keep(nn->arena, base, transformer_forward(nn, &k->attentions[j], x, &prompt));
-        }
-        if (conv_present(&k->sampler)) {
-            Tensor next = skips[skip - 1];
-            x = tensor_keep(nn->arena, base, nn_conv2d_up(nn, &k->sampler, x, next.h, next.w));
-        }
+        /* 4. up */
+        x = up_forward(nn, &(Up){ u, in, &down, base }, x, skips, skip);
+    } else {
+        x = shallow_forward(nn, &(Up){ u, in, &down, nn->arena->used }, x);
     }
-    assert(skip == 0);
 
     /* 5. out */
     x = nn_conv2d_with(nn, &u->conv_out, x, &(With){ .norm = &u->norm_out, .act = ACT_SILU });

@@ -33,7 +33,7 @@ int unet_label_width(const UNet *u);    /* class_embed_type "projection": of wha
 int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
- * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.precision). The results have the
+ * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.bf16). The results have the
  * same bits.
  */
 size_t unet_transformed_bytes(const UNet *u, bool rounded);
@@ -56,6 +56,10 @@ typedef struct {
 } UNetCross;
 int unet_crosses(const UNet *u, UNetCross out[UNET_MAX_CROSSES]);
 
+int unet_deep_channels(const UNet *u);
+/* Whether there is self-attention at the latent's own size. */
+bool unet_attends_at_full_size(const UNet *u);
+
 /* Its config; shape.h is internal to unet/ and control/. */
 typedef struct UNetShape UNetShape;
 const UNetShape *unet_shape(const UNet *u);
@@ -71,6 +75,54 @@ size_t unet_borrowed(const UNet *u);     /* bytes that are read where the file h
 int unet_context_columns(const UNet *u);
 void unet_context(Nn *nn, const UNet *u, Tensor context, Tensor kv);
 
+/*
+ * Its self-attentions by diffusers' names ("mid_block.attentions.0.transformer_blocks.0.attn1"), numbered on the way down, in the middle,
+ * on the way up. Returns how many.
+ */
+enum { UNET_SELF_NAME = 96 };
+int unet_selfs(const UNet *u);
+void unet_self_name(const UNet *u, int at, char name[UNET_SELF_NAME]);
+/* The first of the middle, at a latent of h x w of what size; -1: there is none. */
+int unet_middle_self(const UNet *u, int *h, int *w);
+
+/* What a self-attention makes of a sample. */
+typedef enum {
+    SELF_PLAIN,
+    SELF_IDENTITY, /* each place sees itself alone: PAG */
+    SELF_BLURRED,  /* queries are blurred over the places: SEG */
+    SELF_KINDS
+} SelfKind;
+
+enum { UNET_MAX_GROUPS = 8 };
+
+typedef struct {
+    int groups;                     /* samples are so many groups of the same number; 0: all is plain */
+    SelfKind kind[UNET_MAX_GROUPS]; /* of each */
+    const bool *at[SELF_KINDS];     /* [unet_selfs()] where that kind is; elsewhere it is plain */
+    double blur;                    /* SELF_BLURRED: deviation in places, above 9999 the mean of all */
+    Tensor
+        map; /* [n, h, w, 1], of the middle's size: filled with how much map_at looks at each place; n 0: not wanted */
+    int map_at;
+    double merge;   /* token merging: this share of the tokens is left out, at the latent's own size only; 0: none */
+    int tile;       /* HyperTile: attention within tiles of at least so many places a side; 0: over all */
+    int tile_depth; /* down to this level */
+} UNetSelf;
+
+/* FreeU (freeu.h). version 0: none. b: of the backbone, s: of the skips, for its two stages. */
+typedef struct {
+    int version;
+    bool
+        by_channels; /* where it acts: by the channels that come from below, as its authors, A1111 and ComfyUI; else diffusers' rule */
+    double b[2], s[2];
+} UNetFreeU;
+
+/* DeepCache, Ma et al. 2023 (arXiv:2312.00858): what the last residual block but one of the way up made serves other steps too. */
+typedef enum {
+    DEEP_NONE,
+    DEEP_FILL, /* a whole forward that leaves it */
+    DEEP_TAKE  /* only conv_in, and from the last residual block on */
+} DeepUse;
+
 /* What a forward needs beside the latent. What the config has no input for stays 0. */
 typedef struct {
     Tensor context; /* [n, tokens, 1, context_width]; or instead */
@@ -80,10 +132,8 @@ typedef struct {
         *ids;     /* [n, id_count]: text_time's original size, crop, target size; or the refiner's score as the last */
     int id_count; /* 6, the refiner's 5 */
     const float *cond; /* [n, cond_width]: LCM's guidance embedding */
-    const float
-        *more;     /* [4 * channels]: added to the time's embedding (ControlNet-Union's kind of map); NULL: nothing */
-    Tensor label;  /* [n, 1, 1, label_width]: what class_embed_type "projection" projects */
-    int label_row; /* the class label of all samples, below labels */
+    Tensor label;      /* [n, 1, 1, label_width]: what class_embed_type "projection" projects */
+    int label_row;     /* the class label of all samples, below labels */
     Tensor beside; /* [n, h, w, c]: channels after x's: inpainting's mask and picture, pix2pix's picture; c 0: none */
     const Tensor
         *residuals; /* [residual_count]: added to the skips in their order, then to the middle (ControlNet); NULL */
@@ -94,6 +144,10 @@ typedef struct {
     const Tensor
         *pictures; /* [picture_count]: keys and values beside kv, of other tokens, columns as its (IP-Adapter); NULL */
     int picture_count;
+    UNetSelf self;   /* what is done in self-attentions */
+    UNetFreeU freeu; /* what is done to the way up */
+    DeepUse deep_use;
+    Tensor deep; /* [n, h, w, unet_deep_channels()] */
 } UNetInputs;
 
 /*

@@ -1,0 +1,26 @@
+/*
+ * self.h - self-attention otherwise than plain: what guides compare the network with, and with less work. Internal to unet/.
+ * Sources: PAG, Ahn et al. 2024 (arXiv:2403.17377); SEG, Hong 2024 (arXiv:2408.00760); SAG, Hong et al. 2022 (arXiv:2210.00939).
+ */
+#ifndef LIMN_UNET_SELF_H
+#define LIMN_UNET_SELF_H
+
+#include "nn/nn.h"
+#include "unet/unet.h"
+
+/* What is asked for, and the latent's size, which tells an attention's level. */
+typedef struct SelfPlace {
+    const UNetSelf *asked;
+    int h, w;
+} SelfPlace;
+
+/* Whether anything but plain attention is asked for. */
+bool self_wanted(const UNetSelf *s);
+
+/*
+ * The attention number `at` of the network. x [n, h, w, c]: what it reads, before its norm; qkv [n, h, w, 3 heads*d] made of it, whose
+ * queries may be changed. Returns [n, h, w, heads*d]. What is plain has nn_attention_joined()'s bits.
+ */
+Tensor self_attend(Nn *nn, const SelfPlace *s, int at, Tensor x, Tensor qkv, int heads);
+
+#endif
