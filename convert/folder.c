@@ -67,6 +67,7 @@ static int write_index(const Parts *parts, const Folder *f, Err *e)
         cJSON_AddFalseToObject(index, "requires_safety_checker");
     } else {
         cJSON_AddBoolToObject(index, "force_zeros_for_empty_prompt", parts->zero_negative);
+        if (parts->scaled_beside) cJSON_AddTrueToObject(index, "is_cosxl_edit");
         if (!part_present(parts_named(parts, "text_encoder")))
             cJSON_AddTrueToObject(index, "requires_aesthetics_score");
     }

@@ -28,6 +28,8 @@ static int check_networks(const Model *a, const Model *b, Err *e)
         fabs((double)vae_scaling_factor(a->vae) - (double)vae_scaling_factor(b->vae)) > 1e-7)
         return err_set(e, "its VAE's scaling factor is %g, and a single file's would be %g",
                        (double)vae_scaling_factor(a->vae), (double)vae_scaling_factor(b->vae));
+    if (a->scaled_beside != b->scaled_beside)
+        return err_set(e, "how a picture is told that it edits (is_cosxl_edit) would be lost");
     return 0;
 }
 

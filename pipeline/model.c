@@ -258,6 +258,7 @@ Model *model_open(const ModelPaths *p, Err *e)
     m->family = parts->family;
     m->note = parts->note;
     m->zero_negative = parts->zero_negative;
+    m->scaled_beside = parts->scaled_beside;
     m->words = parts->words;
     if (read_noise(m, parts, e)) goto fail;
     if (read_defaults(&m->defaults, parts->defaults, e)) {

@@ -65,6 +65,8 @@ typedef struct {
     FewSteps few;             /* it was distilled to draw in a few steps; what NULL: nothing says so */
     TextPart text[TEXTS_MAX]; /* one after the other they make the context; the last one's pooled output goes with it */
     int texts;
+    bool
+        scaled_beside; /* a picture that it edits by instruction is told as a latent of the usual scale: is_cosxl_edit */
     bool zero_negative; /* without a negative prompt its embeddings are zeros: force_zeros_for_empty_prompt */
     int ids;            /* text_time: the numbers that stand beside the pooled text: 6, the refiner's 5; else 0 */
     Words *words;       /* those that it knows; NULL: it brings no list of them */

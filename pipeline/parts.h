@@ -78,6 +78,7 @@ typedef struct Parts {
     char *scheduler_where;
     char *scheduler_class, *pipeline; /* the classes that model_index.json names; NULL: a single file, which has none */
     bool zero_negative;               /* model_index.json: force_zeros_for_empty_prompt */
+    bool scaled_beside;               /* model_index.json: is_cosxl_edit */
     double vae_scaling;               /* of a VAE without a configuration; 0: the family's */
     Str vae_shift;                    /* and what stands in it besides (parts_shift_vae()); empty: nothing */
     Config *defaults;                 /* limn.json; NULL */

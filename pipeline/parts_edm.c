@@ -70,6 +70,7 @@ static int read_cosxl(FileEdm *out, Weights *all, Err *e)
     if (!(least > 0) || !(most > least) || !isfinite(most))
         return err_set(e, "edm_vpred: sigmas from %g to %g", (double)least, (double)most);
     out->prediction = "v_prediction";
+    out->scaled_beside = true;
     str_addf(&out->scheduler, COSXL, (double)most, (double)least);
     return 0;
 }

@@ -108,6 +108,7 @@ static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, con
                               : sd2_768 ? "DDIMScheduler"
                                         : "PNDMScheduler",
                               weights_find(all, "ztsnr") != NULL };
+    parts->scaled_beside = edm->scaled_beside && in == 2 * shapes_dim(unet->weights, 0, "conv_out.weight");
     if (edm->prediction) {
         str_add(&parts->scheduler, edm->scheduler.s);
         parts->scheduler_where = mem_strdup("scheduler of a single file");

@@ -150,6 +150,7 @@ static int read_index(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         note_further(parts, index, class);
         keep_classes(parts, index, class);
         parts->zero_negative = config_bool(index, "force_zeros_for_empty_prompt", false);
+        parts->scaled_beside = config_bool(index, "is_cosxl_edit", false);
         failed = 0;
     }
     config_free(index);

@@ -69,9 +69,10 @@ void parts_describe_noise(Parts *parts, const FileConfig *c, const FileNoise *n)
  */
 typedef struct {
     const char *prediction;
-    Str scheduler;  /* scheduler_config.json */
-    Str shift;      /* the VAE's latents_mean and latents_std, as they stand in its config; empty: it has none */
-    double scaling; /* the VAE's scaling factor; 0: the family's */
+    Str scheduler;      /* scheduler_config.json */
+    Str shift;          /* the VAE's latents_mean and latents_std, as they stand in its config; empty: it has none */
+    double scaling;     /* the VAE's scaling factor; 0: the family's */
+    bool scaled_beside; /* Parts', where the network edits */
 } FileEdm;
 int parts_edm(FileEdm *out, Weights *all, Err *e);
 void parts_edm_release(FileEdm *x);

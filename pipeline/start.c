@@ -119,7 +119,7 @@ static Tensor beside_of(Generator *g, Tensor masked)
     return out;
 }
 
-/* Eight channels: the picture's mean latent, not scaled; the same for both halves of guidance. */
+/* Eight channels: the picture's mean latent, not scaled (but CosXL's); the same for both halves of guidance. */
 static Tensor picture_beside(Generator *g, Tensor x)
 {
     int halves = guidance_prompts(&g->recipe.guidance);
@@ -127,7 +127,8 @@ static Tensor picture_beside(Generator *g, Tensor x)
     size_t mark = g->nn.arena->used;
     Tensor draws = tensor_like(g->nn.arena, out);
     draw_latents(g, out, g->init.moments, NULL, draws);
-    for (size_t i = 0; out.data && i < tensor_len(out); i++) out.data[i] /= vae_scaling_factor(g->m->vae);
+    float scaling = g->m->scaled_beside ? 1 : vae_scaling_factor(g->m->vae);
+    for (size_t i = 0; out.data && i < tensor_len(out); i++) out.data[i] /= scaling;
     arena_reset(g->nn.arena, mark);
     return out;
 }

@@ -335,7 +335,9 @@ static void variants(void **state)
     Source *s = source_open(*state, &e);
     assert_said(component_find(s, "unet", &found, &e), &e, "no weights there");
     put_text(*state, "unet/diffusion_pytorch_model.bin", "pickle");
-    assert_said(component_find(s, "unet", &found, &e), &e, "save_pretrained");
+    assert_said(component_find(s, "unet", &found, &e), &e, "import DiffusionPipeline as P");
+    put_text(*state, "diffusion_pytorch_model.bin", "pickle");
+    assert_said(component_find(s, "", &found, &e), &e, "import AutoModel as P");
     for (const char *const *o = order; *o; o++) { /* each is preferred to those before */
         put_tensor(*state, *o, "a");
         assert_int_equal(component_find(s, "unet", &found, &e), 0);

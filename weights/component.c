@@ -62,11 +62,11 @@ int component_find(const Source *s, const char *folder, Str *out, Err *e)
         join(out, folder);
         str_add(out, instead[i].name);
         if (source_has(s, out->s))
-            return err_set(
-                e,
-                "%s/%s: %s. Convert the model once: python3 -c \"from diffusers import DiffusionPipeline as P; "
-                "P.from_pretrained('%s').save_pretrained('OUT')\"",
-                source_name(s), out->s, instead[i].what, source_name(s));
+            return err_set(e,
+                           "%s/%s: %s. Convert the model once: python3 -c \"from diffusers import %s as P; "
+                           "P.from_pretrained('%s').save_pretrained('OUT')\"",
+                           source_name(s), out->s, instead[i].what, *folder ? "DiffusionPipeline" : "AutoModel",
+                           source_name(s));
     }
     join(out, folder);
     return err_set(

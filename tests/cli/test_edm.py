@@ -108,3 +108,19 @@ def test_edm_files_that_are_wrong():
                        ({"edm_mean": f32(*([1] * 20)), "edm_std": f32(1)}, "edm_mean: 20 numbers")):
         path = t.plus(**more).save("x.safetensors")
         fails(1, "a", *SMALL, "-m", path, "--tokenizer", CLIP, says=["x.safetensors", says])
+
+
+def test_cosxl_edit():
+    """CosXL's eight-channel network is told the picture's latent as it is scaled elsewhere; the folder says so (is_cosxl_edit)."""
+    t = tiny_xl.base(8)
+    path = t.plus(edm_vpred__sigma_max=f32(120.0), edm_vpred__sigma_min=f32(0.002)).save("edit.safetensors")
+    limn("a potion", *SMALL, "--seed", "3", "-q", "-o", "start.png")
+    args = ["-i", "start.png", "--cfg-scale", "4", "--image-cfg-scale", "1.5"]
+    drawn = pixels("-m", path, "--tokenizer", CLIP, *args)
+    limn("convert", path, "edit", "-q", "--tokenizer", CLIP)
+    index = json.loads(read("edit/model_index.json"))
+    assert index["is_cosxl_edit"] is True
+    assert pixels("-m", "edit", *args) == drawn
+    index["is_cosxl_edit"] = False
+    write("edit/model_index.json", json.dumps(index).encode())
+    assert pixels("-m", "edit", *args) != drawn
