@@ -9,7 +9,7 @@ Q       := $(if $(filter 0,$(V)),@)
 MAKEFLAGS += --no-print-directory
 export OMP_WAIT_POLICY ?= passive# tests and benches share the machine
 
-FOLDERS := base weights hub nn clip unet vae upscale control scheduler image adapter pipeline convert output engine lib web batch compare serve cmd
+FOLDERS := base weights hub nn clip unet vae upscale control scheduler image adapter pipeline convert output engine lib web batch compare again serve cmd
 PKGS    := openblas libutf8proc nettle fftw3f libjpeg libwebpdemux libwebp libmicrohttpd
 STRICT  := -std=c17 -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wconversion -Wshadow
 COMPILE  = $(CC) $(STRICT) $(CFLAGS) $(SAN) -fopenmp -fPIC -fvisibility=hidden -I. -isystem third_party -MMD -MP

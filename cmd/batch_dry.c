@@ -11,6 +11,7 @@
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
 #include "cmd/say.h"
+#include "cmd/shown_command.h"
 #include "engine/engine.h"
 #include "nn/kernels.h"
 #include "output/picture.h"
@@ -53,44 +54,20 @@ static void add_mkdir(const char *path, Str *out)
     free(folder);
 }
 
-static void add_option(const Option *o, const char *value, Str *out)
-{
-    do {
-        size_t len = o->type == OPT_LINES ? strcspn(value, "\n") : strlen(value); /* each line is given anew */
-        char *word = mem_strndup(value, len);
-        str_addf(out, o->type == OPT_FLAG ? " --%s" : " --%s ", o->name);
-        if (o->type != OPT_FLAG) shell_add(out, word);
-        free(word);
-        value += len + (value[len] != '\0');
-    } while (*value);
-}
+static bool counts(const Option *o) { return item_counts(o) || strcmp(o->name, "memory") == 0; }
 
 /* The picture as a command: what is not the default is in it. */
 static void command_of(const Batch *b, const Item *i, Str *out)
 {
-    Job dflt;
     Str path = { 0 }, where = { 0 };
-    job_init(&dflt);
     str_addf(&path, "%s%s%s", b->names.folder, str_ends(b->names.folder, "/") ? "" : "/", str_text(&i->file));
     add_literal(&where, str_text(&path));
     add_mkdir(str_text(&path), out);
-    str_add(out, *i->job.prompt == '-' ? "limn generate --prompt " : "limn generate "); /* not an option, not stdin */
-    shell_add_quoted(out, i->job.prompt);
-    for (const Option *o = job_options; o->name; o++) {
-        Str value = { 0 }, usual = { 0 };
-        bool is_prompt = strcmp(o->name, "prompt") == 0;
-        if (!is_prompt && (item_counts(o) || strcmp(o->name, "memory") == 0) && job_get(&i->job, o, &value)) {
-            bool same = job_get(&dflt, o, &usual) && strcmp(str_text(&usual), str_text(&value)) == 0;
-            if (!same) add_option(o, str_text(&value), out);
-        }
-        str_release(&value);
-        str_release(&usual);
-    }
+    shown_command(&i->job, counts, out);
     str_add(out, " -o ");
     shell_add_quoted(out, str_text(&where));
     str_release(&path);
     str_release(&where);
-    job_release(&dflt);
 }
 
 static void print_item(const Batch *b, const Item *i, bool todo)

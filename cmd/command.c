@@ -33,7 +33,7 @@ const Command commands[] = {
       "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
       "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
       "it was stopped. docs/batch.md tells more.\n",
-      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH),
+      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH) | OPTIONS_OF(GROUP_DRY_RUN),
       .without = "trace save-steps interpolate preview preview-vae" },
     { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
@@ -78,7 +78,7 @@ const Command commands[] = {
       "Options that draw are what requests get that do not say. Ctrl-C ends it after the\n"
       "picture in progress, a second one at once. It runs in the kernel's sandbox where\n"
       "there is one. docs/serve.md tells more.\n",
-      cmd_serve, .groups = DRAWING | OPTIONS_OF(GROUP_SERVE),
+      cmd_serve, .groups = DRAWING | OPTIONS_OF(GROUP_SERVE) | OPTIONS_OF(GROUP_MODEL_DIR),
       .without = "prompt seed count trace save-steps sizes atlas atlas-size atlas-padding atlas-pot latents init-image "
                  "init-image-sha256 mask mask-sha256 extend sandbox" },
     { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer json sandbox",
@@ -97,14 +97,25 @@ const Command commands[] = {
       "is light), invert, tile:N (N times smaller), blur:N, luminance. Poses, depth and the\n"
       "like need a network of their own: bring such a map as a picture.\n",
       cmd_hint },
-    { "again", "PNG", 1,
-      "model vae unet tokenizer refiner init-image mask control adapter ip-adapter output threads trace preview "
-      "preview-vae json quiet verbose "
+    { "again", "PICTURE", 1,
+      "model vae unet tokenizer refiner init-image mask control adapter ip-adapter lora lora-dir embedding "
+      "embedding-dir hires-with sampler schedule rng clip-skip ensd compat prompt-syntax output threads trace "
+      "preview preview-vae json quiet verbose "
       "sandbox",
-      "draws a picture again from what is written in it",
+      "draws a picture again, other tools' too",
       "  limn again limn-00001.png                     the same bytes in a new file\n"
-      "  limn again limn-00001.png -m models/v1-5      when the model has moved\n",
-      cmd_again },
+      "  limn again limn-00001.png -m models/v1-5      when the model has moved\n"
+      "  limn again a1111.png -m v1-5.safetensors      a picture of another tool's\n"
+      "  limn again comfy.png --dry-run                only the command that draws it\n"
+      "  limn again a1111.jpg --find                   which setting comes nearer?\n"
+      "\n"
+      "Of other tools it reads A1111's, Forge's, ComfyUI's (--node where its graph has\n"
+      "several samplers), InvokeAI's, stable-diffusion.cpp's, fastsdcpu's,\n"
+      "Draw Things', Fooocus', SwarmUI's, NovelAI's and Easy Diffusion's, in PNG,\n"
+      "JPEG, WebP, or the text beside a picture. What is not honoured is told, with\n"
+      "how much it matters; then how near the picture came. docs/again.md tells\n"
+      "more.\n",
+      cmd_again, .groups = OPTIONS_OF(GROUP_AGAIN) | OPTIONS_OF(GROUP_DRY_RUN) | OPTIONS_OF(GROUP_MODEL_DIR) },
     { "variants", "PNG [N]", 2,
       "variation-strength variation-seed model vae unet tokenizer init-image mask output threads json quiet verbose "
       "sandbox",
@@ -274,6 +285,8 @@ static const struct {
       "a folder, or a template such as 'out/{id}_{seed}.png'; otherwise the folder that is called as JOBS" },
     { "batch", "json", "print an event a line on stdout" },
     { "batch", "verbose", "print the names of finished pictures on a terminal too" },
+    { "again", "dry-run", "only print the command that draws it, and what it does not honour" },
+    { "again", "model-dir", "where else models are looked for, by the hash in the picture" },
     { "compare", "seed", "torch's seed; picture i of a cell has seed + i; otherwise 1" },
 };
 

@@ -50,6 +50,7 @@ typedef struct {
     TerminalPlace place;
     bool preview_file; /* previews are written to one */
     char date[16];
+    const DrawEye *eye; /* NULL: nobody's */
 } Run;
 
 static void tell_user(const char *what, const char *text)
@@ -267,6 +268,7 @@ static int draw_one(Run *r, int index, Err *e)
     if (!failed) r->paths[r->count++] = mem_strdup(str_text(&path));
     if (!failed && !output_is_stdout(r->job))
         failed = report(r, &names, str_text(&path), &beside, clock_now() - start, e);
+    if (!failed && r->eye) r->eye->seen(r->eye->ctx, &picture.image);
     picture_release(&picture);
     free((void *)(size_t)png.data);
     str_release(&path);
@@ -357,9 +359,9 @@ static void begin_preview(Run *r, Watch *watch)
     else on_note(r, "--preview has no effect: the picture goes to stdout, and the terminal shows none");
 }
 
-int draw(Job *j, const Origin *from, bool any_model, Err *e)
+static int draw_all(Job *j, const Origin *from, bool any_model, const DrawEye *eye, Err *e)
 {
-    Run r = { .job = j };
+    Run r = { .job = j, .eye = eye };
     Watch watch = { &r, on_say, on_warning, on_step, interrupt_asked, from ? NULL : on_note, NULL };
     double start = clock_now();
     int failed = -1;
@@ -413,3 +415,7 @@ done:
     engine_free(r.engine);
     return failed;
 }
+
+int draw(Job *j, const Origin *from, bool any_model, Err *e) { return draw_all(j, from, any_model, NULL, e); }
+
+int draw_seen(Job *j, const DrawEye *eye, Err *e) { return draw_all(j, NULL, true, eye, e); }

@@ -34,6 +34,9 @@ static const char *const titles[GROUPS] = {
     [GROUP_TYPE] = "The command's own",
     [GROUP_SERVE] = "The command's own",
     [GROUP_CONVERT] = "The command's own",
+    [GROUP_AGAIN] = "The command's own",
+    [GROUP_DRY_RUN] = "The command's own",
+    [GROUP_MODEL_DIR] = "The command's own",
 };
 
 int help_width(void)

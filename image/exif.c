@@ -6,31 +6,65 @@
 
 #include "base/mem.h"
 
-enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY = 12, HEADER = 8 };
+enum { ORIENTATION = 0x0112, EXIF_IFD = 0x8769, ENTRY = 12, HEADER = 8 };
 
-static uint32_t number(const unsigned char *p, int bytes, bool little)
+/* Exif's bytes from TIFF's header on, to which its offsets refer. */
+typedef struct {
+    Bytes b;
+    bool little;
+} Tiff;
+
+static uint32_t number(const Tiff *t, const unsigned char *p, int bytes)
 {
     uint32_t v = 0;
-    for (int i = 0; i < bytes; i++) v = v << 8 | p[little ? bytes - 1 - i : i];
+    for (int i = 0; i < bytes; i++) v = v << 8 | p[t->little ? bytes - 1 - i : i];
     return v;
+}
+
+static bool tiff_open(Tiff *t, Bytes exif)
+{
+    if (exif.len >= 6 && memcmp(exif.data, "Exif\0", 5) == 0) exif = (Bytes){ exif.data + 6, exif.len - 6 };
+    *t = (Tiff){ .b = exif };
+    if (exif.len < HEADER) return false;
+    t->little = memcmp(exif.data, "II*\0", 4) == 0;
+    return t->little || memcmp(exif.data, "MM\0*", 4) == 0;
+}
+
+/* The value of a tag in the directory at `at`. */
+static Bytes find_tag(const Tiff *t, size_t at, uint32_t tag)
+{
+    static const unsigned char sizes[] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8 };
+    if (at > t->b.len || t->b.len - at < 2) return (Bytes){ 0 };
+    size_t entries = number(t, t->b.data + at, 2);
+    for (at += 2; entries && t->b.len - at >= ENTRY; entries--, at += ENTRY) {
+        const unsigned char *p = t->b.data + at;
+        if (number(t, p, 2) != tag) continue;
+        uint32_t type = number(t, p + 2, 2);
+        uint64_t n = type < sizeof sizes ? (uint64_t)sizes[type] * number(t, p + 4, 4) : 0;
+        size_t from = n <= 4 ? at + 8 : number(t, p + 8, 4);
+        if (!n || from > t->b.len || n > t->b.len - from) return (Bytes){ 0 };
+        return (Bytes){ t->b.data + from, (size_t)n };
+    }
+    return (Bytes){ 0 };
+}
+
+Bytes exif_value(Bytes exif, uint32_t tag, bool inner)
+{
+    Tiff t;
+    if (!tiff_open(&t, exif)) return (Bytes){ 0 };
+    size_t at = number(&t, t.b.data + 4, 4);
+    if (!inner) return find_tag(&t, at, tag);
+    Bytes to = find_tag(&t, at, EXIF_IFD);
+    return to.len == 4 ? find_tag(&t, number(&t, to.data, 4), tag) : (Bytes){ 0 };
 }
 
 int exif_orientation(Bytes exif)
 {
-    if (exif.len >= 6 && memcmp(exif.data, "Exif\0", 5) == 0) exif = (Bytes){ exif.data + 6, exif.len - 6 };
-    if (exif.len < HEADER) return 1;
-    bool little = memcmp(exif.data, "II*\0", 4) == 0;
-    if (!little && memcmp(exif.data, "MM\0*", 4) != 0) return 1;
-    size_t at = number(exif.data + 4, 4, little);
-    if (at > exif.len || exif.len - at < 2) return 1;
-    size_t entries = number(exif.data + at, 2, little);
-    for (at += 2; entries && exif.len - at >= ENTRY; entries--, at += ENTRY) {
-        const unsigned char *p = exif.data + at;
-        if (number(p, 2, little) != ORIENTATION || number(p + 2, 2, little) != SHORT) continue;
-        uint32_t v = number(p + 8, 2, little);
-        return v >= 1 && v <= 8 ? (int)v : 1;
-    }
-    return 1;
+    Tiff t;
+    Bytes value = exif_value(exif, ORIENTATION, false);
+    if (value.len != 2 || !tiff_open(&t, exif)) return 1;
+    uint32_t v = number(&t, value.data, 2);
+    return v >= 1 && v <= 8 ? (int)v : 1;
 }
 
 bool exif_turns(int orientation) { return orientation >= 5; }

@@ -25,6 +25,8 @@ int jpeg_decode(Bytes file, Image *out, Err *e);
 /* WebP by libwebp: lossy, lossless, with alpha; of an animation its first picture on its canvas. */
 int webp_announced(Bytes file, Announced *out, Err *e);
 int webp_decode(Bytes file, Image *out, Err *e);
+/* A chunk of WebP's container, "EXIF"; len 0: there is none. */
+Bytes webp_chunk(Bytes file, const char *name);
 
 /* Error: a size that cannot be or is too large. what: "a JPEG". */
 int format_check_size(const char *what, int64_t w, int64_t h, Err *e);

@@ -17,8 +17,7 @@ static int read_features(Bytes file, WebPBitstreamFeatures *f, Err *e)
     return format_check_size("a WebP", f->width, f->height, e);
 }
 
-/* A chunk of the container; len 0: there is none. */
-static Bytes find_chunk(Bytes file, const char *name)
+Bytes webp_chunk(Bytes file, const char *name)
 {
     for (size_t at = 12; at <= file.len && file.len - at >= 8;) {
         const unsigned char *p = file.data + at;
@@ -34,7 +33,7 @@ int webp_announced(Bytes file, Announced *out, Err *e)
 {
     WebPBitstreamFeatures f;
     if (read_features(file, &f, e)) return -1;
-    *out = (Announced){ f.width, f.height, exif_orientation(find_chunk(file, "EXIF")), f.has_animation };
+    *out = (Announced){ f.width, f.height, exif_orientation(webp_chunk(file, "EXIF")), f.has_animation };
     return 0;
 }
 

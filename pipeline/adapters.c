@@ -45,11 +45,9 @@ static void *hash_file(void *arg)
     Hashes *h = arg;
     digest_hex(h->file, h->sha256);
     char *known = safetensors_metadata(h->file, "sshs_model_hash");
-    size_t head = 0;
-    for (int i = 7; i >= 0; i--) head = head << 8 | h->file.data[i];
     if (known && strlen(known) >= SHORT && !known[strspn(known, "0123456789abcdef")])
         snprintf(h->a1111, sizeof h->a1111, "%.*s", SHORT, known);
-    else digest_hex((Bytes){ h->file.data + 8 + head, h->file.len - 8 - head }, h->a1111);
+    else digest_tensors(h->file, h->a1111);
     h->a1111[SHORT] = 0;
     free(known);
     return NULL;

@@ -16,6 +16,14 @@ void digest_hex(Bytes b, char hex[DIGEST_HEX])
     for (size_t i = 0; i < sizeof out; i++) snprintf(hex + 2 * i, 3, "%02x", out[i]);
 }
 
+void digest_tensors(Bytes file, char hex[DIGEST_HEX])
+{
+    uint64_t head = 0;
+    for (int i = 7; i >= 0 && file.len >= 8; i--) head = head << 8 | file.data[i];
+    size_t from = file.len >= 8 && head <= file.len - 8 ? 8 + (size_t)head : file.len;
+    digest_hex((Bytes){ file.data + from, file.len - from }, hex);
+}
+
 static const char *next_line(const char *p)
 {
     p += strcspn(p, "\n");

@@ -19,6 +19,7 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "pipeline/digest.h"
 #include "pipeline/parts.h"
 #include "weights/source.h"
 
@@ -242,5 +243,27 @@ int model_hash(Model *m, Err *e)
     }
     if (check_files(m, e)) return -1;
     m->looked = true;
+    return 0;
+}
+
+int digest_file(const char *path, char hex[DIGEST_HEX], Err *e)
+{
+    Bytes file;
+    FileId id;
+    Folder folder;
+    if (file_map_as(&file, &id, path, e)) return -1;
+    char *full = realpath(path, NULL);
+    bool remembers = full && cache_open(&folder) == 0, known = false;
+    if (remembers) {
+        cJSON *cache = cache_read(&folder);
+        known = cache_find(cache, full, &id, hex);
+        cJSON_Delete(cache);
+    }
+    if (!known) digest_hex(file, hex);
+    if (!known && remembers && !is_young(&id) && file_change(&id, full) == FILE_SAME)
+        cache_add(&folder, full, &id, hex);
+    if (remembers) folder_close(&folder);
+    file_unmap(&file);
+    free(full);
     return 0;
 }

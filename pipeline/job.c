@@ -388,7 +388,7 @@ const Option job_options[] = {
       "what the cells are measured against; otherwise the converged picture, or with other axes than sampler, schedule "
       "and steps the first cell" },
 
-    { "dry-run", 0, OPT_FLAG, JOB(dry_run), "false", 0, 0, NULL, RUN, GROUP_BATCH, NULL,
+    { "dry-run", 0, OPT_FLAG, JOB(dry_run), "false", 0, 0, NULL, RUN, GROUP_DRY_RUN, NULL,
       "only show the pictures, how many, how long they will take and how much disk" },
     { "expand", 0, OPT_CHOICE, JOB(expand), "random", 0, 0, "random|all|off", RUN, GROUP_BATCH, NULL,
       "{a|b} and __wildcards__: one by the picture's seed, every one of them, or left as they are" },
@@ -423,7 +423,7 @@ const Option job_options[] = {
     { "cors", 0, OPT_STR, JOB(cors), NULL, 0, 0, "ORIGIN,..", RUN, GROUP_SERVE, NULL,
       "pages of these origins may ask too: https://example.org" },
     { "queue", 0, OPT_INT, JOB(queue), "16", 1, 10000, "N", RUN, GROUP_SERVE, NULL, "requests that may wait; more are told to come back" },
-    { "model-dir", 0, OPT_PATH, JOB(model_dir), NULL, 0, 0, "FOLDER", RUN, GROUP_SERVE, NULL,
+    { "model-dir", 0, OPT_PATH, JOB(model_dir), NULL, 0, 0, "FOLDER", RUN, GROUP_MODEL_DIR, NULL,
       "models that a request may name" },
     { "control-dir", 0, OPT_PATH, JOB(control_dir), NULL, 0, 0, "FOLDER", RUN, GROUP_SERVE, NULL,
       "ControlNets that a request may name; otherwise controlnet in limn's data folder" },
@@ -431,6 +431,11 @@ const Option job_options[] = {
       "networks that make pictures larger; otherwise upscalers in limn's data folder" },
     { "resume", 0, OPT_FLAG, JOB(resume), "false", 0, 0, NULL, RUN, GROUP_SERVE, NULL,
       "go on with jobs that were accepted before the last server ended" },
+
+    { "node", 0, OPT_STR, JOB(node), NULL, 0, 0, "ID", RUN, GROUP_AGAIN, NULL,
+      "which of several samplers in ComfyUI's graph is meant" },
+    { "find", 0, OPT_FLAG, JOB(find), "false", 0, 0, NULL, RUN, GROUP_AGAIN, NULL,
+      "where the picture is far from the original, draw it with other settings, one at a time, and tell which brings it nearer" },
     { .name = NULL },
 };
 #pragma GCC diagnostic pop

@@ -125,6 +125,9 @@ typedef struct {
         *cors; /* NULL: not said, but for host */
     int port, queue;
     bool resume;
+    /* limn again's */
+    char *node; /* NULL: not said */
+    bool find;
     /* limn compare's; NULL: not said */
     char *samplers, *schedules, *step_counts; /* values parted by commas */
     char *axes;                               /* "cfg-scale=3,5", a line each */
@@ -174,6 +177,9 @@ typedef enum {
     GROUP_TYPE, /* of weights: for those who write or measure them */
     GROUP_SERVE,
     GROUP_CONVERT,
+    GROUP_AGAIN,
+    GROUP_DRY_RUN,   /* for those who can show what they would do */
+    GROUP_MODEL_DIR, /* for those who look for models */
     GROUPS
 } OptionGroup;
 

@@ -1,0 +1,357 @@
+/*
+ * comfyui.c - ComfyUI's graph as a job: readers.h. From the sampler back to the prompts, the size, the model and what lies over it.
+ * Sources: ComfyUI's nodes.py, comfy_extras/nodes_custom_sampler.py, nodes_model_advanced.py, nodes_clip_sdxl.py, nodes_perpneg.py.
+ */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "again/comfyui.h"
+#include "again/readers.h"
+#include "base/mem.h"
+#include "base/visible.h"
+
+enum { CHAIN = 200 }; /* nodes one behind the other */
+
+/* ---- values ---- */
+
+char *reader_value(Reader *x, const cJSON *node, const char *input)
+{
+    Str s = { 0 };
+    if (graph_value(&x->g, node, input, &s)) return s.s ? s.s : mem_strdup("");
+    str_release(&s);
+    return NULL;
+}
+
+double reader_number(Reader *x, const cJSON *node, const char *input, double usual)
+{
+    char *text = reader_value(x, node, input), *end;
+    double v = text ? strtod(text, &end) : usual;
+    if (text && (end == text || *end)) v = usual;
+    free(text);
+    return v;
+}
+
+void reader_take(Reader *x, const cJSON *node, const char *input, const char *option)
+{
+    char *text = reader_value(x, node, input);
+    if (!text && node_has(node, input))
+        reading_remark(x->r, MATTERS_WHOLLY, "%s of node %s (%s) is made by a node that limn does not know", input,
+                       node_id(node), node_class(node));
+    else if (text && strcmp(option, "sampler") == 0) reading_sampler(x->r, text);
+    else if (text && strcmp(option, "schedule") == 0) reading_schedule(x->r, text);
+    else if (text) reading_set(x->r, option, text);
+    free(text);
+}
+
+/* What lies between and is passed over. */
+static void passed(Reader *x, const cJSON *node, Matters how)
+{
+    reading_remark(x->r, how, "node %s (%s): limn draws without it", node_id(node), node_class(node));
+}
+
+/* ---- the model, and what lies over it ---- */
+
+/* LoRAs in the order in which they are laid: the nearest to the model first. */
+static void add_lora(Reader *x, const cJSON *node, const char *name, double strength, bool text, double text_strength)
+{
+    ReadLora *l = name && strength_counts(strength, text ? text_strength : 0) ? reading_lora(x->r, name) : NULL;
+    if (!l) return;
+    if (l->apply)
+        reading_remark(x->r, MATTERS_SEEN, "node %s: %.80s is laid twice, once counts", node_id(node), l->name);
+    l->apply = true;
+    l->weight = strength;
+    l->text_weight = text ? text_strength : 0;
+}
+
+/* rgthree's "Power Lora Loader": lora_1: {"on": true, "lora": "x.safetensors", "strength": 1}. */
+static void add_power_loras(Reader *x, const cJSON *node)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(node, "inputs"))
+    {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "lora"),
+                    *strength = cJSON_GetObjectItemCaseSensitive(item, "strength"),
+                    *clip = cJSON_GetObjectItemCaseSensitive(item, "strengthTwo");
+        if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "on")) || !cJSON_IsString(name)) continue;
+        double w = cJSON_IsNumber(strength) ? strength->valuedouble : 1;
+        add_lora(x, node, name->valuestring, w, true, cJSON_IsNumber(clip) ? clip->valuedouble : w);
+    }
+}
+
+/* Patches of the model that have an option: their inputs. */
+static const struct {
+    const char *classes, *input, *option;
+} patches[] = {
+    { "RescaleCFG", "multiplier", "cfg-rescale" },
+    { "PerturbedAttentionGuidance", "scale", "pag" },
+    { "SelfAttentionGuidance", "scale", "sag" },
+    { "TomePatchModel", "ratio", "tome" },
+};
+
+static void read_sampling(Reader *x, const cJSON *node)
+{
+    char *kind = reader_value(x, node, "sampling");
+    if (kind && strcmp(kind, "eps") == 0) reading_set(x->r, "prediction", "epsilon");
+    else if (kind && strcmp(kind, "v_prediction") == 0) reading_set(x->r, "prediction", "v_prediction");
+    else if (kind && strcmp(kind, "x0") == 0) reading_set(x->r, "prediction", "sample");
+    else if (!kind || strcmp(kind, "lcm") != 0) passed(x, node, MATTERS_WHOLLY);
+    char *zsnr = reader_value(x, node, "zsnr");
+    if (zsnr && strcmp(zsnr, "true") == 0)
+        reading_remark(x->r, MATTERS_WHOLLY, "node %s: zsnr is the model's own in limn", node_id(node));
+    free(zsnr);
+    free(kind);
+}
+
+static void read_patch(Reader *x, const cJSON *node)
+{
+    for (size_t i = 0; i < sizeof patches / sizeof *patches; i++) {
+        if (!node_is(node, patches[i].classes)) continue;
+        reader_take(x, node, patches[i].input, patches[i].option);
+        return;
+    }
+    if (node_is(node, "ModelSamplingDiscrete")) read_sampling(x, node);
+    else passed(x, node, MATTERS_SEEN);
+}
+
+static void read_loader(Reader *x, const cJSON *node, char **to)
+{
+    static const char *const names[] = { "ckpt_name", "unet_name", "model_path", "base_ckpt_name", "model_name" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *name = reader_value(x, node, names[i]);
+        if (name) reading_name(to, name);
+        free(name);
+        if (*to) return;
+    }
+}
+
+static bool is_loader(const cJSON *node)
+{
+    return node_has(node, "ckpt_name") || node_has(node, "unet_name") || node_has(node, "base_ckpt_name") ||
+           node_has(node, "model_path");
+}
+
+/* Whether the text encoder of the prompts goes through that node, too. */
+static bool in_clip(Reader *x, const cJSON *clip, const cJSON *node)
+{
+    for (int i = 0; clip && i < CHAIN; i++) {
+        if (clip == node) return true;
+        clip = graph_follow(&x->g, clip, "clip").node;
+    }
+    return false;
+}
+
+/* From the sampler's model down to the file; LoRAs are then added from there up. */
+static void read_model(Reader *x, const cJSON *from, const cJSON *clip, char **to)
+{
+    const cJSON *chain[CHAIN], *node = graph_follow(&x->g, from, "model").node;
+    int n = 0;
+    while (node && n < CHAIN && !is_loader(node)) {
+        chain[n++] = node;
+        node = graph_follow(&x->g, node, "model").node;
+    }
+    if (node && is_loader(node)) read_loader(x, node, to);
+    else reading_remark(x->r, MATTERS_WHOLLY, "the graph does not lead from node %s to a model", node_id(from));
+    while (n--) {
+        const cJSON *p = chain[n];
+        if (node_is(p, "Power Lora Loader (rgthree)")) add_power_loras(x, p);
+        else if (node_has(p, "lora_name")) {
+            char *name = reader_value(x, p, "lora_name");
+            double w = reader_number(x, p, "strength_model", 1);
+            bool text = node_has(p, "strength_clip") && in_clip(x, clip, p);
+            add_lora(x, p, name, w, text, reader_number(x, p, "strength_clip", 1));
+            free(name);
+        } else read_patch(x, p);
+    }
+}
+
+/* ---- prompts ---- */
+
+/* How far the text encoder goes, from a node that encodes. */
+static void read_clip(Reader *x, const cJSON *encoder)
+{
+    const cJSON *node = graph_follow(&x->g, encoder, "clip").node;
+    for (int i = 0; node && i < CHAIN; i++, node = graph_follow(&x->g, node, "clip").node) {
+        if (!node_is(node, "CLIPSetLastLayer")) continue;
+        int layer = (int)reader_number(x, node, "stop_at_clip_layer", -1);
+        if (layer < -1) reading_setf(x->r, "clip-skip", "%d", -layer);
+        return;
+    }
+}
+
+static void read_sdxl(Reader *x, const cJSON *node, bool negative)
+{
+    Reading *r = x->r;
+    reader_take(x, node, "text_l", negative ? "negative-prompt" : "prompt");
+    char *g = reader_value(x, node, "text_g"), *l = reader_value(x, node, "text_l");
+    if (g && (!l || strcmp(g, l) != 0)) reading_set(r, negative ? "negative-prompt-2" : "prompt-2", g);
+    free(g);
+    free(l);
+    const char *original = negative ? "negative-original-size" : "original-size",
+               *target = negative ? "negative-target-size" : "target-size", *crop = negative ? "negative-crop" : "crop";
+    reading_setf(r, original, "%.0fx%.0f", reader_number(x, node, "width", 1024),
+                 reader_number(x, node, "height", 1024));
+    reading_setf(r, target, "%.0fx%.0f", reader_number(x, node, "target_width", 1024),
+                 reader_number(x, node, "target_height", 1024));
+    reading_setf(r, crop, "%.0f,%.0f", reader_number(x, node, "crop_w", 0), reader_number(x, node, "crop_h", 0));
+}
+
+/* A text encoder's node. */
+static void read_text(Reader *x, const cJSON *node, bool negative)
+{
+    if (node_has(node, "text_l") && node_has(node, "text_g")) read_sdxl(x, node, negative);
+    else reader_take(x, node, "text", negative ? "negative-prompt" : "prompt");
+    if (node_has(node, "ascore"))
+        reader_take(x, node, "ascore", negative ? "negative-aesthetic-score" : "aesthetic-score");
+    if (negative) return;
+    x->encoder = node;
+    read_clip(x, node);
+}
+
+static void read_control(Reader *x, const cJSON *node)
+{
+    const cJSON *loader = graph_follow(&x->g, node, "control_net").node;
+    char *name = loader ? reader_value(x, loader, "control_net_name") : NULL;
+    reading_remark(x->r, MATTERS_WHOLLY,
+                   "node %s (%s): a ControlNet, %.80s, strength %g, whose picture is not in here: --control "
+                   "model=FILE,image=FILE",
+                   node_id(node), node_class(node), name ? name : "?", reader_number(x, node, "strength", 1));
+    free(name);
+}
+
+/* From the sampler back to the text; what changes it on the way is passed over, and told. */
+static void read_prompt(Reader *x, const cJSON *from, const char *input, bool negative)
+{
+    Place p = graph_follow(&x->g, from, input);
+    for (int i = 0; p.node && i < CHAIN; i++) {
+        if (node_has(p.node, "text") || node_has(p.node, "text_l")) {
+            read_text(x, p.node, negative);
+            return;
+        }
+        if (node_has(p.node, "control_net")) read_control(x, p.node);
+        else if (node_is(p.node, "ConditioningZeroOut") && negative) {
+            reading_remark(x->r, MATTERS_LITTLE, "node %s: the negative prompt is zeros; limn encodes an empty one",
+                           node_id(p.node));
+            reading_set(x->r, "negative-prompt", "");
+            return;
+        } else if (node_has(p.node, "conditioning_1") || node_has(p.node, "conditioning_to"))
+            reading_remark(x->r, MATTERS_WHOLLY, "node %s (%s): of several prompts limn takes the first",
+                           node_id(p.node), node_class(p.node));
+        else passed(x, p.node, MATTERS_SEEN);
+        static const char *const back[] = { "conditioning", "conditioning_1", "conditioning_to" };
+        const char *two = p.slot == 1 ? "negative" : "positive";
+        Place next = graph_follow(&x->g, p.node, two);
+        for (size_t k = 0; !next.node && k < sizeof back / sizeof *back; k++)
+            next = graph_follow(&x->g, p.node, back[k]);
+        p = next;
+    }
+    if (!negative)
+        reading_remark(x->r, MATTERS_WHOLLY, "the graph does not lead from node %s to a prompt", node_id(from));
+}
+
+/* ---- what it starts from, and how it is decoded ---- */
+
+static void read_start(Reader *x, const cJSON *sampler)
+{
+    Place p = graph_follow(&x->g, sampler, node_has(sampler, "latent_image") ? "latent_image" : "latent");
+    for (int i = 0; p.node && i < CHAIN; i++) {
+        if (node_has(p.node, "pixels")) {
+            const cJSON *file = graph_follow(&x->g, p.node, "pixels").node;
+            char *name = file ? reader_value(x, file, "image") : NULL;
+            x->r->from_picture = true;
+            if (name) reading_name(&x->r->init, name);
+            free(name);
+            return;
+        }
+        if (node_has(p.node, "width") && node_has(p.node, "height") && !node_has(p.node, "samples")) {
+            reader_take(x, p.node, "width", "width");
+            reader_take(x, p.node, "height", "height");
+            double batch = reader_number(x, p.node, "batch_size", 1);
+            if (batch > 1)
+                reading_remark(x->r, MATTERS_WHOLLY,
+                               "node %s draws %.0f pictures with one noise: limn draws the first of them",
+                               node_id(p.node), batch);
+            return;
+        }
+        if (comfyui_is_sampler(p.node)) {
+            reading_remark(x->r, MATTERS_WHOLLY, "node %s goes on from node %s's picture: limn starts from noise",
+                           node_id(sampler), node_id(p.node));
+            read_start(x, p.node);
+            return;
+        }
+        passed(x, p.node, MATTERS_SEEN);
+        p = graph_follow(&x->g, p.node, "samples");
+    }
+}
+
+static void read_vae(Reader *x, const cJSON *sampler)
+{
+    const cJSON *node;
+    cJSON_ArrayForEach(node, x->g.nodes)
+    {
+        if (!node_is(node, "VAEDecode|VAEDecodeTiled") || graph_follow(&x->g, node, "samples").node != sampler)
+            continue;
+        const cJSON *vae = graph_follow(&x->g, node, "vae").node;
+        char *name = vae && node_has(vae, "vae_name") ? reader_value(x, vae, "vae_name") : NULL;
+        if (name) reading_name(&x->r->vae, name);
+        free(name);
+        return;
+    }
+}
+
+/* ---- which sampler ---- */
+
+bool comfyui_is_sampler(const cJSON *node)
+{
+    if (node_is(node, "SamplerCustom|SamplerCustomAdvanced")) return true;
+    return node_has(node, "sampler_name") && node_has(node, "steps") && node_has(node, "cfg") &&
+           (node_has(node, "latent_image") || node_has(node, "latent"));
+}
+
+/* "3 (KSampler, 20 steps)" */
+static void describe(Reader *x, const cJSON *node, Str *out)
+{
+    char *steps = reader_value(x, node, "steps");
+    str_addf(out, "%s%.20s (%.40s%s%.8s%s)", out->len ? ", " : "", node_id(node), node_class(node), steps ? ", " : "",
+             steps ? steps : "", steps ? " steps" : "");
+    free(steps);
+}
+
+static const cJSON *choose(Reader *x, const char *id, Err *e)
+{
+    const cJSON *node, *found = NULL;
+    Str all = { 0 };
+    int count = 0;
+    cJSON_ArrayForEach(node, x->g.nodes)
+    {
+        if (!comfyui_is_sampler(node)) continue;
+        if (count++ < 12) describe(x, node, &all);
+        if (!id || strcmp(node_id(node), id) == 0) found = node;
+    }
+    if (!count) err_set(e, "the graph has no sampler that limn knows (KSampler, SamplerCustom and their kin)");
+    else if (id && !found) err_usage(e, "--node %.40s: the graph has no such sampler; it has %s", id, str_text(&all));
+    else if (!id && count > 1) err_usage(e, "the graph has %d samplers: --node says which: %s", count, str_text(&all));
+    str_release(&all);
+    return count && (id || count == 1) ? found : NULL;
+}
+
+int read_comfyui(Reading *r, const cJSON *graph, const char *id, Err *e)
+{
+    Reader x = { .r = r, .g = { .nodes = graph } };
+    if (cJSON_GetArraySize(graph) > GRAPH_NODES)
+        return err_set(e, "a graph of %d nodes: limn reads %d", cJSON_GetArraySize(graph), GRAPH_NODES);
+    r->tool = "ComfyUI";
+    reading_set(r, "compat", "comfyui");
+    const cJSON *sampler = choose(&x, id, e);
+    if (!sampler) return -1;
+    const cJSON *guider = comfyui_sampler(&x, sampler);
+    read_prompt(&x, guider, node_has(guider, "conditioning") ? "conditioning" : "positive", false);
+    if (node_has(guider, "negative")) read_prompt(&x, guider, "negative", true);
+    read_model(&x, guider, x.encoder ? graph_follow(&x.g, x.encoder, "clip").node : NULL, &r->model);
+    read_start(&x, sampler);
+    read_vae(&x, sampler);
+    if (x.g.steps >= GRAPH_STEPS)
+        return err_set(e, "the graph's links are more than %d steps long, or go in circles", GRAPH_STEPS);
+    return 0;
+}
