@@ -129,9 +129,11 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
 # Products of numbers in blocks are not fused, so that every kernel row reads the same numbers.
 $(B)/nn/blocks_%.o $(B)/weights/blocks.o: EXTRA = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
-$(B)/nn/kernels_avx2.o $(B)/nn/peak_avx2.o $(B)/nn/blocks_avx2.o: EXTRA += -mavx2 -mfma -mf16c
+$(B)/nn/kernels_avx2.o $(B)/nn/kernels_avx2vnni.o $(B)/nn/peak_avx2.o $(B)/nn/blocks_avx2.o: EXTRA += -mavx2 -mfma -mf16c
 AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 $(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o $(B)/nn/blocks_avx512.o: EXTRA += $(AVX512)
+$(B)/tests/kernels_evex.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math $(if $(findstring X86,$(ISA)),-mavx2 -mfma -mf16c)
+$(B)/nn/kernels_avx512vnni.o: EXTRA += $(AVX512) -mavx512vnni
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 
 # cJSON drops what it has no memory for: here it ends the program instead (base/mem.h).

@@ -113,7 +113,9 @@ static double through(Bench *b, const char *path, int count, double *open)
     Adapter *laid[MOST];
     Err e;
     AdapterTarget unet = { NETWORK_UNET, unet_bound(b->unet), unet_layers(b->unet), 0.5f };
-    AdapterTargets to = { .target = &unet, .count = 1, .rounded = b->nn.bf16, .family = "SD 1.x" };
+    AdapterTargets to = {
+        .target = &unet, .count = 1, .rounded = b->nn.precision.linear != FACTORS_F32, .family = "SD 1.x"
+    };
     for (int i = 0; i < count; i++) {
         Str notes = { 0 };
         double start = clock_now();
@@ -159,7 +161,7 @@ static void measure(Bench *b, int rounds)
         fflush(stdout);
     }
     printf("a step of %d x %d pixels, batch %d, %s, %s, %d threads: %.3f s bare\n", 8 * b->side, 8 * b->side, BATCH,
-           b->nn.k->name, b->nn.bf16 ? "bf16" : "f32", b->nn.threads, bare);
+           b->nn.k->name, b->nn.precision.linear ? "bf16" : "f32", b->nn.threads, bare);
     printf("one LoRA of rank 16: x %.3f, opened in %.3f s\n", median(one, rounds), open16);
     printf("three of rank 64:    x %.3f, each opened in %.3f s\n", median(three, rounds), open64);
 }
@@ -169,7 +171,9 @@ static void tell_memory(Bench *b, size_t bytes)
     size_t before = resident();
     Err e;
     AdapterTarget unet = { NETWORK_UNET, unet_bound(b->unet), unet_layers(b->unet), 0.5f };
-    AdapterTargets to = { .target = &unet, .count = 1, .rounded = b->nn.bf16, .family = "SD 1.x" };
+    AdapterTargets to = {
+        .target = &unet, .count = 1, .rounded = b->nn.precision.linear != FACTORS_F32, .family = "SD 1.x"
+    };
     Str notes = { 0 };
     Adapter *a = adapter_lay(b->path[0], &to, &notes, &e);
     if (!a) stop("laying", &e);
@@ -208,7 +212,8 @@ int main(int argc, char **argv)
     if (!b.unet) stop("sd15", &e);
     const char *why = NULL;
     b.nn = (Nn){ .k = kernels_select(&why), .threads = omp_get_num_procs() };
-    b.nn.bf16 = argc > 3 ? strcmp(argv[3], "bf16") == 0 : b.nn.k->gemm_bf16 != NULL;
+    if (argc > 3 ? strcmp(argv[3], "bf16") == 0 : b.nn.k->gemm_bf16 != NULL)
+        b.nn.precision = (Precision){ FACTORS_I16, FACTORS_BF16, FACTORS_BF16 };
     reserve(&b, &arena);
     char path[2][64];
     size_t bytes = 0;

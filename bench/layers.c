@@ -82,7 +82,7 @@ int main(int argc, char **argv)
               .k = kernels_select(&why),
               .threads = argc > 1 ? atoi(argv[1]) : (int)sysconf(_SC_NPROCESSORS_ONLN) };
     if (!nn.k || arena_init(&arena, 1ull << 30, &e)) return 1;
-    nn.bf16 = argc > 2;
+    if (argc > 2) nn.precision = (Precision){ FACTORS_I16, argc > 3 ? FACTORS_I8 : FACTORS_BF16, FACTORS_BF16 };
     printf("kernels %s, %d threads\n", nn.k->name, nn.threads);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const Case *c = &cases[i];

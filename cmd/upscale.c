@@ -138,7 +138,7 @@ static int enlarge(Run *r, const Wish *wish, Bytes file, const char *sha256, Err
     UpscaleRecord record = { .source = (char *)(size_t)wish->path, .model = (char *)(size_t)wish->model_path };
     record.w = w;
     record.h = h;
-    record.bf16 = r->how.bf16;
+    record.precision = r->how.precision;
     snprintf(record.source_sha256, sizeof record.source_sha256, "%s", sha256);
     snprintf(record.model_sha256, sizeof record.model_sha256, "%s", upscaler_sha256(r->with));
     if (!failed) failed = upscale_png(&record, r->with, &out, file, &png, e);
@@ -182,7 +182,8 @@ static int open_network(Run *r, const char *path, const char *precision, Err *e)
     r->how = (UpscaleHow){ .progress = on_tile, .ctx = r };
     for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++)
         if (strcmp(j->memory, budgets[i].memory) == 0) r->how.memory = budgets[i].bytes;
-    if (precision_choose(&r->how.bf16, precision, k, 0, e)) return -1;
+    if (precision_choose(&r->how.precision, precision, k, 0, e)) return -1;
+    r->how.precision = precision_beside(r->how.precision);
     progress_init(&r->progress, !j->quiet, r->count);
     progress_say(&r->progress, "loading the network");
     r->with = upscaler_open(path, e);
@@ -265,7 +266,8 @@ int upscale_again(const char *json, const Job *j, Err *e)
     if (upscale_record_read(&record, json, e)) return -1;
     const char *model = j->model ? j->model : record.model;
     Wish wish = { j->init_image ? j->init_image : record.source, record.source_sha256, model, record.w, record.h };
-    int failed = open_network(&r, model, record.bf16 ? "bf16" : "f32", e);
+    char precision[PRECISION_TEXT];
+    int failed = open_network(&r, model, precision_text(record.precision, precision), e);
     if (!failed) failed = compare_origin(&r, &record, j->model != NULL, e);
     if (!failed) failed = one(&r, &wish, e);
     upscaler_free(r.with);

@@ -12,6 +12,7 @@
 #include "cmd/upscale.h"
 #include "nn/kernels.h"
 #include "pipeline/metadata.h"
+#include "pipeline/precision.h"
 
 void upscale_record_release(UpscaleRecord *r)
 {
@@ -38,7 +39,8 @@ void upscale_record_write(const UpscaleRecord *r, Str *out)
     add_file(root, "model", r->model, r->model_sha256);
     cJSON_AddNumberToObject(root, "width", r->w);
     cJSON_AddNumberToObject(root, "height", r->h);
-    cJSON_AddStringToObject(root, "precision", r->bf16 ? "bf16" : "f32");
+    char precision[PRECISION_TEXT];
+    cJSON_AddStringToObject(root, "precision", precision_text(r->precision, precision));
     char *text = cJSON_PrintUnformatted(root);
     str_add(out, text);
     cJSON_free(text);
@@ -73,7 +75,7 @@ static bool get_file(const cJSON *root, const char *key, char **path, char sha25
 
 int upscale_record_read(UpscaleRecord *r, const char *json, Err *e)
 {
-    char precision[8];
+    char precision[PRECISION_TEXT];
     *r = (UpscaleRecord){ 0 };
     cJSON *root = json_parse((Bytes){ (const unsigned char *)json, strlen(json) }, e);
     if (!root) return err_in(e, "the text \"" UPSCALE_KEY "\"");
@@ -81,8 +83,8 @@ int upscale_record_read(UpscaleRecord *r, const char *json, Err *e)
                  get_text(root, "kernels", r->kernels, sizeof r->kernels) &&
                  get_file(root, "source", &r->source, r->source_sha256) &&
                  get_file(root, "model", &r->model, r->model_sha256) && get_side(root, "width", &r->w) &&
-                 get_side(root, "height", &r->h) && get_text(root, "precision", precision, sizeof precision);
-    if (whole) r->bf16 = strcmp(precision, "bf16") == 0;
+                 get_side(root, "height", &r->h) && get_text(root, "precision", precision, sizeof precision) &&
+                 !precision_parse(precision, &r->precision, e);
     cJSON_Delete(root);
     if (whole) return 0;
     upscale_record_release(r);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "image/png.h"
+#include "nn/nn.h"
 #include "upscale/upscale.h"
 
 typedef struct {
@@ -15,7 +16,7 @@ typedef struct {
     char source_sha256[65], model_sha256[65]; /* of their bytes */
     char version[32], kernels[32];            /* limn's */
     int w, h;                                 /* of the result */
-    bool bf16;
+    Precision precision;
 } UpscaleRecord;
 
 void upscale_record_release(UpscaleRecord *r);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "control/union.h"
 #include "nn/winograd.h"
 #include "unet/block.h"
 
@@ -27,6 +28,8 @@ struct ControlNet {
     bool bgr, pools;
     Conv hint_in, hint_out, hint_blocks[2 * (MAX_HINT_LEVELS - 1)]; /* controlnet_cond_embedding */
     Conv zero[UNET_MAX_RESIDUALS]; /* controlnet_down_blocks, then controlnet_mid_block */
+    Union all;                     /* types 0: it is no union */
+    int union_heads;
     int outputs, context_columns;
     BoundMemory memory;
 };
@@ -35,15 +38,21 @@ struct ControlNet {
 
 static int shape_read(ControlNet *n, Config *c, Err *e)
 {
-    static const int usual[] = { 16, 32, 96, 256 };
-    if (config_check_class(c, "ControlNetModel", e) || unet_shape_read_down(&n->down.s, c, e)) return -1;
+    static const int usual[] = { 16, 32, 96, 256 }, of_union[] = { 48, 96, 192, 384 };
+    static const char *const by_shape[] = { "num_control_type", "num_trans_channel", "num_trans_layer",
+                                            "num_proj_channel", NULL };
+    const char *class = config_str(c, "_class_name", "ControlNetModel");
+    bool is_union = strcmp(class, "ControlNetUnionModel") == 0;
+    n->union_heads = config_int(c, "num_trans_head", 8, 1, 1024);
+    config_ignore(c, by_shape);
+    if ((!is_union && config_check_class(c, "ControlNetModel", e)) || unet_shape_read_down(&n->down.s, c, e)) return -1;
     unet_shape_refuse_labels(c);
     bool listed = config_has(c, "conditioning_embedding_out_channels");
     n->hint_levels = listed ? config_list_len(c, "conditioning_embedding_out_channels") : 4;
     if (n->hint_levels < 1 || n->hint_levels > MAX_HINT_LEVELS)
         return err_set(e, "conditioning_embedding_out_channels must be a list of 1 to %d channel counts",
                        MAX_HINT_LEVELS);
-    if (!listed) memcpy(n->hint_widths, usual, sizeof usual);
+    if (!listed) memcpy(n->hint_widths, is_union ? of_union : usual, sizeof usual);
     else config_ints(c, "conditioning_embedding_out_channels", 0, n->hint_widths, n->hint_levels, 1, MAX_HINT_CHANNELS);
     n->hint_channels = config_int(c, "conditioning_channels", 3, 1, 4);
     const char *order = config_str(c, "controlnet_conditioning_channel_order", "rgb");
@@ -115,7 +124,9 @@ ControlNet *controlnet_new(Config *c, Weights *w, const UNet *like, Err *e)
     if (like && !failed) take_over(&n->down.s, unet_shape(like));
     failed = failed || unet_shape_check(&n->down.s, e)
                  ? config_blame(c, e)
-                 : bind_hint(&b, n) || down_bind(&b, &n->down) || bind_zero(&b, n) || bind_finish(&b, NULL);
+                 : bind_hint(&b, n) || down_bind(&b, &n->down) || bind_zero(&b, n) ||
+                       union_bind(&b, &n->all, n->down.s.channels[0], n->down.s.time_width, n->union_heads) ||
+                       bind_finish(&b, NULL);
     n->memory = binder_take(&b);
     n->context_columns = failed ? 0 : down_place(&n->down, 0);
     if (!failed) return n;
@@ -161,6 +172,7 @@ int controlnet_fits(const ControlNet *n, const UNet *u, int factor, Err *e)
 
 int controlnet_hint_channels(const ControlNet *n) { return n->hint_channels; }
 int controlnet_in_channels(const ControlNet *n) { return n->down.s.in; }
+int controlnet_types(const ControlNet *n) { return n->all.types; }
 int controlnet_context_width(const ControlNet *n) { return n->down.s.context; }
 bool controlnet_pools(const ControlNet *n) { return n->pools; }
 int controlnet_context_columns(const ControlNet *n) { return n->context_columns; }
@@ -215,7 +227,7 @@ static Tensor activated(Nn *nn, Tensor x)
     return x;
 }
 
-Tensor controlnet_hint(Nn *nn, const ControlNet *n, Tensor hint)
+Tensor controlnet_hint(Nn *nn, const ControlNet *n, Tensor hint, int type)
 {
     size_t mark = nn->arena->used;
     Tensor x = tensor_like(nn->arena, hint);
@@ -231,7 +243,9 @@ Tensor controlnet_hint(Nn *nn, const ControlNet *n, Tensor hint)
         const Conv *c = &n->hint_blocks[i];
         x = tensor_keep(nn->arena, mark, activated(nn, i % 2 ? nn_conv2d_down(nn, c, x, 1) : nn_conv2d(nn, c, x)));
     }
-    return tensor_keep(nn->arena, mark, nn_conv2d(nn, &n->hint_out, x));
+    x = tensor_keep(nn->arena, mark, nn_conv2d(nn, &n->hint_out, x));
+    if (n->all.types) union_fuse(nn, &n->all, x, type);
+    return x;
 }
 
 /* Every value becomes the mean of its channel over the picture. */
@@ -272,7 +286,10 @@ void controlnet_forward(Nn *nn, const ControlNet *n, Tensor x, float t, const UN
     Tensor skips[UNET_MAX_RESIDUALS];
     const Prompted prompt = { .kv = in->kv };
     assert(x.c == n->down.s.in && in->kv.c == n->context_columns && in->kv.n == x.n);
-    const DownInputs down = { .temb = down_embed(nn, &n->down, x.n, t, in), .prompt = &prompt };
+    UNetInputs told = *in;
+    const UNetShape *s = &n->down.s;
+    if (n->all.types) told.more = union_embed(nn, &n->all, out->type, s->flip_sin_to_cos, s->freq_shift);
+    const DownInputs down = { .temb = down_embed(nn, &n->down, x.n, t, &told), .prompt = &prompt };
     x = nn_conv2d(nn, &n->down.conv_in, x);
     for (int i = 0; i < x.n; i++) nn_add(nn, tensor_slice(x, i, 1), out->hint);
     x = down_forward(nn, &n->down, x, &down, skips);

@@ -25,6 +25,8 @@ int controlnet_fits(const ControlNet *c, const UNet *u, int factor, Err *e);
 
 int controlnet_hint_channels(const ControlNet *c); /* 3: RGB; 1: grey */
 int controlnet_in_channels(const ControlNet *c);   /* of the latent, and of what is concatenated to it */
+int controlnet_types(
+    const ControlNet *c); /* kinds of maps that it is told apart by (ControlNet-Union); 0: it takes one */
 int controlnet_context_width(const ControlNet *c); /* of the text that it reads */
 bool controlnet_pools(const ControlNet *c); /* its results are averaged over the picture: global_pool_conditions */
 int controlnet_context_columns(const ControlNet *c);
@@ -38,8 +40,8 @@ int controlnet_keep_transformed(ControlNet *c, const Kernels *k, bool rounded, E
 /* As unet_context(): kv [n, tokens, 1, controlnet_context_columns()] is filled. */
 void controlnet_context(Nn *nn, const ControlNet *c, Tensor context, Tensor kv);
 
-/* hint [1, H, W, hint channels], 0..1. Returns what every step adds to the latent's first layer: [1, H / factor, W / factor, channels]. */
-Tensor controlnet_hint(Nn *nn, const ControlNet *c, Tensor hint);
+/* hint [1, H, W, hint channels], 0..1; type: a union's, below controlnet_types(). Returns what every step adds to the latent's first layer: [1, H / factor, W / factor, channels]. */
+Tensor controlnet_hint(Nn *nn, const ControlNet *c, Tensor hint, int type);
 
 /*
  * Adds what it finds to residuals, which have the shapes of unet_residual_shapes() for x.n samples; scales: one for each of them.
@@ -49,6 +51,7 @@ typedef struct {
     Tensor hint;
     const float *scales;
     Tensor *residuals;
+    int type; /* as controlnet_hint()'s */
 } Controlled;
 void controlnet_forward(Nn *nn, const ControlNet *c, Tensor x, float t, const UNetInputs *in, const Controlled *out);
 

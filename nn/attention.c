@@ -44,7 +44,8 @@ static AttentionHead head_of(const Job *j, Tensor y, float *packed, size_t each,
 static void attention(Nn *nn, const Job *j, Tensor y)
 {
     PROFILE(nn, LAYER_ATTENTION, y.n, y.h, y.w, j->heads, (int)j->d, (int)j->keys);
-    const AttentionKernel *k = nn->bf16 && nn->k->attention_bf16 ? nn->k->attention_bf16 : nn->k->attention;
+    const AttentionKernel *k =
+        nn->precision.attention == FACTORS_BF16 && nn->k->attention_bf16 ? nn->k->attention_bf16 : nn->k->attention;
     size_t mark = nn->arena->used, count = (size_t)j->n * (size_t)j->heads;
     size_t each = k->packed_floats(j->keys, j->d), room = (k->scratch_floats(j->d) + 15) / 16 * 16;
     float *packed = arena_alloc(nn->arena, count * each * sizeof *packed);

@@ -55,6 +55,7 @@ static void multiply(Nn *nn, const Convolution *c)
         p.ldx = (size_t)cv->in;
     } else {
         p.row = gather;
+        p.gathered = true;
         p.ctx = c;
     }
     gemm(nn, &p);

@@ -6,37 +6,72 @@
 #include <string.h>
 
 enum {
-    DEPTH = 256, /* of k at once: a converted panel of 32 KB */
-    PART = 512,  /* rows that a panel is converted for */
-    RIGHT = DEPTH * PANEL,
-    PREPARED_BYTES = 8 << 20 /* of the left side at once: a share of L3 */
+    DEPTH = 256,              /* of k at once: a converted panel of 32 KB */
+    PART = 512,               /* rows that a panel is converted for */
+    FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
+    PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
+    ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
 };
 
 typedef struct {
     const Product *p;
     const Kernels *k;
-    bool bf16;
-    size_t depth; /* k, even for bfloat16 */
-    size_t lda;   /* items from one prepared row to the next */
-    size_t rows;  /* prepared at once */
+    Factors factors;
+    size_t depth;  /* k, even for bfloat16, whole blocks for 8 bits */
+    size_t lda;    /* bytes from one prepared row to the next */
+    size_t blocks; /* where a row's RowI8 begin, in bytes */
+    size_t rows;   /* prepared at once */
     size_t threads;
-    void *left;   /* [rows, lda] */
-    bool whole;   /* a panel is patched, which costs: all of it is prepared once for all parts of the rows */
-    size_t room;  /* floats of `right` a thread: a piece's, or a whole panel's */
-    float *right; /* [threads][room]: as f32 or as pairs */
-    float *tile;  /* [threads][PART * PANEL] */
-    float *line;  /* [threads][depth]: a row before it is rounded */
+    unsigned char *left;  /* [rows, lda] */
+    bool whole;           /* panels that cost much are prepared once for all parts of the rows, */
+    bool all;             /* all of them before the products */
+    size_t room;          /* bytes of a place in `right`: a piece's, or a whole panel's */
+    unsigned char *right; /* [threads][room]; all: [panels][room] */
+    float *tile;          /* [threads][PART * PANEL] */
+    float *line;          /* [threads][depth]: a row before it is rounded */
 } Work;
 
-/* Rows 4096 bytes apart (or nearly) would all want the same place in L1. */
-static size_t spread(size_t items, size_t item)
+static Factors factors_of(const Nn *nn, const Product *p)
 {
-    size_t line = 64 / item, stride = (items + line - 1) / line * line;
-    return stride * item % 1024 == 0 ? stride + line : stride;
+    size_t samples = p->samples ? p->samples : 1;
+    Factors f = nn->precision.linear;
+    if (f == FACTORS_I8 && (p->gathered || p->rows / samples < FEW)) f = nn->precision.attention;
+    if (f == FACTORS_I8 && nn->k->gemm_i8) return f;
+    return f == FACTORS_BF16 && nn->k->gemm_bf16 ? f : FACTORS_F32;
+}
+
+/* Bytes of the left side's k numbers. */
+static size_t row_bytes(Factors f, size_t k)
+{
+    if (f == FACTORS_I8) return k + k / BLOCK_I8 * sizeof(RowI8);
+    return k * (f == FACTORS_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+/* Bytes of a panel's first k rows. */
+static size_t panel_bytes(Factors f, size_t k)
+{
+    if (f == FACTORS_I8) return k / BLOCK_I8 * sizeof(ColumnsI8);
+    return k * PANEL * (f == FACTORS_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+static size_t depth_of(Factors f, size_t k)
+{
+    size_t unit = f == FACTORS_I8 ? BLOCK_I8 : f == FACTORS_BF16 ? 2 : 1;
+    return (k + unit - 1) / unit * unit;
+}
+
+/* Rows 4096 bytes apart (or nearly) would all want the same place in L1. */
+static size_t spread(size_t bytes)
+{
+    size_t stride = (bytes + 63) / 64 * 64;
+    return stride % 1024 == 0 ? stride + 64 : stride;
 }
 
 /* The left side can be read where it is. */
-static bool in_place(const Product *p, bool bf16) { return !p->row && !bf16 && p->ldx * sizeof(float) % 1024 != 0; }
+static bool in_place(const Product *p, Factors f)
+{
+    return !p->row && f == FACTORS_F32 && p->ldx * sizeof(float) % 1024 != 0;
+}
 
 static void prepare_row(const Work *w, size_t from, size_t r)
 {
@@ -44,29 +79,61 @@ static void prepare_row(const Work *w, size_t from, size_t r)
     size_t k = (size_t)p->w->k;
     float *line = w->line + (size_t)omp_get_thread_num() * w->depth;
     const float *src = p->row ? line : p->x + (from + r) * p->ldx;
-    if (!w->bf16) {
-        float *dst = (float *)w->left + r * w->lda;
-        if (p->row) p->row(p->ctx, dst, p->first + from + r);
-        else memcpy(dst, src, k * sizeof *dst);
+    void *to = w->left + r * w->lda;
+    if (w->factors == FACTORS_F32) {
+        if (p->row) p->row(p->ctx, to, p->first + from + r);
+        else memcpy(to, src, k * sizeof *src);
         return;
     }
-    uint16_t *dst = (uint16_t *)w->left + r * w->lda;
     if (p->row) p->row(p->ctx, line, p->first + from + r);
-    w->k->to_bf16(dst, src, k);
-    if (k < w->depth) dst[k] = 0;
+    if (w->factors == FACTORS_I8) {
+        w->k->row_i8(to, (RowI8 *)(void *)(w->left + r * w->lda + w->blocks), src, k);
+        return;
+    }
+    w->k->to_bf16(to, src, k);
+    if (k < w->depth) ((uint16_t *)to)[k] = 0;
 }
 
-/* A piece of a panel from k on into the thread's place; which of its floats come first. */
-static float *prepare_piece(const Work *w, size_t panel, size_t k)
+/* Where a panel from k on is prepared: in its own place, or the thread's. */
+static void *place_of(const Work *w, size_t panel, size_t k)
 {
-    size_t me = (size_t)omp_get_thread_num(), left = (size_t)w->p->w->k - k;
+    size_t place = w->all ? panel : (size_t)omp_get_thread_num();
+    return w->right + place * w->room + (w->whole ? panel_bytes(w->factors, k) : 0);
+}
+
+static void *prepare_piece(const Work *w, size_t panel, size_t k)
+{
+    size_t left = (size_t)w->p->w->k - k;
     bool last = k + DEPTH >= w->depth;
     PanelPiece piece = { panel, k, left < DEPTH ? left : DEPTH };
     PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + DEPTH, DEPTH };
-    float *right = w->right + me * w->room + (w->whole ? k * PANEL / (w->bf16 ? 2 : 1) : 0);
-    if (w->bf16) panel_pairs(w->k, w->p->w, piece, next, (uint16_t *)(void *)right);
-    else panel_f32(w->k, w->p->w, piece, next, right);
+    void *right = place_of(w, panel, k);
+    switch (w->factors) {
+    case FACTORS_I8: panel_i8(w->k, w->p->w, piece, next, right); break;
+    case FACTORS_BF16: panel_pairs(w->k, w->p->w, piece, next, right); break;
+    default: panel_f32(w->k, w->p->w, piece, next, right); break;
+    }
     return right;
+}
+
+static void prepare_panel(const Work *w, size_t panel)
+{
+    for (size_t k = 0; k < w->depth; k += DEPTH) prepare_piece(w, panel, k);
+}
+
+/* tile (+)= the prepared rows from `row` on, times a piece of a panel; k: where it begins. */
+static void multiply_piece(const Work *w, float *tile, const unsigned char *row, const void *right, size_t k,
+                           GemmSize s)
+{
+    if (w->factors == FACTORS_I8) {
+        FactorsI8 f = { .a = (const int8_t *)row + k, .lda = w->lda, .b = right };
+        f.a_blocks = (const RowI8 *)(const void *)(row + w->blocks) + k / BLOCK_I8;
+        w->k->gemm_i8(tile, &f, s, k > 0);
+        return;
+    }
+    const void *a = row + row_bytes(w->factors, k);
+    if (w->factors == FACTORS_BF16) w->k->gemm_bf16(tile, a, w->lda / sizeof(uint16_t), right, s, k > 0);
+    else w->k->gemm_f32(tile, a, w->lda / sizeof(float), right, s, k > 0);
 }
 
 /* One panel times rows first .. first + rows - 1 of the prepared ones, which begin at row `from` of the product. */
@@ -76,16 +143,12 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
     size_t me = (size_t)omp_get_thread_num(), cols = panel_cols(p->w, panel);
     float *tile = w->tile + me * PART * PANEL;
     GemmSize size = { .rows = rows, .cols = p->w->paired ? PANEL : cols };
-    const float *x = w->left ? (const float *)w->left : p->x + from * p->ldx;
+    const unsigned char *x = w->left ? w->left : (const unsigned char *)(p->x + from * p->ldx);
 
     for (size_t k = 0; k < w->depth; k += DEPTH) {
         size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
-        const float *right =
-            w->whole ? w->right + me * w->room + k * PANEL / (w->bf16 ? 2 : 1) : prepare_piece(w, panel, k);
-        if (w->bf16)
-            w->k->gemm_bf16(tile, (const uint16_t *)w->left + first * w->lda + k, w->lda,
-                            (const uint16_t *)(const void *)right, size, k > 0);
-        else w->k->gemm_f32(tile, x + first * w->lda + k, w->lda, right, size, k > 0);
+        const void *right = w->whole ? place_of(w, panel, k) : prepare_piece(w, panel, k);
+        multiply_piece(w, tile, x + first * w->lda, right, k, size);
     }
 
     size_t at = panel * (p->w->paired ? PANEL / 2 : PANEL);
@@ -99,23 +162,24 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
 
 static void work_init(Work *w, const Nn *nn, const Product *p)
 {
-    bool bf16 = nn->bf16 && nn->k->gemm_bf16;
-    size_t k = (size_t)p->w->k, item = bf16 ? sizeof(uint16_t) : sizeof(float), threads = (size_t)nn->threads;
-    *w = (Work){ .p = p, .k = nn->k, .bf16 = bf16, .depth = bf16 ? (k + 1) / 2 * 2 : k };
-    bool copied = !in_place(p, bf16);
-    w->lda = copied ? spread(w->depth, item) : p->ldx;
-    w->rows = p->rows;
+    Factors f = factors_of(nn, p);
+    size_t threads = (size_t)nn->threads, depth = depth_of(f, (size_t)p->w->k);
+    *w = (Work){ .p = p, .k = nn->k, .factors = f, .depth = depth, .blocks = depth, .rows = p->rows };
+    bool copied = !in_place(p, f);
+    w->lda = copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
     w->threads = threads;
     if (copied) {
-        size_t most = PREPARED_BYTES / (w->lda * item) / PART * PART, blocks;
+        size_t most = PREPARED_BYTES / w->lda / PART * PART, blocks;
         if (most < PART) most = PART;
         blocks = (p->rows + most - 1) / most;
         w->rows = (p->rows + blocks - 1) / blocks;
-        w->left = arena_alloc(nn->arena, w->rows * w->lda * item);
+        w->left = arena_alloc(nn->arena, w->rows * w->lda);
     }
-    w->whole = p->w->patch && w->rows > PART && panels_of(p->w) >= threads;
-    w->room = w->whole ? (w->depth + DEPTH) * PANEL / (bf16 ? 2 : 1) : RIGHT;
-    w->right = arena_alloc(nn->arena, threads * w->room * sizeof(float));
+    size_t panels = panels_of(p->w);
+    w->whole = (p->w->patch || f == FACTORS_I8) && w->rows > PART && panels >= threads;
+    w->room = panel_bytes(f, w->whole ? depth + DEPTH : DEPTH);
+    w->all = w->whole && panels * w->room <= ALL_BYTES;
+    w->right = arena_alloc(nn->arena, (w->all ? panels : threads) * w->room);
     w->tile = arena_alloc(nn->arena, threads * PART * PANEL * sizeof(float));
     w->line = arena_alloc(nn->arena, threads * w->depth * sizeof(float));
 }
@@ -128,6 +192,7 @@ static void multiply(const Nn *nn, const Product *p)
     arena_reset(nn->arena, mark);
     if (arena_dry(nn->arena)) return;
 
+    const bool each = w.whole && !w.all; /* a task is a panel and all rows */
     for (size_t from = 0; from < p->rows; from += w.rows) {
         size_t rows = p->rows - from < w.rows ? p->rows - from : w.rows, parts = (rows + PART - 1) / PART;
 #pragma omp parallel num_threads(nn->threads) if (rows * w.depth * panels > 4096)
@@ -136,10 +201,14 @@ static void multiply(const Nn *nn, const Product *p)
 #pragma omp for schedule(static)
                 for (size_t r = 0; r < rows; r++) prepare_row(&w, from, r);
             }
+            if (w.all) {
 #pragma omp for schedule(dynamic)
-            for (size_t t = 0; t < (w.whole ? panels : parts * panels); t++) {
-                for (size_t k = 0; w.whole && k < w.depth; k += DEPTH) prepare_piece(&w, t, k);
-                for (size_t part = w.whole ? 0 : t / panels; part < (w.whole ? parts : t / panels + 1); part++) {
+                for (size_t t = 0; t < panels; t++) prepare_panel(&w, t);
+            }
+#pragma omp for schedule(dynamic)
+            for (size_t t = 0; t < (each ? panels : parts * panels); t++) {
+                if (each) prepare_panel(&w, t);
+                for (size_t part = each ? 0 : t / panels; part < (each ? parts : t / panels + 1); part++) {
                     size_t first = rows * part / parts;
                     panel_times(&w, t % panels, from, first, rows * (part + 1) / parts - first);
                 }

@@ -19,6 +19,7 @@
 typedef struct {
     size_t rows, samples; /* rows of all samples; samples 0: one */
     const Panels *w;
+    bool gathered; /* a convolution's: not in 8 bits */
 
     /* The left side: rows of w->k floats in memory, ldx apart, or made by a function. */
     const float *x;

@@ -2,14 +2,19 @@
 #include "nn/kernels.h"
 
 #include <cblas.h>
+#ifdef LIMN_X86
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
-extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_neon;
+extern const Kernels kernels_portable, kernels_avx2, kernels_avx2vnni, kernels_avx512, kernels_avx512vnni;
+extern const Kernels kernels_avx512bf16, kernels_neon;
 
 const Kernels *const kernels_rows[] = {
 #ifdef LIMN_X86
-    &kernels_avx512bf16, &kernels_avx512,
+    &kernels_avx512bf16, &kernels_avx512vnni,
+    &kernels_avx512,     &kernels_avx2vnni,
     &kernels_avx2,
 #endif
 #ifdef LIMN_ARM64
@@ -19,19 +24,28 @@ const Kernels *const kernels_rows[] = {
 };
 
 #if defined(LIMN_X86)
-#define NAMES "portable, avx2, avx512 or avx512bf16"
+#define NAMES "portable, avx2, avx2vnni, avx512, avx512vnni or avx512bf16"
 #elif defined(LIMN_ARM64)
 #define NAMES "portable or neon"
 #else
 #define NAMES "portable"
 #endif
 
+#ifdef LIMN_X86
+/* The compilers that limn is built with do not know it by name; the system keeps the vectors' registers where it has AVX2. */
+static bool has_avx_vnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+#endif
+
 bool kernels_supported(const Kernels *k)
 {
 #ifdef LIMN_X86
-    if (k == &kernels_avx512bf16)
-        return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
-               kernels_supported(&kernels_avx512);
+    if (k == &kernels_avx512bf16) return __builtin_cpu_supports("avx512bf16") && kernels_supported(&kernels_avx512vnni);
+    if (k == &kernels_avx512vnni) return __builtin_cpu_supports("avx512vnni") && kernels_supported(&kernels_avx512);
+    if (k == &kernels_avx2vnni) return has_avx_vnni() && kernels_supported(&kernels_avx2);
     if (k == &kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

@@ -30,6 +30,29 @@ typedef struct {
     const float *b_scale; /* [PANEL] */
 } FactorsI16;
 
+/* Terms of a sum of 8-bit integers that share a scale. */
+enum { BLOCK_I8 = 64 };
+
+/* A block of a row: what its integers are multiplied by, and -128 times their sum. */
+typedef struct {
+    float scale;
+    int32_t offset;
+} RowI8;
+
+/* A block of PANEL columns: integers plus 128, four of a column side by side, and each column's scale. */
+typedef struct {
+    uint8_t q[BLOCK_I8 / 4][PANEL][4];
+    float scale[PANEL];
+} ColumnsI8;
+
+/* Factors as 8-bit integers. */
+typedef struct {
+    const int8_t *a;       /* [rows, k], lda bytes from a row to the next */
+    const RowI8 *a_blocks; /* [rows, blocks], likewise lda bytes */
+    size_t lda;            /* a multiple of 4 */
+    const ColumnsI8 *b;    /* [blocks] */
+} FactorsI8;
+
 /* A tile of a convolution's result. */
 typedef struct {
     float *y;
@@ -85,6 +108,17 @@ typedef struct {
     void (*rows_i16)(int16_t *y, size_t ldy, float *scale, size_t lds, const float *x, GemmSize s);
     /* The right side: x [k, PANEL], k even. */
     void (*columns_i16)(int16_t *y, float *scale, const float *x, size_t k);
+    /*
+     * The same from 8-bit integers; k a multiple of BLOCK_I8. Blocks are added one after the other, each a fused multiply-add:
+     * sum * (scale of the column * scale of the row). NULL where the CPU has no such product.
+     */
+    void (*gemm_i8)(float *y, const FactorsI8 *f, GemmSize s, bool more);
+    /* The left side: a row of k numbers, the greatest of each block +-127; y up to a multiple of BLOCK_I8 */
+    void (*row_i8)(int8_t *y, RowI8 *blocks, const float *x, size_t k);
+    /* The right side, as panel_f32 below has it, and of a panel in f32, x [k, PANEL] */
+    void (*panel_i8)(ColumnsI8 *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
+                     DType type, size_t k);
+    void (*i8_of_panel)(ColumnsI8 *y, const float *x, size_t k);
     /* y = tile + bias + residual, where bias and residual (ldy apart, as y) may be NULL */
     void (*finish_tile)(float *y, size_t ldy, const float *tile, const float *bias, const float *residual, GemmSize s);
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */

@@ -29,11 +29,27 @@ typedef struct {
     const double *given;          /* the same of an earlier pass, to normalise by; NULL: by the core's own */
 } GroupStats;
 
+/* What products round their factors to; where a kernel set has no such product, or a layer is too small to gain, they do not. */
+typedef enum {
+    FACTORS_F32,
+    FACTORS_BF16,
+    FACTORS_I16, /* integers of 16 bits, a scale for each tile and each output channel (winograd.c) */
+    FACTORS_I8,  /* integers of 8 bits, a scale for each block of a row's and of a column's terms (kernels.h) */
+} Factors;
+
+/*
+ * By kind of layer: 3x3 convolutions (F32, I16); linear layers and 1x1 convolutions (F32, BF16, I8); attention (F32, BF16). Where
+ * linear is I8, layers of few rows, and convolutions that are products, are as attention is.
+ */
+typedef struct {
+    Factors conv, linear, attention;
+} Precision;
+
 typedef struct {
     Arena *arena;
-    const Kernels *k; /* kernels_select() */
-    int threads;      /* >= 1 */
-    bool bf16; /* products may round their factors to 16 bits: bfloat16, in 3x3 convolutions integers (winograd.c) */
+    const Kernels *k;    /* kernels_select() */
+    int threads;         /* >= 1 */
+    Precision precision; /* zeros: f32 */
     GroupStats *stats;   /* NULL but for tiles; then n is 1 */
     Profile *profile;    /* NULL: nobody asks what each layer costs */
     size_t forget;       /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */

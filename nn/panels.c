@@ -150,6 +150,17 @@ static void unpack_pairs(const Kernels *kernels, const Panels *p, PanelPiece at,
     }
 }
 
+static void unpack_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out)
+{
+    Unpacked u;
+    fetch_rows(p, next);
+    for (size_t from = 0; from < at.k; from += UNPACKED) {
+        PanelPiece some = some_of(at, from);
+        unpack_rows(&u, kernels, p, some);
+        kernels->panel_i8(out + from / BLOCK_I8, u.rows, u.none, DT_F32, some.k);
+    }
+}
+
 /* With the patches that stand before `until`; NULL: with all. at: the piece, and the one that is wanted after it. */
 static void read_piece(const Kernels *kernels, const Panels *p, const Patch *until, const PanelPiece at[2], float *out)
 {
@@ -189,6 +200,25 @@ void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPi
         PanelPiece some = some_of(at, from);
         panel_f32(kernels, p, some, next, values);
         kernels->pairs_of_panel(out + from * PANEL, values, some.k);
+    }
+}
+
+void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out)
+{
+    if (!p->patch && is_plain(p)) {
+        Rows r = rows_of(p, at, next);
+        kernels->panel_i8(out, r.now, r.next, p->type[0], at.k);
+        return;
+    }
+    if (!p->patch) {
+        unpack_i8(kernels, p, at, next, out);
+        return;
+    }
+    float values[UNPACKED * PANEL];
+    for (size_t from = 0; from < at.k; from += UNPACKED) {
+        PanelPiece some = some_of(at, from);
+        panel_f32(kernels, p, some, next, values);
+        kernels->i8_of_panel(out + from / BLOCK_I8, values, some.k);
     }
 }
 

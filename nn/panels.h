@@ -66,6 +66,9 @@ void panel_before(const Kernels *kernels, const Panels *p, const Patch *until, P
 /* The same rounded to bfloat16, two values of a column side by side: [k / 2, PANEL, 2]; an odd k ends with zeros. */
 void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out);
 
+/* The same as integers of 8 bits, whole blocks (kernels.h). at.first: a multiple of BLOCK_I8. */
+void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out);
+
 /* All of it was used and is not needed soon: its pages stop counting as ours (file.h). Nothing where it is not mapped. */
 void panels_forget(const Panels *p);
 

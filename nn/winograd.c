@@ -6,8 +6,8 @@
  * convolution is 36 matrix products [tiles, in] x [in, out]. A block of tiles is transformed at once; then each panel of
  * output channels has its weights transformed, piece by piece of `in`, while that piece is multiplied with all tiles.
  *
- * Where products may round their factors to 16 bits (Nn.bf16) these products are of integers (kernels_i16.inc): what the
- * transforms make is rounded, not what they read, and sums are exact.
+ * Where Nn.precision says so these products are of 16-bit integers (kernels_i16.inc): what the transforms make is rounded, not
+ * what they read, and sums are exact.
  */
 #include <assert.h>
 #include <omp.h>
@@ -336,7 +336,7 @@ static void work_init(Work *w, const Nn *nn, const Convolution *c)
 {
     size_t threads = (size_t)nn->threads;
     *w = (Work){ .c = c, .k = nn->k };
-    w->i16 = nn->bf16 && nn->k->gemm_i16 && c->y.h * c->y.w >= FEW * TILE * TILE;
+    w->i16 = nn->precision.conv == FACTORS_I16 && nn->k->gemm_i16 && c->y.h * c->y.w >= FEW * TILE * TILE;
     plan(w);
 
     Arena *a = nn->arena;

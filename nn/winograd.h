@@ -1,5 +1,5 @@
 /*
- * winograd.h - weights of 3x3 convolutions kept in their transformed form, as floats or, for products that round (Nn.bf16), as
+ * winograd.h - weights of 3x3 convolutions kept in their transformed form, as floats or, for products that round (Nn.precision), as
  * 16-bit integers. It takes 16 or 8 bytes for each weight of 4 or 2, so it is done where memory allows; the results have the
  * same bits. Where a convolution wants the other form it makes it as if none was kept.
  */

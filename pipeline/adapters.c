@@ -127,9 +127,10 @@ static int lay(Model *m, const LoraWish *wish, const Job *j, bool rounded, const
 static int use(Model *m, const Loras *wishes, const Job *j, const Watch *w, Err *e)
 {
     const char *why = NULL;
-    bool rounded = false;
+    Precision precision = { 0 };
     const Kernels *k = kernels_select(&why);
-    if (wishes->count && k && precision_choose(&rounded, j->precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    if (wishes->count && k && precision_choose(&precision, j->precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    bool rounded = precision_rounds_matrices(precision);
     Str text = { 0 };
     char *names = loras_key(wishes);
     str_addf(&text, "%s%d%d", names, rounded, j->lora_partial);

@@ -124,7 +124,7 @@ typedef struct {
     const BenchJob *job;
     Nn nn;
     const Networks *networks;
-    bool bf16;
+    Precision precision;
     bool large; /* pages of weights are let go of as `limn generate` does */
     int side;   /* of the latent */
     Tensor kv;  /* the UNet's, of a prompt */
@@ -143,7 +143,7 @@ static Tensor normals(Nn *nn, int n, int h, int w, int c)
 static Nn network_nn(const Bench *b)
 {
     Nn nn = b->nn;
-    nn.bf16 = b->bf16;
+    nn.precision = b->precision;
     nn.forget = b->large ? MODEL_CHEAP_ROWS : 0;
     return nn;
 }
@@ -176,6 +176,7 @@ static Tensor decode(Bench *b)
     const Vae *v = b->networks->vae;
     Nn nn = network_nn(b);
     nn.forget = b->large;
+    nn.precision = precision_beside(nn.precision);
     return vae_decode(&nn, v, normals(&b->nn, 1, b->side, b->side, vae_latent_channels(v)));
 }
 
@@ -230,8 +231,8 @@ static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena,
     if (networks_make(&dry, s, b->job->type, true, 1, e)) return -1;
     int factor = vae_factor(dry.vae), trained = unet_sample_size(dry.unet) * factor;
     const char *asked = b->job->precision ? b->job->precision : "auto";
-    int failed = precision_choose(&b->bf16, asked, b->nn.k, unet_weight_bytes(dry.unet), e);
-    out->precision = precision_name(b->bf16);
+    int failed = precision_choose(&b->precision, asked, b->nn.k, unet_weight_bytes(dry.unet), e);
+    precision_text(b->precision, out->precision);
     out->size = b->job->size ? b->job->size : trained;
     b->side = out->size / factor;
     if (!failed && (out->size % factor || !b->side))
@@ -239,7 +240,7 @@ static int weigh(Bench *b, const BenchShape *s, BenchResult *out, size_t *arena,
     if (!failed) {
         Arena counts;
         arena_init_dry(&counts);
-        Bench counting = { .job = b->job, .nn = b->nn, .networks = &dry, .bf16 = b->bf16, .side = b->side };
+        Bench counting = { .job = b->job, .nn = b->nn, .networks = &dry, .precision = b->precision, .side = b->side };
         counting.nn.arena = &counts;
         prompt(&counting);
         step(&counting);

@@ -23,7 +23,7 @@ typedef struct {
     int batch;             /* latents in one call of the UNet: 2 is one picture with guidance */
     int threads;           /* >= 1 */
     DType type;            /* of the UNet's matrices: F16 as checkpoints have them */
-    const char *precision; /* "auto", "f32", "bf16"; NULL: auto */
+    const char *precision; /* as --precision has it; NULL: auto */
     const Watch *watch;    /* step is called between passes; cancelled is asked there */
 } BenchJob;
 
@@ -35,8 +35,8 @@ typedef struct {
 } BenchPass;
 
 typedef struct {
-    const char *row;       /* of the kernels */
-    const char *precision; /* "f32" */
+    const char *row;    /* of the kernels */
+    char precision[64]; /* "f32" */
     int size;
     double make_seconds; /* making and binding the weights */
     BenchPass step, vae; /* one call of the UNet; decoding one picture */

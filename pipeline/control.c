@@ -23,6 +23,21 @@ static int other_file(const char *path, const char *sha256, const char *wanted, 
                    wanted);
 }
 
+/* Which kind of map it is to a union. */
+static int choose_type(const ControlFile *f, const ControlLine *l, int *type, Err *e)
+{
+    int types = f->net ? controlnet_types(f->net) : 0;
+    if (!types)
+        return l->type
+                   ? err_usage(e, "type=%.40s: it takes one kind of map (a ControlNet-Union takes several)", l->type)
+                   : 0;
+    *type = control_line_type(l, types, e);
+    if (*type == -1)
+        return err_usage(e,
+                         "a ControlNet-Union takes several kinds of maps: say which, such as type=depth or type=canny");
+    return *type < 0 ? -1 : 0;
+}
+
 /* Takes the line. */
 static int add_line(void *ctx, ControlLine *l, Err *e)
 {
@@ -34,10 +49,12 @@ static int add_line(void *ctx, ControlLine *l, Err *e)
     if (!file) return err_set(e, "%.300s: it was not opened with the model", l->model);
     if (other_file(l->model, file->sha256, l->model_sha256, e)) return -1;
     if (file->encoder && other_file(file->encoder->path, file->encoder->sha256, l->encoder_sha256, e)) return -1;
+    int type = 0;
+    if (choose_type(file, l, &type, e)) return err_in(e, file->path);
     if (!g->control) g->control = mem_alloc(sizeof *g->control);
     struct Control *c = g->control;
     c->unit = mem_grow(c->unit, (size_t)(c->count + 1) * sizeof *c->unit);
-    c->unit[c->count++] = (Unit){ *l, .file = file, .strength = strength_of(j, l) };
+    c->unit[c->count++] = (Unit){ *l, .file = file, .strength = strength_of(j, l), .type = type };
     *l = (ControlLine){ 0 };
     if (file->t2i && t2i_fits(file->t2i, g->m->unet, factor, seen.w * factor, seen.h * factor, e))
         return err_in(e, file->path);
@@ -160,7 +177,7 @@ static int find(Generator *g, const Unit *u, int window, Tensor out[T2I_MAX_MAPS
         tensor_new(nn.arena, 1, at.h, at.w, f->net ? controlnet_hint_channels(f->net) : t2i_hint_channels(f->t2i));
     control_picture_pixels(u->picture, at, pixels);
     if (f->t2i) return t2i_forward(&nn, f->t2i, pixels, out);
-    out[0] = controlnet_hint(&nn, f->net, pixels);
+    out[0] = controlnet_hint(&nn, f->net, pixels, u->type);
     return 1;
 }
 

@@ -22,8 +22,6 @@ static const struct {
 } relatives[] = {
     { "lllite_unet", "a ControlNet-LLLite (kohya's), which limn does not run: give a ControlNet or a T2I-Adapter" },
     { "lora_controlnet", "a Control-LoRA, which limn does not run: give the whole ControlNet" },
-    { "task_embedding", "a ControlNet-Union, which limn does not run: give a ControlNet for one kind of map" },
-    { "control_add_embedding.", "a ControlNet-Union, which limn does not run: give a ControlNet for one kind of map" },
     { "controlnet_x_embedder.", "a ControlNet for a transformer (SD 3, Flux), which limn does not run" },
     { "controlnet_blocks.", "a ControlNet for a transformer (SD 3, Flux), which limn does not run" },
     { "brushnet_", "a BrushNet, which limn does not run" },

@@ -9,6 +9,7 @@ typedef struct {
     ControlLine line;
     const ControlFile *file;
     double strength;
+    int type;                        /* a ControlNet-Union's kind of map */
     Image picture[CONTROL_PICTURES]; /* maps are at the size drawn; w 0: not read yet, or not needed any more */
     /*
      * What the network makes of it once, shapes alone until then: a hint; maps; the tokens of the pictures and of none. Of a map there is

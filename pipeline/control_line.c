@@ -35,6 +35,7 @@ static const struct FieldRow {
     { "end", ALL, FIELD_NUMBER, offsetof(ControlLine, end), 1, 1, NULL },
     { "guess", NETS, FIELD_FLAG, offsetof(ControlLine, guess), 0, 0, NULL },
     { "mode", NETS | T2IS, FIELD_TEXT, offsetof(ControlLine, mode), 0, 0, "balanced|prompt|control" },
+    { "type", NETS, FIELD_TEXT, offsetof(ControlLine, type), 0, 0, NULL },
     { "resize", NETS | T2IS, FIELD_TEXT, offsetof(ControlLine, resize), 0, 0, "stretch|crop|fit" },
     { "model-sha256", ALL, FIELD_TEXT, offsetof(ControlLine, model_sha256), 0, 0, NULL },
     { "encoder-sha256", IPS, FIELD_TEXT, offsetof(ControlLine, encoder_sha256), 0, 0, NULL },
@@ -183,6 +184,7 @@ void control_line_release(ControlLine *l)
     free(l->model_sha256);
     free(l->mode);
     free(l->resize);
+    free(l->type);
     free(l->encoder_sha256);
     for (int i = 0; i < l->images; i++) free(l->image[i]);
     for (int i = 0; i < CONTROL_PICTURES; i++) free(l->image_sha256[i]);
@@ -206,6 +208,48 @@ void control_line_write(const ControlLine *l, Str *out)
         for (int k = 0; k < count; k++)
             str_addf(out, "%s%s=%s", out->len > begin ? "," : "", f->name, ((char *const *)at)[k]);
     }
+}
+
+/* The kinds of maps of xinsir's unions, in their order; and what limn makes of them itself. */
+static const char *const union_types[] = { "openpose,pose,dwpose",
+                                           "depth",
+                                           "softedge,hed,pidi,scribble,ted,lines",
+                                           "canny,edges,lineart,mlsd,invert",
+                                           "normal",
+                                           "segment,seg,segmentation",
+                                           "tile,blur",
+                                           "inpaint,repaint" };
+
+enum { UNION_TYPES = sizeof union_types / sizeof *union_types };
+
+/* Whether a list of names parted by commas has it. */
+static bool has_name(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == len && strncmp(p, name, len) == 0) return true;
+    return false;
+}
+
+int control_line_type(const ControlLine *l, int types, Err *e)
+{
+    HintSpec spec;
+    Err unused;
+    const char *name = l->type;
+    if (!name && hint_spec_parse(&spec, l->image[0], &unused) == 0 && spec.way) name = spec.way->name;
+    if (!name) return -1;
+    int type = -1;
+    for (int i = 0; i < UNION_TYPES; i++)
+        if (has_name(union_types[i], name)) type = i;
+    if (l->type && strspn(name, "0123456789") == strlen(name) && strlen(name) < 4) type = (int)strtol(name, NULL, 10);
+    if (type < 0 && !l->type) return -1;
+    if (type >= 0 && type < types) return type;
+    err_usage(
+        e,
+        "type=%.40s: the union tells %d kinds of maps apart: 0 openpose, 1 depth, 2 softedge, 3 canny, 4 normal, 5 "
+        "segment%s",
+        name, types, types > 6 ? ", 6 tile, 7 inpaint" : "");
+    return -2;
 }
 
 int control_lines(const char *text, ControlKind kind, ControlVisit visit, void *ctx, Err *e)

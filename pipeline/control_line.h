@@ -25,6 +25,7 @@ typedef struct {
     double start, end; /* shares of the steps */
     bool guess;        /* diffusers' guess mode */
     char *mode;        /* A1111's control mode: "balanced", "prompt", "control"; NULL: not said */
+    char *type;        /* a union's kind of map: a name of control_types[], or a number; NULL: not said */
     char *resize;      /* of the map: "stretch", "crop", "fit"; NULL: the job's */
 } ControlLine;
 
@@ -33,6 +34,12 @@ typedef struct {
 
 /* "control", "adapter", "ip-adapter": the option of a kind. */
 extern const char *const control_options[CONTROL_KINDS];
+
+/*
+ * Which of a ControlNet-Union's kinds a line's map is: what type= says, or the way in which the map is made here; -1: neither does. Error
+ * (-2): a name that is none, a number that the union does not have.
+ */
+int control_line_type(const ControlLine *l, int types, Err *e);
 
 /* Error: an unknown or missing field, a value out of range. control_line_release() also then. */
 int control_line_parse(ControlLine *l, ControlKind kind, const char *text, Err *e);

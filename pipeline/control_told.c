@@ -82,9 +82,12 @@ static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int
     for (int i = 0; i < all->residual_count; i++) residuals[i] = tensor_slice(all->residuals[i], from, n);
     if (in.beside.c && controlnet_in_channels(u->file->net) > x.c) x = nn_concat(&nn, x, in.beside);
     controlnet_forward(&nn, u->file->net, x, ev->t, &in,
-                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals });
+                       &(Controlled){ unit_found(u, g->run.window)[0], scales, residuals, u->type });
     arena_reset(g->nn.arena, mark);
 }
+
+/* Whether what counts for the prompt alone counts there. */
+static bool counts_for(BranchKind of) { return branch_prompted(of) || of == BRANCH_BLIND; }
 
 /* Where its results are pooled, and in some modes, a net does not count for the negative prompt. */
 static void tell_net(const Generator *g, const Unit *u, const Evaluation *ev, UNetInputs *in)
@@ -95,7 +98,7 @@ static void tell_net(const Generator *g, const Unit *u, const Evaluation *ev, UN
         return;
     }
     for (int i = 0; i < ev->branches; i++)
-        if (branch_prompted(ev->branch[i].of) || ev->branch[i].of == BRANCH_BLIND) run_net(g, u, ev, i, 1, in);
+        if (counts_for(ev->branch[i].of)) run_net(g, u, ev, i, 1, in);
 }
 
 /* ---- T2I-Adapter ---------------------------------------------------------------------------------------------------------- */
@@ -108,7 +111,7 @@ static void add_map(const Generator *g, const Unit *u, const Evaluation *ev, Ten
     const Tensor map = unit_found(u, g->run.window)[k];
     int each = ev->x.n / ev->branches;
     for (int i = 0; to.data && i < to.n; i++) {
-        if (to.n > 1 && mode.prompt_only && ev->branch[i / each].of == BRANCH_NEGATIVE) continue;
+        if (to.n > 1 && mode.prompt_only && !counts_for(ev->branch[i / each].of)) continue;
         float *p = tensor_slice(to, i, 1).data;
         for (size_t n = 0; n < tensor_len(map); n++) p[n] += share * map.data[n];
     }

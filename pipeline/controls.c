@@ -68,9 +68,11 @@ static int keep_transformed(const Using *u, ControlFile *f, Err *e)
 {
     const char *why = NULL;
     const Kernels *k = kernels_select(&why);
-    bool rounded, low = strcmp(u->job->memory, "low") == 0;
+    bool low = strcmp(u->job->memory, "low") == 0;
     if (!f->net || low) return 0;
-    if (precision_choose(&rounded, u->job->precision, k, unet_weight_bytes(u->m->unet), e)) return -1;
+    Precision precision;
+    if (precision_choose(&precision, u->job->precision, k, unet_weight_bytes(u->m->unet), e)) return -1;
+    bool rounded = precision_rounds_convs(precision);
     if (controlnet_transformed_bytes(f->net, rounded) > MODEL_SMALL) return 0;
     return controlnet_keep_transformed(f->net, k, rounded, e);
 }

@@ -144,15 +144,16 @@ static Needs needs_of(const Model *m, int width, int height)
     job_init(&j);
     j.width = n.width;
     j.height = n.height;
-    bool rounded = false; /* as auto chooses */
+    Precision precision = { 0 }; /* as auto chooses */
     const char *why;
     Err e;
     const Kernels *k = kernels_select(&why);
-    if (k) precision_choose(&rounded, "auto", k, unet_weight_bytes(m->unet), &e);
+    if (k) precision_choose(&precision, "auto", k, unet_weight_bytes(m->unet), &e);
     for (int i = 0; m->text[0].tokenizer && i < 3; i++) {
         free(j.memory);
         j.memory = mem_strdup(memory_choices[i]);
-        size_t need = generator_memory(m, &j, 1), transformed = unet_transformed_bytes(m->unet, rounded);
+        size_t need = generator_memory(m, &j, 1),
+               transformed = unet_transformed_bytes(m->unet, precision_rounds_convs(precision));
         bool kept = i == 2 || (i == 1 && transformed <= MODEL_SMALL);
         n.choice[i] = need ? need + (kept ? transformed : 0) : 0;
     }

@@ -38,7 +38,7 @@ ControlKind describe_control_folder(const char *path)
                     ? config_parse(text, path, &e)
                     : NULL;
     const char *class = c ? config_str(c, "_class_name", "") : "";
-    if (strcmp(class, "ControlNetModel") == 0) kind = CONTROL_NET;
+    if (strcmp(class, "ControlNetModel") == 0 || strcmp(class, "ControlNetUnionModel") == 0) kind = CONTROL_NET;
     if (strcmp(class, "T2IAdapter") == 0) kind = CONTROL_T2I;
     config_free(c);
     if (s) source_free(s);

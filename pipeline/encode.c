@@ -32,10 +32,12 @@ typedef struct {
 
 static CacheKey key_of(const Generator *g, const Encoder *c, const char *what, const int *ids)
 {
-    const int how[] = { c->index, g->recipe.layer[c->index], g->recipe.normed, g->recipe.bf16 };
+    const int how[] = { c->index, g->recipe.layer[c->index], g->recipe.normed };
+    const Precision precision = generator_nn_beside(g).precision;
     CacheKey key;
     key_begin(&key, what);
     key_add(&key, how, sizeof how);
+    key_add(&key, &precision, sizeof precision);
     key_add(&key, ids, (size_t)c->tokens * sizeof *ids);
     key_end(&key);
     return key;
@@ -53,7 +55,7 @@ static void embed_row(Generator *g, const Encoder *c, Row out, const int *ids)
             return;
     }
     size_t mark = g->nn.arena->used;
-    Nn nn = generator_nn(g);
+    Nn nn = generator_nn_beside(g);
     Tensor p;
     const int layer = g->recipe.layer[c->index];
     Tensor h = text_encoder_forward(&nn, c->part->encoder, ids, 1, layer, g->recipe.normed, pool ? &p : NULL);

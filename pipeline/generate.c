@@ -15,6 +15,7 @@
 #include "pipeline/generator.h"
 #include "pipeline/hires.h"
 #include "pipeline/latents.h"
+#include "pipeline/precision.h"
 #include "pipeline/refine.h"
 
 enum { OWN_TEXTS = 8 << 20 /* bytes of embeddings that a generator keeps where none are shared */ };
@@ -22,9 +23,16 @@ enum { OWN_TEXTS = 8 << 20 /* bytes of embeddings that a generator keeps where n
 Nn generator_nn(const Generator *g)
 {
     Nn nn = g->nn;
-    nn.bf16 = g->recipe.bf16;
+    nn.precision = g->recipe.precision;
     if (g->m->large && g->recipe.memory != MEMORY_HIGH)
         nn.forget = g->recipe.memory == MEMORY_LOW ? 1 : MODEL_CHEAP_ROWS;
+    return nn;
+}
+
+Nn generator_nn_beside(const Generator *g)
+{
+    Nn nn = generator_nn(g);
+    nn.precision = precision_beside(nn.precision);
     return nn;
 }
 

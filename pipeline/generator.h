@@ -58,7 +58,8 @@ struct Generator {
 };
 
 /* The arithmetic of all networks. A large model's weights are evicted where that is cheap, or memory is short. */
-Nn generator_nn(const Generator *g);
+Nn generator_nn(const Generator *g);        /* for the UNet and what steers it */
+Nn generator_nn_beside(const Generator *g); /* for the networks that run once a picture */
 
 /* Whether the work must stop; a dry pass goes on: half a measurement would reserve too little. */
 int generator_check(const Generator *g, Err *e);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "image/resample.h"
 #include "pipeline/checking.h"
+#include "pipeline/precision.h"
 #include "pipeline/ways.h"
 #include "upscale/upscale.h"
 
@@ -152,7 +153,9 @@ static int enlarge(Generator *g, const Image *small, Image *out, Err *e)
         *out = (Image){ .w = w, .h = h, .rgb = s.data };
         return 0;
     }
-    UpscaleHow how = { .threads = g->nn.threads, .bf16 = g->recipe.bf16, .progress = on_tile, .ctx = g };
+    UpscaleHow how = {
+        .threads = g->nn.threads, .precision = precision_beside(g->recipe.precision), .progress = on_tile, .ctx = g
+    };
     return upscaler_enlarge(g->upscaler, small, w, h, &how, out, e);
 }
 

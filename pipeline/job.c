@@ -12,6 +12,7 @@
 #include "pipeline/control_line.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
+#include "pipeline/precision.h"
 #include "pipeline/selfs.h"
 #include "weights/quantise.h"
 #include "scheduler/names.h"
@@ -269,8 +270,9 @@ const Option job_options[] = {
       "what two of these parts share; otherwise a quarter" },
     { "vae-tile", 0, OPT_STR, JOB(vae_tile), "auto", 0, 0, "auto|off|PIXELS", PICTURE, GROUP_MACHINE, check_vae_tile,
       "decode in overlapping tiles to save memory" },
-    { "precision", 0, OPT_CHOICE, JOB(precision), "auto", 0, 0, "auto|f32|bf16", PICTURE, GROUP_MACHINE, NULL,
-      "bf16: products of 16-bit factors, faster where the CPU has them", "torch-dtype" },
+    { "precision", 0, OPT_STR, JOB(precision), "auto", 0, 0, PRECISION_PLACEHOLDER, PICTURE, GROUP_MACHINE, check_precision,
+      "bf16: products of 16-bit factors, int8: of 8 bits in linear layers, faster where the CPU has them; or by kind of layer, as "
+      "conv:i16+linear:int8+attention:f32", "torch-dtype" },
     { "tile", 0, OPT_CHOICE, JOB(tile), NULL, 0, 0, "x|y|both", PICTURE, GROUP_ASSETS, NULL,
       "seamless: opposite edges continue each other, left and right (x), top and bottom (y)", "seamless-axes" },
     { "transparent", 0, OPT_FLAG, JOB(transparent), "false", 0, 0, NULL, PICTURE, GROUP_ASSETS, NULL,

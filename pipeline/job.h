@@ -50,7 +50,7 @@ typedef struct {
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* NULL: as the prompt's syntax has it; "truncate" | "chunk" */
     char *prompt_syntax;                     /* NULL, "auto": compat's; clip/language.h's names */
-    char *precision;                         /* "auto" | "f32" | "bf16" */
+    char *precision;                         /* precision.h */
     int diffusion_tile;                      /* pixels that the UNet takes at once; 0: all */
     double diffusion_overlap;                /* pixels that two of them share; < 0: the usual */
     char *vae_tile;                          /* "auto" | "off" | a number of pixels */

@@ -173,9 +173,11 @@ static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
 {
     const char *why = NULL, *memory = p->memory ? p->memory : "normal";
     const Kernels *k = kernels_select(&why);
-    bool high = strcmp(memory, "high") == 0, low = strcmp(memory, "low") == 0, rounded;
+    bool high = strcmp(memory, "high") == 0, low = strcmp(memory, "low") == 0;
+    Precision precision;
     if (!k) return err_usage(e, "%s", why);
-    if (precision_choose(&rounded, p->precision ? p->precision : "auto", k, unet_weight_bytes(m->unet), e)) return -1;
+    if (precision_choose(&precision, p->precision ? p->precision : "auto", k, unet_weight_bytes(m->unet), e)) return -1;
+    bool rounded = precision_rounds_convs(precision);
     char free_text[MEM_FREE_TEXT];
     size_t need = unet_transformed_bytes(m->unet, rounded), left = mem_available(GEMM_MAPPED, free_text);
     if (low || (!high && (p->briefly || need > MODEL_SMALL || need > left / 8))) return 0;

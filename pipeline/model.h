@@ -46,7 +46,7 @@ typedef struct {
     const char *unet;      /* another UNet: a file or a folder; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
     const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
-    const char *precision; /* "auto", "f32", "bf16": in what form they are; NULL: auto */
+    const char *precision; /* as --precision has it: in what form they are; NULL: auto */
     bool encoder;          /* the VAE's encoder is wanted too */
     bool briefly;          /* the UNet runs a few times only: without memory "high" nothing is kept for more */
     bool no_weights; /* describe only: names and shapes are checked, no value is read; the model must not be run */

@@ -59,12 +59,13 @@ static int begin_call(Generator *g, Err *e)
 /* All that the network is given. */
 static void key_of(const Generator *g, CacheKey *key, const Evaluation *ev)
 {
-    const bool how[] = { g->nn.wrap_x, g->nn.wrap_y, g->recipe.bf16 };
+    const bool how[] = { g->nn.wrap_x, g->nn.wrap_y };
     key_begin(key, "evaluation");
     key_add_tensor(key, ev->x);
     key_add(key, ev->branch, (size_t)ev->branches * sizeof *ev->branch);
     key_add(key, &ev->t, sizeof ev->t);
     key_add(key, how, sizeof how);
+    key_add(key, &g->recipe.precision, sizeof g->recipe.precision);
     const int windows[] = { g->recipe.window, g->recipe.overlap };
     key_add(key, windows, sizeof windows);
     told_key(g, key);

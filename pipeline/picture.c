@@ -9,7 +9,7 @@
 
 Tensor picture_decode(Generator *g, Tensor x)
 {
-    Nn nn = generator_nn(g);
+    Nn nn = generator_nn_beside(g);
     Tensor z = tensor_like(nn.arena, x);
     if (g->m->large) nn.forget = 1; /* each layer has its turn once */
     vae_unscale(g->m->vae, z, x);

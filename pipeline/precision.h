@@ -1,5 +1,8 @@
 /*
  * precision.h - in what precision the networks multiply. Sums, norms, softmax, the residual stream and the sampler are f32 always.
+ *
+ * As text: "f32"; "bf16": factors of 16 bits, integers in 3x3 convolutions; "int8": the same, but of 8 bits in linear layers and 1x1
+ * convolutions; or by kind of layer, what is left out being f32: "conv:i16+linear:int8+attention:f32".
  */
 #ifndef LIMN_PIPELINE_PRECISION_H
 #define LIMN_PIPELINE_PRECISION_H
@@ -7,19 +10,39 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "nn/kernels.h"
+#include "nn/nn.h"
 
-/* From so many bytes of UNet weights on, products of 16-bit factors save two fifths of the time; below, little. */
-enum { PRECISION_LARGE = 256 << 20 };
+/* From so many bytes of UNet weights on, products of rounded factors save two fifths of the time; below, little. */
+enum { PRECISION_LARGE = 256 << 20, PRECISION_TEXT = 64 };
+
+#define PRECISION_PLACEHOLDER "auto|f32|bf16|int8"
+
+/* Error (ERR_USAGE): the text is none of the above. */
+int precision_parse(const char *text, Precision *p, Err *e);
+
+/* Whether it is one, or "auto". */
+int check_precision(const char *text, Err *e);
 
 /*
- * asked: "auto", "f32" or "bf16"; weights: the UNet's bytes. *bf16: whether products round their factors to 16 bits (bfloat16, in
- * 3x3 convolutions integers). auto does where the CPU can and the network is large: the final picture then stays 40 dB and more
- * from f32's (docs/performance.md).
- * Error (ERR_USAGE): bf16 is asked for and this kernel set has no such products.
+ * What the networks do on these kernels. weights: the UNet's bytes. auto rounds where the CPU gains by it and the network is large:
+ * the final picture then stays 40 dB and more from f32's (docs/performance.md).
+ * Error (ERR_USAGE): what is asked for has no products in this kernel set.
  */
-int precision_choose(bool *bf16, const char *asked, const Kernels *k, size_t weights, Err *e);
+int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t weights, Err *e);
 
-static inline const char *precision_name(bool bf16) { return bf16 ? "bf16" : "f32"; }
+/* The text that gives the same precision again on this kind of kernels; buf: PRECISION_TEXT. */
+const char *precision_text(Precision p, char *buf);
+
+/* Whether convolutions' weights are rounded when they are transformed beforehand (winograd.h). */
+static inline bool precision_rounds_convs(Precision p) { return p.conv != FACTORS_F32; }
+/* Whether matrices are rounded in products, so that what is laid over them may be. */
+static inline bool precision_rounds_matrices(Precision p) { return p.linear != FACTORS_F32; }
+
+/* For networks that run once a picture, beside the UNet and what steers it: linear layers in no less than 16 bits. */
+static inline Precision precision_beside(Precision p)
+{
+    if (p.linear == FACTORS_I8) p.linear = p.attention;
+    return p;
+}
 
 #endif

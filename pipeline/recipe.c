@@ -340,9 +340,10 @@ static int choose_precision(Recipe *r, const Model *m, Err *e)
     const char *why = NULL;
     const Kernels *k = kernels_select(&why);
     if (!k) return err_usage(e, "%s", why);
-    if (precision_choose(&r->bf16, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    char text[PRECISION_TEXT];
+    if (precision_choose(&r->precision, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
     recipe_set_text(&r->said.precision,
-                    precision_name(r->bf16)); /* what made the picture, so that it can be made again */
+                    precision_text(r->precision, text)); /* what made the picture, to make it again */
     return 0;
 }
 

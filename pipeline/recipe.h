@@ -61,7 +61,7 @@ typedef struct {
 
     int w, h;                 /* of the latent */
     int window, overlap;      /* latents that the UNet takes at once, and that two windows share; 0: all */
-    bool bf16;                /* products may round their factors to 16 bits */
+    Precision precision;      /* what products round their factors to */
     bool wrap_x, wrap_y;      /* seamless */
     bool chunk;               /* a long prompt takes as many rows of tokens as it needs */
     const Language *language; /* of the prompts */

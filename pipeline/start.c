@@ -16,7 +16,7 @@ static bool fills(const Generator *g) { return g->recipe.beside == BESIDE_MASKED
 static Tensor encode_picture(Generator *g, bool hidden)
 {
     const Job *j = &g->recipe.said;
-    Nn nn = generator_nn(g);
+    Nn nn = generator_nn_beside(g);
     Tensor pixels = tensor_new(nn.arena, 1, j->height, j->width, 3);
     init_pixels(&g->init, pixels, hidden);
     return vae_encode(&nn, g->m->vae, pixels);

@@ -51,7 +51,8 @@ static int by_network(const Enlarger *n, const Job *j, const Image *in, int size
     const char *why;
     UpscaleHow how = { .progress = on_tile, .ctx = (void *)(size_t)w };
     how.threads = team_start(j->threads ? j->threads : omp_get_num_procs());
-    if (precision_choose(&how.bf16, j->precision, kernels_select(&why), 0, e)) return -1;
+    if (precision_choose(&how.precision, j->precision, kernels_select(&why), 0, e)) return -1;
+    how.precision = precision_beside(how.precision);
     return upscaler_enlarge(n->network, in, size[0], size[1], &how, out, e);
 }
 

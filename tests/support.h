@@ -24,6 +24,12 @@
 
 #define GOLDEN "tests/golden"
 
+/* What products round: as --precision bf16 has it, where `yes`; otherwise nothing. */
+static inline Precision rounding_16(bool yes)
+{
+    return yes ? (Precision){ FACTORS_I16, FACTORS_BF16, FACTORS_BF16 } : (Precision){ 0 };
+}
+
 /* A safetensors file held open, its tensors converted to f32. */
 typedef struct {
     Bytes file;

@@ -139,7 +139,7 @@ static Tensor call(Nn *nn, const Input *in, Layout layout)
 static Tensor run(const Input *in, How how)
 {
     Arena a;
-    Nn nn = { .arena = &a, .k = how.k, .threads = how.threads, .bf16 = how.bf16 };
+    Nn nn = { .arena = &a, .k = how.k, .threads = how.threads, .precision = rounding_16(how.bf16) };
     arena_init_dry(&a);
     call(&nn, in, how.layout);
     a = (Arena){ .base = aligned_alloc(64, a.peak), .size = a.peak };

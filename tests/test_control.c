@@ -69,9 +69,9 @@ static Tensor xl_forward(Nn *nn, void *ctx)
         c->results[i] = tensor_like(nn->arena, c->results[i]);
         for (size_t k = 0; c->results[i].data && k < tensor_len(c->results[i]); k++) c->results[i].data[k] = 1;
     }
-    Tensor made = controlnet_hint(nn, c->net, hint);
+    Tensor made = controlnet_hint(nn, c->net, hint, 0);
     size_t before = nn->arena->used;
-    controlnet_forward(nn, c->net, x, 421.5f, &in, &(Controlled){ made, scales, c->results });
+    controlnet_forward(nn, c->net, x, 421.5f, &in, &(Controlled){ made, scales, c->results, 0 });
     assert_int_equal(nn->arena->used, before);
     return made;
 }

@@ -135,7 +135,7 @@ static float *multiply(const Trial *t, Run run)
     for (size_t i = 0; i < len; i++) y[i] = GUARD;
     if (t->c.residual == IN_PLACE) memcpy(y, t->residual + run.first * t->ldy, len * sizeof *y);
 
-    Nn nn = { .arena = &arena, .k = run.k, .threads = run.threads, .bf16 = run.bf16 };
+    Nn nn = { .arena = &arena, .k = run.k, .threads = run.threads, .precision = rounding_16(run.bf16) };
     Product p = { .rows = run.rows, .w = &t->m.p, .y = y, .ldy = t->ldy, .bias = t->m.bias_panel };
     if (t->c.residual != NOTHING) p.residual = t->c.residual == IN_PLACE ? y : t->residual + run.first * t->ldy;
     if (run.made) p.row = make_row, p.ctx = t;

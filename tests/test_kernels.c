@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "nn/kernels.h"
+#include "tests/kernels_evex.h"
 #include "scheduler/rng.h"
 
 enum { N = 1037 }; /* odd, so that every vector width has a tail */
@@ -468,16 +469,16 @@ static void check_i16(const Kernels *k, int how, GemmSize s)
 static void test_i16(void **state)
 {
     (void)state;
-    for (const Kernels *const *k = kernels_rows; *k; k++) {
-        if (!kernels_supported(*k) || !(*k)->gemm_i16) continue;
+    const Kernels *k;
+    for (int i = 0; (k = integer_set(i)); i++) {
         for (int how = 0; how < 6; how++)
             for (size_t depth = 16; depth <= 256; depth += depth < 64 ? 16 : 64)
                 for (size_t rows = 1; rows <= 17; rows++)
-                    check_i16(*k, how, (GemmSize){ rows, rows % 3 ? PANEL : rows, depth });
+                    check_i16(k, how, (GemmSize){ rows, rows % 3 ? PANEL : rows, depth });
 
         float row[16] = { NAN, 1 }, scale;
         int16_t to[16];
-        (*k)->rows_i16(to, 16, &scale, 1, row, (GemmSize){ .rows = 1, .k = 16 });
+        k->rows_i16(to, 16, &scale, 1, row, (GemmSize){ .rows = 1, .k = 16 });
         assert_true(isnan(scale)); /* and so is every product with it */
     }
 }

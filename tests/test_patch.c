@@ -83,8 +83,8 @@ static void pair_free(Pair *p)
 static void check(Nn *nn, const char *what, Tensor a, Tensor b)
 {
     assert_int_equal(tensor_len(a), tensor_len(b));
-    assert_error(relative_l2(a.data, b.data, tensor_len(a)), nn->bf16 ? ROUNDED_LIMIT : F32_LIMIT, "%s %s%s",
-                 nn->k->name, what, nn->bf16 ? ", rounded" : "");
+    assert_error(relative_l2(a.data, b.data, tensor_len(a)), nn->precision.linear ? ROUNDED_LIMIT : F32_LIMIT,
+                 "%s %s%s", nn->k->name, what, nn->precision.linear ? ", rounded" : "");
 }
 
 static void check_linear(Nn *nn, Rng *r, const char *what, const Shape *s)
@@ -136,8 +136,8 @@ static void test_low_rank(void **state)
         if (!kernels_supported(*k)) continue;
         Nn nn = { .arena = &arena, .k = *k, .threads = 2 };
         check_all(&nn);
-        nn.bf16 = (*k)->gemm_bf16 != NULL;
-        if (nn.bf16) check_all(&nn);
+        nn.precision = rounding_16((*k)->gemm_bf16 != NULL);
+        if (nn.precision.linear) check_all(&nn);
     }
     arena_release(&arena);
 }

@@ -189,6 +189,7 @@ static Tensor add_label(Nn *nn, const Down *d, Tensor emb, const UNetInputs *in)
         nn_act(nn, ACT_SILU, h);
         emb = nn_linear_add(nn, &d->label_out, h, emb);
     }
+    for (size_t i = 0; in->more && emb.data && i < tensor_len(emb); i++) emb.data[i] += in->more[i % (size_t)emb.c];
     assert(!s->labels || (in->label_row >= 0 && in->label_row < s->labels));
     for (size_t i = 0; s->labels && emb.data && i < tensor_len(emb); i++)
         emb.data[i] += d->labels[(size_t)in->label_row * (size_t)emb.c + i % (size_t)emb.c];

@@ -49,7 +49,7 @@ static int nearest_first(const void *a, const void *b)
 static void score(Nn *nn, Source *s, Tensor sources, Tensor targets)
 {
     Nn exact = *nn;
-    exact.bf16 = false;
+    exact.precision = (Precision){ 0 };
     exact.forget = 0;
     exact.profile = NULL;
     const Linear l = {

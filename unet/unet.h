@@ -33,7 +33,7 @@ int unet_label_width(const UNet *u);    /* class_embed_type "projection": of wha
 int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
- * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.bf16). The results have the
+ * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.precision). The results have the
  * same bits.
  */
 size_t unet_transformed_bytes(const UNet *u, bool rounded);
@@ -132,8 +132,10 @@ typedef struct {
         *ids;     /* [n, id_count]: text_time's original size, crop, target size; or the refiner's score as the last */
     int id_count; /* 6, the refiner's 5 */
     const float *cond; /* [n, cond_width]: LCM's guidance embedding */
-    Tensor label;      /* [n, 1, 1, label_width]: what class_embed_type "projection" projects */
-    int label_row;     /* the class label of all samples, below labels */
+    const float
+        *more;     /* [4 * channels]: added to the time's embedding (ControlNet-Union's kind of map); NULL: nothing */
+    Tensor label;  /* [n, 1, 1, label_width]: what class_embed_type "projection" projects */
+    int label_row; /* the class label of all samples, below labels */
     Tensor beside; /* [n, h, w, c]: channels after x's: inpainting's mask and picture, pix2pix's picture; c 0: none */
     const Tensor
         *residuals; /* [residual_count]: added to the skips in their order, then to the middle (ControlNet); NULL */

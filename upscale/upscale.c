@@ -139,7 +139,7 @@ static void write_tile(Image *out, Tensor t, Span y, Span x, int f)
 static Nn nn_of(Arena *a, const UpscaleHow *how)
 {
     const char *why;
-    return (Nn){ .arena = a, .k = kernels_select(&why), .threads = how->threads, .bf16 = how->bf16 };
+    return (Nn){ .arena = a, .k = kernels_select(&why), .threads = how->threads, .precision = how->precision };
 }
 
 /* Bytes of a tile's activations. */

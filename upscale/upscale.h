@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "image/image.h"
+#include "nn/nn.h"
 
 typedef struct Upscaler Upscaler;
 
@@ -25,10 +26,10 @@ const char *upscaler_what(const Upscaler *u);   /* "RRDBNet, 23 blocks of 64 cha
 enum { UPSCALE_MEMORY = 512 << 20 /* bytes of activations that suit every machine */ };
 
 typedef struct {
-    int threads;   /* at least 1 */
-    bool bf16;     /* products may round their factors to 16 bits */
-    size_t memory; /* bytes of activations at most, as far as a tile of 32 pixels allows; 0: UPSCALE_MEMORY */
-    int tile;      /* pixels of the source on a side; 0: as large as memory allows */
+    int threads;         /* at least 1 */
+    Precision precision; /* what products round their factors to */
+    size_t memory;       /* bytes of activations at most, as far as a tile of 32 pixels allows; 0: UPSCALE_MEMORY */
+    int tile;            /* pixels of the source on a side; 0: as large as memory allows */
     /* Called before each tile; may be NULL. Returns whether the work is to go on. */
     bool (*progress)(void *ctx, int done, int tiles);
     void *ctx;

@@ -124,7 +124,7 @@ def test_control_wrong_files():
 
 def test_relatives_are_called_by_name():
     from tiny import Tensors
-    for tensor, says in [("lllite_unet_input_blocks_4_1.depth", "LLLite"), ("lora_controlnet", "Control-LoRA"), ("task_embedding", "Union"),
+    for tensor, says in [("lllite_unet_input_blocks_4_1.depth", "LLLite"), ("lora_controlnet", "Control-LoRA"),
                          ("controlnet_blocks.0.weight", "transformer"), ("difference", "difference")]:
         t = Tensors()
         t.put(tensor, 2)

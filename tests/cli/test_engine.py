@@ -86,4 +86,4 @@ def test_threads_in_every_command():
         four = most_threads(many[0])
         subprocess.run(["rm", "-r", many[1]], check=True)
         os.makedirs("g", exist_ok=True)
-        assert four >= one + 3, (few[0][0], one, four)
+        assert four >= 4 > one, (few[0][0], one, four)  # beside those that draw: one that hashes, one that reads the vocabulary

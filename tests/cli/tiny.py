@@ -3,12 +3,25 @@
 import json
 import os
 import random
+import statistics
 import struct
 
 from helpers import SPRITES, write
 
 CHANNELS, CONTEXT = 32, 64
 UNET_PREFIX, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
+
+
+# The middle of each 256th of a normal distribution, as f16: low bytes, high bytes.
+LOW, HIGH = zip(*(struct.pack("<e", statistics.NormalDist(0, 0.05).inv_cdf((i + 0.5) / 256)) for i in range(256)))
+LOW, HIGH = bytes(LOW), bytes(HIGH)
+
+
+def normal(rng, count):
+    """count numbers of deviation 0.05 as f16, a thousand times faster than by rng.gauss()."""
+    drawn, out = rng.randbytes(count), bytearray(2 * count)
+    out[0::2], out[1::2] = drawn.translate(LOW), drawn.translate(HIGH)
+    return bytes(out)
 
 
 class Tensors(dict):
@@ -22,8 +35,7 @@ class Tensors(dict):
         count = 1
         for side in shape:
             count *= side
-        values = [value] * count if value is not None else [self.random.gauss(0, 0.05) for _ in range(count)]
-        self[name] = ("F16", list(shape), struct.pack(f"<{count}e", *values))
+        self[name] = ("F16", list(shape), normal(self.random, count) if value is None else struct.pack("<e", value) * count)
 
     def layer(self, name, *shape, bias=True):
         self.put(name + ".weight", *shape)
@@ -54,13 +66,13 @@ class Tensors(dict):
         return out
 
     def save(self, path, metadata=None):
-        header, data = {"__metadata__": metadata} if metadata else {}, b""
+        header, at = {"__metadata__": metadata} if metadata else {}, 0
         for name, (dtype, shape, values) in self.items():
-            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
-            data += values
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(values)]}
+            at += len(values)
         text = json.dumps(header).encode()
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        write(path, struct.pack("<Q", len(text)) + text + data)
+        write(path, struct.pack("<Q", len(text)) + text + b"".join(values for _, _, values in self.values()))
         return path
 
 

@@ -5,7 +5,7 @@
  *     > PREFIX OTHER    names that begin so begin otherwise
  *     = PREFIX SHAPE    the first of these has another shape: 320x4x3x3
  *     + NAME SHAPE      a tensor more
- * The file is a sparse one of the real size. It is opened and described as `limn info` does.
+ * The file is a sparse one of the real size, and opened without its weights.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -141,10 +141,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(rows);
 
     ModelPaths paths = { .path = path, .no_weights = true };
-    Str out = { 0 };
     Err e = { .text = "" };
-    if (model_describe(&paths, false, 0, 0, &out, &e) ? !e.text[0] : !out.len) abort();
-    str_release(&out);
+    Model *m = model_open(&paths, &e); /* not described: that hashes the file, whose size is a real one's */
+    if (!m && !e.text[0]) abort();
+    model_free(m);
     work_remove("m.safetensors");
     return 0;
 }
