@@ -14,6 +14,7 @@
 #include "again/readers.h"
 #include "base/mem.h"
 #include "pipeline/ways.h"
+#include "scheduler/samplers.h"
 
 #define OFF "0|0.0|false|none|null|disable|disabled"
 
@@ -49,10 +50,35 @@ static const Field fields[] = {
     { "Hires sampler", "hires-sampler", "Use same sampler" },
     { "Hires CFG Scale", "hires-cfg-scale", OFF },
     { "Hires steps", "hires-steps", OFF },
-    { "NGMS", "negative-min-sigma", OFF },
+    { "NGMS", "ngms", OFF },
+    { "NGMS all steps", "ngms-all", OFF },
+    { "Skip Early CFG", "skip-early", OFF },
+    { "Token merging ratio", "tome", OFF },
+    { "PAG scale|pag_scale", "pag", OFF },
+    { "PAG adaptive scale", "pag-adaptive", OFF },
+    { "SAG scale|sag_scale", "sag", OFF },
+    { "dynthres_mimic_scale", "mimic-scale" },
+    { "dynthres_threshold_percentile", "mimic-percentile" },
+    { "freeu_version", "@freeu" },
+    { "freeu_b1", "freeu-b1" },
+    { "freeu_b2", "freeu-b2" },
+    { "freeu_s1", "freeu-s1" },
+    { "freeu_s2", "freeu-s2" },
+    { "Hypertile U-Net max tile size", "hypertile" },
+    { "Hypertile U-Net max depth", "hypertile-depth" },
     /* limn's own, where its JSON was lost */
     { "Compat", "compat" },
     { "Prompt syntax", "prompt-syntax" },
+    { "PAG layers", "pag-layers" },
+    { "SEG scale", "seg", OFF },
+    { "SEG blur sigma", "seg-sigma" },
+    { "SEG layers", "seg-layers" },
+    { "APG", "apg", OFF },
+    { "APG threshold", "apg-threshold" },
+    { "APG momentum", "apg-momentum" },
+    { "Perp-Neg", "perp-neg", OFF },
+    { "Reuse negative", "reuse-negative" },
+    { "DeepCache interval", "deepcache" },
     { "CFG Rescale", "cfg-rescale", OFF },
     { "Guidance interval", "guidance-interval" },
     { "Solver order", "solver-order" },
@@ -66,7 +92,7 @@ static const Field fields[] = {
       "Guidance|Sampler RNG|VAE Encoder|VAE Decoder|Hashes|Init image hash|Init image size|Cache FP16 weight for LoRA|"
       "Downcast alphas_cumprod|Noise Schedule|Civitai resources|Civitai metadata|Metadata Scheme|Fooocus V2 Expansion|"
       "Performance|Generator|Size-1|Size-2|Mask mode|Inpaint area|Masked content|Masked area padding|Hires checkpoint|"
-      "Seed Mode", NULL, "*" },
+      "Seed Mode|Hypertile U-Net", NULL, "*" },
 
     /* not honoured */
     { "Seed resize from", NULL, "0x0|-1x-1", MATTERS_WHOLLY, "limn has no seeds of another size" },
@@ -78,10 +104,9 @@ static const Field fields[] = {
     { "UniPC skip type", NULL, "time_uniform", MATTERS_SEEN, "limn takes the schedule's own" },
     { "UniPC lower order final", NULL, "True", MATTERS_SEEN, "limn always ends with a lower order" },
     { "Beta schedule alpha|Beta schedule beta", NULL, "0.6", MATTERS_SEEN, "limn's beta has 0.6" },
-    { "Token merging ratio|Token merging ratio hr", NULL, OFF, MATTERS_SEEN, "it was drawn with tokens merged" },
+    { "Token merging ratio hr", NULL, OFF, MATTERS_SEEN, "the second pass has the first one's" },
     { "FP8 weight", NULL, "Disable", MATTERS_SEEN, "weights were rounded to 8 bits" },
     { "SGM noise multiplier", NULL, OFF, MATTERS_SEEN, "limn has no such setting" },
-    { "Skip Early CFG", NULL, OFF, MATTERS_SEEN, "limn has --guidance-interval" },
     { "Hires prompt|Hires negative prompt", NULL, "", MATTERS_SEEN, "limn's second pass has the first one's prompts" },
     { "Hires schedule type", NULL, "Use same scheduler", MATTERS_SEEN, "limn's second pass has the first one's schedule" },
     { "Hires Module 1|Hires Module 2|Hires module", NULL, "Use same choices", MATTERS_SEEN, "limn's second pass has the first one's model" },
@@ -89,7 +114,9 @@ static const Field fields[] = {
     { "Hypernet|Hypernet strength", NULL, "", MATTERS_WHOLLY, "limn has no hypernetworks" },
     { "AddNet Enabled", NULL, OFF, MATTERS_WHOLLY, "name its LoRAs with --lora" },
     { "Old prompt editing timelines", NULL, OFF, MATTERS_SEEN, "limn reads them as A1111 does since 1.6" },
-    { "Dynamic thresholding enabled|dynthres_enabled", NULL, OFF, MATTERS_SEEN, "limn draws without" },
+    { "Dynamic thresholding enabled|dynthres_enabled|dynthres_mimic_mode|dynthres_cfg_mode|dynthres_cfg_scale_min|"
+      "dynthres_mimic_scale_min|dynthres_sched_val|dynthres_separate_feature_channels|dynthres_scaling_startpoint|"
+      "dynthres_variability_measure|dynthres_interpolate_phi|freeu_enabled|freeu_start|freeu_end|sag_enabled|pag_enabled", NULL, "*" },
     { "Distilled CFG Scale", NULL, "3.5", MATTERS_LITTLE, "that is for Flux, which limn cannot draw with" },
     { "Module 1|Module 2|Module 3", NULL, "", MATTERS_SEEN, "a part of its own: name a VAE with --vae" },
     { "TE", NULL, "", MATTERS_SEEN, "a text encoder of its own, which limn takes from the model" },
@@ -105,7 +132,7 @@ static const Field fields[] = {
     { "Sharpness", NULL, OFF, MATTERS_SEEN, "Fooocus' own filter in the sampler" },
     { "ADM Guidance", NULL, "", MATTERS_SEEN, "Fooocus' own guidance of sizes" },
     { "Styles", NULL, "[]", MATTERS_SEEN, "styles are in Fooocus' full prompt only where it is written" },
-    { "FreeU", NULL, "", MATTERS_SEEN, "limn's is --freeu where it has it" },
+    { "FreeU", NULL, "", MATTERS_SEEN, "name its version and figures: --freeu, --freeu-b1, ..." },
     { NULL },
 };
 #pragma GCC diagnostic pop
@@ -266,6 +293,20 @@ static void read_strength(Reading *r, const Infotext *t)
     reading_set(r, r->hires ? "hires-strength" : "strength", strength);
 }
 
+/*
+ * Where nothing is said of a schedule: before 1.9 A1111 wrote it behind the sampler's name, and a name alone is the plain one; since then
+ * "Automatic" is written. stable-diffusion.cpp's own is the plain one, too.
+ */
+static void read_unsaid_schedule(Reading *r, const Infotext *t)
+{
+    bool said = infotext_value(t, "Schedule type") || infotext_value(t, "Scheduler");
+    const Sampler *s = r->job.sampler ? sampler_find(r->job.sampler) : NULL;
+    bool theirs =
+        strcmp(r->tool, "A1111") == 0 || strcmp(r->tool, "Forge") == 0 || strcmp(r->tool, "stable-diffusion.cpp") == 0;
+    if (!said && theirs && !r->job.schedule && s && s->automatic && strcmp(s->name, "restart") != 0)
+        reading_set(r, "schedule", "normal");
+}
+
 bool read_infotext(Reading *r, const char *text)
 {
     Infotext t;
@@ -277,6 +318,7 @@ bool read_infotext(Reading *r, const char *text)
         reading_set(r, "negative-prompt", t.negative);
         for (size_t i = 0; i < t.count; i++) read_pair(r, &t.pair[i]);
         read_strength(r, &t);
+        read_unsaid_schedule(r, &t);
         bool said = infotext_value(&t, "RNG") != NULL;
         if (!said && strcmp(r->tool, "A1111") == 0)
             reading_remark(r, MATTERS_LITTLE,

@@ -84,10 +84,11 @@ static void add_power_loras(Reader *x, const cJSON *node)
 static const struct {
     const char *classes, *input, *option;
 } patches[] = {
-    { "RescaleCFG", "multiplier", "cfg-rescale" },
-    { "PerturbedAttentionGuidance", "scale", "pag" },
-    { "SelfAttentionGuidance", "scale", "sag" },
-    { "TomePatchModel", "ratio", "tome" },
+    { "RescaleCFG", "multiplier", "cfg-rescale" }, { "PerturbedAttentionGuidance", "scale", "pag" },
+    { "SelfAttentionGuidance", "scale", "sag" },   { "TomePatchModel", "ratio", "tome" },
+    { "HyperTile", "tile_size", "hypertile" },     { "HyperTile", "max_depth", "hypertile-depth" },
+    { "FreeU|FreeU_V2", "b1", "freeu-b1" },        { "FreeU|FreeU_V2", "b2", "freeu-b2" },
+    { "FreeU|FreeU_V2", "s1", "freeu-s1" },        { "FreeU|FreeU_V2", "s2", "freeu-s2" },
 };
 
 static void read_sampling(Reader *x, const cJSON *node)
@@ -106,13 +107,16 @@ static void read_sampling(Reader *x, const cJSON *node)
 
 static void read_patch(Reader *x, const cJSON *node)
 {
+    bool known = false;
     for (size_t i = 0; i < sizeof patches / sizeof *patches; i++) {
         if (!node_is(node, patches[i].classes)) continue;
         reader_take(x, node, patches[i].input, patches[i].option);
-        return;
+        known = true;
     }
+    if (node_is(node, "FreeU")) reading_set(x->r, "freeu", "v1");
+    if (node_is(node, "FreeU_V2")) reading_set(x->r, "freeu", "v2");
     if (node_is(node, "ModelSamplingDiscrete")) read_sampling(x, node);
-    else passed(x, node, MATTERS_SEEN);
+    else if (!known) passed(x, node, MATTERS_SEEN);
 }
 
 static void read_loader(Reader *x, const cJSON *node, char **to)
@@ -300,6 +304,70 @@ static void read_vae(Reader *x, const cJSON *sampler)
     }
 }
 
+/* ---- a second pass ---- */
+
+/* The sampler whose latents a second one goes on from, made larger by a node; NULL: it is no second pass. */
+static const cJSON *first_pass(Reader *x, const cJSON *sampler, const cJSON **larger)
+{
+    *larger = graph_follow(&x->g, sampler, "latent_image").node;
+    if (!*larger || !node_is(*larger, "LatentUpscale|LatentUpscaleBy")) return NULL;
+    const cJSON *first = graph_follow(&x->g, *larger, "samples").node;
+    return first && comfyui_is_sampler(first) && node_has(sampler, "denoise") ? first : NULL;
+}
+
+static void read_larger(Reader *x, const cJSON *node)
+{
+    static const struct {
+        const char *theirs, *ours;
+    } ways[] = { { "nearest-exact", "latent-nearest-exact" },
+                 { "bilinear", "latent" },
+                 { "bicubic", "latent-bicubic" } };
+    const Job *j = &x->r->job;
+    double w = reader_number(x, node, "width", 0), h = reader_number(x, node, "height", 0),
+           by = reader_number(x, node, "scale_by", j->width && w > 0 ? w / j->width : 1);
+    char *method = reader_value(x, node, "upscale_method");
+    const char *way = NULL;
+    for (size_t i = 0; method && i < sizeof ways / sizeof *ways; i++)
+        if (strcmp(ways[i].theirs, method) == 0) way = ways[i].ours;
+    if (way) reading_set(x->r, "hires-with", way);
+    else
+        reading_remark(x->r, MATTERS_SEEN, "node %s: latents made larger by %.40s: limn takes bilinear", node_id(node),
+                       method ? method : "?");
+    if (h > 0 && w * j->height != h * j->width)
+        reading_remark(x->r, MATTERS_WHOLLY, "node %s: another shape than the first pass, which limn cannot do",
+                       node_id(node));
+    reading_setf(x->r, "hires", "%.9g", by);
+    free(method);
+}
+
+/* Whether an input of both has the same value. */
+static bool alike(Reader *x, const cJSON *a, const cJSON *b, const char *input)
+{
+    char *one = reader_value(x, a, input), *other = reader_value(x, b, input);
+    bool same = !one || !other || strcmp(one, other) == 0;
+    free(one);
+    free(other);
+    return same;
+}
+
+/* What of the second pass has an option. */
+static void read_second(Reader *x, const cJSON *second, const cJSON *first, const cJSON *larger)
+{
+    read_larger(x, larger);
+    reader_take(x, second, "steps", "hires-steps");
+    reader_take(x, second, "denoise", "hires-strength");
+    if (!alike(x, second, first, "cfg")) reader_take(x, second, "cfg", "hires-cfg-scale");
+    if (!alike(x, second, first, "sampler_name")) reader_take(x, second, "sampler_name", "hires-sampler");
+    if (!alike(x, second, first, "scheduler"))
+        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's schedule", node_id(second));
+    if (!alike(x, second, first, "seed"))
+        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's seed", node_id(second));
+    if (graph_follow(&x->g, second, "positive").node != graph_follow(&x->g, first, "positive").node ||
+        graph_follow(&x->g, second, "model").node != graph_follow(&x->g, first, "model").node)
+        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's model and prompts",
+                       node_id(second));
+}
+
 /* ---- which sampler ---- */
 
 bool comfyui_is_sampler(const cJSON *node)
@@ -318,22 +386,32 @@ static void describe(Reader *x, const cJSON *node, Str *out)
     free(steps);
 }
 
+/* Of two samplers, one of which is the other's second pass, that one. */
+static const cJSON *last_pass(Reader *x, const cJSON *const pair[2])
+{
+    const cJSON *larger;
+    if (first_pass(x, pair[0], &larger) == pair[1]) return pair[0];
+    return first_pass(x, pair[1], &larger) == pair[0] ? pair[1] : NULL;
+}
+
 static const cJSON *choose(Reader *x, const char *id, Err *e)
 {
-    const cJSON *node, *found = NULL;
+    const cJSON *node, *found = NULL, *pair[2] = { NULL, NULL };
     Str all = { 0 };
     int count = 0;
     cJSON_ArrayForEach(node, x->g.nodes)
     {
         if (!comfyui_is_sampler(node)) continue;
+        if (count < 2) pair[count] = node;
         if (count++ < 12) describe(x, node, &all);
         if (!id || strcmp(node_id(node), id) == 0) found = node;
     }
+    if (!id && count > 1) found = count == 2 ? last_pass(x, pair) : NULL;
     if (!count) err_set(e, "the graph has no sampler that limn knows (KSampler, SamplerCustom and their kin)");
     else if (id && !found) err_usage(e, "--node %.40s: the graph has no such sampler; it has %s", id, str_text(&all));
-    else if (!id && count > 1) err_usage(e, "the graph has %d samplers: --node says which: %s", count, str_text(&all));
+    else if (!found) err_usage(e, "the graph has %d samplers: --node says which: %s", count, str_text(&all));
     str_release(&all);
-    return count && (id || count == 1) ? found : NULL;
+    return found;
 }
 
 int read_comfyui(Reading *r, const cJSON *graph, const char *id, Err *e)
@@ -343,14 +421,16 @@ int read_comfyui(Reading *r, const cJSON *graph, const char *id, Err *e)
         return err_set(e, "a graph of %d nodes: limn reads %d", cJSON_GetArraySize(graph), GRAPH_NODES);
     r->tool = "ComfyUI";
     reading_set(r, "compat", "comfyui");
-    const cJSON *sampler = choose(&x, id, e);
-    if (!sampler) return -1;
+    const cJSON *second = choose(&x, id, e), *larger;
+    if (!second) return -1;
+    const cJSON *first = first_pass(&x, second, &larger), *sampler = first ? first : second;
     const cJSON *guider = comfyui_sampler(&x, sampler);
     read_prompt(&x, guider, node_has(guider, "conditioning") ? "conditioning" : "positive", false);
     if (node_has(guider, "negative")) read_prompt(&x, guider, "negative", true);
     read_model(&x, guider, x.encoder ? graph_follow(&x.g, x.encoder, "clip").node : NULL, &r->model);
     read_start(&x, sampler);
-    read_vae(&x, sampler);
+    if (first) read_second(&x, second, first, larger);
+    read_vae(&x, second);
     if (x.g.steps >= GRAPH_STEPS)
         return err_set(e, "the graph's links are more than %d steps long, or go in circles", GRAPH_STEPS);
     return 0;

@@ -59,9 +59,10 @@ static void put_tile_both(Reading *r, const char *value)
     if (strcasecmp(value, "true") == 0) reading_set(r, "tile", "both");
 }
 
-static void put_flag_karras(Reading *r, const char *value)
+static void put_freeu(Reading *r, const char *value)
 {
-    if (strcasecmp(value, "true") == 0) reading_set(r, "schedule", "karras");
+    const char *digit = *value == 'v' ? value + 1 : value;
+    reading_set(r, "freeu", *digit == '2' ? "v2" : "v1");
 }
 
 static const struct {
@@ -82,7 +83,7 @@ static const struct {
     { "@tile", put_tile_both },
     { "@tile-x", put_tile_x },
     { "@tile-y", put_tile_y },
-    { "@karras", put_flag_karras },
+    { "@freeu", put_freeu },
 };
 
 /* Whether one of a list's names, parted by '|', is the key. */

@@ -139,6 +139,15 @@ def test_again_comfyui():
     fails(2, "again", "two.png", "--node", "77", says=["--node 77", "no such sampler"])
     limn("again", "two.png", "--node", "6", "-q", "-o", "six.png")
     assert pixels("six.png") == pixels("a.png")
+    # a second pass over latents made larger is one picture
+    drawn("h.png", "--compat", "comfyui", "--sampler", "dpmpp_2m", "--schedule", "karras", "--clip-skip", "2", "--hires", "2",
+          "--hires-with", "latent-nearest-exact", "--hires-steps", "3", "--hires-strength", "0.5", "--hires-sampler", "euler")
+    g = graph()
+    g["30"] = {"class_type": "LatentUpscaleBy", "inputs": {"upscale_method": "nearest-exact", "scale_by": 2, "samples": ["6", 0]}}
+    g["31"] = {"class_type": "KSampler", "inputs": {**g["6"]["inputs"], "steps": 3, "denoise": 0.5, "sampler_name": "euler",
+                                                    "latent_image": ["30", 0]}}
+    g["7"]["inputs"]["samples"] = ["31", 0]
+    same_again("h.png", prompt=json.dumps(g))
     # samplers in parts
     g = graph()
     drawn("c.png", "--compat", "comfyui", "--sampler", "euler_ancestral", "--schedule", "simple", "--clip-skip", "2")

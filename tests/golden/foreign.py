@@ -66,6 +66,11 @@ def infotext(e, pairs):
     return text + ", ".join(f"{k}: {quote(v)}" for k, v in pairs)
 
 
+# those for which "Automatic" is Karras or exponential since A1111 1.9; before, their name alone was the plain schedule
+AUTOMATIC = {"dpmpp_2m", "dpmpp_sde", "dpmpp_2m_sde", "dpmpp_3m_sde", "dpmpp_2s_ancestral", "dpm_2", "dpm_2_ancestral",
+             "dpmpp_2m_sde_heun", "dpmpp_2m_v2"}
+
+
 # ---- one function a tool: (texts, expected, node) ----
 
 def a1111(r, forge=False):
@@ -81,6 +86,8 @@ def a1111(r, forge=False):
         pairs += [("Sampler", name), ("Schedule type", label)]
     if schedule:
         e["schedule"] = schedule
+    elif old and e["sampler"] in AUTOMATIC:
+        e["schedule"] = "normal"
     pairs += [("CFG scale", number(e["cfg-scale"])), ("Seed", e["seed"]), ("Size", f"{e['width']}x{e['height']}")]
     e["@model"], e["@model_hash"] = r.choice(["v1-5-pruned-emaonly", "some, model: v2", "dreamshaper_8"]), digits(r, r.choice([10, 8]))
     pairs += [("Model hash", e["@model_hash"]), ("Model", e["@model"])]
@@ -133,6 +140,8 @@ def sdcpp(r):
                                 ("sgm_uniform", "sgm_uniform"), ("simple", "simple"), ("ays", "ays")])
     if schedule:
         e["schedule"] = schedule
+    elif e["sampler"] in AUTOMATIC:
+        e["schedule"] = "normal"
     rng = r.choice(["cuda", "cpu"])
     e["rng"] = {"cuda": "philox", "cpu": "torch"}[rng]
     e["@model"] = r.choice(["sd-v1-4.ckpt", "v1-5-pruned-emaonly-Q8_0.gguf"])
