@@ -8,11 +8,11 @@
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
 
-/* The length of what must be escaped at the beginning of a text, with one character more where it ends in a newline. */
-static size_t escaped_len(const char *s)
+/* The length of what must be escaped at the beginning of a text of `left` bytes, with one character more where it ends in a newline. */
+static size_t escaped_len(const char *s, size_t left)
 {
     size_t n = 0, took = 0;
-    for (size_t left = strlen(s); n < left; n += took) {
+    for (; n < left; n += took) {
         uint32_t code;
         bool valid;
         took = utf8_next(s + n, left - n, &code, &valid);
@@ -31,8 +31,9 @@ void shell_add(Str *out, const char *word)
 void shell_add_quoted(Str *out, const char *word)
 {
     str_add(out, "'");
-    for (size_t n; *word; word += n) {
-        n = escaped_len(word);
+    const char *end = word + strlen(word);
+    for (size_t n; word < end; word += n) {
+        n = escaped_len(word, (size_t)(end - word));
         if (n) {
             str_add(out, "'\"$(printf '");
             for (size_t i = 0; i < n; i++) str_addf(out, "\\%03o", (unsigned)(unsigned char)word[i]);

@@ -10,8 +10,9 @@
 #include "pipeline/generator.h"
 
 enum {
-    LOW_TILE = 48, /* latents, with --memory low */
-    FINISHED = 16, /* bytes a pixel of a finished picture and of its file being made */
+    LOW_TILE = 48,     /* latents, with --memory low */
+    FINISHED = 16,     /* bytes a pixel of a finished picture and of its file being made */
+    LONG_PROMPT = 100, /* pieces of 75 tokens, from where on the prompt is what takes the memory */
 };
 
 size_t memory_measure(Generator *g, int n)
@@ -89,6 +90,10 @@ int memory_reserve(Generator *g, Err *e)
     if (need > available && g->share.batch > 1)
         return err_set(e, "%d pictures of %dx%d at once need %.0f MB beside the model, %s: draw fewer at once",
                        g->share.batch, j->width, j->height, (double)need * 1e-6, left);
+    if (need > available && g->prompts.rows > LONG_PROMPT)
+        return err_set(
+            e, "a prompt in %d pieces needs %.0f MB beside the model, %s: shorten it, or --long-prompt truncate",
+            g->prompts.rows, (double)need * 1e-6, left);
     if (need > available)
         return err_set(e, "a picture of %dx%d needs %.0f MB beside the model, %s: choose a smaller size%s%s", j->width,
                        j->height, (double)need * 1e-6, left, g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "",

@@ -171,13 +171,14 @@ def test_large_records():
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
     start = spent()
-    write("f.jsonl", b'{"prompt": "x", "seed": 1,%s}\n' % b",".join(b'"_f%d": 1' % i for i in range(50000)))
+    write("f.jsonl", b'{"prompt": "x", "seed": 1,%s}\n' % b",".join(b'"_f%d": 1' % i for i in range(20000)))
     assert len(plan("f.jsonl")) == 1
-    write("f.jsonl", json.dumps({"prompt": "x", "seed": list(range(20000)), "width": [32]}).encode())
-    assert len(plan("f.jsonl")) == 20000
+    write("f.jsonl", json.dumps({"prompt": "x", "seed": list(range(10000)), "width": [32]}).encode())
+    assert len(plan("f.jsonl")) == 10000
     write("f.jsonl", json.dumps({"prompt": "_" * 1000000, "seed": 1}).encode())
-    assert plan("f.jsonl", "--expand", "off")[0]["file"] == "00001_untitled.png"
-    assert spent() - start < 60
+    assert plan("f.jsonl", "--expand", "off", "--long-prompt", "truncate")[0]["file"] == "00001_untitled.png"
+    assert "a prompt in" in limn("batch", "f.jsonl", "--expand", "off", "-q", *SMALL, code=1).err
+    assert spent() - start < 15
 
 
 # ---- what is said ----

@@ -265,7 +265,7 @@ def test_options_without_effect():
     for words in ["-n gem", "--cfg-rescale 0.7", "--s-churn 3 --sampler euler --s-tmin 0.1 --s-noise 0.9", "--s-noise 0.9 --sampler euler_a",
                   "--ensd 31337 --compat a1111 --sampler euler_a", "--solver-order 1", "--guidance-interval 0:0.5", "--vae-tile 128 -W 256",
                   "--eta 0.5 --sampler ddim --s-noise 0.9", "--atlas a.json --atlas-pot --count 2", "--s-noise 0.9 --sampler dpmpp_2m_sde"]:
-        found = [line for line in notes("a red potion", "-s", "6", "--seed", "1", *words.split()) if "no effect" in line]
+        found = [line for line in notes("a red potion", "-s", "4", "-W", "64", "-H", "64", "--seed", "1", *words.split()) if "no effect" in line]
         assert found == [], (words, found)
     draw("a red potion", "--seed", "1", "--trace", "t.safetensors", "-o", "x.png")
     found = notes("a red potion", *SMALL, "--latents", "t.safetensors", "--seed", "5", "--count", "2", "-o", "{index}.png")
