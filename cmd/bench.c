@@ -77,6 +77,20 @@ static void put_layers(const Part *part, double peak)
     free(rows);
 }
 
+/* "conv f32 390, i16 720; linear .." */
+static void put_speeds(const Speeds *s)
+{
+    char text[PRECISION_TEXT];
+    printf("  %-22s", "layers, one thread");
+    for (int i = 0; i < PRECISION_WAYS; i++) {
+        const PrecisionWay *way = &precision_ways[i];
+        if (!(s->gops[i] > 0)) continue;
+        if (way->factors == FACTORS_F32) printf("%s %s", i ? ";" : "", way->kind);
+        printf("%s %s %.0f", way->factors == FACTORS_F32 ? "" : ",", way->name, s->gops[i]);
+    }
+    printf(" GOP/s\n  %-22s %s for large networks\n", "auto takes", precision_text(s->chosen, text));
+}
+
 static void report(const BenchJob *j, const BenchResult *r, const Part *parts, bool layers)
 {
     printf("%s, %dx%d, %d latents in the UNet; kernels %s, %s, %d thread%s\n", j->shape, r->size, r->size, j->batch,
@@ -90,6 +104,7 @@ static void report(const BenchJob *j, const BenchResult *r, const Part *parts, b
     if (r->peak.sgemm > 0) printf(", %.0f by OpenBLAS sgemm", r->peak.sgemm);
     printf("\n");
     if (r->peak.bf16 > 0) printf("  %-22s %8.0f GFLOP/s in registers\n", "this machine, bf16", r->peak.bf16);
+    if (r->speeds.gops[0] > 0) put_speeds(&r->speeds);
     if (!layers) return;
     for (const Part *p = parts; p->name; p++) put_layers(p, peak_of(r));
     printf("\nGFLOP/s count the plain algorithm's products, so Winograd can pass the machine's\n"
@@ -159,6 +174,14 @@ static void report_json(const BenchJob *j, const BenchResult *r, const Part *par
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cJSON_AddNumberToObject(root, numbers[i].name, numbers[i].value);
+    char text[PRECISION_TEXT];
+    cJSON_AddStringToObject(root, "auto", precision_text(r->speeds.chosen, text));
+    cJSON *speeds = cJSON_AddObjectToObject(root, "speeds");
+    for (int i = 0; i < PRECISION_WAYS; i++) {
+        char way[32];
+        snprintf(way, sizeof way, "%s:%s", precision_ways[i].kind, precision_ways[i].name);
+        if (r->speeds.gops[i] > 0) cJSON_AddNumberToObject(speeds, way, r->speeds.gops[i]);
+    }
     if (layers) {
         cJSON *list = cJSON_AddArrayToObject(root, "layers");
         for (const Part *p = parts; p->name; p++) add_layers(list, p, peak_of(r));

@@ -8,8 +8,8 @@
  *     if (!p) fprintf(stderr, "%s\n", e.text);
  *
  * Handles are opaque and independent of each other: each is used by one thread at a time, several by as many threads. Nothing is printed, no
- * signal is caught, no connection is opened, and no file is written but $XDG_CACHE_HOME/limn/hashes.json, where the SHA-256 of models
- * is remembered. Text is UTF-8 and ends with NUL. What a function returns as const belongs to the handle that it was asked of.
+ * signal is caught, no connection is opened, and no file is written but $XDG_CACHE_HOME/limn/hashes.json and
+ * speeds.json, where the SHA-256 of models and the speed of this CPU are remembered. Text is UTF-8 and ends with NUL. What a function returns as const belongs to the handle that it was asked of.
  */
 #ifndef LIMN_H
 #define LIMN_H

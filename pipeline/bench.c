@@ -305,6 +305,7 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     networks_release(&networks);
     arena_release(&arena);
     if (!failed) out->peak = peak_measure(j->threads);
+    out->speeds = speeds_of(b.nn.k);
     return failed ? -1 : 0;
 }
 

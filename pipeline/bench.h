@@ -8,6 +8,7 @@
 #include "nn/peak.h"
 #include "nn/profile.h"
 #include "pipeline/generate.h"
+#include "pipeline/speeds.h"
 
 /* A network by its name. */
 typedef struct {
@@ -41,6 +42,7 @@ typedef struct {
     double make_seconds; /* making and binding the weights */
     BenchPass step, vae; /* one call of the UNet; decoding one picture */
     Peak peak;           /* of the machine */
+    Speeds speeds;       /* of its layers by precision, as auto goes by them */
     size_t peak_bytes;   /* the most that counted as the process's memory (VmHWM) */
     size_t unet_bytes;   /* of the UNet's weights alone */
     size_t

@@ -17,9 +17,9 @@
 #include <nettle/sha2.h>
 
 #include "base/folder.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "pipeline/digest.h"
+#include "pipeline/own_cache.h"
 #include "pipeline/parts.h"
 #include "weights/source.h"
 
@@ -31,39 +31,6 @@ enum {
 };
 
 static const char cache_name[] = "hashes.json";
-
-/* $XDG_CACHE_HOME/limn, made if need be. -1: there is no place for it, or others can write there. */
-static int cache_open(Folder *f)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    Str path = { 0 };
-    Err ignored;
-    struct stat st;
-    *f = (Folder){ 0 };
-    if (cache && *cache) str_add(&path, cache);
-    else if (home && *home) str_addf(&path, "%s/.cache", home);
-    else return -1;
-    mkdir(path.s, 0700);
-    str_add(&path, "/limn");
-    mkdir(path.s, 0700);
-    int failed = folder_open(f, path.s, &ignored);
-    str_release(&path);
-    if (!failed && fstat(f->fd, &st) == 0 && folder_owns(f, &st) && !(st.st_mode & (S_IWGRP | S_IWOTH))) return 0;
-    folder_close(f);
-    return -1;
-}
-
-static cJSON *cache_read(const Folder *f)
-{
-    Bytes file;
-    Err ignored;
-    cJSON *root = NULL;
-    if (folder_map(f, cache_name, &file, &ignored) == 0) {
-        root = json_parse(file, &ignored);
-        file_unmap(&file);
-    }
-    return root ? root : cJSON_CreateObject();
-}
 
 /* An entry's members that tell the state of a file, as text: a JSON number would round them. */
 enum { SIZE, TIME, CHANGED, INODE, STATES };
@@ -102,8 +69,7 @@ static bool is_young(const FileId *id)
 static void cache_add(const Folder *f, const char *path, const FileId *id, const char *sha256)
 {
     char now[STATES][48];
-    Err ignored;
-    cJSON *cache = cache_read(f),
+    cJSON *cache = own_cache_read(f, cache_name),
           *entry = cJSON_CreateObject(); /* read again: another run may have written meanwhile */
     state_of(id, now);
     for (int i = 0; i < STATES; i++) cJSON_AddStringToObject(entry, state_names[i], now[i]);
@@ -111,10 +77,7 @@ static void cache_add(const Folder *f, const char *path, const FileId *id, const
     cJSON_DeleteItemFromObjectCaseSensitive(cache, path);
     cJSON_AddItemToObject(cache, path, entry);
     while (cJSON_GetArraySize(cache) > ENTRIES_MAX) cJSON_DeleteItemFromArray(cache, 0);
-    char *text = cJSON_Print(cache);
-    folder_sweep(f);
-    if (text) folder_write_text(f, cache_name, text, &ignored);
-    cJSON_free(text);
+    own_cache_write(f, cache_name, cache);
     cJSON_Delete(cache);
 }
 
@@ -164,8 +127,8 @@ static struct Hashing *unknown(Model *m)
     h->parts = m->files;
     if (!h->parts->hashed_path || str_ends(h->parts->hashed_path, ".json")) return h;
     h->path = realpath(h->parts->hashed_path, NULL);
-    if (!h->path || cache_open(&folder)) return h;
-    cJSON *cache = cache_read(&folder);
+    if (!h->path || own_cache_open(&folder)) return h;
+    cJSON *cache = own_cache_read(&folder, cache_name);
     bool known = cache_find(cache, h->path, &h->parts->hashed_id, m->sha256);
     cJSON_Delete(cache);
     folder_close(&folder);
@@ -227,7 +190,7 @@ static void finish(Model *m, struct Hashing *h)
     if (h->started) pthread_join(h->thread, NULL);
     else compute(h);
     memcpy(m->sha256, h->sha256, sizeof m->sha256);
-    if (h->path && !is_young(id) && file_change(id, h->path) == FILE_SAME && cache_open(&folder) == 0) {
+    if (h->path && !is_young(id) && file_change(id, h->path) == FILE_SAME && own_cache_open(&folder) == 0) {
         cache_add(&folder, h->path, id, m->sha256);
         folder_close(&folder);
     }
@@ -253,9 +216,9 @@ int digest_file(const char *path, char hex[DIGEST_HEX], Err *e)
     Folder folder;
     if (file_map_as(&file, &id, path, e)) return -1;
     char *full = realpath(path, NULL);
-    bool remembers = full && cache_open(&folder) == 0, known = false;
+    bool remembers = full && own_cache_open(&folder) == 0, known = false;
     if (remembers) {
-        cJSON *cache = cache_read(&folder);
+        cJSON *cache = own_cache_read(&folder, cache_name);
         known = cache_find(cache, full, &id, hex);
         cJSON_Delete(cache);
     }

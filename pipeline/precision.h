@@ -17,6 +17,17 @@ enum { PRECISION_LARGE = 256 << 20, PRECISION_TEXT = 64 };
 
 #define PRECISION_PLACEHOLDER "auto|f32|bf16|int8"
 
+/* What there is for each kind of layer, by its name in texts: "conv", "f32". Each kind begins with f32. */
+typedef struct {
+    const char *kind, *name;
+    Factors factors;
+} PrecisionWay;
+enum { PRECISION_WAYS = 7 };
+extern const PrecisionWay precision_ways[PRECISION_WAYS];
+Factors *precision_of_kind(Precision *p, const char *kind);
+/* The first products that these kernels lack ("bfloat16"); NULL: they have all. */
+const char *precision_lacks(const Kernels *k, Precision p);
+
 /* Error (ERR_USAGE): the text is none of the above. */
 int precision_parse(const char *text, Precision *p, Err *e);
 
@@ -24,8 +35,9 @@ int precision_parse(const char *text, Precision *p, Err *e);
 int check_precision(const char *text, Err *e);
 
 /*
- * What the networks do on these kernels. weights: the UNet's bytes. auto rounds where the CPU gains by it and the network is large:
- * the final picture then stays 40 dB and more from f32's (docs/performance.md).
+ * What the networks do on these kernels. weights: the UNet's bytes. auto rounds to 16 bits where the network is large and this CPU
+ * was found to gain by it (speeds.h), for each kind of layer: the final picture then stays 40 dB and more from f32's
+ * (docs/performance.md). int8 keeps exact what the CPU would not gain by in attention.
  * Error (ERR_USAGE): what is asked for has no products in this kernel set.
  */
 int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t weights, Err *e);

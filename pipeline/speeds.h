@@ -1,0 +1,22 @@
+/*
+ * speeds.h - how fast this CPU computes each kind of layer in each precision, measured once for a CPU model and remembered in limn's
+ * cache folder, so that what --precision auto takes does not change from run to run.
+ */
+#ifndef LIMN_PIPELINE_SPEEDS_H
+#define LIMN_PIPELINE_SPEEDS_H
+
+#include "pipeline/precision.h"
+
+typedef struct {
+    double gops
+        [PRECISION_WAYS]; /* of a layer of middle size on one thread, as precision_ways[] has them; 0: there is none */
+    Precision chosen;     /* what auto takes for large networks: never fewer than 16 bits */
+} Speeds;
+
+/*
+ * Of these kernels; a copy. The first call on a machine takes a tenth of a second and writes $XDG_CACHE_HOME/limn/speeds.json; a
+ * process asks once. Kernels without products of rounded factors are not measured.
+ */
+Speeds speeds_of(const Kernels *k);
+
+#endif
