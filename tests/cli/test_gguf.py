@@ -160,7 +160,7 @@ def with_sdcpp_names(t):
     return out
 
 
-def test_xl():
+def test_xl_in_gguf():
     """SDXL: the whole checkpoint in LDM's names and in stable-diffusion.cpp's; the UNet alone as ComfyUI-GGUF has it."""
     blocks, keys, same = quantised(tiny_xl.base())
     same.save("same.safetensors")
