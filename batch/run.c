@@ -42,7 +42,6 @@ typedef struct {
 
     char kind[EXPAND_KEY + 1]; /* of the generator */
     Generator *generator;
-    int rows; /* of tokens that the generator's prompts have: more than 1 with --long-prompt chunk */
     KnownTune tunes[TUNES];
     int tune_count;
     int warnings;
@@ -185,11 +184,9 @@ static int use_model(Run *r, const Job *j, Err *e)
 static int use_generator(Run *r, const Item *item, int n, Err *e)
 {
     if (use_model(r, &item->job, e)) return -1;
-    int rows = recipe_rows(r->model, &item->job);
-    bool same = r->generator && strcmp(r->kind, item->kind) == 0 && rows == r->rows;
-    if (same && generator_batch(r->generator) >= n) return 0;
+    bool same = r->generator && strcmp(r->kind, item->kind) == 0 && generator_batch(r->generator) >= n;
+    if (same && generator_takes(r->generator, &item->job)) return 0;
     drop_generator(r);
-    r->rows = rows;
     r->generator = engine_generator(r->engine, &item->job, &(Share){ .batch = n, .shrink = true }, e);
     if (!r->generator) {
         drop_generator(r);
@@ -321,13 +318,13 @@ static void put_back(Run *r, Item **group, int count)
     r->held += count;
 }
 
-/* Prompts of different lengths do not go together: those like the first stay. Returns how many. */
+/* Prompts of different lengths, or with other parts, do not go together: those like the first stay. Returns how many. */
 static int keep_length(Run *r, Item **group, int count)
 {
     Item *others[JOB_MAX_BATCH] = { NULL };
     int kept = 1, left = 0;
     for (int i = 1; i < count; i++) {
-        if (recipe_rows(r->model, &group[i]->job) == r->rows) group[kept++] = group[i];
+        if (generator_takes(r->generator, &group[i]->job)) group[kept++] = group[i];
         else others[left++] = group[i];
     }
     put_back(r, others, left);
@@ -343,7 +340,7 @@ static int draw_next(Run *r, Err *e)
     int count = take_group(r, head, n, group);
     assert(group[0] && "the head is of its own kind");
     if (use_generator(r, head, count, e)) {
-        bool own = count > 1 && r->model && !recipe_rows(r->model, &head->job); /* not the others' fault */
+        bool own = count > 1 && r->model && !recipe_can_read(r->model, &head->job); /* not the others' fault */
         if (own && !r->stop) {
             put_back(r, group + 1, count - 1);
             count = 1;

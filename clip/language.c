@@ -5,12 +5,12 @@
 
 /* Of two rows of one name the second is ComfyUI's. */
 const Language languages[] = {
-    { "limn", EMPHASIS_A1111, .repeats = false, .all_counts = false },
-    { "a1111", EMPHASIS_A1111, .repeats = true, .all_counts = true },
-    { "comfyui", EMPHASIS_COMFYUI, .repeats = true, .all_counts = true },
+    { "limn", EMPHASIS_A1111, .edits = true, .composes = true, .words = true, .blends = true },
+    { "a1111", EMPHASIS_A1111, .repeats = true, .all_counts = true, .edits = true, .composes = true, .alone = true },
+    { "comfyui", EMPHASIS_COMFYUI, .repeats = true, .all_counts = true, .words = true },
     { "weights", EMPHASIS_A1111, .repeats = true, .all_counts = true },
     { "weights", EMPHASIS_COMFYUI, .repeats = true, .all_counts = true },
-    { "plain", EMPHASIS_NONE, .repeats = false, .all_counts = false },
+    { "plain", EMPHASIS_NONE, .repeats = false },
     { .name = NULL },
 };
 

@@ -149,6 +149,8 @@ static size_t option_at(const char *s, const Prompt *p)
 
 /* Each tells whether a language reads a kind. */
 static bool weights_read(const Language *l) { return l->emphasis != EMPHASIS_NONE; }
+static bool edits_read(const Language *l) { return l->edits; }
+static bool and_read(const Language *l) { return l->composes; }
 static bool break_read(const Language *l) { return l->emphasis == EMPHASIS_A1111; }
 
 static const struct {
@@ -164,11 +166,12 @@ static const struct {
                            "a1111" },
     [SYNTAX_WEIGHT] = { weight_at, weights_read, false,
                         "weights count but with --prompt-syntax plain, which --compat diffusers implies" },
-    [SYNTAX_EDITING] = { editing_at, NULL, false, "limn cannot do prompt editing yet" },
+    [SYNTAX_EDITING] = { editing_at, edits_read, false,
+                         "prompt editing counts with --prompt-syntax limn and a1111" },
     [SYNTAX_CHOICE] = { choice_at, NULL, false, "choices are made by limn batch, if --expand is not off" },
     [SYNTAX_WILDCARD] = { wildcard_at, NULL, true, "wildcards are read by limn batch, if --expand is not off" },
     [SYNTAX_BREAK] = { break_at, break_read, true, "BREAK counts with --prompt-syntax limn and a1111" },
-    [SYNTAX_AND] = { and_at, NULL, false, "limn cannot do AND (composed prompts) yet" },
+    [SYNTAX_AND] = { and_at, and_read, false, "AND counts with --prompt-syntax limn and a1111" },
     [SYNTAX_COMPEL] = { compel_at, NULL, false,
                         "limn does not read InvokeAI's weights; (word:1.2) counts, but with --compat diffusers" },
     [SYNTAX_OPTION] = { option_at, NULL, false, "options stand outside of the prompt's quotes" },

@@ -28,19 +28,22 @@ static void advise_text(const Model *m, const char *text, const Watch *w)
     str_release(&line);
 }
 
-void advise_prompts(const Model *m, const PromptTexts *t, bool guided, const Watch *w)
+void advise_prompts(const Model *m, const Prompts *p, bool guided, const Watch *w)
 {
-    bool second = m->texts > 1;
-    const char *const texts[] = { t->prompt, second ? t->prompt_2 : NULL, guided ? t->negative : NULL,
-                                  second && guided ? t->negative_2 : NULL };
-    for (size_t i = 0; m->words && w->note && i < sizeof texts / sizeof *texts; i++)
-        if (texts[i]) advise_text(m, texts[i], w);
+    int count = p->count - p->negatives;
+    for (int i = 0; m->words && w->note && i < count; i++) advise_text(m, p->text[p->negatives + i].words, w);
+    for (int i = 0; m->words && w->note && guided && i < p->negatives; i++) advise_text(m, p->text[i].words, w);
 }
 
 void advise_texts(const Model *m, const Job *j, const Watch *w)
 {
     PromptTexts texts = recipe_texts(j);
-    advise_prompts(m, &texts, j->cfg_scale < 0 || j->cfg_scale > 1, w);
+    PromptReader r = recipe_job_reader(j, m, &(Watch){ .ctx = NULL });
+    Prompts p;
+    Err e;
+    if (prompts_read(&r, &texts, &p, &e)) return; /* which is told when it is drawn */
+    advise_prompts(m, &p, j->cfg_scale < 0 || j->cfg_scale > 1, w);
+    prompts_release(&p);
 }
 
 /* ---- size ---- */

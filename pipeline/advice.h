@@ -8,7 +8,7 @@
 #include "pipeline/recipe.h"
 
 /* A job's prompts, where the model brings a list of its words. The negative one only where it counts. Each word is told once. */
-void advise_prompts(const Model *m, const PromptTexts *texts, bool guided, const Watch *w);
+void advise_prompts(const Model *m, const Prompts *p, bool guided, const Watch *w);
 
 /* The same of a job that is not drawn yet. */
 void advise_texts(const Model *m, const Job *j, const Watch *w);

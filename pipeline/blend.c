@@ -29,9 +29,11 @@ static int read_other(Generator *g, const Prompts *beside, Prompts *out, Err *e)
     PromptTexts texts = recipe_texts(&g->recipe.said);
     texts.prompt = texts.prompt_2 = g->recipe.said.blend_prompt;
     if (prompts_read(&reader, &texts, out, e)) return err_in(e, "--blend-prompt");
-    if (out->rows == beside->rows) return 0;
-    return err_usage(e, "--blend-prompt: it takes %d rows of tokens, the prompt %d: of one length they can be blended",
-                     out->rows, beside->rows);
+    if (prompts_alike(out, beside)) return 0;
+    return err_usage(e,
+                     "--blend-prompt: it takes %d rows of tokens, %d texts and %d parts, the prompt %d, %d and %d: of as many "
+                     "they can be blended",
+                     out->rows, out->count, out->parts, beside->rows, beside->count, beside->parts);
 }
 
 int blend_prompts(Generator *g, const Prompts *const *prompts, const Request *requests, int n, Err *e)
@@ -47,14 +49,15 @@ int blend_prompts(Generator *g, const Prompts *const *prompts, const Request *re
     int failed = read_other(g, prompts[0], &other, e);
     for (int i = 0; i < n; i++) same[i] = &other;
     if (!failed) encode_prompts(g, same, n);
-    for (int i = 0; i < n && !failed; i++) {
-        int at = context.n - n + i;
-        float share = (float)blend_share(g, requests ? &requests[i] : NULL);
+    int first = failed ? context.n : (run->negatives + run->empty) * n;
+    for (int at = first; at < context.n; at++) { /* text after text, each of all pictures */
+        float share = (float)blend_share(g, requests ? &requests[at % n] : NULL);
         go(tensor_slice(context, at, 1), tensor_slice(run->context, at, 1), share);
         if (pooled.n) go(tensor_slice(pooled, at, 1), tensor_slice(run->pooled, at, 1), share);
     }
     run->context = context;
     run->pooled = pooled;
+    encode_tell(g, prompts, n);
     arena_reset(g->nn.arena, mark);
     prompts_release(&other);
     free(same);

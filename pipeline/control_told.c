@@ -9,7 +9,7 @@
 /* The pictures' tokens for the prompts, those of none for the negative prompts, which come first. */
 static void prepare_tokens(const Generator *g, Nn *nn, Unit *u)
 {
-    int rows = g->run.context.n, negative = rows - rows / guidance_prompts(&g->recipe.guidance);
+    int negative = (guidance_prompts(&g->recipe.guidance) - 1) * g->run.pictures, rows = negative + g->run.pictures;
     Tensor one = u->found[0];
     u->kv = tensor_new(nn->arena, rows, one.h, 1, unet_context_columns(g->m->unet));
     size_t mark = nn->arena->used;
@@ -75,9 +75,9 @@ static void run_net(const Generator *g, const Unit *u, const Evaluation *ev, int
     int each = ev->x.n / ev->branches, from = first * each, n = count * each;
     float scales[UNET_MAX_RESIDUALS];
     Tensor residuals[UNET_MAX_RESIDUALS], x = tensor_slice(ev->x, from, n);
-    const Evaluation part = { .x = x, .branch = ev->branch + first, .branches = count };
+    const Evaluation part = { .x = x, .branch = ev->branch + first, .branches = count, .call = ev->call };
     UNetInputs in = part_of(all, from, n);
-    in.kv = told_rows(g, u->kv, &part);
+    in.kv = told_texts(g, u->kv, &part);
     scales_of(g, u, all->residual_count, scales);
     for (int i = 0; i < all->residual_count; i++) residuals[i] = tensor_slice(all->residuals[i], from, n);
     if (in.beside.c && controlnet_in_channels(u->file->net) > x.c) x = nn_concat(&nn, x, in.beside);

@@ -87,39 +87,82 @@ static Tensor embed_empty(Generator *g, const Encoder *c, bool wanted)
     return empty;
 }
 
-/* rows [rows, tokens, 1, width] into the encoder's columns of to [1, rows * tokens, 1, all columns]. */
-static void place(Tensor to, const Encoder *c, Tensor rows)
+/* The rows of a term, weighted by the words' weights, one after the other. pooled: the first row's; n 0: it is not wanted. */
+static void embed_term(Generator *g, const Encoder *c, const Term *t, Tensor rows, Tensor pooled, Tensor empty)
 {
-    size_t width = (size_t)c->width, count = tensor_len(rows) / width;
-    for (size_t i = 0; to.data && i < count; i++)
-        memcpy(to.data + i * (size_t)to.c + c->column, rows.data + i * width, width * sizeof *to.data);
-}
-
-/* All rows of one encoder, weighted, one after the other. pooled: the first row's; n 0: it is not wanted. */
-static void embed(Generator *g, const Encoder *c, Tensor to, Tensor pooled, const Ids *ids)
-{
-    size_t mark = g->nn.arena->used;
-    Tensor rows = tensor_new(g->nn.arena, ids->rows, c->tokens, 1, c->width), empty = { 0 };
-    if (g->recipe.language->emphasis == EMPHASIS_COMFYUI) /* also without weights: another request may have some */
-        empty = embed_empty(g, c, ids->weight != NULL);
-    for (int i = 0; i < ids->rows; i++) {
+    const Ids *ids = &t->ids;
+    for (int i = 0; i < t->rows; i++) {
         Row row = { .hidden = tensor_slice(rows, i, 1) };
         if (i == 0) row.pooled = pooled;
         embed_row(g, c, row, ids->ids + i * c->tokens);
         if (ids->weight && row.hidden.data) weigh_row(g, row.hidden, empty, ids->weight + i * c->tokens);
     }
-    place(to, c, rows);
+}
+
+/* to [count, stride], `width` of each: += weight * from [count, width]; the first time it is set. */
+static void add_weighted(float *to, size_t stride, const float *from, size_t width, size_t count, double weight, bool first)
+{
+    float w = (float)weight;
+    for (size_t i = 0; i < count; i++, to += stride, from += width)
+        for (size_t k = 0; k < width; k++) to[k] = first ? w * from[k] : to[k] + w * from[k];
+}
+
+/* A term's rows into the encoder's columns of to [1, rows, 1, all columns]; touched: rows of the text that have something. */
+static void place(Tensor to, const Encoder *c, const Term *t, Tensor rows, bool *touched)
+{
+    size_t width = (size_t)c->width, tokens = (size_t)c->tokens, all = (size_t)to.c;
+    for (int i = 0; to.data && i < t->rows; i++) {
+        size_t row = (size_t)(t->at + i);
+        add_weighted(to.data + row * tokens * all + c->column, all, tensor_slice(rows, i, 1).data, width, tokens, t->weight,
+                     !touched[row]);
+        touched[row] = true;
+    }
+}
+
+/* One encoder's part of a text. pooled: of its terms that count for it; n 0: it is not wanted. */
+static void embed(Generator *g, const Encoder *c, Tensor to, Tensor pooled, const PromptText *text)
+{
+    size_t mark = g->nn.arena->used;
+    const Mix *m = &text->of[c->index];
+    bool *touched = mem_array((size_t)g->prompts.rows + 1, sizeof *touched), pools = false, weighted = false;
+    Tensor rows = tensor_new(g->nn.arena, g->prompts.rows, c->tokens, 1, c->width), empty = { 0 }, one = { 0 };
+    for (int i = 0; i < m->count; i++) weighted = weighted || m->term[i].ids.weight;
+    if (g->recipe.language->emphasis == EMPHASIS_COMFYUI) /* also without weights: another request may have some */
+        empty = embed_empty(g, c, weighted);
+    if (pooled.n) one = tensor_like(g->nn.arena, pooled);
+    for (int i = 0; i < m->count; i++) {
+        const Term *t = &m->term[i];
+        embed_term(g, c, t, rows, t->pooled ? one : (Tensor){ 0 }, empty);
+        place(to, c, t, rows, touched);
+        if (pooled.data && t->pooled)
+            add_weighted(pooled.data, tensor_len(one), one.data, tensor_len(one), 1, t->weight, !pools);
+        pools = pools || t->pooled;
+    }
+    free(touched);
     arena_reset(g->nn.arena, mark);
 }
 
-/* One prompt by all encoders; zero: it is none. */
-static void embed_prompt(Generator *g, Tensor to, Tensor pooled, const Ids *ids, bool zero)
+/* The last token again, where another part is longer; then all of it again, where the other prompt is. */
+static void fill_rows(Tensor to, const PromptText *t, int tokens)
+{
+    size_t each = (size_t)to.c, own = (size_t)(t->rows * tokens), filled = (size_t)(t->filled * tokens),
+           all = filled * (size_t)t->times;
+    for (size_t i = own; to.data && i < filled; i++)
+        memcpy(to.data + i * each, to.data + (own - 1) * each, each * sizeof *to.data);
+    for (size_t i = filled; to.data && i < all; i++)
+        memcpy(to.data + i * each, to.data + (i - filled) * each, each * sizeof *to.data);
+}
+
+/* One text by all encoders; zero: it is none. */
+static void embed_text(Generator *g, Tensor to, Tensor pooled, const PromptText *text, bool zero)
 {
     const Model *m = g->m;
+    if (to.data) memset(to.data, 0, tensor_len(to) * sizeof *to.data); /* rows that no term has */
     for (int i = 0; i < m->texts; i++) {
         Encoder c = encoder_at(m, i);
-        embed(g, &c, to, i + 1 == m->texts ? pooled : (Tensor){ 0 }, &ids[i]);
+        embed(g, &c, to, i + 1 == m->texts ? pooled : (Tensor){ 0 }, text);
     }
+    fill_rows(to, text, tokenizer_max(m->text[0].tokenizer));
     if (!zero || !to.data) return;
     memset(to.data, 0, tensor_len(to) * sizeof *to.data);
     if (pooled.n) memset(pooled.data, 0, tensor_len(pooled) * sizeof *pooled.data);
@@ -128,49 +171,66 @@ static void embed_prompt(Generator *g, Tensor to, Tensor pooled, const Ids *ids,
 /* The empty prompt, of as many rows as the others. */
 static void embed_nothing(Generator *g, Tensor to, Tensor pooled, int rows)
 {
-    Ids none[TEXTS_MAX] = { 0 };
+    PromptText text = { .rows = 1, .filled = 1, .times = rows };
+    Term none[TEXTS_MAX];
     for (int i = 0; i < g->m->texts; i++) {
         int n;
         const char *lost;
-        const Tokenizer *t = g->m->text[i].tokenizer;
-        int *row = tokenizer_rows(t, "", false, &n, &lost), max = tokenizer_max(t);
-        none[i] = (Ids){ .ids = mem_array((size_t)(rows * max), sizeof *row), .rows = rows };
-        for (int k = 0; k < rows * max; k++) none[i].ids[k] = row[k % max];
-        free(row);
+        none[i] = (Term){ .weight = 1, .rows = 1, .pooled = true };
+        none[i].ids.ids = tokenizer_rows(g->m->text[i].tokenizer, "", false, &n, &lost);
+        text.of[i] = (Mix){ &none[i], 1, 1 };
     }
-    embed_prompt(g, to, pooled, none, false);
-    for (int i = 0; i < g->m->texts; i++) ids_release(&none[i]);
+    embed_text(g, to, pooled, &text, false);
+    for (int i = 0; i < g->m->texts; i++) ids_release(&none[i].ids);
+}
+
+void encode_tell(Generator *g, const Prompts *const *prompts, int n)
+{
+    int parts = g->prompts.parts;
+    free(g->run.prompts);
+    g->run.prompts = mem_array((size_t)n, sizeof *g->run.prompts);
+    memcpy(g->run.prompts, prompts, (size_t)n * sizeof *prompts);
+    g->run.pictures = n;
+    free(g->run.weights);
+    g->run.weights = mem_array((size_t)(n * parts), sizeof *g->run.weights);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < parts; k++) g->run.weights[i * parts + k] = prompts[i]->part[k].weight;
+    g->run.composed = (Composed){ .parts = parts, .pictures = n, .weight = g->run.weights };
 }
 
 void encode_prompts(Generator *g, const Prompts *const *prompts, int n)
 {
     const Model *m = g->m;
-    int groups = guidance_prompts(&g->recipe.guidance);
+    const Guidance *guidance = &g->recipe.guidance;
+    int negatives = guidance_wants(guidance, BRANCH_NEGATIVE) ? prompts[0]->negatives : 0;
+    int empty = guidance_wants(guidance, BRANCH_EMPTY), before = negatives + empty;
+    int all = (before + prompts[0]->count - prompts[0]->negatives) * n;
     int tokens = prompts[0]->rows * tokenizer_max(m->text[0].tokenizer), width = unet_context_width(m->unet);
-    int all = groups * n;
     Tensor context = tensor_new(g->nn.arena, all, tokens, 1, width), pooled = { 0 };
     if (m->ids) pooled = tensor_new(g->nn.arena, all, 1, 1, text_encoder_projection(m->text[m->texts - 1].encoder));
-    for (int i = 0; i < n; i++) {
-        const Prompts *p = prompts[i];
-        int at = all - n + i;
-        if (groups > 2)
-            embed_nothing(g, tensor_slice(context, n + i, 1), m->ids ? tensor_slice(pooled, n + i, 1) : pooled,
-                          p->rows);
-        if (groups > 1)
-            embed_prompt(g, tensor_slice(context, i, 1), m->ids ? tensor_slice(pooled, i, 1) : pooled, p->negative,
-                         p->no_negative);
-        embed_prompt(g, tensor_slice(context, at, 1), m->ids ? tensor_slice(pooled, at, 1) : pooled, p->positive,
-                     false);
+    for (int row = 0; row < all; row++) {
+        const Prompts *p = prompts[row % n];
+        int at = row / n, text = at < negatives ? at : at - before + p->negatives;
+        Tensor to = tensor_slice(context, row, 1), pool = m->ids ? tensor_slice(pooled, row, 1) : pooled;
+        if (empty && at == negatives) embed_nothing(g, to, pool, p->rows);
+        else embed_text(g, to, pool, &p->text[text], p->no_negative && text < p->negatives);
     }
+    g->run.negatives = negatives;
+    g->run.empty = empty;
     g->run.context = context;
     g->run.pooled = pooled;
+    encode_tell(g, prompts, n);
 }
 
+/* Whether something in a prompt weighs more or less. */
 static bool weighted(const Prompts *const *prompts, int n)
 {
     for (int i = 0; i < n; i++)
-        for (int t = 0; t < prompts[i]->texts; t++)
-            if (prompts[i]->positive[t].weight || prompts[i]->negative[t].weight) return true;
+        for (int t = 0; t < prompts[i]->count; t++)
+            for (int k = 0; k < prompts[i]->texts; k++) {
+                const Mix *m = &prompts[i]->text[t].of[k];
+                if (m->count > 1 || m->term[0].ids.weight) return true;
+            }
     return false;
 }
 

@@ -3,6 +3,7 @@
 #include "pipeline/generate.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,8 +68,26 @@ static int given_latents(Generator *g, Err *e)
 static int read_prompts(const Generator *g, const PromptTexts *texts, Prompts *out, Err *e)
 {
     PromptReader reader = recipe_reader(&g->recipe, g->m, &g->watch);
-    advise_prompts(g->m, texts, guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE), &g->watch);
-    return prompts_read(&reader, texts, out, e);
+    if (prompts_read(&reader, texts, out, e)) return -1;
+    advise_prompts(g->m, out, guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE), &g->watch);
+    return 0;
+}
+
+/* A prompt of parts is guided by them away from the negative prompt, which is evaluated even where its scale is 1. */
+static int read_own_prompts(Generator *g, Err *e)
+{
+    PromptTexts texts = recipe_texts(&g->recipe.said);
+    Guidance *guidance = &g->recipe.guidance;
+    if (read_prompts(g, &texts, &g->prompts, e)) return -1;
+    guidance->parts = g->prompts.parts;
+    if (prompts_composed(&g->prompts)) guidance->both = true;
+    if (guidance->parts > 1 && g->recipe.beside == BESIDE_PICTURE)
+        return err_usage(e, "the prompt: AND is not for models that edit by instruction (InstructPix2Pix)");
+    static const BranchKind disturbed[] = { BRANCH_IDENTITY, BRANCH_SMOOTHED, BRANCH_DEGRADED, BRANCH_DEGRADED_PROMPT };
+    for (size_t i = 0; prompts_composed(&g->prompts) && i < sizeof disturbed / sizeof *disturbed; i++)
+        if (guidance_wants(guidance, disturbed[i]))
+            return err_usage(e, "the prompt: parts with AND are not together with --pag, --seg or --sag");
+    return 0;
 }
 
 /* What generator_new() and generator_memory() begin with: the recipe and the prompts. */
@@ -88,8 +107,7 @@ static int start(Generator *g, const Model *m, const Job *j, const Share *share,
                   .wrap_y = r->wrap_y };
     if (r->sampler->adaptive) g->share.batch = 1; /* each picture has steps of its own */
     network_embed_guidance(g);
-    PromptTexts texts = recipe_texts(&r->said);
-    return read_prompts(g, &texts, &g->prompts, e) || control_begin(g, e) ? -1 : 0;
+    return read_own_prompts(g, e) || control_begin(g, e) ? -1 : 0;
 }
 
 /* Once a model, whoever draws with it. */
@@ -143,6 +161,14 @@ fail:
     return NULL;
 }
 
+/* The prompts of the last run. */
+static void release_own(Generator *g)
+{
+    for (int i = 0; g->run.own && i < g->share.batch; i++) prompts_release(&g->run.own[i]);
+    free(g->run.own);
+    g->run.own = NULL;
+}
+
 void generator_free(Generator *g)
 {
     if (!g) return;
@@ -152,6 +178,9 @@ void generator_free(Generator *g)
     trace_clear(&g->trace);
     recipe_release(&g->recipe);
     arena_release(&g->arena);
+    release_own(g);
+    free(g->run.prompts);
+    free(g->run.weights);
     prompts_release(&g->prompts);
     init_release(&g->init);
     control_release(g);
@@ -166,6 +195,18 @@ void generator_free(Generator *g)
 
 const Job *generator_job(const Generator *g) { return &g->recipe.said; }
 const Timing *generator_timing(const Generator *g) { return &g->time; }
+bool generator_takes(Generator *g, const Job *j)
+{
+    PromptReader reader = recipe_reader(&g->recipe, g->m, &(Watch){ .ctx = NULL });
+    PromptTexts texts = recipe_texts(j);
+    Prompts p;
+    Err e;
+    if (prompts_read(&reader, &texts, &p, &e)) return false;
+    bool alike = prompts_alike(&p, &g->prompts);
+    prompts_release(&p);
+    return alike;
+}
+
 int generator_batch(const Generator *g) { return g->share.batch; }
 
 /* ---- a run ------------------------------------------------------------------------------------------------------------- */
@@ -184,30 +225,51 @@ static int prompts_of(Generator *g, const Request *requests, int n, const Prompt
             if (read_prompts(g, &texts, &own[i], e)) return -1;
             prompts[i] = &own[i];
         }
-        if (prompts[i]->rows != g->prompts.rows)
-            return err_set(e, "a prompt of %d rows of tokens in a run of prompts of %d: those are drawn apart",
-                           prompts[i]->rows, g->prompts.rows);
+        if (!prompts_alike(prompts[i], &g->prompts))
+            return err_set(e, "a prompt of %d rows of tokens, %d texts and %d parts in a run of prompts of %d, %d and %d: those are drawn apart",
+                           prompts[i]->rows, prompts[i]->count, prompts[i]->parts, g->prompts.rows, g->prompts.count,
+                           g->prompts.parts);
     }
     return 0;
 }
 
-static void trace_start(Generator *g, const Prompts *p)
+/* "prompt_embeds", of further texts of the prompt "prompt_embeds.1", ... */
+static void trace_texts(Generator *g, const Prompts *p)
+{
+    Tensor context = g->run.context, pooled = g->run.pooled;
+    int first = g->run.negatives + g->run.empty;
+    for (int i = first; i < context.n; i++) {
+        char name[40], pooled_name[48];
+        snprintf(name, sizeof name, i > first ? "prompt_embeds.%d" : "prompt_embeds", i - first);
+        snprintf(pooled_name, sizeof pooled_name, "pooled_%s", name);
+        trace_tokens(&g->trace, name, tensor_slice(context, i, 1));
+        if (pooled.n) trace_tokens(&g->trace, pooled_name, tensor_slice(pooled, i, 1));
+    }
+    if (g->run.negatives) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(context, 0, 1));
+    if (g->run.negatives && pooled.n) trace_tokens(&g->trace, "negative_pooled_prompt_embeds", tensor_slice(pooled, 0, 1));
+}
+
+static void trace_prompts(Generator *g, const Prompts *p)
 {
     static const char *const tokens[] = { "tokens", "tokens_2" }, *const negative_tokens[] = { "negative_tokens",
                                                                                                "negative_tokens_2" };
-    const Timeline *tl = &g->recipe.timeline;
-    Tensor context = g->run.context, pooled = g->run.pooled;
-    bool guided = guidance_wants(&g->recipe.guidance, BRANCH_NEGATIVE);
-    trace_clear(&g->trace);
     for (int i = 0; i < p->texts && i < TEXTS_MAX; i++) {
         int max = tokenizer_max(g->m->text[i].tokenizer);
-        trace_ids(&g->trace, tokens[i], p->positive[i].ids, p->rows, max);
-        trace_ids(&g->trace, negative_tokens[i], p->negative[i].ids, p->rows, max);
+        int *ids = prompts_ids(p, &g->m->text[i], p->part[0].text[0], i);
+        int *negative = prompts_ids(p, &g->m->text[i], p->negative.text[0], i);
+        trace_ids(&g->trace, tokens[i], ids, p->rows, max);
+        trace_ids(&g->trace, negative_tokens[i], negative, p->rows, max);
+        free(negative);
+        free(ids);
     }
-    trace_tokens(&g->trace, "prompt_embeds", tensor_slice(context, context.n - 1, 1));
-    if (guided) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(context, 0, 1));
-    if (pooled.n) trace_tokens(&g->trace, "pooled_prompt_embeds", tensor_slice(pooled, pooled.n - 1, 1));
-    if (pooled.n && guided) trace_tokens(&g->trace, "negative_pooled_prompt_embeds", tensor_slice(pooled, 0, 1));
+    trace_texts(g, p);
+}
+
+static void trace_start(Generator *g, const Prompts *p)
+{
+    const Timeline *tl = &g->recipe.timeline;
+    trace_clear(&g->trace);
+    trace_prompts(g, p);
     double *sigmas = mem_array((size_t)tl->steps + 1, sizeof *sigmas);
     memcpy(sigmas, tl->sigma, (size_t)tl->steps * sizeof *sigmas);
     sigmas[tl->steps] = tl->to[tl->steps - 1]; /* where the last step ends, which is not 0 for every sampler */
@@ -219,13 +281,12 @@ static void trace_start(Generator *g, const Prompts *p)
 int generator_condition(Generator *g, const Request *requests, int n, Err *e)
 {
     const Prompts **prompts = mem_array((size_t)n, sizeof *prompts);
-    Prompts *own = mem_array((size_t)n, sizeof *own);
-    int failed = prompts_of(g, requests, n, prompts, own, e) || encode(g, prompts, n, e) ||
+    release_own(g);
+    g->run.own = mem_array((size_t)g->share.batch, sizeof *g->run.own);
+    int failed = prompts_of(g, requests, n, prompts, g->run.own, e) || encode(g, prompts, n, e) ||
                  blend_prompts(g, prompts, requests, n, e);
     if (!failed) network_prepare(g);
     if (!failed && g->recipe.said.trace) trace_start(g, prompts[0]);
-    for (int i = 0; i < n; i++) prompts_release(&own[i]);
-    free(own);
     free(prompts);
     return failed ? -1 : 0;
 }

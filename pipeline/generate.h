@@ -39,7 +39,7 @@ typedef struct {
     const Timeline *timeline; /* visited in place of what the job's schedule and steps give; NULL: none */
 } Share;
 
-/* One picture of a run; NULL: the job's own prompt. Of as many rows as the job's, recipe_rows(), where that is not always 1. */
+/* One picture of a run; NULL: the job's own prompt. generator_takes() tells whether it fits. */
 typedef struct {
     uint64_t seed;
     const char *prompt, *negative_prompt;
@@ -72,6 +72,9 @@ void generator_free(Generator *g);
 
 /* The job with what the model chose for its open options, and the VAE's tile that fits into memory: for metadata. */
 const Job *generator_job(const Generator *g);
+
+/* Whether a picture of a job of the same kind, with prompts of its own, can be drawn in a run of it: they have as many rows, texts and parts. */
+bool generator_takes(Generator *g, const Job *j);
 
 /* Pictures that there is room for. */
 int generator_batch(const Generator *g);

@@ -12,9 +12,14 @@ enum { VAE_WHOLE = 0 /* tile: decode without tiles */ };
 
 /* What is computed for the pictures of one run. */
 typedef struct {
-    Tensor context; /* [n, 2 n, 3 n, tokens, 1, width]: of the negative prompts, the empty one, the prompts */
-    Tensor pooled;  /* [2 n or n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
-    Tensor kv;      /* [2 n or n, tokens, 1, columns]: unet_context() of it */
+    Tensor context; /* [texts * n, tokens, 1, width]: the texts' embeddings (prompts.h), each of all pictures; the negative ones first, if any, then the empty prompt, if any guide wants it */
+    Tensor pooled;  /* [texts * n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
+    Tensor kv;      /* [texts * n, tokens, 1, columns]: unet_context() of it */
+    const Prompts **prompts; /* [pictures] whose these are */
+    Prompts *own;            /* [pictures] those that are not the job's */
+    int pictures, negatives, empty; /* texts before the prompt's: of the negative prompts; whether there is an empty one */
+    double *weights;   /* of the parts of their prompts */
+    Composed composed; /* of these weights */
     Tensor source;  /* [n, h, w, c] the picture's latent, each picture's own draw of it; n 0: there is none */
     Tensor noise;   /* [n, h, w, c] the first noise, where what stays of the picture needs it again */
     Tensor mask;    /* [1, h, w, 1] 1: drawn anew; n 0: all is */
@@ -66,6 +71,7 @@ int generator_check(const Generator *g, Err *e);
 
 /* 2. encode.c: the context for n pictures into g->run, in the arena. */
 void encode_prompts(Generator *g, const Prompts *const *prompts, int n);
+void encode_tell(Generator *g, const Prompts *const *prompts, int n); /* whose texts these are */
 int encode(Generator *g, const Prompts *const *prompts, int n, Err *e); /* also looks for NaN and infinity */
 
 /* 3. network.c: what all steps share of the UNet's work on the prompts; LCM's guidance embedding; NetworkFn of a denoiser. */
@@ -76,6 +82,8 @@ int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e);
 /* 3. told.c: what the UNet is told in an evaluation, in g's arena; and all that decides it, for the cache. */
 UNetInputs told_inputs(const Generator *g, const Evaluation *ev);
 void told_key(const Generator *g, CacheKey *key);
+/* The rows of what was computed for all texts that the evaluation's branches take. */
+Tensor told_texts(const Generator *g, Tensor all, const Evaluation *ev);
 /* The rows of [negative prompts, prompts] that the evaluation's branches take, one after the other. */
 Tensor told_rows(const Generator *g, Tensor all, const Evaluation *ev);
 

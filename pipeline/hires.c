@@ -26,7 +26,7 @@ static void set_text(char **field, const char *text)
  * The second pass's job: the same picture, larger. What is left open is as in the first pass, and is written into it. The picture that
  * the first one starts from is in its result already.
  */
-static void job_of(Job *out, Job *said, int factor)
+static void job_of(Job *out, Job *said, const Generator *g)
 {
     static const char *const first_only[] = { "hires",
                                               "hires-steps",
@@ -41,6 +41,7 @@ static void job_of(Job *out, Job *said, int factor)
                                               "init-background",
                                               "timesteps",
                                               NULL };
+    int factor = vae_factor(g->m->vae);
     if (!said->hires_steps) said->hires_steps = said->steps;
     if (said->hires_strength < 0) said->hires_strength = STRENGTH;
     if (!said->hires_with) set_text(&said->hires_with, ways[0].name);
@@ -51,6 +52,7 @@ static void job_of(Job *out, Job *said, int factor)
     out->width = (int)(said->width * said->hires) / factor * factor;
     out->height = (int)(said->height * said->hires) / factor * factor;
     out->steps = said->hires_steps;
+    out->first_steps = recipe_counted_steps(g->recipe.sampler, said->steps);
     out->strength = said->hires_strength;
     if (said->hires_cfg_scale >= 0) out->cfg_scale = said->hires_cfg_scale;
     if (!said->hires_sampler) return;
@@ -82,7 +84,7 @@ int hires_begin(Generator *g, Err *e)
     Job *said = &g->recipe.said;
     Job j;
     if (!hires_wanted(said)) return 0;
-    job_of(&j, said, vae_factor(g->m->vae));
+    job_of(&j, said, g);
     int failed = open_network(g, e);
     Share share = g->share;
     share.texts = g->own_texts ? g->own_texts : g->share.texts;
@@ -116,7 +118,7 @@ size_t hires_memory(const Generator *g, int batch)
     Job said, j;
     if (!hires_wanted(&g->recipe.said)) return 0;
     job_copy(&said, &g->recipe.said);
-    job_of(&j, &said, vae_factor(g->m->vae));
+    job_of(&j, &said, g);
     size_t need = generator_memory(g->m, &j, batch);
     job_release(&j);
     job_release(&said);

@@ -88,6 +88,7 @@ typedef struct {
     double hires_strength, hires_cfg_scale;    /* < 0: the usual; the first's */
     char *hires_with, *hires_sha256;           /* ways.h's name, or a network's file, and its hash; NULL: the usual */
     char *hires_sampler;                       /* NULL: the first's */
+    int first_steps; /* no option: of a second pass, the first one's, as prompts count them; 0: there is none */
     int second_pass; /* no option: hires.c says that this is one, 1: over latents, 2: over pixels, which are encoded */
     char *model, *vae, *unet, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
     /* the machine's: not part of the picture's identity */
@@ -145,6 +146,7 @@ enum {
     JOB_MAX_TEXT = 1 << 20, /* bytes of a prompt */
     JOB_MAX_SIZES = 16,     /* of --sizes */
     JOB_MAX_BATCH = 64,     /* pictures at once */
+    JOB_USUAL_STEPS = 20,   /* where neither the job nor the model says */
     JOB_THREADS_A_CORE = 4, /* more is a mistake, not a wish */
 };
 

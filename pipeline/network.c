@@ -64,6 +64,7 @@ static void key_of(const Generator *g, CacheKey *key, const Evaluation *ev)
     key_add_tensor(key, ev->x);
     key_add(key, ev->branch, (size_t)ev->branches * sizeof *ev->branch);
     key_add(key, &ev->t, sizeof ev->t);
+    key_add(key, &ev->call, sizeof ev->call);
     key_add(key, how, sizeof how);
     key_add(key, &g->recipe.precision, sizeof g->recipe.precision);
     const int windows[] = { g->recipe.window, g->recipe.overlap };

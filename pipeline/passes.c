@@ -124,6 +124,7 @@ static int sample(Pass *p, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
                    .arena = with->nn.arena,
                    .guidance = r->guidance,
                    .memory = memory,
+                   .before = g->time.evals,
                    .kept = kept_of(g),
                    .round_timestep = r->compat == COMPAT_COMFYUI };
     Sampling s = { .d = &d,
@@ -136,6 +137,7 @@ static int sample(Pass *p, Tensor x, Rng *rng, const uint64_t *seeds, Err *e)
                    .arena = with->nn.arena,
                    .after_step = arena_dry(with->nn.arena) ? NULL : after_step,
                    .ctx = p };
+    d.guidance.composed = &with->run.composed;
     size_t mark = with->nn.arena->used;
     guides_begin(&d.guidance, x, d.arena, memory);
     deepcache_begin(with, x);

@@ -1,25 +1,46 @@
 /*
- * prompts.h - what is written, as the text encoder's ids: a prompt and its negative prompt in the same number of rows, since
- * the two go through the UNet as one batch.
+ * prompts.h - what is written, as the text encoder's ids: a prompt and its negative prompt, all their texts in the same number of rows,
+ * since they go through the UNet as one batch. A prompt may have several parts (clip/compose.h), each of which may be another text
+ * from step to step (clip/edits.h), which may be a sum of others (clip/mix.h).
  */
 #ifndef LIMN_PIPELINE_PROMPTS_H
 #define LIMN_PIPELINE_PROMPTS_H
 
 #include <stdbool.h>
 
-#include "clip/chunks.h"
+#include "clip/compose.h"
+#include "clip/edits.h"
 #include "clip/language.h"
+#include "clip/mix.h"
 #include "pipeline/model.h"
+
+enum { PARTS_MAX = 24 };
 
 /* What is written. negative NULL: there is none. prompt_2, negative_2: for the second text encoder; NULL: the same. */
 typedef struct {
     const char *prompt, *negative, *prompt_2, *negative_2;
 } PromptTexts;
 
-/* The ids for each text encoder, all of as many rows. */
+/* One text, as each encoder takes it. Its rows are its own, then copies of the last one's last token, then all of that again. */
 typedef struct {
-    Ids positive[TEXTS_MAX], negative[TEXTS_MAX];
-    int texts, rows;
+    Mix of[TEXTS_MAX];
+    int rows, filled, times; /* its own; with the copies; how often */
+    char *said[TEXTS_MAX];   /* as it was read, without its marks of time and of parts */
+    char *words;             /* what of it are words, a line a text */
+} PromptText;
+
+/* A part of a prompt, or a negative prompt. */
+typedef struct {
+    double weight;
+    int count;
+    int *until, *text; /* [count] which of all texts holds up to an evaluation, as Edits */
+} PromptPart;
+
+typedef struct {
+    PromptText *text; /* the negative prompt's first; distinct within a part */
+    int count, negatives;
+    PromptPart negative, part[PARTS_MAX];
+    int parts, texts /* encoders */, rows;
     bool no_negative; /* the negative prompt's embeddings are zeros */
 } Prompts;
 
@@ -30,21 +51,34 @@ typedef struct {
     const TextPart *text; /* [texts] whose tokenizers read */
     int texts;
     NoNegative no_negative;
-    const Tokenizer *tokenizer; /* prompts_read()'s own: the one that reads now */
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
     const Language *language; /* what marks in it mean */
-    bool embeddings;          /* embedding:name is a word of vectors */
-    bool loras;               /* <lora:...> in the prompt is applied */
+    EditSteps steps;
+    bool embeddings; /* embedding:name is a word of vectors */
+    bool loras;      /* <lora:...> in the prompt is applied */
     void *ctx;
     void (*warn)(void *ctx, const char *text); /* told what was left out or not understood; may be NULL */
 } PromptReader;
 
 /*
- * The shorter of the two is made as long as the other: by rows of an empty prompt, as diffusers' users do, or, where
- * the language says so, both are repeated, which attention does not notice: the same as calling the network with two lengths, as the tools
- * do. What is another tool's syntax and not read (clip/syntax.h) is told. Error (ERR_USAGE): a weight that cannot be. prompts_release() frees, in any case.
+ * Texts of one part are made as long as the longest by rows of an empty prompt, and so are parts, but with A1111's language by their last token again, as it does. Of the
+ * prompt and the negative prompt the shorter is made as long as the other: by rows of an empty prompt, as diffusers' users do, or, where
+ * the language says so, both are repeated, which attention does not notice: the same as calling the network with two lengths, as the
+ * tools do. What is another tool's syntax and not read (clip/syntax.h) is told. Error (ERR_USAGE): a weight that cannot be, and the like. prompts_release() frees, in any case.
  */
 int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, Err *e);
 void prompts_release(Prompts *p);
+
+/* Which text holds in an evaluation, from 0. part -1: the negative prompt's. */
+int prompts_text(const Prompts *p, int part, int evaluation);
+
+/* Whether it is more than one text that weighs 1. */
+bool prompts_composed(const Prompts *p);
+
+/* Whether the two fit into one run: they have as many rows, texts and parts. */
+bool prompts_alike(const Prompts *a, const Prompts *b);
+
+/* The ids of a text for one encoder, [rows, tokens of a row]; where several are summed up, the first. The caller's. */
+int *prompts_ids(const Prompts *p, const TextPart *text, int index, int encoder);
 
 #endif

@@ -13,8 +13,6 @@
 #include "pipeline/adapters.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/finish.h"
-#include "pipeline/language.h"
-#include "pipeline/loras.h"
 #include "pipeline/parts.h"
 #include "pipeline/precision.h"
 #include "pipeline/seen.h"
@@ -168,7 +166,7 @@ static void choose_timesteps(Recipe *r)
 static int usual_steps(const Recipe *r, const ModelDefaults *d)
 {
     const Job *j = &r->said;
-    int steps = r->few.what ? r->few.steps : d->steps ? d->steps : 20;
+    int steps = r->few.what ? r->few.steps : d->steps ? d->steps : JOB_USUAL_STEPS;
     while (j->init_image && j->strength > 0 && (int)(steps * j->strength) < 1 && steps < 1000) steps++;
     return steps;
 }
@@ -249,23 +247,6 @@ static int choose_size(Recipe *r, const Model *m, Err *e)
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------------- */
-
-/* Whether a long prompt takes as many rows of tokens as it needs. */
-static bool chunks(const Job *j, const Language *l)
-{
-    if (l->all_counts) return true;
-    return j->long_prompt ? strcmp(j->long_prompt, "chunk") == 0 : l->emphasis != EMPHASIS_NONE;
-}
-
-/* What was left open of how prompts are read is written down, since another limn may choose otherwise. */
-static void choose_language(Recipe *r)
-{
-    Job *j = &r->said;
-    r->language = language_of(j);
-    r->chunk = chunks(j, r->language);
-    recipe_set_text(&j->prompt_syntax, r->language->name);
-    if (!j->long_prompt) recipe_set_text(&j->long_prompt, r->chunk ? "chunk" : "truncate");
-}
 
 /*
  * SD 1.x and 2.x take a layer's output through the final norm, the last one's by default. Networks with pooled text (XL) were
@@ -361,7 +342,7 @@ int recipe_make(Recipe *r, const Model *m, const Job *j, const Timeline *given, 
     choose_few_steps(r, m);
     if (choose_sampler(r, m, e)) return -1;
     if (fill_defaults(r, m, e)) return -1;
-    choose_language(r);
+    recipe_choose_language(r);
     r->memory = memory_of(said);
     r->threads = threads_for(said);
     r->rng = strcmp(said->rng, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
@@ -388,59 +369,8 @@ void recipe_release(Recipe *r)
 
 int recipe_evals(const Recipe *r) { return sampler_evals(r->sampler, &r->timeline); }
 
-/* diffusers asks the model's index, A1111 zeroes "" with every SDXL, ComfyUI never does. */
-static NoNegative negative_of(const Recipe *r, const Model *m)
-{
-    if (r->compat == COMPAT_A1111) return m->ids ? NEGATIVE_ZERO_IF_EMPTY : NEGATIVE_ENCODED;
-    return r->compat == COMPAT_DIFFUSERS && m->zero_negative ? NEGATIVE_ZERO_IF_ABSENT : NEGATIVE_ENCODED;
-}
-
-PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
-{
-    return (PromptReader){ .text = m->text,
-                           .texts = m->texts,
-                           .no_negative = negative_of(r, m),
-                           .chunk = r->chunk,
-                           .language = r->language,
-                           .loras = loras_in_prompt(&r->said),
-                           .embeddings = embeddings_in_prompt(&r->said),
-                           .ctx = w->ctx,
-                           .warn = w->warn };
-}
-
-PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w)
-{
-    const Language *l = language_of(j);
-    return (PromptReader){ .text = m->text,
-                           .texts = m->texts,
-                           .chunk = chunks(j, l),
-                           .language = l,
-                           .loras = loras_in_prompt(j),
-                           .embeddings = embeddings_in_prompt(j),
-                           .ctx = w->ctx,
-                           .warn = w->warn };
-}
-
-PromptTexts recipe_texts(const Job *j)
-{
-    bool given = j->negative_given || *j->negative_prompt;
-    return (PromptTexts){ j->prompt, given ? j->negative_prompt : NULL, j->prompt_2, j->negative_prompt_2 };
-}
-
 bool recipe_encodes(const Job *j)
 {
     const Way *way = j->hires_with ? way_find(j->hires_with) : &ways[0];
     return j->init_image || (j->hires > 1 && !(way && way->latent));
-}
-
-int recipe_rows(const Model *m, const Job *j)
-{
-    PromptReader r = recipe_job_reader(j, m, &(Watch){ .ctx = NULL });
-    Prompts p;
-    Err e;
-    PromptTexts texts = recipe_texts(j);
-    if (prompts_read(&r, &texts, &p, &e)) return 0;
-    int rows = p.rows;
-    prompts_release(&p);
-    return rows;
 }

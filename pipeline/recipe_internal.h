@@ -25,4 +25,7 @@ void recipe_tune(Recipe *r);
 /* The recipe's guidance, and what of the network it disturbs. Error (ERR_USAGE): methods that cannot act together, or in this model. */
 int recipe_choose_guidance(Recipe *r, const Model *m, Err *e);
 
+/* The language of the recipe's prompts (recipe_prompts.c), and with it what the job left open of that. */
+void recipe_choose_language(Recipe *r);
+
 #endif

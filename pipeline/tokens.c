@@ -45,29 +45,60 @@ static void add_chunk(cJSON *chunks, const Tokenizer *t, const struct TokenPiece
     cJSON_AddItemToArray(chunks, chunk);
 }
 
-static cJSON *encoder_json(const TextPart *text, const Ids *ids)
+static cJSON *chunks_json(const Tokenizer *t, const struct TokenPieces *pieces, const Ids *ids)
 {
-    const Tokenizer *t = text->tokenizer;
-    struct TokenPieces *pieces = tokenizer_pieces(t);
-    cJSON *encoder = cJSON_CreateObject(), *chunks = cJSON_AddArrayToObject(encoder, "chunks");
+    cJSON *chunks = cJSON_CreateArray();
     size_t max = (size_t)tokenizer_max(t);
     for (int i = 0; i < ids->own; i++) {
         size_t at = (size_t)i * max;
         add_chunk(chunks, t, pieces, ids->ids + at, ids->weight ? ids->weight + at : NULL);
     }
-    cJSON_AddNumberToObject(encoder, "left_out", (double)ids->lost);
+    return chunks;
+}
+
+/* What one encoder makes of a text: its chunks, where it is a sum of several with their weights and places. */
+static cJSON *encoder_json(const TextPart *text, const Mix *m)
+{
+    struct TokenPieces *pieces = tokenizer_pieces(text->tokenizer);
+    cJSON *encoder = cJSON_CreateObject(), *sum = cJSON_AddArrayToObject(encoder, "sum");
+    for (int i = 0; i < m->count; i++) {
+        const Term *t = &m->term[i];
+        if (t->filler) continue;
+        cJSON *term = cJSON_CreateObject();
+        cJSON_AddNumberToObject(term, "weight", t->weight);
+        cJSON_AddNumberToObject(term, "chunk", t->at + 1);
+        cJSON_AddItemToObject(term, "chunks", chunks_json(text->tokenizer, pieces, &t->ids));
+        cJSON_AddNumberToObject(term, "left_out", (double)t->ids.lost);
+        cJSON_AddItemToArray(sum, term);
+    }
     token_pieces_free(pieces);
     return encoder;
 }
 
-static void add_prompt(cJSON *prompts, const Model *m, const char *name, const char *text, const Ids *ids)
+static cJSON *part_json(const Model *m, const Prompts *p, const PromptPart *part)
+{
+    cJSON *out = cJSON_CreateObject();
+    cJSON_AddNumberToObject(out, "weight", part->weight);
+    cJSON *texts = cJSON_AddArrayToObject(out, "texts");
+    for (int i = 0; i < part->count; i++) {
+        const PromptText *t = &p->text[part->text[i]];
+        cJSON *text = cJSON_CreateObject();
+        cJSON_AddNumberToObject(text, "until", part->until[i]);
+        json_add_text(text, "text", t->said[0]);
+        cJSON *encoders = cJSON_AddArrayToObject(text, "encoders");
+        for (int k = 0; k < m->texts; k++) cJSON_AddItemToArray(encoders, encoder_json(&m->text[k], &t->of[k]));
+        cJSON_AddItemToArray(texts, text);
+    }
+    return out;
+}
+
+static cJSON *add_prompt(cJSON *prompts, const char *name, const char *text)
 {
     cJSON *prompt = cJSON_CreateObject();
     cJSON_AddStringToObject(prompt, "name", name);
     json_add_text(prompt, "text", text);
-    cJSON *encoders = cJSON_AddArrayToObject(prompt, "encoders");
-    for (int i = 0; i < m->texts; i++) cJSON_AddItemToArray(encoders, encoder_json(&m->text[i], &ids[i]));
     cJSON_AddItemToArray(prompts, prompt);
+    return cJSON_AddArrayToObject(prompt, "parts");
 }
 
 static cJSON *document(const Model *m, const PromptReader *r, const PromptTexts *texts, const Prompts *p)
@@ -77,9 +108,12 @@ static cJSON *document(const Model *m, const PromptReader *r, const PromptTexts 
     cJSON_AddStringToObject(root, "prompt_syntax", r->language->name);
     cJSON_AddStringToObject(root, "long_prompt", r->chunk ? "chunk" : "truncate");
     cJSON_AddNumberToObject(root, "room", tokenizer_max(m->text[0].tokenizer) - 2);
-    cJSON *prompts = cJSON_AddArrayToObject(root, "prompts");
-    add_prompt(prompts, m, "prompt", texts->prompt, p->positive);
-    if (texts->negative) add_prompt(prompts, m, "negative_prompt", texts->negative, p->negative);
+    cJSON_AddNumberToObject(root, "steps", r->steps.steps);
+    cJSON *prompts = cJSON_AddArrayToObject(root, "prompts"), *parts = add_prompt(prompts, "prompt", texts->prompt);
+    for (int i = 0; i < p->parts; i++) cJSON_AddItemToArray(parts, part_json(m, p, &p->part[i]));
+    if (!texts->negative) return root;
+    parts = add_prompt(prompts, "negative_prompt", texts->negative);
+    cJSON_AddItemToArray(parts, part_json(m, p, &p->negative));
     return root;
 }
 
@@ -108,12 +142,22 @@ static void print_chunk(const cJSON *chunk, int index, int room, Str *out)
     }
 }
 
+static double real(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key)->valuedouble; }
+
+static void print_term(const cJSON *term, bool several, int room, Str *out)
+{
+    const cJSON *chunk, *chunks = cJSON_GetObjectItemCaseSensitive(term, "chunks");
+    int index = number(term, "chunk"), left_out = number(term, "left_out");
+    if (several) str_addf(out, "  %g of\n", real(term, "weight"));
+    cJSON_ArrayForEach(chunk, chunks) print_chunk(chunk, index++, room, out);
+    if (left_out) str_addf(out, "  left out: %d more (--long-prompt chunk keeps them)\n", left_out);
+}
+
 static void print_encoder(const cJSON *encoder, int room, Str *out)
 {
-    const cJSON *chunk, *chunks = cJSON_GetObjectItemCaseSensitive(encoder, "chunks");
-    int index = 0, left_out = number(encoder, "left_out");
-    cJSON_ArrayForEach(chunk, chunks) print_chunk(chunk, ++index, room, out);
-    if (left_out) str_addf(out, "  left out: %d more (--long-prompt chunk keeps them)\n", left_out);
+    const cJSON *term, *sum = cJSON_GetObjectItemCaseSensitive(encoder, "sum");
+    bool several = cJSON_GetArraySize(sum) > 1;
+    cJSON_ArrayForEach(term, sum) print_term(term, several, room, out);
 }
 
 /* What the second text encoder reads is shown where it is not the same. */
@@ -130,16 +174,34 @@ static void print_encoders(const cJSON *encoders, int room, Str *out)
     if (same && count > 1) str_addf(out, "  (the same for both text encoders)\n");
 }
 
+/* A text that holds for some evaluations only says for which. A1111 counts from 0, so that the first one has one more. */
+static void print_part(const cJSON *part, bool several, int room, Str *out)
+{
+    const cJSON *text, *texts = cJSON_GetObjectItemCaseSensitive(part, "texts");
+    int from = 1;
+    if (several || real(part, "weight") != 1) str_addf(out, "part x %g\n", real(part, "weight"));
+    cJSON_ArrayForEach(text, texts)
+    {
+        int until = number(text, "until") + 1;
+        bool last = !text->next;
+        if (cJSON_GetArraySize(texts) > 1 && last) str_addf(out, "  from step %d: \"%s\"\n", from, text_of(text, "text"));
+        else if (!last) str_addf(out, "  steps %d to %d: \"%s\"\n", from, until, text_of(text, "text"));
+        print_encoders(cJSON_GetObjectItemCaseSensitive(text, "encoders"), room, out);
+        from = until + 1;
+    }
+}
+
 static void print_document(const cJSON *root, Str *out)
 {
-    const cJSON *prompt, *prompts = cJSON_GetObjectItemCaseSensitive(root, "prompts");
+    const cJSON *prompt, *part, *prompts = cJSON_GetObjectItemCaseSensitive(root, "prompts");
     int room = number(root, "room");
     str_addf(out, "prompt-syntax %s, chunks of %d tokens\n", text_of(root, "prompt_syntax"), room);
     cJSON_ArrayForEach(prompt, prompts)
     {
         bool negative = strcmp(text_of(prompt, "name"), "prompt") != 0;
+        const cJSON *parts = cJSON_GetObjectItemCaseSensitive(prompt, "parts");
         str_addf(out, "%s \"%s\"\n", negative ? "negative prompt" : "prompt", text_of(prompt, "text"));
-        print_encoders(cJSON_GetObjectItemCaseSensitive(prompt, "encoders"), room, out);
+        cJSON_ArrayForEach(part, parts) print_part(part, cJSON_GetArraySize(parts) > 1, room, out);
     }
 }
 
@@ -152,7 +214,7 @@ int tokens_describe(Model *m, const Job *j, const Watch *w, Str *out, Err *e)
     if (embeddings_use(m, j, w, e) < 0) return -1;
     PromptReader r = recipe_job_reader(j, m, w);
     if (prompts_read(&r, &texts, &p, e)) return -1;
-    advise_prompts(m, &texts, texts.negative != NULL, w);
+    advise_prompts(m, &p, texts.negative != NULL, w);
     cJSON *root = document(m, &r, &texts, &p);
     if (j->json) {
         char *text = cJSON_PrintUnformatted(root);

@@ -30,11 +30,35 @@ Tensor told_rows(const Generator *g, Tensor all, const Evaluation *ev)
     return rows;
 }
 
+/* The row of a picture's text in what the run has computed for all texts: text after text, each of as many rows as pictures. */
+static int text_row(const Generator *g, const Evaluation *ev, int branch, int picture)
+{
+    const Branch *b = &ev->branch[branch];
+    int n = g->run.pictures, at = picture % n;
+    const Prompts *p = g->run.prompts[at];
+    int text = prompts_text(p, branch_prompted(b->of) ? b->part : -1, ev->call);
+    if (branch_prompted(b->of)) text += g->run.negatives + g->run.empty - p->negatives;
+    else if (b->of == BRANCH_EMPTY) text = g->run.negatives;
+    return text * n + at;
+}
+
+Tensor told_texts(const Generator *g, Tensor all, const Evaluation *ev)
+{
+    int n = ev->x.n / ev->branches, first = text_row(g, ev, 0, 0);
+    bool together = true;
+    for (int i = 0; i < ev->x.n; i++) together = together && text_row(g, ev, i / n, i % n) == first + i;
+    if (together) return tensor_slice(all, first, ev->x.n);
+    Tensor rows = tensor_new(g->nn.arena, ev->x.n, all.h, all.w, all.c);
+    for (int i = 0; i < ev->x.n; i++)
+        tensor_copy(tensor_slice(rows, i, 1), tensor_slice(all, text_row(g, ev, i / n, i % n), 1));
+    return rows;
+}
+
 /* ---- the prompts ------------------------------------------------------------------------------------------------------- */
 
 static void tell_prompts(const Generator *g, const Evaluation *ev, UNetInputs *in)
 {
-    in->kv = told_rows(g, g->run.kv, ev);
+    in->kv = told_texts(g, g->run.kv, ev);
 }
 
 static void key_prompts(const Generator *g, CacheKey *key) { key_add_tensor(key, g->run.context); }
@@ -48,7 +72,7 @@ static void tell_sizes(const Generator *g, const Evaluation *ev, UNetInputs *in)
     float *ids = arena_alloc(g->nn.arena, (size_t)(ev->x.n * count) * sizeof *ids);
     for (int i = 0; ids && i < ev->x.n; i++)
         memcpy(ids + i * count, g->recipe.ids[branch_prompted(ev->branch[i / n].of)], (size_t)count * sizeof *ids);
-    in->pooled = told_rows(g, g->run.pooled, ev);
+    in->pooled = told_texts(g, g->run.pooled, ev);
     in->ids = ids;
     in->id_count = count;
 }

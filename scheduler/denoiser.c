@@ -95,6 +95,7 @@ static int evaluate(Denoiser *d, GuideStep *s, Tensor x, double t, Err *e)
                           .branch = s->branch + done,
                           .branches = more,
                           .step = s->step,
+                          .call = d->before + s->evaluation,
                           .sigma = s->sigma,
                           .t = (float)t,
                           .map = round == 0 && s->wants_map ? &s->map : NULL };

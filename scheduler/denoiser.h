@@ -21,6 +21,7 @@ typedef struct {
     const Branch *branch;
     int branches;
     int step; /* of the run, from 0 */
+    int call; /* evaluations of the run before it */
     double sigma;
     float t; /* one timestep for all */
     Tensor *
@@ -64,7 +65,8 @@ struct Denoiser {
     /* The samplers' */
     int step;        /* the step that asks */
     Tensor unguided; /* if n > 0: where the estimate without the prompt goes (without guidance: the estimate) */
-    int evals;       /* counts the calls of the network */
+    int before;      /* evaluations of the run that another denoiser made */
+    int evals;       /* counts its calls of the network */
 };
 
 /*

@@ -128,7 +128,7 @@ void guide_want(GuideStep *s, Branch branch)
 {
     if (s->reused && branch.of == BRANCH_NEGATIVE) return;
     for (int i = 0; i < s->branches; i++)
-        if (s->branch[i].of == branch.of) return;
+        if (s->branch[i].of == branch.of && s->branch[i].part == branch.part) return;
     assert(s->branches < BRANCHES_MAX);
     s->branch[s->branches++] = branch;
 }
@@ -165,11 +165,13 @@ void guides_branches(GuideStep *s, int round)
 {
     for (int i = 0; guides[i].name; i++)
         if (guides[i].branches && acts(s, i)) guides[i].branches(s, s->guidance->value[i], round);
-    if (round == 0) guide_want(s, (Branch){ BRANCH_PROMPT });
+    if (round == 0) guide_want(s, (Branch){ .of = BRANCH_PROMPT });
+    compose_branches(s, round);
 }
 
 void guides_join(GuideStep *s)
 {
+    compose_join(s);
     s->out = guide_raw(s, BRANCH_PROMPT);
     for (int i = 0; guides[i].name; i++)
         if (guides[i].join && acts(s, i)) guides[i].join(s, s->guidance->value[i]);

@@ -15,7 +15,7 @@
 enum {
     GUIDES_MAX = 16,  /* rows of guides[] */
     GUIDE_VALUES = 4, /* numbers that a method takes */
-    BRANCHES_MAX = 8, /* evaluations of a step for each picture */
+    BRANCHES_MAX = 32, /* evaluations of a step for each picture */
 };
 
 /* What the network is told in an evaluation, and what is done to it. */
@@ -37,7 +37,15 @@ bool branch_prompted(BranchKind kind);
 /* One evaluation of a step for each picture. */
 typedef struct {
     BranchKind of;
+    int part; /* of a prompt of several parts */
 } Branch;
+
+/* What the parts of each picture's prompt weigh (guide_compose.c). */
+typedef struct {
+    int parts, pictures;
+    const double *weight; /* [pictures, parts] */
+    const float *mask;    /* [parts, h * w of the latent]: where each counts, times its weight; NULL: everywhere */
+} Composed;
 
 /* What a run asks of guidance. */
 typedef struct {
@@ -47,6 +55,8 @@ typedef struct {
     int from, end;
     int evaluations; /* of a run, as A1111 counts them: its steps, or a multiple of them; 0: it is not known */
     bool comfyui;    /* as ComfyUI does it, where the tools differ */
+    int parts;       /* of a prompt; 0: one */
+    const Composed *composed; /* NULL: one part that weighs 1 */
     double value[GUIDES_MAX][GUIDE_VALUES]; /* of each row, in the order of its options; 0: not given */
 } Guidance;
 

@@ -11,8 +11,8 @@ void cfg_branches(GuideStep *s, const double *value, int round)
 {
     (void)value;
     if (round) return;
-    guide_want(s, (Branch){ BRANCH_NEGATIVE });
-    guide_want(s, (Branch){ BRANCH_PROMPT });
+    guide_want(s, (Branch){ .of = BRANCH_NEGATIVE });
+    guide_want(s, (Branch){ .of = BRANCH_PROMPT });
 }
 
 /* F = negative + scale * (prompt - negative) */

@@ -10,7 +10,7 @@ bool image_on(const Guidance *g, const double *value) { return cfg_on(g, NULL) &
 void image_branches(GuideStep *s, const double *value, int round)
 {
     (void)value;
-    if (round == 0) guide_want(s, (Branch){ BRANCH_BLIND });
+    if (round == 0) guide_want(s, (Branch){ .of = BRANCH_BLIND });
 }
 
 void image_join(GuideStep *s, const double *value)

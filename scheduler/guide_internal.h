@@ -4,6 +4,10 @@
 
 #include "scheduler/guide.h"
 
+/* guide_compose.c: a prompt of several parts, which count as one before any row of the table acts. */
+void compose_branches(GuideStep *s, int round);
+void compose_join(GuideStep *s);
+
 #define GUIDE_ON(name)       bool name##_on(const Guidance *g, const double *value)
 #define GUIDE_BRANCHES(name) void name##_branches(GuideStep *s, const double *value, int round)
 #define GUIDE_JOIN(name)     void name##_join(GuideStep *s, const double *value)

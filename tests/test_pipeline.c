@@ -126,6 +126,7 @@ static void test_golden(void **state)
     (void)state;
     assert_true(check_folder("pipeline") >= 20);
     assert_true(check_folder("control/cases") >= 15);
+    assert_true(check_folder("prompts") >= 8);
 }
 
 /* One step: Ctrl-C before it, and between it and the VAE. */
