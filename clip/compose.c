@@ -48,7 +48,8 @@ static int read_clause(const char *s, size_t len, bool weighted, Clause *out, Er
     }
     out->text = mem_strndup(s, end);
     if (fabs(out->weight) <= MAX_WEIGHT) return 0;
-    return err_usage(e, "the weight %g is too large: it must be from -%.0f to %.0f", out->weight, MAX_WEIGHT, MAX_WEIGHT);
+    return err_usage(e, "the weight %g is too large: it must be from -%.0f to %.0f", out->weight, MAX_WEIGHT,
+                     MAX_WEIGHT);
 }
 
 int clauses_parse(const char *text, bool alone, Clauses *out, Err *e)

@@ -230,9 +230,9 @@ static void write_chosen(const Parser *p, const Node *n, int step, EditSteps s, 
 {
     int part = n->part, count = 0;
     for (int i = part; i >= 0; i = p->node[i].next) count++;
-    int index = n->kind == NODE_ALTERNATE          ? (step - 1) % count
+    int index = n->kind == NODE_ALTERNATE       ? (step - 1) % count
                 : step <= when_of(n->number, s) ? (count == 2 ? 0 : -1)
-                                                   : count - 1;
+                                                : count - 1;
     if (index < 0) return; /* [b:3]: nothing before */
     while (index--) part = p->node[part].next;
     write_list(p, p->node[part].part, step, s, out);
@@ -280,7 +280,9 @@ static int write_edits(const Parser *p, int list, EditSteps s, Edits *out, Err *
         add_edit(out, step, mem_strdup(str_text(&text)));
         str_release(&text);
         if (bytes > MAX_TEXTS)
-            failed = err_usage(e, "so long a prompt of so many texts (%d steps, [a|b] makes one a step) is too much: at most %d MB in all",
+            failed = err_usage(e,
+                               "so long a prompt of so many texts (%d steps, [a|b] makes one a step) is too much: at "
+                               "most %d MB in all",
                                s.steps, MAX_TEXTS >> 20);
     }
     free(ends);

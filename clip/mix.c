@@ -191,7 +191,7 @@ static bool read_texts(const char **s, Blend *b)
     } while (*p == ',');
     if (*p != ')') return false;
     b->and = strncmp(p, ").and(", 6) == 0;
-    if (!b->and && strncmp(p, ").blend(", 8) != 0) return false;
+    if (!b->and &&strncmp(p, ").blend(", 8) != 0) return false;
     *s = strchr(p + 1, '(') + 1;
     return true;
 }
@@ -203,7 +203,7 @@ static int read_weights(const char *s, Blend *b, Err *e)
     const char *what = b->and ? ".and()" : ".blend()";
     for (s = skip_space(s); *s && *s != ')';) {
         char *end;
-        if (!b->and && strncmp(s, raw, sizeof raw - 1) == 0) {
+        if (!b->and &&strncmp(s, raw, sizeof raw - 1) == 0) {
             b->raw = true;
             end = (char *)(size_t)s + sizeof raw - 1;
         } else if (b->weights == QUOTED_MAX || read_number(s, &b->weight[b->weights++], &end, e)) {
@@ -215,7 +215,7 @@ static int read_weights(const char *s, Blend *b, Err *e)
     }
     if (*s != ')' || *skip_space(s + 1))
         return err_usage(e, "%s: numbers and a bracket are expected at \"%.20s\", and nothing behind", what, s);
-    while (b->and && b->weights < b->count) b->weight[b->weights++] = 1;
+    while (b->and &&b->weights < b->count) b->weight[b->weights++] = 1;
     if (b->weights != b->count)
         return err_usage(e, "%s: %d texts and %d weights; as many are expected", what, b->count, b->weights);
     return 0;
@@ -279,7 +279,8 @@ int mix_parse(const char *text, MixWords words, const MixReader *r, Mix *out, Er
     const char *s = text;
     *out = (Mix){ 0 };
     int failed;
-    if (words.blends && read_texts(&s, &b)) failed = read_weights(s, &b, e) || (b.and ? join(&b, r, out, e) : blend(&b, r, out, e));
+    if (words.blends && read_texts(&s, &b))
+        failed = read_weights(s, &b, e) || (b.and ? join(&b, r, out, e) : blend(&b, r, out, e));
     else if (words.words) failed = parse_words(text, r, out, e);
     else failed = read_leaf(text, strlen(text), r, out, e);
     blend_release(&b);

@@ -100,7 +100,8 @@ static void embed_term(Generator *g, const Encoder *c, const Term *t, Tensor row
 }
 
 /* to [count, stride], `width` of each: += weight * from [count, width]; the first time it is set. */
-static void add_weighted(float *to, size_t stride, const float *from, size_t width, size_t count, double weight, bool first)
+static void add_weighted(float *to, size_t stride, const float *from, size_t width, size_t count, double weight,
+                         bool first)
 {
     float w = (float)weight;
     for (size_t i = 0; i < count; i++, to += stride, from += width)
@@ -113,8 +114,8 @@ static void place(Tensor to, const Encoder *c, const Term *t, Tensor rows, bool 
     size_t width = (size_t)c->width, tokens = (size_t)c->tokens, all = (size_t)to.c;
     for (int i = 0; to.data && i < t->rows; i++) {
         size_t row = (size_t)(t->at + i);
-        add_weighted(to.data + row * tokens * all + c->column, all, tensor_slice(rows, i, 1).data, width, tokens, t->weight,
-                     !touched[row]);
+        add_weighted(to.data + row * tokens * all + c->column, all, tensor_slice(rows, i, 1).data, width, tokens,
+                     t->weight, !touched[row]);
         touched[row] = true;
     }
 }

@@ -226,7 +226,9 @@ static int prompts_of(Generator *g, const Request *requests, int n, const Prompt
             prompts[i] = &own[i];
         }
         if (!prompts_alike(prompts[i], &g->prompts))
-            return err_set(e, "a prompt of %d rows of tokens, %d texts and %d parts in a run of prompts of %d, %d and %d: those are drawn apart",
+            return err_set(e,
+                           "a prompt of %d rows of tokens, %d texts and %d parts in a run of prompts of %d, %d and %d: "
+                           "those are drawn apart",
                            prompts[i]->rows, prompts[i]->count, prompts[i]->parts, g->prompts.rows, g->prompts.count,
                            g->prompts.parts);
     }

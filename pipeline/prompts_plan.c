@@ -29,7 +29,8 @@ static int new_text(Plan *p, const char *said, const char *second, Err *e)
         if (i && text == said) quiet.warn = NULL;
         Leaf leaf = { &quiet, p->name, p->r->text[i].tokenizer, i && text == said ? NULL : &words };
         const Language *l = p->r->language;
-        failed = mix_parse(text, (MixWords){ l->words, l->blends }, &(MixReader){ prompts_read_leaf, &leaf }, &t->of[i], e);
+        failed =
+            mix_parse(text, (MixWords){ l->words, l->blends }, &(MixReader){ prompts_read_leaf, &leaf }, &t->of[i], e);
         t->said[i] = mem_strdup(text);
     }
     t->words = mem_strdup(str_text(&words));
@@ -60,7 +61,8 @@ static int add_entries(Plan *p, PromptPart *part, const Edits *first, const Edit
         int a = next_until(first, until), b = second ? next_until(second, until) : 0;
         if (!a && !b) return 0;
         until = a && (!b || a < b) ? a : b;
-        int text = place_of(p, first->at[edits_at(first, until)].text, second ? second->at[edits_at(second, until)].text : NULL, e);
+        int text = place_of(p, first->at[edits_at(first, until)].text,
+                            second ? second->at[edits_at(second, until)].text : NULL, e);
         if (text < 0) return -1;
         part->until = mem_grow(part->until, (size_t)(part->count + 1) * sizeof *part->until);
         part->text = mem_grow(part->text, (size_t)(part->count + 1) * sizeof *part->text);
@@ -101,7 +103,8 @@ static int add_parts(Plan *p, const Clauses *a, const Clauses *b, bool positive,
 {
     Prompts *out = p->out;
     if (b && b->count > 1 && b->count != a->count)
-        return err_usage(e, "prompt-2: it has %d parts with AND between them, the prompt %d; as many are expected, or one",
+        return err_usage(e,
+                         "prompt-2: it has %d parts with AND between them, the prompt %d; as many are expected, or one",
                          b->count, a->count);
     for (int i = 0; i < a->count; i++) {
         const char *second = b ? b->at[b->count > 1 ? i : 0].text : NULL;
@@ -116,7 +119,8 @@ int prompts_plan(const PromptReader *r, const char *text, const char *second, bo
     Plan p = { r, out, positive ? "the prompt" : "the negative prompt", out->count };
     Clauses a = { .count = 0 }, b = { .count = 0 };
     if (r->texts < 2) second = NULL;
-    char *bare = prompts_bare(r, p.name, text, positive), *other = second ? prompts_bare(r, p.name, second, positive) : NULL;
+    char *bare = prompts_bare(r, p.name, text, positive),
+         *other = second ? prompts_bare(r, p.name, second, positive) : NULL;
     int failed = clauses_of(r, bare, positive, &a, e) || (other && clauses_of(r, other, positive, &b, e));
     if (failed) err_in(e, p.name);
     else failed = add_parts(&p, &a, other ? &b : NULL, positive, e);

@@ -175,7 +175,7 @@ static void print_encoders(const cJSON *encoders, int room, Str *out)
 }
 
 /* A text that holds for some evaluations only says for which. A1111 counts from 0, so that the first one has one more. */
-static void print_part(const cJSON *part, bool several, int room, Str *out)
+static void print_part(const cJSON *part, bool several, int steps, int room, Str *out)
 {
     const cJSON *text, *texts = cJSON_GetObjectItemCaseSensitive(part, "texts");
     int from = 1;
@@ -183,9 +183,9 @@ static void print_part(const cJSON *part, bool several, int room, Str *out)
     cJSON_ArrayForEach(text, texts)
     {
         int until = number(text, "until") + 1;
-        bool last = !text->next;
-        if (cJSON_GetArraySize(texts) > 1 && last) str_addf(out, "  from step %d: \"%s\"\n", from, text_of(text, "text"));
-        else if (!last) str_addf(out, "  steps %d to %d: \"%s\"\n", from, until, text_of(text, "text"));
+        if (from > steps) return; /* the first one took its time */
+        if (until >= steps && from > 1) str_addf(out, "  from step %d: \"%s\"\n", from, text_of(text, "text"));
+        else if (until < steps) str_addf(out, "  steps %d to %d: \"%s\"\n", from, until, text_of(text, "text"));
         print_encoders(cJSON_GetObjectItemCaseSensitive(text, "encoders"), room, out);
         from = until + 1;
     }
@@ -201,7 +201,8 @@ static void print_document(const cJSON *root, Str *out)
         bool negative = strcmp(text_of(prompt, "name"), "prompt") != 0;
         const cJSON *parts = cJSON_GetObjectItemCaseSensitive(prompt, "parts");
         str_addf(out, "%s \"%s\"\n", negative ? "negative prompt" : "prompt", text_of(prompt, "text"));
-        cJSON_ArrayForEach(part, parts) print_part(part, cJSON_GetArraySize(parts) > 1, room, out);
+        cJSON_ArrayForEach(part, parts)
+            print_part(part, cJSON_GetArraySize(parts) > 1, number(root, "steps"), room, out);
     }
 }
 

@@ -13,8 +13,8 @@
 #include "scheduler/noise.h"
 
 enum {
-    GUIDES_MAX = 16,  /* rows of guides[] */
-    GUIDE_VALUES = 4, /* numbers that a method takes */
+    GUIDES_MAX = 16,   /* rows of guides[] */
+    GUIDE_VALUES = 4,  /* numbers that a method takes */
     BRANCHES_MAX = 32, /* evaluations of a step for each picture */
 };
 

@@ -19,7 +19,8 @@ static bool is_plain(const Composed *c)
 
 void compose_branches(GuideStep *s, int round)
 {
-    for (int i = 0; round == 0 && i < s->guidance->parts; i++) guide_want(s, (Branch){ .of = BRANCH_PROMPT, .part = i });
+    for (int i = 0; round == 0 && i < s->guidance->parts; i++)
+        guide_want(s, (Branch){ .of = BRANCH_PROMPT, .part = i });
 }
 
 /* out += w (part - u), of one picture; mask: [pixels] or NULL. */

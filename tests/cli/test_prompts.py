@@ -101,7 +101,12 @@ def tokens(*args):
 
 def rows(prompt):
     """[[(piece, weight), ...], ...] of the first text encoder's chunks."""
-    return [[(t["piece"], t["weight"]) for t in chunk["tokens"]] for chunk in prompt["encoders"][0]["chunks"]]
+    return [[(t["piece"], t["weight"]) for t in chunk["tokens"]] for chunk in term(prompt)["chunks"]]
+
+
+def term(prompt):
+    """What the first text encoder sums up first."""
+    return prompt["parts"][0]["texts"][0]["encoders"][0]["sum"][0]
 
 
 def test_tokens():
@@ -110,17 +115,17 @@ def test_tokens():
     prompt, negative = found["prompts"]
     assert prompt["text"] == "a (red:1.3) potion BREAK [x]" and negative["name"] == "negative_prompt"
     assert rows(prompt) == [[("a</w>", 1), ("red</w>", 1.3), ("potion</w>", 1)], [("x</w>", 0.9090909)]]
-    assert [c["padding"] for c in prompt["encoders"][0]["chunks"]] == [27, 29]
+    assert [c["padding"] for c in term(prompt)["chunks"]] == [27, 29]
     cut = tokens("a " * 40, "--compat", "diffusers")["prompts"][0]
-    assert len(rows(cut)) == 1 and len(rows(cut)[0]) == 30 and cut["encoders"][0]["left_out"] == 10
+    assert len(rows(cut)) == 1 and len(rows(cut)[0]) == 30 and term(cut)["left_out"] == 10
     assert [len(r) for r in rows(tokens("a " * 40)["prompts"][0])] == [30, 10]
     assert rows(tokens("")["prompts"][0]) == [[]]
     assert rows(tokens("(a) [b]", "--prompt-syntax", "comfyui")["prompts"][0])[0][0] == ("a</w>", 1.1)
-    assert json.loads(limn("tokens", "-", "--json", "-q", stdin=b"red").out)["prompts"][0]["encoders"][0]["chunks"][0]["tokens"][0]["piece"] == "red</w>"
+    assert rows(json.loads(limn("tokens", "-", "--json", "-q", stdin=b"red").out)["prompts"][0]) == [[("red</w>", 1)]]
     # the vocabulary's own spelling, and its ids
     vocab = json.loads(read(os.path.join(SPRITES, "tokenizer", "vocab.json")))
     for text in ["a red potion, 12 swords!", "wörld 水", "potoin"]:
-        for token in tokens(text)["prompts"][0]["encoders"][0]["chunks"][0]["tokens"]:
+        for token in term(tokens(text)["prompts"][0])["chunks"][0]["tokens"]:
             assert vocab[token["piece"]] == token["id"], token
 
 
@@ -129,7 +134,7 @@ def test_tokens_for_people():
     assert "  x 1.3\n" in r.out and "left out: 5 more" in r.out and "chunk 1: 30 of 30" in r.out, r.out
     assert "does not know \"rde\"" in r.err and "red?" in r.err, r.err
     assert limn("tokens", "a rde potion", "-q").err == ""
-    assert "prompt editing" in limn("tokens", "[a:b:0.5]").err
+    assert "prompt editing" in limn("tokens", "[a:b:0.5]", "--compat", "comfyui").err
     fails(2, "tokens", says="a prompt is expected")
     fails(1, "tokens", "x", "-m", "nosuch", says="nosuch")
     fails(2, "tokens", "x", "--seed", "1", says="--seed")
@@ -145,3 +150,122 @@ def test_syntax_in_every_command():
     assert pixels("j/a.png") == pixels("a.png") != pixels("b.png") == pixels("j/b.png")
     limn("compare", "a (red:1.3) potion", "-q", *SMALL, "--axis", "prompt-syntax=limn,plain", "--seeds", "1", "-o", "c")
     assert len([f for f in files("c/cells") if f.endswith(".png")]) == 2
+
+
+# ---- in time, in parts, in sums ----
+
+def numbers(path, name):
+    """A tensor of a trace, flat."""
+    data = read(path)
+    n, = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + n])
+    start, end = header[name]["data_offsets"]
+    return struct.unpack(f"<{(end - start) // 4}f", data[8 + n + start:8 + n + end])
+
+
+def latents(prompt, *args, step=""):
+    draw(prompt, "--seed", "5", "--sampler", "euler", "--precision", "f32", "--trace", "l.safetensors", "-o", "l.png", *args)
+    return numbers("l.safetensors", "latents" + step)
+
+
+def close(a, b, limit=1e-4):
+    scale = max(abs(x) for x in b)
+    return max(abs(x - y) for x, y in zip(a, b, strict=True)) <= limit * scale
+
+
+def test_edits_take_their_steps():
+    """The first text has one evaluation more than its number, as in A1111; samplers of second order count evaluations."""
+    red, edited = [], []
+    for step in range(6):
+        red.append(latents("a red potion", "-s", "6", step=f".{step}"))
+        edited.append(latents("a [red:blue:2] potion", "-s", "6", step=f".{step}"))
+    assert [a == b for a, b in zip(red, edited)] == [True] * 3 + [False] * 3
+    assert latents("a [red:blue:0.5] potion", "-s", "6") == latents("a [red:blue:3] potion", "-s", "6")
+    assert latents("a [red:blue:1.0] potion", "-s", "6") == latents("a red potion", "-s", "6") != latents("a [red:blue:1] potion", "-s", "6")
+    assert latents("a [red|blue] potion", "-s", "2") == latents("a red potion", "-s", "2")  # a, a, b, a, ...
+    heun = ["-s", "4", "--sampler", "heun"]
+    assert latents("a [red:blue:0.5] potion", *heun) == latents("a [red:blue:4] potion", *heun)
+    assert latents("a red potion", "-n", "[blue:gem:2]", "-s", "5") != latents("a red potion", "-n", "blue", "-s", "5")
+    # without a mark of time it is the same text
+    assert latents("a [red:blue:0] potion", "-s", "3") == latents("a blue potion", "-s", "3")
+    # with --compat comfyui and plain it is words
+    assert "prompt editing counts" in limn("a [red:blue:0.5] potion", *SMALL, "--compat", "comfyui", "--seed", "1").err
+    fails(2, "[" * 300 + "a" + "]" * 300, *SMALL, says="256 deep")
+
+
+def test_edits_in_a_second_pass():
+    """A1111: shares from 1 on and steps behind the first pass' are the second's."""
+    hires = ["-s", "3", "--hires", "2", "--hires-steps", "4"]
+    def drawn(prompt):
+        draw(prompt, "--seed", "5", "-o", "h.png", *hires)
+        return pixels("h.png")
+    blue = drawn("a blue potion")
+    assert drawn("a [red:blue:1.5] potion") == drawn("a [red:blue:5] potion") != drawn("a red potion")
+    assert drawn("a [blue:red:2.0] potion") == blue == drawn("a [blue:red:7] potion")
+    draw("a [red:blue:1.5] potion", "--seed", "5", "-o", "h.png", *hires)
+    limn("again", "h.png", "-q", "-o", "again.png")
+    assert read("h.png") == read("again.png")
+
+
+def test_parts():
+    """One step of Euler ends at the estimate, which is linear in what the network says: D = u + g sum w (D_i - u)."""
+    one = ["-s", "1"]
+    a, b, u = (latents(p, *one, "--cfg-scale", "1") for p in ("a red potion", "a gem", "blue"))
+    got = latents("a red potion AND a gem:0.5", "-n", "blue", *one, "--cfg-scale", "4")
+    assert close(got, [z + 4 * ((x - z) + 0.5 * (y - z)) for x, y, z in zip(a, b, u)])
+    got = latents("a red potion AND a gem", "-n", "blue", *one, "--cfg-scale", "1")
+    assert close(got, [x + y - z for x, y, z in zip(a, b, u)])
+    got = latents("a red potion:2", "-n", "blue", *one, "--cfg-scale", "3", "--compat", "a1111", "--rng", "torch", "--schedule", "normal")
+    want = [latents(p, *one, "--cfg-scale", "1", "--compat", "a1111", "--rng", "torch", "--schedule", "normal") for p in ("a red potion", "blue")]
+    assert close(got, [z + 6 * (x - z) for x, z in zip(*want)])
+    assert latents("a potion 16:9", *one) == latents("a potion 16:9", *one, "--prompt-syntax", "weights")
+    r = limn("a potion", "-n", "x AND y", *SMALL, "--seed", "1")
+    assert "AND counts in the prompt alone" in r.err
+    assert "AND counts" in limn("a potion AND a gem", *SMALL, "--compat", "comfyui", "--seed", "1").err
+    assert "warning" not in limn("a potion AND a gem", *SMALL, "--seed", "1").err
+    fails(2, "AND".join([" a "] * 20), *SMALL, says="16 parts")
+    fails(2, "a AND b:99999999", *SMALL, says=["the prompt", "weight"])
+
+
+def test_sums_of_texts():
+    embedded = lambda prompt, *args: (bits(prompt, "--cfg-scale", "1", *args), numbers("t.safetensors", "prompt_embeds"))[1]
+    a, b = embedded("a red potion"), embedded("a gem")
+    mix = [0.7 * x + 0.3 * y for x, y in zip(a, b)]
+    assert close(embedded('("a red potion", "a gem").blend(0.7, 0.3)'), mix, 1e-6)
+    assert close(embedded('("a red potion", "a gem").blend(7, 3)'), mix, 1e-6)
+    assert close(embedded("a red potion AVERAGE(0.7) a gem"), mix, 1e-6) and close(embedded("a red potion AVG(0.7) a gem", "--compat", "comfyui"), mix, 1e-6)
+    assert embedded("a red potion CONCAT a gem") == a + b == embedded('("a red potion", "a gem").and()')
+    fails(2, '("a", "b").blend(1)', *SMALL, says=["the prompt", ".blend()", "2 texts and 1 weights"])
+    fails(2, "a AVERAGE(2) b", *SMALL, says="0 to 1")
+    for path in "x", "y":
+        draw('("a [red:blue:1] potion", "a gem").blend(1, 1) AND a star:0.3', "-s", "3", "--seed", "5", "-o", path + ".png")
+    assert read("x.png") == read("y.png")
+    limn("again", "x.png", "-q", "-o", "z.png")
+    assert read("x.png") == read("z.png")
+    # A1111 has no such words
+    assert bits("a red potion CONCAT a gem", "--compat", "a1111") == bits("a red potion CONCAT a gem", "--compat", "a1111", "--prompt-syntax", "weights")
+
+
+def test_prompts_that_change_in_a_batch():
+    """Each has the picture that it has alone, whatever stands beside it."""
+    prompts = ["a red potion", "a [red:blue:0.5] potion", "a [gem:star:0.5]", "a gem AND a star", "a red AND a potion:2", "a [red|blue|gold] gem",
+               '("a gem", "a star").blend(1, 2)', "a CONCAT b", "(a:1.2.3)", "a " * 40]
+    write("j.jsonl", b"".join(json.dumps({"id": str(i), "prompt": p, "seed": 5}).encode() + b"\n" for i, p in enumerate(prompts)))
+    for size in ("1", "4"):
+        limn("batch", "j.jsonl", "-q", "-W", "32", "-H", "32", "-s", "3", "-o", "o" + size, "--batch-size", size, code=1)
+    made = [f for f in files("o1") if f.endswith(".png")]
+    assert len(made) == len(prompts) - 1 and made == [f for f in files("o4") if f.endswith(".png")]
+    for name in made:
+        assert read("o1/" + name) == read("o4/" + name), name
+    for i in (1, 4):
+        limn("generate", prompts[i], "-W", "32", "-H", "32", "-s", "3", "--seed", "5", "-q", "-o", "alone.png")
+        assert pixels("alone.png") == pixels(f"o1/{i}.png")
+
+
+def test_tokens_of_parts_and_times():
+    found = tokens("a [red:blue:0.5] potion AND a gem:0.5", "-s", "6")["prompts"][0]["parts"]
+    assert [p["weight"] for p in found] == [1, 0.5]
+    assert [(t["until"], t["text"]) for t in found[0]["texts"]] == [(3, "a red potion"), (6, "a blue potion")]
+    shown = limn("tokens", "a [red:blue:0.5] potion", "-s", "6", "-q").out
+    assert 'steps 1 to 4: "a red potion"' in shown and 'from step 5: "a blue potion"' in shown, shown
+    assert "0.25 of" in limn("tokens", '("a", "b").blend(1, 3)', "-q").out

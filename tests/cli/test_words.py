@@ -189,8 +189,8 @@ def test_syntax_that_is_not_read():
     for prompt, says, reads in [
             ("<lora:detail:0.8> a red potion", "--lora FILE", []), ("a <lyco:x> potion", "--lora FILE", []), ("a <hypernet:x:1> potion", "hypernetworks", []),
             ("a (red:1.3) potion", "--prompt-syntax plain", ["a1111", "comfyui"]),
-            ("a [red:blue:0.5] potion", "prompt editing", []), ("a [red|blue] potion", "prompt editing", []), ("a {red|blue} potion", "limn batch", []),
-            ("a __colour__ potion", "limn batch", []), ("a red potion BREAK a star", "BREAK", ["a1111"]), ("a red potion AND a star", "AND", []),
+            ("a [red:blue:0.5] potion", "prompt editing", ["a1111"]), ("a [red|blue] potion", "prompt editing", ["a1111"]), ("a {red|blue} potion", "limn batch", []),
+            ("a __colour__ potion", "limn batch", []), ("a red potion BREAK a star", "BREAK", ["a1111"]), ("a red potion AND a star", "AND", ["a1111"]),
             ("a red++ potion", "InvokeAI", []), ("a red potion --ar 16:9", "quotes", [])]:
         for compat in ["diffusers", *(reads or ["comfyui"])]:
             found = warned(prompt, "--compat", compat)
