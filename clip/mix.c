@@ -37,9 +37,13 @@ static void take(Mix *m, Mix *from, int at, int rows)
     for (int i = 0; i < from->count; i++) {
         Term t = from->term[i];
         int room = rows - t.at;
+        if (room <= 0) {
+            ids_release(&t.ids);
+            continue;
+        }
         t.at += at;
         t.pooled = t.pooled && at == 0;
-        if (t.rows > room) t.rows = room > 0 ? room : 0;
+        if (t.rows > room) t.rows = room;
         add_term(m, t);
     }
     free(from->term);

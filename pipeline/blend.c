@@ -30,10 +30,11 @@ static int read_other(Generator *g, const Prompts *beside, Prompts *out, Err *e)
     texts.prompt = texts.prompt_2 = g->recipe.said.blend_prompt;
     if (prompts_read(&reader, &texts, out, e)) return err_in(e, "--blend-prompt");
     if (prompts_alike(out, beside)) return 0;
-    return err_usage(e,
-                     "--blend-prompt: it takes %d rows of tokens, %d texts and %d parts, the prompt %d, %d and %d: of as many "
-                     "they can be blended",
-                     out->rows, out->count, out->parts, beside->rows, beside->count, beside->parts);
+    return err_usage(
+        e,
+        "--blend-prompt: it takes %d rows of tokens, %d texts and %d parts, the prompt %d, %d and %d: of as many "
+        "they can be blended",
+        out->rows, out->count, out->parts, beside->rows, beside->count, beside->parts);
 }
 
 int blend_prompts(Generator *g, const Prompts *const *prompts, const Request *requests, int n, Err *e)

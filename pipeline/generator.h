@@ -71,7 +71,7 @@ int generator_check(const Generator *g, Err *e);
 
 /* 2. encode.c: the context for n pictures into g->run, in the arena. */
 void encode_prompts(Generator *g, const Prompts *const *prompts, int n);
-void encode_tell(Generator *g, const Prompts *const *prompts, int n); /* whose texts these are */
+void encode_tell(Generator *g, const Prompts *const *prompts, int n);   /* whose texts these are */
 int encode(Generator *g, const Prompts *const *prompts, int n, Err *e); /* also looks for NaN and infinity */
 
 /* 3. network.c: what all steps share of the UNet's work on the prompts; LCM's guidance embedding; NetworkFn of a denoiser. */
