@@ -248,7 +248,8 @@ static void trace_texts(Generator *g, const Prompts *p)
         if (pooled.n) trace_tokens(&g->trace, pooled_name, tensor_slice(pooled, i, 1));
     }
     if (g->run.negatives) trace_tokens(&g->trace, "negative_prompt_embeds", tensor_slice(context, 0, 1));
-    if (g->run.negatives && pooled.n) trace_tokens(&g->trace, "negative_pooled_prompt_embeds", tensor_slice(pooled, 0, 1));
+    if (g->run.negatives && pooled.n)
+        trace_tokens(&g->trace, "negative_pooled_prompt_embeds", tensor_slice(pooled, 0, 1));
 }
 
 static void trace_prompts(Generator *g, const Prompts *p)

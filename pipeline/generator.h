@@ -12,24 +12,26 @@ enum { VAE_WHOLE = 0 /* tile: decode without tiles */ };
 
 /* What is computed for the pictures of one run. */
 typedef struct {
-    Tensor context; /* [texts * n, tokens, 1, width]: the texts' embeddings (prompts.h), each of all pictures; the negative ones first, if any, then the empty prompt, if any guide wants it */
-    Tensor pooled;  /* [texts * n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
-    Tensor kv;      /* [texts * n, tokens, 1, columns]: unet_context() of it */
+    Tensor
+        context; /* [texts * n, tokens, 1, width]: the texts' embeddings (prompts.h), each of all pictures; the negative ones first, if any, then the empty prompt, if any guide wants it */
+    Tensor pooled;           /* [texts * n, 1, 1, width]: their pooled text, where the UNet takes it; else n 0 */
+    Tensor kv;               /* [texts * n, tokens, 1, columns]: unet_context() of it */
     const Prompts **prompts; /* [pictures] whose these are */
     Prompts *own;            /* [pictures] those that are not the job's */
-    int pictures, negatives, empty; /* texts before the prompt's: of the negative prompts; whether there is an empty one */
+    int pictures, negatives,
+        empty;         /* texts before the prompt's: of the negative prompts; whether there is an empty one */
     double *weights;   /* of the parts of their prompts */
     Composed composed; /* of these weights */
-    Tensor source;  /* [n, h, w, c] the picture's latent, each picture's own draw of it; n 0: there is none */
-    Tensor noise;   /* [n, h, w, c] the first noise, where what stays of the picture needs it again */
-    Tensor mask;    /* [1, h, w, 1] 1: drawn anew; n 0: all is */
-    Tensor beside;  /* [2 n or n, h, w, c]: what stands beside the latent in the UNet's input; c 0: nothing */
-    Tensor label;   /* [2 n or n, 1, 1, width]: what the UNet is told that a picture shows; n 0: nothing */
-    Region part;    /* of the latent: what the UNet is told of now (windows.h); w 0: all */
-    int window;     /* which of the windows that is */
-    float *x0;      /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
-    int calls;      /* of the network */
-    bool before;    /* there was a run before this one */
+    Tensor source;     /* [n, h, w, c] the picture's latent, each picture's own draw of it; n 0: there is none */
+    Tensor noise;      /* [n, h, w, c] the first noise, where what stays of the picture needs it again */
+    Tensor mask;       /* [1, h, w, 1] 1: drawn anew; n 0: all is */
+    Tensor beside;     /* [2 n or n, h, w, c]: what stands beside the latent in the UNet's input; c 0: nothing */
+    Tensor label;      /* [2 n or n, 1, 1, width]: what the UNet is told that a picture shows; n 0: nothing */
+    Region part;       /* of the latent: what the UNet is told of now (windows.h); w 0: all */
+    int window;        /* which of the windows that is */
+    float *x0;         /* [batch, steps, h, w, c] the estimates of all steps, or NULL: not wanted */
+    int calls;         /* of the network */
+    bool before;       /* there was a run before this one */
 
     Tensor deep[BRANCH_KINDS]; /* what DeepCache keeps of each kind of evaluation (deepcache.h) */
     bool deep_there[BRANCH_KINDS];

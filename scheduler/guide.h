@@ -53,9 +53,9 @@ typedef struct {
     bool both;    /* the negative prompt is evaluated whatever the scale: CFG++ */
     bool limited; /* guidance only in steps from <= step < end, arXiv:2404.07724 */
     int from, end;
-    int evaluations; /* of a run, as A1111 counts them: its steps, or a multiple of them; 0: it is not known */
-    bool comfyui;    /* as ComfyUI does it, where the tools differ */
-    int parts;       /* of a prompt; 0: one */
+    int evaluations;          /* of a run, as A1111 counts them: its steps, or a multiple of them; 0: it is not known */
+    bool comfyui;             /* as ComfyUI does it, where the tools differ */
+    int parts;                /* of a prompt; 0: one */
     const Composed *composed; /* NULL: one part that weighs 1 */
     double value[GUIDES_MAX][GUIDE_VALUES]; /* of each row, in the order of its options; 0: not given */
 } Guidance;
