@@ -73,6 +73,18 @@ static int read_prompts(const Generator *g, const PromptTexts *texts, Prompts *o
     return 0;
 }
 
+/* What keeps or disturbs one evaluation of the prompt does not know which of several it is. */
+static int check_together(const Generator *g, Err *e)
+{
+    static const BranchKind disturbed[] = { BRANCH_IDENTITY, BRANCH_SMOOTHED, BRANCH_DEGRADED, BRANCH_DEGRADED_PROMPT };
+    bool other = g->recipe.said.deepcache > 1;
+    if (!prompts_composed(&g->prompts)) return 0;
+    for (size_t i = 0; i < sizeof disturbed / sizeof *disturbed; i++)
+        other = other || guidance_wants(&g->recipe.guidance, disturbed[i]);
+    if (!other) return 0;
+    return err_usage(e, "the prompt: parts with AND are not together with --pag, --seg, --sag or --deepcache");
+}
+
 /* A prompt of parts is guided by them away from the negative prompt, which is evaluated even where its scale is 1. */
 static int read_own_prompts(Generator *g, Err *e)
 {
@@ -83,11 +95,7 @@ static int read_own_prompts(Generator *g, Err *e)
     if (prompts_composed(&g->prompts)) guidance->both = true;
     if (guidance->parts > 1 && g->recipe.beside == BESIDE_PICTURE)
         return err_usage(e, "the prompt: AND is not for models that edit by instruction (InstructPix2Pix)");
-    static const BranchKind disturbed[] = { BRANCH_IDENTITY, BRANCH_SMOOTHED, BRANCH_DEGRADED, BRANCH_DEGRADED_PROMPT };
-    for (size_t i = 0; prompts_composed(&g->prompts) && i < sizeof disturbed / sizeof *disturbed; i++)
-        if (guidance_wants(guidance, disturbed[i]))
-            return err_usage(e, "the prompt: parts with AND are not together with --pag, --seg or --sag");
-    return 0;
+    return check_together(g, e);
 }
 
 /* What generator_new() and generator_memory() begin with: the recipe and the prompts. */
@@ -236,7 +244,7 @@ static int prompts_of(Generator *g, const Request *requests, int n, const Prompt
 }
 
 /* "prompt_embeds", of further texts of the prompt "prompt_embeds.1", ... */
-static void trace_texts(Generator *g, const Prompts *p)
+static void trace_texts(Generator *g)
 {
     Tensor context = g->run.context, pooled = g->run.pooled;
     int first = g->run.negatives + g->run.empty;
@@ -265,7 +273,7 @@ static void trace_prompts(Generator *g, const Prompts *p)
         free(negative);
         free(ids);
     }
-    trace_texts(g, p);
+    trace_texts(g);
 }
 
 static void trace_start(Generator *g, const Prompts *p)

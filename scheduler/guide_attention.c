@@ -26,8 +26,8 @@ void pag_branches(GuideStep *s, const double *value, int round)
 {
     (void)value;
     if (round) return;
-    guide_want(s, (Branch){ BRANCH_PROMPT });
-    guide_want(s, (Branch){ BRANCH_IDENTITY });
+    guide_want(s, (Branch){ .of = BRANCH_PROMPT });
+    guide_want(s, (Branch){ .of = BRANCH_IDENTITY });
 }
 
 void pag_join(GuideStep *s, const double *value)
@@ -45,8 +45,8 @@ void seg_branches(GuideStep *s, const double *value, int round)
 {
     (void)value;
     if (round) return;
-    guide_want(s, (Branch){ BRANCH_PROMPT });
-    guide_want(s, (Branch){ BRANCH_SMOOTHED });
+    guide_want(s, (Branch){ .of = BRANCH_PROMPT });
+    guide_want(s, (Branch){ .of = BRANCH_SMOOTHED });
 }
 
 void seg_join(GuideStep *s, const double *value) { away_from(s, BRANCH_SMOOTHED, (float)value[0]); }

@@ -80,9 +80,9 @@ void perp_neg_branches(GuideStep *s, const double *value, int round)
 {
     (void)value;
     if (round) return;
-    guide_want(s, (Branch){ BRANCH_NEGATIVE });
-    guide_want(s, (Branch){ BRANCH_EMPTY });
-    guide_want(s, (Branch){ BRANCH_PROMPT });
+    guide_want(s, (Branch){ .of = BRANCH_NEGATIVE });
+    guide_want(s, (Branch){ .of = BRANCH_EMPTY });
+    guide_want(s, (Branch){ .of = BRANCH_PROMPT });
 }
 
 /* F = empty + scale (p - weight n'), p and n less the empty prompt's output, n' what of n stands upright on p. */

@@ -81,7 +81,7 @@ void sag_branches(GuideStep *s, const double *value, int round)
     if (round != 1) return;
     int from = followed(s);
     if (s->map.n) degrade(s, s->raw[from], tensor_slice(s->map, from * s->x.n, s->x.n));
-    guide_want(s, (Branch){ s->branch[from].of == BRANCH_NEGATIVE ? BRANCH_DEGRADED : BRANCH_DEGRADED_PROMPT });
+    guide_want(s, (Branch){ .of = s->branch[from].of == BRANCH_NEGATIVE ? BRANCH_DEGRADED : BRANCH_DEGRADED_PROMPT });
 }
 
 void sag_join(GuideStep *s, const double *value)

@@ -56,6 +56,6 @@ void reuse_join(GuideStep *s, const double *value)
     negative = tensor_like(s->arena, prompt);
     for (size_t k = 0; k < len; k++) negative.data[k] = prompt.data[k] - m->x.data[k];
     s->reused = false;
-    guide_want(s, (Branch){ BRANCH_NEGATIVE });
+    guide_want(s, (Branch){ .of = BRANCH_NEGATIVE });
     s->raw[s->branches - 1] = negative;
 }

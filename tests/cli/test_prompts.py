@@ -225,6 +225,8 @@ def test_parts():
     assert "warning" not in limn("a potion AND a gem", *SMALL, "--seed", "1").err
     fails(2, "AND".join([" a "] * 20), *SMALL, says="16 parts")
     fails(2, "a AND b:99999999", *SMALL, says=["the prompt", "weight"])
+    for more in (["--deepcache", "2"], ["--pag", "3"]):
+        fails(2, "a AND b", *SMALL, "-s", "3", *more, says="AND")
 
 
 def test_sums_of_texts():
