@@ -73,7 +73,7 @@ static const struct {
     { "seed_resize_from_w", FIELD_NEUTRAL, NULL },
     { "styles", FIELD_NEUTRAL, NULL },
     { "restore_faces", FIELD_NEUTRAL, NULL },
-    { "s_min_uncond", FIELD_NEUTRAL, NULL },
+    { "s_min_uncond", FIELD_POSITIVE, "ngms" },
     { "script_name", FIELD_NEUTRAL, NULL },
     { "script_args", FIELD_QUIET, NULL },
     { "initial_noise_multiplier", FIELD_ONE, NULL },
@@ -176,6 +176,19 @@ static int set_choice(Wish *w, const cJSON *o, const char *field, const char *op
     return wish_set(w, option, values[v->valueint], e);
 }
 
+/* Settings that are limn's options with the same values. */
+static const char *option_of_setting(const char *name)
+{
+    static const char *const same[][2] = {
+        { "CLIP_stop_at_last_layers", "clip-skip" }, { "eta_noise_seed_delta", "ensd" },
+        { "token_merging_ratio", "tome" },           { "s_min_uncond", "ngms" },
+        { "s_min_uncond_all", "ngms-all" },          { "skip_early_cond", "skip-early" },
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        if (strcmp(same[i][0], name) == 0) return same[i][1];
+    return NULL;
+}
+
 static int set_settings(Wish *w, const cJSON *settings, Err *e)
 {
     const cJSON *item;
@@ -185,8 +198,7 @@ static int set_settings(Wish *w, const cJSON *settings, Err *e)
         int failed = 0;
         if (says_nothing(item)) continue;
         if (strcmp(name, "sd_model_checkpoint") == 0 && value) failed = wish_model(w, value, e);
-        else if (strcmp(name, "CLIP_stop_at_last_layers") == 0) failed = wish_json(w, "clip-skip", item, e);
-        else if (strcmp(name, "eta_noise_seed_delta") == 0) failed = wish_json(w, "ensd", item, e);
+        else if (option_of_setting(name)) failed = wish_json(w, option_of_setting(name), item, e);
         else if (strcmp(name, "randn_source") == 0 && value)
             failed = wish_set(w, "rng", strcmp(value, "CPU") == 0 ? "torch" : "philox", e);
         else if (strcmp(name, "samples_format") == 0 && value && strcasecmp(value, "png") != 0)

@@ -129,3 +129,17 @@ def test_guides_in_models_of_another_kind():
     folder = os.path.join(REPO, "tests", "golden", "pipeline")
     for words in ["--pag 2", "--sag 0.5 -W 64 -H 64", "--deepcache 2"]:
         limn("a", "-m", os.path.join(folder, "lcm"), "-W", "48", "-H", "48", "-s", "3", "-q", *words.split(), "-o", "a.png")
+
+
+def test_guides_of_the_api():
+    """A1111's fields and settings of these names, and limn's own as fields."""
+    from test_serve import serve
+    size = {"width": 64, "height": 48, "steps": 3, "seed": 1, "prompt": "a cat"}
+    with serve(*TINY[:2]) as s:
+        info = lambda **more: json.loads(s.post("/sdapi/v1/txt2img", {**size, **more})["info"])["infotexts"][0]
+        assert "NGMS" not in info(s_min_uncond=0)
+        assert "NGMS: 3" in info(s_min_uncond=3)
+        text = info(override_settings={"token_merging_ratio": 0.5, "s_min_uncond": 2, "s_min_uncond_all": True, "skip_early_cond": 0.2})
+        for words in ["Token merging ratio: 0.5", "NGMS: 2", "NGMS all steps: True", "Skip Early CFG: 0.2"]:
+            assert words in text, (words, text)
+        s.post("/sdapi/v1/txt2img", {**size, "override_settings": {"token_merging_ratio": 7}}, code=422)
