@@ -62,7 +62,11 @@ static void test_variance(void **state)
             Err e = { 0 };
             noise_defaults(&r->noise);
             assert_int_equal(noise_build(&r->noise, &e), 0);
-            TimelinePlan p = { schedule_find("karras"), s->family, 40, (Compat)compat, s->drops[compat] };
+            TimelinePlan p = { .schedule = schedule_find("karras"),
+                               .family = s->family,
+                               .steps = 40,
+                               .compat = (Compat)compat,
+                               .drop = s->drops[compat] };
             r->tuning.compat = (Compat)compat;
             assert_int_equal(timeline_plan(&r->tl, &p, &r->noise, &e), 0);
             r->d.exact = gaussian_denoiser;
@@ -178,7 +182,11 @@ static void test_few_steps(void **state)
                 Err e = { 0 };
                 noise_defaults(&r->noise);
                 assert_int_equal(noise_build(&r->noise, &e), 0);
-                TimelinePlan p = { schedule_find("normal"), s->family, steps, (Compat)compat, s->drops[compat] };
+                TimelinePlan p = { .schedule = schedule_find("normal"),
+                                   .family = s->family,
+                                   .steps = steps,
+                                   .compat = (Compat)compat,
+                                   .drop = s->drops[compat] };
                 r->tuning.compat = (Compat)compat;
                 if (timeline_plan(&r->tl, &p, &r->noise, &e)) {
                     assert_non_null(strstr(e.text, "step"));

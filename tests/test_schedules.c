@@ -260,7 +260,11 @@ static void test_every_schedule(void **state)
                     int steps = counts[k];
                     Timeline tl;
                     Err e = { 0 };
-                    TimelinePlan p = { s, family, steps, (Compat)compat, steps % 2 == 0 && compat != COMPAT_DIFFUSERS };
+                    TimelinePlan p = { .schedule = s,
+                                       .family = family,
+                                       .steps = steps,
+                                       .compat = (Compat)compat,
+                                       .drop = steps % 2 == 0 && compat != COMPAT_DIFFUSERS };
                     if (timeline_plan(&tl, &p, &n, &e)) {
                         assert_int_equal(e.code, ERR_USAGE);
                         assert_non_null(strstr(e.text, "step"));
