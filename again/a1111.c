@@ -77,6 +77,7 @@ static const Field fields[] = {
     { "APG threshold", "apg-threshold" },
     { "APG momentum", "apg-momentum" },
     { "Perp-Neg", "perp-neg", OFF },
+    { "CFG-Zero*", "cfg-zero-star" },
     { "Reuse negative", "reuse-negative" },
     { "DeepCache interval", "deepcache" },
     { "CFG Rescale", "cfg-rescale", OFF },
@@ -319,6 +320,10 @@ bool read_infotext(Reading *r, const char *text)
         for (size_t i = 0; i < t.count; i++) read_pair(r, &t.pair[i]);
         read_strength(r, &t);
         read_unsaid_schedule(r, &t);
+        if (strcmp(r->tool, "limn") == 0 && r->job.schedule && strcmp(r->job.schedule, "sgm_uniform") == 0)
+            reading_remark(
+                r, MATTERS_SEEN,
+                "limn's JSON is lost, and A1111's text calls trailing SGM Uniform, too: --schedule trailing");
         bool said = infotext_value(&t, "RNG") != NULL;
         if (!said && strcmp(r->tool, "A1111") == 0)
             reading_remark(r, MATTERS_LITTLE,

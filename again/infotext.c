@@ -10,7 +10,7 @@
 #include "base/str.h"
 
 static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 128; }
-static bool in_key(char c) { return is_word(c) || c == ' ' || c == '-' || c == '/'; }
+static bool in_key(char c) { return is_word(c) || c == ' ' || c == '-' || c == '/' || c == '*'; }
 
 /* The length of a JSON string at s, its quotes with it; 0: it does not end. */
 static size_t quoted(const char *s, const char *end)

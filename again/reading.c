@@ -62,6 +62,7 @@ void reading_set(Reading *r, const char *option, const char *value)
 {
     Err e;
     const Option *o = option_find(option, strlen(option));
+    if (o && o->type == OPT_FLAG && strcasecmp(value, "true") == 0) value = "true"; /* Python's True */
     if (!o || !o->picture) {
         reading_remark(r, MATTERS_SEEN, "%s %.*s: this limn has no such option", option, SHOWN, value);
     } else if (job_set(&r->job, o, value, &e)) {

@@ -85,6 +85,21 @@ def test_again_own_text():
     """limn's JSON was lost, its A1111 text is there."""
     drawn("a.png", "--sampler", "heun", "--schedule", "karras", "--cfg-rescale", "0.7")
     same_again("a.png", parameters=parameters("a.png"))
+    for options in (["--pag", "3", "--pag-layers", "mid", "--freeu", "v2", "--freeu-b1", "1.3"],
+                    ["--cfg-zero-star", "--sampler", "euler", "--s-churn", "3", "--s-noise", "1.01", "--guidance-interval", "0.2:0.8"],
+                    ["--apg", "1", "--apg-threshold", "5", "--sampler", "ddim", "--eta", "0.5", "--tile", "both"],
+                    ["--prompt-syntax", "plain", "--sampler", "dpmpp_2m", "--solver-order", "3", "--deepcache", "2"],
+                    ["--mimic-scale", "4", "--ngms", "2", "--ngms-all"], ["--compat", "a1111", "--skip-early", "0.3", "--seg", "2"],
+                    ["--perp-neg", "1", "--reuse-negative", "2"]):
+        drawn("b.png", "--schedule", "karras", *options)
+        r = same_again("b.png", parameters=parameters("b.png"))
+        assert "passed over" not in r.err and "not honoured" not in r.err, r.err
+    # A1111's text has one name for two of limn's schedules
+    drawn("c.png", "--schedule", "trailing")
+    retold("c.png", "told.png", parameters=parameters("c.png"))
+    assert "--schedule trailing" in limn("again", "told.png", "--dry-run").err
+    limn("again", "told.png", "--schedule", "trailing", "-q", "-o", "new.png")
+    assert pixels("new.png") == pixels("c.png")
 
 
 def test_again_sdcpp():
