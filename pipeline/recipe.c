@@ -70,12 +70,10 @@ static int size_of_picture(const Model *m, Job *j, Err *e)
         j->height = h;
     } else {
         int times = recipe_beside(m) == BESIDE_SMALL ? factor : 1; /* each pixel of it is a latent */
-        w = w / factor * factor * times;
-        h = h / factor * factor * times;
-        j->width = w;
-        j->height = h;
+        j->width = w / factor * factor * times;
+        j->height = h / factor * factor * times;
     }
-    if (w < factor || h < factor || w > JOB_MAX_SIDE || h > JOB_MAX_SIDE)
+    if (j->width < factor || j->height < factor || j->width > JOB_MAX_SIDE || j->height > JOB_MAX_SIDE)
         failed = err_usage(e,
                            "%.300s: %d x %d pixels are drawn as they are, and a side must have %d to %d: say the size "
                            "with -W and -H",
