@@ -47,7 +47,7 @@ struct Generator {
     Prompts prompts;       /* the job's */
     Cache *own_texts;      /* where none are shared; else NULL */
     float *given;          /* --latents: [1, h, w, c], or NULL */
-    float *cond;           /* [batch, cond_width]: LCM's guidance embedding, or NULL */
+    float *cond;           /* [batch * BRANCHES_MAX, cond_width]: LCM's guidance embedding, or NULL */
     int tile;              /* of the VAE, in latents; VAE_WHOLE */
     Generator *larger;     /* the second pass (hires.h); NULL: there is none */
     const struct Way *way; /* to it; NULL: by the network */

@@ -28,11 +28,12 @@ void network_embed_guidance(Generator *g)
     if (!width) return;
     Arena a;
     Err e;
-    g->cond = mem_array((size_t)g->share.batch * (size_t)width, sizeof *g->cond);
+    int rows = g->share.batch * BRANCHES_MAX; /* guides without a negative prompt ask for several (PAG) */
+    g->cond = mem_array((size_t)rows * (size_t)width, sizeof *g->cond);
     if (arena_init(&a, (size_t)width * sizeof *g->cond + 64, &e)) return;
     Nn nn = { .arena = &a, .k = g->nn.k, .threads = 1 };
     Tensor one = nn_timestep_embedding(&nn, &w, 1, width, false, 1);
-    for (int i = 0; i < g->share.batch; i++) memcpy(g->cond + i * width, one.data, (size_t)width * sizeof *g->cond);
+    for (int i = 0; i < rows; i++) memcpy(g->cond + i * width, one.data, (size_t)width * sizeof *g->cond);
     arena_release(&a);
 }
 
