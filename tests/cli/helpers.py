@@ -150,6 +150,7 @@ def run_one(name, test, home):
     finally:
         os.chdir(REPO)
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def start_one(name, test, slot, said):
