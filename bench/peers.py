@@ -202,6 +202,7 @@ PIECES = [
     Piece("limn", "as it chooses itself", no_preparation, measure_limn),
     Piece("limn-f32", "--precision f32", no_preparation, measure_limn, flags=["--precision", "f32"]),
     Piece("limn-bf16", "--precision bf16", no_preparation, measure_limn, flags=["--precision", "bf16"]),
+    Piece("limn-int8", "--precision int8", no_preparation, measure_limn, flags=["--precision", "int8"]),
     torch_piece("torch-f32", "diffusers, torch, float32"),
     torch_piece("torch-f32-last", "the same, channels last", "--last"),
     torch_piece("torch-f32-compiled", "the same, torch.compile with frozen weights", "--last", "--compile", compiled=True),
@@ -225,8 +226,14 @@ FLOORS = [("step", "sdcpp-default", 1 / 10), ("step", "sdcpp", 1 / 6), ("step", 
 def machine():
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     find = lambda key: (re.search(rf"^{key}\s*: (.*)$", info, re.M) or [None, "?"])[1]
-    wide = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in find("flags").split()]
+    wide = [f for f in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f in find("flags").split()]
     return f"{find('model name')} family {find('cpu family')} model {find('model')}, {os.cpu_count()} cores, {' '.join(wide)}"
+
+
+def family(result):
+    """The CPU family and model that a figure was taken on: figures of different ones are not to be compared."""
+    found = re.search(r"family (\S+) model (\S+?),", result.get("machine", ""))
+    return f"CPU {found[1]}/{found[2]}" if found else "CPU ?"
 
 
 def key(piece, args):
@@ -260,7 +267,7 @@ def table(results, args):
             continue
         ratio = lambda what: f"x{r[what] / ours[what]:.2f}" if ours and what in ours else ""
         print(f"{name:<20}{r['step']:>7.2f} s{ratio('step'):>7}{r['vae']:>7.2f} s{ratio('vae'):>7}{r['clip']:>7.2f} s"
-              f"{r['peak']:>7.0f} MB{ratio('peak'):>7}  {r['date']}")
+              f"{r['peak']:>7.0f} MB{ratio('peak'):>7}  {r['date']}  {family(r)}")
     print("\nx: of limn's. Settings:", *(f"{p.name}: {p.about};" for p in PIECES if p.name in rows), sep="\n  ")
     if not ours or "step" not in ours:
         return
