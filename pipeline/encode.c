@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "pipeline/checking.h"
 #include "pipeline/generator.h"
+#include "pipeline/regions.h"
 
 static Cache *texts_of(const Generator *g) { return g->own_texts ? g->own_texts : g->share.texts; }
 
@@ -185,6 +186,21 @@ static void embed_nothing(Generator *g, Tensor to, Tensor pooled, int rows)
     for (int i = 0; i < g->m->texts; i++) ids_release(&none[i].ids);
 }
 
+/* [parts, h * w]: all parts of the prompt itself count where no region does. */
+static float *shares_of(const Generator *g)
+{
+    const Recipe *r = &g->recipe;
+    int parts = g->prompts.parts, own = parts - g->prompts.regions;
+    size_t n = (size_t)r->w * (size_t)r->h;
+    if (!g->prompts.regions) return NULL;
+    float *shares = mem_array((size_t)parts * n, sizeof *shares);
+    regions_shares(r->said.region, vae_factor(g->m->vae), r->w, r->h,
+                   r->said.region_scale > 0 ? r->said.region_scale : 1, shares + (size_t)(own - 1) * n);
+    for (int i = 0; i < own - 1; i++)
+        memcpy(shares + (size_t)i * n, shares + (size_t)(own - 1) * n, n * sizeof *shares);
+    return shares;
+}
+
 void encode_tell(Generator *g, const Prompts *const *prompts, int n)
 {
     int parts = g->prompts.parts;
@@ -196,7 +212,9 @@ void encode_tell(Generator *g, const Prompts *const *prompts, int n)
     g->run.weights = mem_array((size_t)(n * parts), sizeof *g->run.weights);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < parts; k++) g->run.weights[i * parts + k] = prompts[i]->part[k].weight;
-    g->run.composed = (Composed){ .parts = parts, .pictures = n, .weight = g->run.weights };
+    free(g->run.shares);
+    g->run.shares = shares_of(g);
+    g->run.composed = (Composed){ .parts = parts, .pictures = n, .weight = g->run.weights, .mask = g->run.shares };
 }
 
 void encode_prompts(Generator *g, const Prompts *const *prompts, int n)

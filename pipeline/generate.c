@@ -82,7 +82,7 @@ static int check_together(const Generator *g, Err *e)
     for (size_t i = 0; i < sizeof disturbed / sizeof *disturbed; i++)
         other = other || guidance_wants(&g->recipe.guidance, disturbed[i]);
     if (!other) return 0;
-    return err_usage(e, "the prompt: parts with AND are not together with --pag, --seg, --sag or --deepcache");
+    return err_usage(e, "the prompt: parts (AND, --region) are not together with --pag, --seg, --sag or --deepcache");
 }
 
 /* A prompt of parts is guided by them away from the negative prompt, which is evaluated even where its scale is 1. */
@@ -92,9 +92,10 @@ static int read_own_prompts(Generator *g, Err *e)
     Guidance *guidance = &g->recipe.guidance;
     if (read_prompts(g, &texts, &g->prompts, e)) return -1;
     guidance->parts = g->prompts.parts;
-    if (prompts_composed(&g->prompts)) guidance->both = true;
+    if (prompts_weighed(&g->prompts)) guidance->both = true;
     if (guidance->parts > 1 && g->recipe.beside == BESIDE_PICTURE)
-        return err_usage(e, "the prompt: AND is not for models that edit by instruction (InstructPix2Pix)");
+        return err_usage(e,
+                         "the prompt: AND and --region are not for models that edit by instruction (InstructPix2Pix)");
     return check_together(g, e);
 }
 
@@ -189,6 +190,7 @@ void generator_free(Generator *g)
     release_own(g);
     free(g->run.prompts);
     free(g->run.weights);
+    free(g->run.shares);
     prompts_release(&g->prompts);
     init_release(&g->init);
     control_release(g);

@@ -21,6 +21,7 @@ typedef struct {
     int pictures, negatives,
         empty;         /* texts before the prompt's: of the negative prompts; whether there is an empty one */
     double *weights;   /* of the parts of their prompts */
+    float *shares;     /* [parts, h * w] where each part counts; NULL: everywhere */
     Composed composed; /* of these weights */
     Tensor source;     /* [n, h, w, c] the picture's latent, each picture's own draw of it; n 0: there is none */
     Tensor noise;      /* [n, h, w, c] the first noise, where what stays of the picture needs it again */

@@ -52,6 +52,7 @@ static void job_of(Job *out, Job *said, const Generator *g)
     out->width = (int)(said->width * said->hires) / factor * factor;
     out->height = (int)(said->height * said->hires) / factor * factor;
     out->steps = said->hires_steps;
+    out->region_scale = (double)out->width / said->width;
     out->first_steps = recipe_counted_steps(g->recipe.sampler, said->steps);
     out->strength = said->hires_strength;
     if (said->hires_cfg_scale >= 0) out->cfg_scale = said->hires_cfg_scale;

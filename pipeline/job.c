@@ -12,6 +12,7 @@
 #include "pipeline/control_line.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
+#include "pipeline/regions.h"
 #include "pipeline/precision.h"
 #include "pipeline/selfs.h"
 #include "weights/quantise.h"
@@ -260,6 +261,8 @@ const Option job_options[] = {
       "what the network predicts", "prediction-type, parameterization" },
     { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), NULL, 0, 0, "truncate|chunk", PICTURE, GROUP_TOOLS, NULL,
       "what to do with more than 75 tokens: read 75 at a time, or leave the rest out; otherwise chunk, with plain text truncate" },
+    { "region", 0, OPT_LINES, JOB(region), NULL, 0, 0, "X,Y,W,H[,soft=N][,strength=X]=TEXT", PICTURE, GROUP_GUIDANCE, region_lines_check,
+      "a prompt for a part of the picture, in pixels or shares (0,0,0.5,1=...), whose edges rise over N pixels [16]; may be given again" },
     { "prompt-syntax", 0, OPT_CHOICE, JOB(prompt_syntax), NULL, 0, 0, "auto|limn|a1111|comfyui|weights|plain", PICTURE, GROUP_TOOLS, NULL,
       "which marks in a prompt mean something: limn's language, A1111's, ComfyUI's, weights and BREAK only, or none; otherwise "
       "limn's, with --compat that tool's (diffusers: none)" },

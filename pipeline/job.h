@@ -49,6 +49,8 @@ typedef struct {
     double s_churn, s_tmin, s_tmax, s_noise; /* < 0: not given */
     char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
     char *long_prompt;                       /* NULL: as the prompt's syntax has it; "truncate" | "chunk" */
+    char *region;                            /* prompts of parts of the picture, a line each (regions.h); NULL: none */
+    double region_scale;                     /* no option: of a second pass, how much larger it is; 0: 1 */
     char *prompt_syntax;                     /* NULL, "auto": compat's; clip/language.h's names */
     char *precision;                         /* precision.h */
     int diffusion_tile;                      /* pixels that the UNet takes at once; 0: all */

@@ -200,7 +200,8 @@ int prompts_read(const PromptReader *r, const PromptTexts *texts, Prompts *out, 
     *out = (Prompts){ .texts = r->texts, .no_negative = no_negative(r, texts) };
     const char *negative = texts->negative ? texts->negative : "";
     if (!prompts_plan(r, negative, texts->negative_2, false, out, e) &&
-        !prompts_plan(r, texts->prompt, texts->prompt_2, true, out, e) && !make_equal(r, out, e))
+        !prompts_plan(r, texts->prompt, texts->prompt_2, true, out, e) &&
+        !prompts_plan_regions(r, texts->regions, out, e) && !make_equal(r, out, e))
         return 0;
     prompts_release(out);
     return -1;
@@ -236,6 +237,8 @@ int prompts_text(const Prompts *p, int part, int evaluation)
 }
 
 bool prompts_composed(const Prompts *p) { return p->parts > 1 || p->part[0].weight != 1; }
+
+bool prompts_weighed(const Prompts *p) { return p->parts - p->regions > 1 || p->part[0].weight != 1; }
 
 bool prompts_alike(const Prompts *a, const Prompts *b)
 {

@@ -19,6 +19,7 @@ enum { PARTS_MAX = 24 };
 /* What is written. negative NULL: there is none. prompt_2, negative_2: for the second text encoder; NULL: the same. */
 typedef struct {
     const char *prompt, *negative, *prompt_2, *negative_2;
+    const char *regions; /* regions.h's lines, each a part behind those of the prompt; NULL: none */
 } PromptTexts;
 
 /* One text, as each encoder takes it. Its rows are its own, then copies of the last one's last token, then all of that again. */
@@ -41,6 +42,7 @@ typedef struct {
     int count, negatives;
     PromptPart negative, part[PARTS_MAX];
     int parts, texts /* encoders */, rows;
+    int regions;      /* the last of these parts */
     bool no_negative; /* the negative prompt's embeddings are zeros */
 } Prompts;
 
@@ -74,6 +76,8 @@ int prompts_text(const Prompts *p, int part, int evaluation);
 
 /* Whether it is more than one text that weighs 1. */
 bool prompts_composed(const Prompts *p);
+/* Whether its weights may have another sum than 1. */
+bool prompts_weighed(const Prompts *p);
 
 /* Whether the two fit into one run: they have as many rows, texts and parts. */
 bool prompts_alike(const Prompts *a, const Prompts *b);

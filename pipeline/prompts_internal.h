@@ -21,4 +21,7 @@ char *prompts_bare(const PromptReader *r, const char *name, const char *text, bo
 /* prompts_plan.c: the parts and texts of a prompt (positive) or negative prompt, behind those that are there; second NULL: the same. */
 int prompts_plan(const PromptReader *r, const char *text, const char *second, bool positive, Prompts *out, Err *e);
 
+/* The same of regions, behind the prompt's parts. */
+int prompts_plan_regions(const PromptReader *r, const char *lines, Prompts *out, Err *e);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pipeline/regions.h"
 
 /* What one prompt is read for. */
 typedef struct {
@@ -129,5 +130,23 @@ int prompts_plan(const PromptReader *r, const char *text, const char *second, bo
     clauses_release(&b);
     free(other);
     free(bare);
+    return failed ? -1 : 0;
+}
+
+int prompts_plan_regions(const PromptReader *r, const char *lines, Prompts *out, Err *e)
+{
+    int count = regions_count(lines), failed = 0;
+    if (count > REGIONS_MAX) return err_usage(e, "region: more than %d", REGIONS_MAX);
+    for (int i = 0; i < count && !failed; i++, lines += strcspn(lines, "\n") + 1) {
+        Plan p = { r, out, "--region", out->count };
+        char *line = mem_strndup(lines, strcspn(lines, "\n"));
+        RegionWish wish;
+        failed = region_line_parse(line, &wish, e) ? err_in(e, p.name) : 0;
+        char *bare = failed ? NULL : prompts_bare(r, p.name, wish.text, true);
+        if (!failed) failed = add_part(&p, bare, NULL, 1, &out->part[out->parts++], e);
+        out->regions += !failed;
+        free(bare);
+        free(line);
+    }
     return failed ? -1 : 0;
 }

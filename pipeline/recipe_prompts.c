@@ -69,7 +69,7 @@ PromptReader recipe_reader(const Recipe *r, const Model *m, const Watch *w)
 PromptTexts recipe_texts(const Job *j)
 {
     bool given = j->negative_given || *j->negative_prompt;
-    return (PromptTexts){ j->prompt, given ? j->negative_prompt : NULL, j->prompt_2, j->negative_prompt_2 };
+    return (PromptTexts){ j->prompt, given ? j->negative_prompt : NULL, j->prompt_2, j->negative_prompt_2, j->region };
 }
 
 bool recipe_can_read(const Model *m, const Job *j)

@@ -271,3 +271,50 @@ def test_tokens_of_parts_and_times():
     shown = limn("tokens", "a [red:blue:0.5] potion", "-s", "6", "-q").out
     assert 'steps 1 to 4: "a red potion"' in shown and 'from step 5: "a blue potion"' in shown, shown
     assert "0.25 of" in limn("tokens", '("a", "b").blend(1, 3)', "-q").out
+
+
+# ---- in parts of the picture ----
+
+def rise(at, low, high, size, soft):
+    left = min(max((at - low) / soft + .5, 0), 1) if soft else float(at >= low)
+    right = min(max((high - at) / soft + .5, 0), 1) if soft else float(at < high)
+    return (1 if low <= 0 else left) * (1 if high >= size else right)
+
+
+def test_regions():
+    """One step of Euler, whose estimate is D = u + g sum m (D_i - u), m the shares of the prompt and of each region at a place."""
+    size, factor = ["-W", "64", "-H", "48", "-s", "1"], 8
+    w, h = 64 // factor, 48 // factor
+    a, b, c, u = (latents(p, *size, "--cfg-scale", "1") for p in ("a potion", "a red gem", "a star", "blue"))
+    channels = len(a) // (w * h)
+
+    def expected(regions, g):
+        out = []
+        for i in range(len(a)):
+            x, y = (i % w + .5) * factor, (i // w % h + .5) * factor
+            shares = [s * rise(x, left, left + wide, 64, soft) * rise(y, top, top + high, 48, soft) for left, top, wide, high, soft, s, _ in regions]
+            total = sum(shares)
+            shares = [s / max(total, 1) for s in shares]
+            parts = [(max(1 - total, 0), a)] + [(s, r[-1]) for s, r in zip(shares, regions)]
+            out.append(u[i] + g * sum(s * (d[i] - u[i]) for s, d in parts))
+        return out
+    assert channels * w * h == len(a)
+    got = latents("a potion", "-n", "blue", *size, "--cfg-scale", "4", "--region", "0,0,32,48=a red gem", "--region", "24,8,32,32,soft=0,strength=0.5=a star")
+    assert close(got, expected([(0, 0, 32, 48, 16, 1, b), (24, 8, 32, 32, 0, 0.5, c)], 4))
+    got = latents("a potion", "-n", "blue", *size, "--cfg-scale", "4", "--region", "0,0,0.5,1=a red gem")
+    assert close(got, expected([(0, 0, 32, 48, 16, 1, b)], 4))
+    got = latents("a potion", *size, "--cfg-scale", "1", "--region", "0,0,64,48=a red gem")
+    assert close(got, b)
+    # kept in the picture, and drawn again; with a second pass; in a job
+    draw("a potion", "--seed", "5", "-W", "64", "-H", "48", "-s", "2", "--region", "0,0,32,48=a [red:blue:1] gem", "--hires", "2", "-o", "a.png")
+    assert options_of("a.png")["region"] == "0,0,32,48=a [red:blue:1] gem"
+    limn("again", "a.png", "-q", "-o", "b.png")
+    assert read("a.png") == read("b.png")
+    write("j.jsonl", b'{"id": "a", "prompt": "a potion", "seed": 5, "region": "0,0,32,48=a [red:blue:1] gem", "hires": 2}')
+    limn("batch", "j.jsonl", "-q", "-W", "64", "-H", "48", "-s", "2")
+    assert pixels("j/a.png") == pixels("a.png")
+    for wrong, says in [("0,0,32=x", "X,Y,W,H"), ("0,0,32,48", "X,Y,W,H"), ("0,0,32,48=", "X,Y,W,H"), ("0,0,0,48=x", "above 0"), ("0,0,8,8,hard=1=x", "soft"),
+                        ("0,0,8,8,strength=2=x", "0 to 1"), ("-8,0,8,8=x", "X,Y,W,H"), ("nan,0,8,8=x", "X,Y,W,H")]:
+        fails(2, "x", *SMALL, "--region=" + wrong, says=["region", says])
+    fails(2, "x", *SMALL, *["--region", "0,0,8,8=x"] * 9, says="more than 8")
+    fails(2, "x", *SMALL, "--region", "0,0,8,8=(x:1.2.3)", says=["--region", "1.2.3"])

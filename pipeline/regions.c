@@ -1,0 +1,92 @@
+/* regions.c - see regions.h. What of latent couple (opparco) and ComfyUI's areas is common: predictions weighted by masks, whose sum is 1. */
+#include "pipeline/regions.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double SOFT = 16; /* pixels */
+
+static const char *read_number(const char *s, double *out)
+{
+    char *end;
+    if (!strchr("0123456789.", *s) || !*s) return NULL;
+    *out = strtod(s, &end);
+    return isfinite(*out) ? end : NULL;
+}
+
+/* "soft=8" or "strength=0.5" behind a comma; NULL: something else. */
+static const char *read_field(const char *s, RegionWish *r)
+{
+    if (strncmp(s, ",soft=", 6) == 0) return read_number(s + 6, &r->soft);
+    return strncmp(s, ",strength=", 10) == 0 ? read_number(s + 10, &r->strength) : NULL;
+}
+
+int region_line_parse(const char *line, RegionWish *out, Err *e)
+{
+    *out = (RegionWish){ .soft = SOFT, .strength = 1 };
+    double *const numbers[] = { &out->x, &out->y, &out->w, &out->h };
+    const char *s = line;
+    for (int i = 0; i < 4 && s; i++) {
+        s = read_number(s, numbers[i]);
+        if (s && i < 3) s = *s == ',' ? s + 1 : NULL;
+    }
+    while (s && *s == ',') s = read_field(s, out);
+    if (!s || *s != '=' || !s[1]) return err_usage(e, "\"%.80s\" is not X,Y,W,H[,soft=PIXELS][,strength=X]=TEXT", line);
+    if (out->w <= 0 || out->h <= 0) return err_usage(e, "\"%.80s\": a width and a height above 0 are expected", line);
+    if (out->strength > 1) return err_usage(e, "strength %g: a number from 0 to 1 is expected", out->strength);
+    out->text = s + 1;
+    return 0;
+}
+
+int region_lines_check(const char *line, Err *e)
+{
+    RegionWish r;
+    return region_line_parse(line, &r, e);
+}
+
+int regions_count(const char *lines)
+{
+    int count = lines && *lines;
+    for (const char *p = lines; p && *p; p++) count += *p == '\n';
+    return count;
+}
+
+/* How far a place is within from .. to, 0 .. 1; an edge at the picture's own is none. */
+static double within(double at, double from, double to, double size, double soft)
+{
+    double left = soft > 0 ? fmin(fmax((at - from) / soft + .5, 0), 1) : at >= from;
+    double right = soft > 0 ? fmin(fmax((to - at) / soft + .5, 0), 1) : at < to;
+    return (from <= 0 ? 1 : left) * (to >= size ? 1 : right);
+}
+
+static void add_share(const RegionWish *r, int factor, int w, int h, double scale, float *share)
+{
+    bool shares = r->x + r->w <= 1 && r->y + r->h <= 1;
+    double width = w * factor, height = h * factor, sx = shares ? width : scale, sy = shares ? height : scale,
+           soft = r->soft * scale;
+    for (int i = 0; i < w * h; i++) {
+        double x = (i % w + .5) * factor, y = ((double)(i / w) + .5) * factor;
+        share[i] = (float)(r->strength * within(x, r->x * sx, (r->x + r->w) * sx, width, soft) *
+                           within(y, r->y * sy, (r->y + r->h) * sy, height, soft));
+    }
+}
+
+void regions_shares(const char *lines, int factor, int w, int h, double scale, float *shares)
+{
+    int count = regions_count(lines), n = w * h;
+    const char *line = lines;
+    for (int k = 0; k < count; k++, line += strcspn(line, "\n") + 1) {
+        RegionWish r;
+        Err e;
+        if (region_line_parse(line, &r, &e) == 0)
+            add_share(&r, factor, w, h, scale, shares + (size_t)(k + 1) * (size_t)n);
+    }
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+        for (int k = 1; k <= count; k++) sum += (double)shares[k * n + i];
+        shares[i] = (float)fmax(1 - sum, 0);
+        for (int k = 1; k <= count && sum > 1; k++) shares[k * n + i] = (float)((double)shares[k * n + i] / sum);
+    }
+}
