@@ -102,6 +102,9 @@ int comparison_numbers(const Comparison *c, int row);
 /* Whether it is of the model's default sampler, schedule and steps, and shown as such. */
 bool comparison_is_default(const Comparison *c, const Cell *cell);
 
+/* Measures the cells against their references, whose pictures are each read once: the last thing that comparison_run() does. */
+void measure_cells(Comparison *c);
+
 /* Measures of a against b, all NAN before. latents may be NULL. */
 int measures_take(Measures *m, const Image *a, const Image *b, Err *e);
 void measures_init(Measures *m);

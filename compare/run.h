@@ -31,7 +31,4 @@ int run_model(Run *r, const Job *j, Err *e);
 /* Evaluations of the network that a picture of the job takes; 0: the sampler chooses its steps. */
 int run_evals(const Model *m, const Job *j, int *evals, Err *e);
 
-/* Measures what was drawn; each reference's picture is read once. */
-void measure_cells(Comparison *c);
-
 #endif
