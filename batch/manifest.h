@@ -12,7 +12,7 @@
 #include "base/folder.h"
 #include "base/str.h"
 #include "batch/index.h"
-#include "batch/shard.h"
+#include "base/shard.h"
 
 typedef enum { STATUS_NONE, STATUS_DONE, STATUS_FAILED } Status;
 

@@ -7,7 +7,7 @@
 #define LIMN_BATCH_PLACE_H
 
 #include "base/folder.h"
-#include "batch/shard.h"
+#include "base/shard.h"
 
 typedef struct {
     const Folder *folder; /* borrowed */

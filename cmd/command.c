@@ -35,12 +35,14 @@ const Command commands[] = {
       "it was stopped. docs/batch.md tells more.\n",
       cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH) | OPTIONS_OF(GROUP_DRY_RUN),
       .without = "trace save-steps interpolate preview preview-vae" },
-    { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
+    { "compare", "PROMPT|PNGS", 1000, "shard merge", "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
       "  limn compare \"a red potion\" -s 10,20,40 --by evaluations --target ssim:.98\n"
       "  limn compare \"a cat\" --axis cfg-scale=3,5,7 --axis steps=10,20\n"
       "  limn compare --axis 'prompt=a cat,a dog,\"a cat, asleep\"' --seeds 4\n"
+      "  limn compare --prompts p.txt --seeds 8 -o DIR --shard 2/4    a part of the cells\n"
+      "  limn compare --prompts p.txt --seeds 8 -o DIR --merge        the report of all\n"
       "  limn compare a.png b.png c.png      the same measures, against the first\n"
       "\n"
       "Prints what it concludes and writes sheet.png, report.html, compare.csv,\n"
@@ -277,6 +279,8 @@ static const struct {
     { "merge", "output", "the file: .safetensors or .gguf; replaced where it is there" },
     { "merge", "lora",
       "bake a LoRA or one of its kin into the first model, with this strength (1); may be given again" },
+    { "compare", "shard", "draw only this part of the cells, into the same -o; auto asks Slurm, Kubernetes, ..." },
+    { "compare", "merge", "draw nothing: measure what the shards have drawn, and write the report" },
     { "batch", "prompt", "of jobs that have none" },
     { "batch", "negative-prompt", "what to keep out, in jobs that do not say" },
     { "batch", "seed", "of jobs that have none; otherwise one from the job's id, or its place in the file" },

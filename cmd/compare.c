@@ -127,7 +127,8 @@ static void print_files(const Comparison *c, int pages)
     }
     say(stdout, "\nIn %s: report.html, %s, compare.csv, compare.json, cells (%d picture%s", c->dir,
         pages > 1 ? "sheets" : "sheet.png", drawn, drawn == 1 ? "" : "s");
-    if (reused) printf(", %d from an earlier run", reused);
+    if (c->merge) printf(", of shards");
+    else if (reused) printf(", %d from an earlier run", reused);
     printf(")\n");
     if (pages > 1)
         printf("The sheet is larger than %d pixels a side: it is in %d files, sheet-1.png to sheet-%d.png\n",
@@ -192,6 +193,66 @@ static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
     return failed ? -1 : 0;
 }
 
+/* What a shard has done. */
+typedef struct {
+    int own, reused, references, converged;
+} ShardCount;
+
+static ShardCount count_shard(const Comparison *c)
+{
+    ShardCount n = { 0 };
+    for (int i = 0; i < c->count; i++) {
+        n.own += c->cells[i].mine;
+        n.reused += c->cells[i].mine && c->cells[i].reused;
+    }
+    for (int i = 0; i < c->reference_count; i++) {
+        n.references += c->references[i].mine;
+        n.converged += c->references[i].mine && c->references[i].file;
+    }
+    return n;
+}
+
+static cJSON *shard_json(const Comparison *c, const ShardCount *n)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "shard", (double)c->shard.at);
+    cJSON_AddNumberToObject(o, "shards", (double)c->shard.of);
+    cJSON_AddNumberToObject(o, "cells", n->own - c->failed);
+    cJSON_AddNumberToObject(o, "from_an_earlier_run", n->reused);
+    cJSON_AddNumberToObject(o, "failed", c->failed);
+    cJSON_AddNumberToObject(o, "converged_pictures", n->converged);
+    return o;
+}
+
+/* A shard has drawn its part; there is nothing to conclude yet. */
+static int finish_shard(const Comparison *c, Teller *t, Err *e)
+{
+    ShardCount n = count_shard(c);
+    progress_clear(&t->progress);
+    if (c->base->json) {
+        say_json(shard_json(c, &n));
+    } else {
+        say(stdout, "In %s: shard %llu/%llu, %d of all %d cells", c->dir, (unsigned long long)c->shard.at,
+            (unsigned long long)c->shard.of, n.own - c->failed, c->count);
+        if (n.reused) say(stdout, " (%d from an earlier run)", n.reused);
+        if (c->reference_count) say(stdout, ", %d of %d converged pictures", n.converged, c->reference_count);
+        say(stdout, "\nWhen all shards are there, the same command with --merge in place of --shard measures them\n");
+    }
+    if (c->failed) return err_set(e, "%d of %d cells failed; the others are in %s", c->failed, n.own, c->dir);
+    return missing_references(c, e);
+}
+
+/* Shards draw into one folder, which the command names. */
+static int check_shards(const Job *j, Err *e)
+{
+    Shard s;
+    if (shard_parse(&s, j->shard, e)) return -1;
+    if (j->shard && j->merge) return err_usage(e, "--merge joins all shards: --shard has no meaning beside it");
+    if ((j->shard || j->merge) && !j->output)
+        return err_usage(e, "%s: -o DIR is expected, the folder of all shards", j->shard ? "--shard" : "--merge");
+    return 0;
+}
+
 static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
 {
     Comparison c = { 0 };
@@ -208,6 +269,7 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
     if (!j->prompts && !(has_prompt_axis && !a->count) && prompt_read(a, "compare", j, e)) return -1;
 
     /* what makes no sense is told before a folder is made */
+    if (check_shards(j, e)) return -1;
     int failed = grid_init(&check, j, e);
     grid_release(&check);
     if (failed || choose_folder(j, &dir, e)) {
@@ -222,7 +284,7 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
     omp_set_num_threads(j->threads);
     progress_init(&t.progress, !j->quiet, 1);
     failed = comparison_run(&c, j, str_text(&dir), &watch, e);
-    if (!failed) failed = finish(&c, &t, command, e);
+    if (!failed) failed = c.shard.of > 1 ? finish_shard(&c, &t, e) : finish(&c, &t, command, e);
     progress_clear(&t.progress);
     if (failed && e->code == ERR_INTERRUPTED && !j->quiet)
         say(stderr, "limn: what is drawn is in %s; the same command with -o %s goes on\n", str_text(&dir),
@@ -258,6 +320,8 @@ static int compare_pictures(const Args *a, const Job *j, const char *command, Er
 {
     Pictures p;
     Str dir = { 0 };
+    if (j->shard || j->merge)
+        return err_usage(e, "%s: given pictures are measured at once", j->shard ? "--shard" : "--merge");
     int failed = pictures_measure(&p, a->words, a->count, e);
     if (!failed && j->output) failed = choose_folder(j, &dir, e) || pictures_write(&p, str_text(&dir), command, e);
     if (!failed && j->json) {

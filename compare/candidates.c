@@ -21,11 +21,11 @@ static double worst_of(const Measures *m) { return m->flip_worst; }
 static double rmse_of(const Measures *m) { return m->latent_rmse; }
 
 static const TargetMeasure measures[] = {
-    { "flip-worst", "FLIP where it is largest", "", 3, worst_of, false, VISIBLE_FLIP },
-    { "flip", "FLIP", "", 3, flip_of, false, 0 },
-    { "psnr", "PSNR", " dB", 1, psnr_of, true, 0 },
-    { "ssim", "SSIM", "", 3, ssim_of, true, 0 },
-    { "rmse", "latent RMSE", "", 4, rmse_of, false, 0 },
+    { "flip-worst", "FLIP where it is largest", "", 3, worst_of, false, 1, VISIBLE_FLIP },
+    { "flip", "FLIP", "", 3, flip_of, false, 1, 0 },
+    { "psnr", "PSNR", " dB", 1, psnr_of, true, 0, 0 },
+    { "ssim", "SSIM", "", 3, ssim_of, true, 1, 0 },
+    { "rmse", "latent RMSE", "", 4, rmse_of, false, 0, 0 },
 };
 
 const TargetMeasure *target_measure(const char *target, double *value)
@@ -138,6 +138,7 @@ static void add_up(Candidate *x, const Units *u, const TargetMeasure *t)
     }
     x->measure = interval_of_mean(x->unit, x->units);
     if (!t->more && x->measure.low < 0) x->measure.low = 0; /* no error is less */
+    if (t->most > 0 && x->measure.high > t->most) x->measure.high = t->most;
     double *const means[] = { &x->evaluations, &x->seconds, &x->psnr, &x->ssim, &x->flip, &x->flip_worst };
     for (size_t i = 0; i < sizeof means / sizeof *means; i++) *means[i] /= x->count;
 }

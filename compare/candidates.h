@@ -17,6 +17,7 @@ typedef struct {
     int digits;
     double (*of)(const Measures *m);
     bool more;        /* more is nearer */
+    double most;      /* there is no more; 0: there is */
     double invisible; /* from there on a picture looks like the other; 0: it cannot tell */
 } TargetMeasure;
 

@@ -5,6 +5,7 @@
 #ifndef LIMN_COMPARE_COMPARE_H
 #define LIMN_COMPARE_COMPARE_H
 
+#include "base/shard.h"
 #include "compare/grid.h"
 #include "compare/reference.h"
 #include "image/measure.h"
@@ -25,6 +26,9 @@ typedef struct {
     int prompt;              /* of Comparison.prompts, 0 where there is one for all */
     uint64_t seed;
     Job job;            /* completed once it was drawn */
+    Job said;           /* the same with what the model chooses, before it is drawn */
+    double work;        /* evaluations that it takes, about */
+    bool mine;          /* this shard's, or there are none */
     bool deterministic; /* it converges to a picture as steps grow */
     bool reused;        /* drawn by an earlier run */
     bool standard;      /* the others are measured against it */
@@ -43,11 +47,14 @@ typedef struct {
 /* What cells are measured against: a converged picture, or a chosen cell's. */
 typedef struct {
     char *identity; /* all that decides the equation: equal texts have the same one */
+    Job job;        /* of a cell that it is for, completed; none where a cell is the reference */
+    bool mine;      /* this shard's */
+    bool done;      /* it was drawn, or that was tried */
     Start start;
     uint64_t seed;
     int cell;    /* of Comparison.cells, -1: it is a converged picture */
-    char *file;  /* NULL: it could not be drawn */
-    char *error; /* then */
+    char *file;  /* NULL: it was not drawn */
+    char *error; /* why, where that was tried */
     Cost cost;
     float *latent;
     size_t len;
@@ -76,7 +83,9 @@ typedef struct {
     int prompt_count;
     char *model, *sha256; /* of the first cell's model */
     int w, h;             /* pixels of the largest cell */
-    int failed;           /* cells that could not be drawn */
+    int failed;           /* cells that could not be drawn, of this shard's */
+    Shard shard;          /* of 1: everything. Else only what is its own was drawn, and nothing is measured */
+    bool merge;           /* nothing was drawn: what shards have left was put together */
 } Comparison;
 
 /*

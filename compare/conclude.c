@@ -351,6 +351,7 @@ static void conclude_references(Conclusions *k, const Comparison *c)
     int good = 0;
     for (int i = 0; i < c->reference_count; i++) {
         const Reference *f = &c->references[i];
+        if (!f->file && !f->error) continue; /* no cell of it was drawn */
         bool care = f->cell >= 0 || f->error || f->cost.change[CHANGE_CONVERGED] <= 0;
         if (c->reference_count <= FEW_REFERENCES || care) {
             tell_reference(s, c, f);
@@ -391,6 +392,27 @@ static void conclude_distances(Conclusions *k, const Comparison *c)
     }
 }
 
+/* Seconds of several machines say nothing of which setting is faster. */
+static void conclude_machines(Conclusions *k, const Comparison *c)
+{
+    enum { MOST = 8 };
+    const char *name[MOST];
+    int cells[MOST] = { 0 }, count = 0;
+    for (int i = 0; i < c->count; i++) {
+        const Cell *cell = &c->cells[i];
+        int at = 0;
+        if (cell->error) continue;
+        while (at < count && strcmp(name[at], cell->cost.machine) != 0) at++;
+        if (at == MOST) continue;
+        if (at == count) name[count++] = cell->cost.machine;
+        cells[at]++;
+    }
+    if (count < 2) return;
+    Section *s = conclusions_add(k, "Drawn on several machines: their seconds are not to be compared with each other");
+    for (int i = 0; i < count; i++)
+        section_add(s, "%s: %d cell%s", *name[i] ? name[i] : "unknown", cells[i], cells[i] == 1 ? "" : "s");
+}
+
 static void conclude_failures(Conclusions *k, const Comparison *c)
 {
     Section *s = NULL;
@@ -426,6 +448,7 @@ int conclude(Conclusions *k, const Comparison *c, Err *e)
     conclude_order(k, c);
     conclude_spread(k, c);
     conclude_distances(k, c);
+    conclude_machines(k, c);
     conclude_failures(k, c);
     return 0;
 }

@@ -192,6 +192,7 @@ static cJSON *cell_json(const Comparison *c, const Cell *cell, const Conclusions
     document_add_measures(o, &cell->m);
     document_add_number(o, "seconds", drawn ? cell->cost.seconds : NAN);
     document_add_number(o, "peak_mb", drawn && cell->cost.peak_mb > 0 ? cell->cost.peak_mb : NAN);
+    add_text_or_null(o, "machine", drawn ? cell->cost.machine : NULL);
     add_text_or_null(o, "file", cell->file);
     add_text_or_null(o, "key", drawn ? cell->key : NULL);
     cJSON_AddBoolToObject(o, "deterministic", cell->deterministic);

@@ -87,7 +87,7 @@ void measure_cells(Comparison *c)
         Err e = { 0 };
         keep_change(f);
         bool there = f->file && !store_image(&c->store, f->file, &standard, &e);
-        if (!f->file) err_set(&e, "no reference: %s", f->error);
+        if (!f->file) err_set(&e, "no reference: %s", f->error ? f->error : "it was not drawn");
         if (there) keep_spectrum(f, &standard);
         for (int i = 0; i < c->count; i++) {
             Cell *cell = &c->cells[i];

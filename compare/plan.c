@@ -15,11 +15,15 @@ int run_model(Run *r, const Job *j, Err *e)
     return -1;
 }
 
-int run_evals(const Model *m, const Job *j, int *evals, Err *e)
+/* Evaluations of the network that a picture of the job takes (0: the sampler chooses its steps), and the job with every choice made. */
+static int decide(const Model *m, const Job *j, Job *said, int *evals, Err *e)
 {
     Recipe recipe;
     int failed = recipe_make(&recipe, m, j, NULL, e);
-    if (!failed) *evals = recipe_evals(&recipe);
+    if (!failed) {
+        *evals = recipe_evals(&recipe);
+        if (said) job_copy(said, &recipe.said);
+    }
     recipe_release(&recipe);
     return failed;
 }
@@ -31,12 +35,12 @@ static int steps_within(const Model *m, Job *j, int evaluations, Err *e)
     while (low < high) {
         int middle = (low + high + 1) / 2;
         j->steps = middle;
-        if (run_evals(m, j, &evals, e)) evals = evaluations + 1; /* more steps than it can */
+        if (decide(m, j, NULL, &evals, e)) evals = evaluations + 1; /* more steps than it can */
         if (evals <= evaluations) low = middle;
         else high = middle - 1;
     }
     j->steps = low;
-    return run_evals(m, j, &evals, e);
+    return decide(m, j, NULL, &evals, e);
 }
 
 static bool is_deterministic(const Job *j, const Model *m)
@@ -72,35 +76,79 @@ static int seeds_of(const Run *r, bool deterministic)
     return !deterministic || cheap ? GRID_SEVERAL_SEEDS : 1;
 }
 
+/* What a place of the grid is, before its prompts and seeds. */
+typedef struct {
+    Job probe, said; /* as it is asked for; with the model's choices */
+    int evals;
+    bool failed, deterministic;
+    Start start;
+    bool starts; /* else why */
+    Err why;
+} Place;
+
+static void place_init(Place *p, Run *r, int row, int column)
+{
+    const Grid *g = &r->c->grid;
+    int budget = g->columns[column].evaluations;
+    *p = (Place){ .deterministic = true };
+    job_init(&p->said);
+    grid_job(g, r->c->base, row, column, &p->probe);
+    p->failed = run_model(r, &p->probe, &p->why) != 0;
+    if (!p->failed && budget) p->failed = steps_within(r->model, &p->probe, budget, &p->why) != 0;
+    if (!p->failed) {
+        p->deterministic = is_deterministic(&p->probe, r->model);
+        job_release(&p->said);
+        p->failed = decide(r->model, &p->probe, &p->said, &p->evals, &p->why) != 0;
+        if (p->failed) job_init(&p->said);
+    }
+    if (p->evals == 0) p->evals = p->probe.steps ? p->probe.steps : 1;
+    if (!p->failed && g->converged && p->deterministic)
+        p->starts = start_of(&p->start, r->model, &p->said, &p->why) == 0;
+}
+
+static void place_release(Place *p)
+{
+    job_release(&p->probe);
+    job_release(&p->said);
+}
+
+static void set_prompt(Job *j, const char *prompt)
+{
+    free(j->prompt);
+    j->prompt = mem_strdup(prompt);
+}
+
+/* number: of its prompts and, for each, seeds. */
+static void plan_cell(Run *r, const Place *p, int row, int column, int number, int seeds)
+{
+    Comparison *c = r->c;
+    Cell *cell = add_cell(c, row, column, number);
+    cell->deterministic = p->deterministic;
+    cell->prompt = number / seeds;
+    cell->seed = p->probe.seed + (uint64_t)(number % seeds);
+    cell->job.seed = cell->seed;
+    if (c->grid.columns[column].evaluations) cell->job.steps = p->probe.steps;
+    job_copy(&cell->said, &p->said);
+    cell->said.seed = cell->seed;
+    if (c->prompt_count) {
+        set_prompt(&cell->job, c->prompts[cell->prompt]);
+        set_prompt(&cell->said, c->prompts[cell->prompt]);
+    }
+    cell->standard = !c->grid.converged && row == c->grid.against[0] && column == c->grid.against[1];
+    cell->work = p->evals + DECODING;
+    cell->mine = true;
+    if (p->failed) cell->error = mem_strdup(p->why.text);
+    else if (c->grid.converged && p->deterministic) reference_plan(r, cell, p->starts ? &p->start : NULL, p->why.text);
+}
+
 /* A cell for each prompt and seed; what is wrong with them is found out, and how much work they are. */
 static void plan_place(Run *r, int row, int column)
 {
-    Comparison *c = r->c;
-    Job probe;
-    Err why = { 0 };
-    grid_job(&c->grid, c->base, row, column, &probe);
-    int failed = run_model(r, &probe, &why), evals = 0, budget = c->grid.columns[column].evaluations;
-    if (!failed && budget) failed = steps_within(r->model, &probe, budget, &why);
-    bool deterministic = failed || is_deterministic(&probe, r->model);
-    int seeds = seeds_of(r, deterministic), prompts = c->prompt_count ? c->prompt_count : 1;
-    if (!failed) failed = run_evals(r->model, &probe, &evals, &why);
-    if (evals == 0) evals = probe.steps;
-    for (int number = 0; number < prompts * seeds; number++) {
-        Cell *cell = add_cell(c, row, column, number);
-        cell->deterministic = deterministic;
-        cell->prompt = number / seeds;
-        if (c->prompt_count) {
-            free(cell->job.prompt);
-            cell->job.prompt = mem_strdup(c->prompts[cell->prompt]);
-        }
-        cell->seed = probe.seed + (uint64_t)(number % seeds);
-        cell->job.seed = cell->seed;
-        cell->job.steps = budget ? probe.steps : cell->job.steps;
-        cell->standard = !c->grid.converged && row == c->grid.against[0] && column == c->grid.against[1];
-        if (failed) cell->error = mem_strdup(why.text);
-        else r->work += evals + DECODING;
-    }
-    job_release(&probe);
+    Place p;
+    place_init(&p, r, row, column);
+    int seeds = seeds_of(r, p.deterministic), prompts = r->c->prompt_count ? r->c->prompt_count : 1;
+    for (int number = 0; number < prompts * seeds; number++) plan_cell(r, &p, row, column, number, seeds);
+    place_release(&p);
 }
 
 /* Whether cells may have models of their own. */
@@ -170,11 +218,10 @@ int plan_cells(Run *r, Err *e)
     for (int row = 0; row < g->row_count; row++)
         for (int column = 0; column < g->column_count; column++)
             if (grid_has(g, row, column)) plan_place(r, row, column);
-    if (!g->converged) return 0;
-    int references = 0;
+    if (r->c->shard.of > 1) plan_shards(r->c);
     for (int i = 0; i < r->c->count; i++)
-        if (r->c->cells[i].deterministic && r->c->cells[i].number + 1 > references)
-            references = r->c->cells[i].number + 1;
-    r->work += references * (REFERENCE_WORK + DECODING);
+        if (r->c->cells[i].mine && !r->c->cells[i].error) r->work += r->c->cells[i].work;
+    for (int i = 0; i < r->c->reference_count; i++)
+        if (r->c->references[i].mine) r->work += REFERENCE_WORK + DECODING;
     return 0;
 }

@@ -110,6 +110,13 @@ static bool read_cost(Bytes file, Cost *cost)
     return good;
 }
 
+static void read_machine(Bytes file, Cost *cost)
+{
+    char *text = safetensors_metadata(file, "machine");
+    if (text) snprintf(cost->machine, sizeof cost->machine, "%s", text);
+    free(text);
+}
+
 static bool read_record(Bytes file, const char *key, Drawn *out)
 {
     char *found = safetensors_metadata(file, "key");
@@ -118,6 +125,7 @@ static bool read_record(Bytes file, const char *key, Drawn *out)
     free(found);
     if (!same) return false;
     if (!read_cost(file, &out->cost)) return false;
+    read_machine(file, &out->cost);
 
     Weights *w = weights_new();
     const Weight *t = safetensors_read(w, file, &e) ? NULL : weights_find(w, "latent");
@@ -155,13 +163,15 @@ static int write_record(const Store *s, const char *file, const char *key, const
     static const char *const names[] = { "evaluations", "seconds", "peak_mb" };
     const double values[] = { d->cost.evaluations, d->cost.seconds, d->cost.peak_mb };
     char texts[FIELDS][32];
-    const char *metadata[2 * FIELDS + 3] = { "key", key };
+    const char *metadata[2 * FIELDS + 5] = { "key", key };
     for (int i = 0; i < FIELDS; i++) {
         double v = i < CHANGE ? values[i] : d->cost.change[i - CHANGE];
         snprintf(texts[i], sizeof texts[i], i < CHANGE ? "%.17g" : "%.9g", v);
         metadata[2 * i + 2] = i < CHANGE ? names[i] : change_names[i - CHANGE];
         metadata[2 * i + 3] = texts[i];
     }
+    metadata[2 * FIELDS + 2] = "machine";
+    metadata[2 * FIELDS + 3] = d->cost.machine;
     TensorOut t = { .name = "latent", .dtype = DT_F32, .ndim = 1, .shape = { (int64_t)d->len }, .data = d->latent };
     Bytes record;
     Str name = { 0 };

@@ -10,6 +10,7 @@
 
 #include "base/folder.h"
 #include "base/str.h"
+#include "compare/machine.h"
 #include "image/image.h"
 #include "image/png.h"
 
@@ -28,9 +29,10 @@ enum {
 /* What it took to draw a picture. */
 typedef struct {
     int evaluations;
-    double seconds;         /* sampling and decoding, as if nothing had been shared */
-    double peak_mb;         /* resident memory at most, in 2^20 bytes; 0: unknown */
-    double change[CHANGES]; /* a converged reference's */
+    double seconds;              /* sampling and decoding, as if nothing had been shared */
+    double peak_mb;              /* resident memory at most, in 2^20 bytes; 0: unknown */
+    double change[CHANGES];      /* a converged reference's */
+    char machine[MACHINE_WORDS]; /* on which; "": unknown */
 } Cost;
 
 typedef struct {

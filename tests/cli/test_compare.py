@@ -77,6 +77,36 @@ def test_compare_goes_on():
     assert not [f for f in files("stopped/cells") + files("stopped/cells/latents") if f.startswith(".")]
 
 
+def test_compare_shards():
+    """Parts drawn apart, even by another kernel set, and put together: the same cells, the same measures."""
+    args = ["compare", "a gem", *TINY_MODEL, "-W", "16", "-H", "16", "--samplers", "euler,euler_ancestral", "--steps", "2,4", "--seeds", "1", "-q"]
+    limn(*args, "-o", "whole")
+    shards = [json.loads(limn(*args, "-o", "parts", "--shard", f"{i}/3", "--json").out) for i in (1, 2, 3)]
+    assert sum(s["cells"] for s in shards) == 5 and sum(s["converged_pictures"] for s in shards) == 1, shards
+    assert min(s["cells"] + s["converged_pictures"] for s in shards) > 0 and files("parts") == ["cells"]
+    assert json.loads(limn(*args, "-o", "parts", "--shard", "1/3", "--json").out)["from_an_earlier_run"] == shards[0]["cells"]
+    assert "5 pictures, of shards" in limn(*args, "-o", "parts", "--merge").out
+    costs = {"seconds", "peak_mb"}
+    for a, b in zip(table("whole"), table("parts"), strict=True):
+        assert {k: v for k, v in a.items() if k not in costs} == {k: v for k, v in b.items() if k not in costs}
+        assert read("whole/" + a["file"]) == read("parts/" + b["file"])
+    lost = [f for f in files("parts/cells") if f.startswith("euler-4")][0]
+    os.unlink("parts/cells/" + lost)
+    r = limn(*args, "-o", "parts", "--merge", code=1)
+    assert "no shard has drawn it" in r.out and "1 of 5 cells failed" in r.err
+    shutil.rmtree("parts")
+    for i in (1, 2, 3):
+        limn(*args, "-o", "parts", "--shard", f"{i}/3", env={"LIMN_CPU": "portable"} if i == 3 else {})
+    out = limn(*args, "-o", "parts", "--merge").out
+    assert "Drawn on several machines" in out and "portable" in out, out
+    assert len({c["machine"] for c in json.loads(read("parts/compare.json"))["cells"]}) == 2
+    fails(2, *args, "--shard", "1/2", says="-o DIR")
+    fails(2, *args, "--merge", says="-o DIR")
+    fails(2, *args, "-o", "x", "--shard", "3/2", says="3 is not one of the shards 1 to 2")
+    fails(2, *args, "-o", "x", "--shard", "1/2", "--merge", says="--merge joins all shards")
+    fails(2, "compare", "a.png", "b.png", "--shard", "1/2", says="given pictures")
+
+
 def wait_for(what):
     end = time.monotonic() + TIMEOUT
     while not what():

@@ -1,9 +1,9 @@
 /*
- * shard.h - which part of a batch is this process's: every picture belongs to one shard, by its number alone, so that shards are
+ * shard.h - which part of some work is this process's: every piece belongs to one shard, by its number alone, so that shards are
  * disjoint and complete in whatever order they run.
  */
-#ifndef LIMN_BATCH_SHARD_H
-#define LIMN_BATCH_SHARD_H
+#ifndef LIMN_BASE_SHARD_H
+#define LIMN_BASE_SHARD_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ enum { SHARD_MAX = 100000 };
  */
 int shard_parse(Shard *s, const char *text, Err *e);
 
-/* index: of a picture, from 1. */
+/* index: of a piece, from 1. */
 bool shard_has(const Shard *s, uint64_t index);
 
 /* "auto" without a job array, and what the variables are called, for --help and errors. */

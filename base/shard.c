@@ -2,7 +2,7 @@
  * shard.c - see shard.h. What the job arrays say: Slurm's sbatch(1) "OUTPUT ENVIRONMENT VARIABLES"; Kubernetes, "Indexed Job";
  * AWS Batch, "Job environment variables"; qsub(1) of Grid Engine, PBS Professional, LSF and GNU parallel.
  */
-#include "batch/shard.h"
+#include "base/shard.h"
 
 #include <errno.h>
 #include <stdlib.h>
