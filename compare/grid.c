@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "compare/reference.h"
 #include "scheduler/samplers.h"
 
 static const Option *option(const char *name) { return option_find(name, strlen(name)); }
@@ -213,10 +214,11 @@ static int free_axes(Grid *g, const Job *j, Err *e)
 
 /* ---- what it is measured against ---- */
 
-/* Cells that differ only in these solve the same equation. */
-static bool is_solver(const Option *o)
+bool grid_is_solver(const Option *o)
 {
-    return o == option("sampler") || o == option("schedule") || o == option("steps") || o == option("eta");
+    for (int i = 0; solver_options[i]; i++)
+        if (o == option(solver_options[i])) return true;
+    return false;
 }
 
 static bool is_words(const Option *o) { return o == option("prompt") || o == option("negative-prompt"); }
@@ -270,13 +272,13 @@ static int choose_reference(Grid *g, const Job *j, Err *e)
     bool solver = false, other = false, seeds = true;
     for (int i = 0; i < g->axis_count; i++) {
         const Option *o = g->axes[i];
-        solver = solver || is_solver(o);
-        other = other || !(is_solver(o) || is_words(o) || o == option("seed"));
-        seeds = seeds && (is_solver(o) || o == option("seed"));
+        solver = solver || grid_is_solver(o);
+        other = other || !(grid_is_solver(o) || is_words(o) || o == option("seed"));
+        seeds = seeds && (grid_is_solver(o) || o == option("seed"));
     }
     if (j->axes) { /* the first is the columns' */
-        g->case_columns = !is_solver(g->axes[g->axis_count - 1]);
-        g->case_rows = g->axis_count == 2 && !is_solver(g->axes[0]);
+        g->case_columns = !grid_is_solver(g->axes[g->axis_count - 1]);
+        g->case_rows = g->axis_count == 2 && !grid_is_solver(g->axes[0]);
     }
     g->converged = j->against ? strcmp(j->against, "converged") == 0 : seeds || (solver && !other);
     return j->against && !g->converged ? find_against(g, j->against, e) : 0;

@@ -59,6 +59,9 @@ void grid_release(Grid *g);
  */
 void grid_add_default(Grid *g, const Job *dflt, int row, int column);
 
+/* Cells that differ only in such options solve the same equation: solver_options of reference.h. */
+bool grid_is_solver(const Option *o);
+
 /* Whether there is a cell at that place. */
 bool grid_has(const Grid *g, int row, int column);
 

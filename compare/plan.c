@@ -47,6 +47,7 @@ static bool is_deterministic(const Job *j, const Model *m)
 {
     const char *name = j->sampler ? j->sampler : m->defaults.sampler ? m->defaults.sampler : m->noise.sampler;
     const Sampler *s = name && *name ? sampler_find(name) : NULL;
+    if (j->s_churn > 0) return false;
     return !s || sampler_deterministic(s, j->eta >= 0 && s->takes_eta ? j->eta : s->eta);
 }
 

@@ -43,6 +43,12 @@ void reference_plan(const Run *r, Cell *cell, const Start *start, const char *wh
         cell->note = mem_strdup("it solves CFG++'s equation, not the one of the other samplers: there is no reference");
         return;
     }
+    if (cell->said.hires > 1) {
+        cell->note =
+            mem_strdup("the second pass of --hires sets out from a noise that its steps decide, so it converges to "
+                       "no picture: --against measures against a cell");
+        return;
+    }
     if (!start) {
         cell->note = mem_strdup(why);
         return;

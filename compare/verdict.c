@@ -23,6 +23,13 @@ void verdict_target(Str *out, const char *target)
 
 /* ---- words ---- */
 
+static bool varies_solver(const Comparison *c)
+{
+    for (int i = 0; i < c->grid.axis_count; i++)
+        if (grid_is_solver(c->grid.axes[i])) return true;
+    return false;
+}
+
 static bool varies(const Comparison *c, const char *option)
 {
     for (int i = 0; i < c->grid.axis_count; i++)
@@ -32,6 +39,21 @@ static bool varies(const Comparison *c, const char *option)
 
 static void add_steps(Str *out, int steps) { str_addf(out, "%d step%s", steps, steps == 1 ? "" : "s"); }
 
+/* Options of solvers that are said with their names: "eta 0.5, solver-order 3". */
+static void add_settings(Str *out, const Comparison *c, const Job *j)
+{
+    static const char *const own_words[] = { "sampler", "schedule", "steps" };
+    for (int i = 0; i < c->grid.axis_count; i++) {
+        const Option *o = c->grid.axes[i];
+        bool own = !grid_is_solver(o);
+        for (size_t k = 0; k < sizeof own_words / sizeof *own_words; k++)
+            own = own || strcmp(o->name, own_words[k]) == 0;
+        if (own) continue;
+        str_addf(out, "%s%s ", out->len ? ", " : "", o->name);
+        job_get(j, o, out);
+    }
+}
+
 /* "dpmpp_2m, schedule karras, with 10 steps": what the candidates differ in. */
 static void add_choice(Str *out, const Comparison *c, const Cell *cell)
 {
@@ -40,7 +62,7 @@ static void add_choice(Str *out, const Comparison *c, const Cell *cell)
     bool sampler = varies(c, "sampler"), schedule = varies(c, "schedule");
     if (sampler) str_add(out, j->sampler);
     if (schedule) str_addf(out, "%sschedule %s", out->len ? ", " : "", j->schedule);
-    if (varies(c, "eta")) str_addf(out, "%seta %g", out->len ? ", " : "", j->eta);
+    add_settings(out, c, j);
     if (!varies(c, "steps")) return;
     if (s && s->adaptive) {
         str_addf(out, "%sas many steps as it chooses", out->len ? " with " : "");
@@ -174,9 +196,7 @@ static void say_statistics(Section *s, const Comparison *c, const Candidates *k,
 
 void verdict_add(Conclusions *k, const Comparison *c)
 {
-    if (!c->grid.converged ||
-        !(varies(c, "sampler") || varies(c, "schedule") || varies(c, "steps") || varies(c, "eta")))
-        return;
+    if (!c->grid.converged || !varies_solver(c)) return;
     Candidates *x = &k->candidates;
     candidates_find(x, c);
     const Candidate *told = x->best ? x->best : x->nearest;

@@ -60,6 +60,8 @@ const Option job_options[] = {
     { "lora", 0, OPT_LINES, JOB(lora), NULL, 0, 0, "FILE[:W[:TEXT_W]]", PICTURE, GROUP_ADAPTERS, lora_lines_check,
       "lay a LoRA or one of its kin over the model, with this strength (1) for the UNet and the text encoders; lbw=1,0,.. "
       "behind another colon: a strength a block; may be given again", "lora-path, loras" },
+    { "lora-strength", 0, OPT_FLOAT, JOB(lora_strength), NULL, 0, 10, "X", PICTURE, GROUP_ADAPTERS, NULL,
+      "how strongly each --lora counts that has no weight of its own; otherwise 1" },
     { "lora-dir", 0, OPT_PATH, JOB(lora_dir), NULL, 0, 0, "FOLDER", PICTURE, GROUP_ADAPTERS, NULL,
       "where <lora:name:weight> in a prompt finds name.safetensors; otherwise loras in limn's data folder",
       "lora-model-dir, lyco-dir" },
@@ -476,6 +478,7 @@ void job_init(Job *j)
                 .eta = -1,
                 .strength = -1,
                 .control_strength = -1,
+                .lora_strength = -1,
                 .only_masked = -1,
                 .diffusion_overlap = -1,
                 .image_cfg_scale = -1,

@@ -65,6 +65,7 @@ typedef struct {
     char *lora_sha256;                       /* of their files, a line each; NULL: whatever they are */
     char *embedding, *embedding_dir;         /* "FILE=TOKEN", a line each; where names are found; NULL */
     char *embedding_sha256;                  /* as lora_sha256 */
+    double lora_strength;                    /* of those without a weight; < 0: 1 */
     bool lora_partial;                       /* what fits of them */
     char *control, *adapter,
         *ip_adapter;                 /* what steers beside the prompt, a line each (control_line.h); NULL: nothing */

@@ -58,7 +58,7 @@ int lora_line_parse(const char *line, LoraWish *out, Err *e)
 {
     char *part;
     double last = 1, before;
-    *out = (LoraWish){ .path = mem_strdup(line), .weight = 1, .text_weight = 1 };
+    *out = (LoraWish){ .path = mem_strdup(line), .weight = 1, .text_weight = 1, .open = true };
     char *text = out->path;
     static const char *const named[] = { "lbw=", "blocks=" };
     while (last_part(text, &part)) {
@@ -71,6 +71,7 @@ int lora_line_parse(const char *line, LoraWish *out, Err *e)
     if (last_part(text, &part) && read_number(part, &last)) {
         part[-1] = 0;
         out->weight = out->text_weight = last;
+        out->open = false;
         if (last_part(text, &part) && read_number(part, &before)) {
             part[-1] = 0;
             out->weight = before;
@@ -104,12 +105,14 @@ static int add(Loras *l, const LoraWish *w, Err *e)
     return 0;
 }
 
-static int add_lines(Loras *l, const char *lines, Err *e)
+static int add_lines(Loras *l, const Job *j, Err *e)
 {
-    for (const char *p = lines; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+    for (const char *p = j->lora; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
         char *line = mem_strndup(p, strcspn(p, "\n"));
         LoraWish w;
-        int failed = lora_line_parse(line, &w, e) || add(l, &w, e);
+        int failed = lora_line_parse(line, &w, e);
+        if (!failed && w.open && j->lora_strength >= 0) w.weight = w.text_weight = j->lora_strength;
+        failed = failed || add(l, &w, e);
         free(line);
         if (!failed) continue;
         lora_wish_release(&w);
@@ -213,7 +216,8 @@ int loras_of(const Job *j, Loras *out, Err *e)
 {
     Library library;
     *out = (Loras){ 0 };
-    if (add_lines(out, j->lora, e)) return -1;
+    if (j->lora_strength >= 0 && !j->lora) return err_usage(e, "lora-strength: there is no --lora");
+    if (add_lines(out, j, e)) return -1;
     if (!loras_in_prompt(j)) return 0;
     int failed = library_open(&library, j->lora_dir, FOLDER, e);
     if (failed) err_in(e, "--lora-dir");

@@ -11,6 +11,7 @@
 typedef struct {
     char *path;
     double weight, text_weight; /* for the UNet, and the text encoders */
+    bool open;                  /* the line says no weight: --lora-strength, else 1 */
     BlockWeights blocks;
 } LoraWish;
 

@@ -95,6 +95,7 @@ int recipe_choose_sigmas(Recipe *r, const Timeline *given, Err *e)
     recipe_set_text(&j->schedule, schedule->name);
     if (given) {
         timeline_copy(&r->timeline, given);
+        r->first_sigma = given->sigma[0]; /* of a run from a picture: the noise that is laid on it */
         return 0;
     }
     double *timesteps;

@@ -167,6 +167,59 @@ def test_compare_axes():
     assert json.loads(read("wide/compare.json"))["cells"][1]["note"]
 
 
+# An axis, what else is asked for, and the same of a cell's value by limn generate.
+ANYTHING = [
+    ("lora-strength", ["0", "0.5", "1"], ["--lora", "style.safetensors"]),
+    ("lora", ["style.safetensors:-1", "style.safetensors:0.25"], []),
+    ("precision", ["f32", "bf16"], []),
+    ("hires", ["1.5"], []),
+    ("hires-strength", ["0.4", "1"], ["--hires", "1.5"]),
+    ("strength", ["0.5", "1"], ["-i", "from.png"]),
+    ("guidance-interval", ["0:1", "0:0.5"], []),
+    ("tile", ["x", "both"], []),
+    ("mask-invert", ["true", "false"], ["-i", "from.png", "--mask", "from.png", "--strength", "1"]),
+    ("clip-skip", ["1", "2"], []),
+    ("rng", ["torch", "philox"], []),
+]
+
+
+def test_compare_axes_over_anything():
+    """Each cell is what limn generate draws with that option, whatever option it is."""
+    from tiny import Tensors
+    t = Tensors()
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    t.put(name + ".lora_down.weight", 1, 4, value=3.0)
+    t.put(name + ".lora_up.weight", 4, 1, value=3.0)
+    t.put(name + ".alpha", 1, value=1.0)
+    t.save("style.safetensors")
+    limn("x", *TINY, "-s", "2", "--seed", "9", "-q", "-o", "from.png")
+    for axis, values, more in ANYTHING:
+        if axis == "precision" and b"bf16" not in limn("--version").out.encode():
+            continue
+        limn("compare", "a gem", *TINY, "-s", "2", "--axis", f"{axis}={','.join(values)}", *more, "-q", "-o", axis)
+        rows = table(axis)
+        assert len(rows) == len(values), axis
+        for row, value in zip(rows, values):
+            option = [] if value == "false" else [f"--{axis}"] if value == "true" else [f"--{axis}", value]
+            limn("a gem", *TINY, "-s", "2", "--seed", "1", *more, *option, "-q", "-o", "plain.png")
+            a, b = ([d for k, d in chunks(read(f)) if k == b"IDAT"] for f in ("plain.png", f"{axis}/{row['file']}"))
+            assert a == b, (axis, value)
+        assert len({read(f"{axis}/{r['file']}") for r in rows}) == len(values), axis
+    fails(2, "compare", "a gem", *TINY, "--axis", "threads=1,2", says=["threads", "does not change the picture"])
+    fails(2, "x", *TINY, "-s", "1", "--lora-strength", "0.5", says="no --lora")
+
+
+def test_compare_from_a_picture():
+    """The converged picture sets out where the cells do, with the noise that --strength leaves: more steps come nearer."""
+    limn("a gem", *PLAIN, "-s", "6", "--seed", "5", "-q", "-o", "from.png")
+    limn("compare", "a gem", *PLAIN, "--axis", "steps=4,16,48", "--sampler", "heun", "--schedule", "karras", "-i", "from.png", "--strength", "0.5",
+         "--seeds", "1", "-q", "-o", "c")
+    errors = [float(r["latent_rmse"]) for r in table("c")]
+    assert errors[0] > 1.5 * errors[1] > 2 * errors[2] and errors[2] < 0.05, errors
+    out = limn("compare", "a gem", *TINY, "--hires", "1.5", "--samplers", "euler", "--steps", "2", "--seeds", "1", "-q", "-o", "h").out
+    assert "the second pass of --hires" in out and "Use " not in out, out
+
+
 def test_compare_bad_use():
     fails(2, "compare", "a gem", "--samplers", "eulr", says=['"eulr"', '"euler"', "list samplers"])
     fails(2, "compare", "a gem", "--samplers", "euler", "--schedules", "karas", says=["--schedules", '"karras"'])
