@@ -33,9 +33,9 @@ const Command commands[] = {
       "\"a {colour} sword\". {a|b}, {2$$a|b|c} and __name__ (a line of the file\n"
       "wildcards/name.txt) choose by the seed. The same command again goes on where\n"
       "it was stopped. docs/batch.md tells more.\n",
-      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH) | OPTIONS_OF(GROUP_DRY_RUN),
+      cmd_batch, .groups = DRAWING | OPTIONS_OF(GROUP_BATCH) | OPTIONS_OF(GROUP_DRY_RUN) | OPTIONS_OF(GROUP_SHARDS),
       .without = "trace save-steps interpolate preview preview-vae" },
-    { "compare", "PROMPT|PNGS", 1000, "shard merge", "which sampler, schedule and steps: measured and shown",
+    { "compare", "PROMPT|PNGS", 1000, NULL, "which sampler, schedule and steps: measured and shown",
       "  limn compare \"a red potion\"\n"
       "  limn compare \"a red potion\" --samplers euler,heun --schedules karras,normal\n"
       "  limn compare \"a red potion\" -s 10,20,40 --by evaluations --target ssim:.98\n"
@@ -49,7 +49,7 @@ const Command commands[] = {
       "compare.json and cells/*.png into a folder: that of -o, otherwise a fresh\n"
       "limn-compare-00001. Run again with the same -o it goes on where it was stopped.\n"
       "Without --seed the seed is 1.\n",
-      cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE),
+      cmd_compare, .groups = DRAWING | OPTIONS_OF(GROUP_COMPARE) | OPTIONS_OF(GROUP_SHARDS),
       .without =
           "count trace save-steps interpolate preview preview-vae sizes atlas atlas-size atlas-padding atlas-pot" },
     { "convert", "IN OUT", 2, "tokenizer vae json quiet sandbox", "a model in another layout or precision",

@@ -31,6 +31,7 @@ static const char *const titles[GROUPS] = {
     [GROUP_UPSCALE] = "The command's own",
     [GROUP_PULL] = "The command's own",
     [GROUP_MERGE] = "The command's own",
+    [GROUP_SHARDS] = "The command's own",
     [GROUP_TYPE] = "The command's own",
     [GROUP_SERVE] = "The command's own",
     [GROUP_CONVERT] = "The command's own",
