@@ -180,7 +180,7 @@ typedef enum {
     GROUP_PULL,
     GROUP_MERGE,
     GROUP_SHARDS, /* of a work that several machines share */
-    GROUP_TYPE, /* of weights: for those who write or measure them */
+    GROUP_TYPE,   /* of weights: for those who write or measure them */
     GROUP_SERVE,
     GROUP_CONVERT,
     GROUP_AGAIN,
