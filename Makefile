@@ -186,8 +186,17 @@ test-serve: all
 test-python: all
 	@tests/python/run $(B)
 
-bench-serve: all
+# limn serve under load: slow, idle, wrong and hostile clients, and a server that is killed. Also of a program with sanitizers.
+test-load: all
 	@python3 tests/serve/load.py $(B)/limn
+
+# The systemd unit, the nginx example and the Dockerfile, as far as this machine can.
+test-packaging: all
+	@tests/packaging/run $(B)
+
+# What HTTP costs beside the program itself, on a quiet machine.
+bench-serve: all
+	@python3 tests/serve/cost.py $(B)/limn
 
 # Larger goldens than the repository carries: SDXL, LoRA, runs from pictures, made by diffusers and peft; LIMN_GOLDEN is their folder.
 test-golden: all $(B)/tests/test_unet $(B)/tests/test_vae
@@ -279,4 +288,4 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
 FORCE:
-.PHONY: FORCE all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: FORCE all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python test-load test-packaging bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

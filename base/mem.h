@@ -40,6 +40,9 @@ void mem_end_program(size_t size) __attribute__((noreturn));
 enum { MEM_FREE_TEXT = 64 };
 size_t mem_available(size_t mapped, char text[MEM_FREE_TEXT]);
 
+/* What this process may take at most, as mem_available() counts it (--memory-limit); 0: all there is. */
+void mem_limit(size_t bytes);
+
 /* The same without the limits on address space: what files that are mapped already may fill. */
 size_t mem_free(void);
 

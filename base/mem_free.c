@@ -6,6 +6,7 @@
  */
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -207,12 +208,31 @@ static size_t address_space_left(size_t mapped)
     return limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
 }
 
+static atomic_size_t most; /* a process has one, as it has one ulimit */
+
+void mem_limit(size_t bytes) { atomic_store(&most, bytes); }
+
+/* What that leaves beside the memory that is this process's own: pages of files do not count. SIZE_MAX: there is no limit. */
+static size_t limit_left(void)
+{
+    size_t limit = atomic_load(&most);
+    unsigned long long resident, shared;
+    FILE *f = limit ? fopen("/proc/self/statm", "r") : NULL;
+    if (!f) return SIZE_MAX;
+    bool read = fscanf(f, "%*u %llu %llu", &resident, &shared) == 2 && shared <= resident;
+    fclose(f);
+    size_t own = read ? (size_t)(resident - shared) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+    return limit > own ? limit - own : 0;
+}
+
 size_t mem_available(size_t mapped, char text[MEM_FREE_TEXT])
 {
-    size_t space = address_space_left(mapped), memory = mem_free(), left = smaller(space, memory);
+    size_t space = address_space_left(mapped), memory = mem_free(), limit = limit_left();
+    size_t left = smaller(limit, smaller(space, memory));
     double mb = (double)left * 1e-6;
-    if (text)
-        snprintf(text, MEM_FREE_TEXT,
-                 space < memory ? "%.*f MB of address space are left (ulimit -v)" : "%.*f MB are free", mb < 10, mb);
+    const char *words = left == limit   ? "%.*f MB of --memory-limit are left"
+                        : left == space ? "%.*f MB of address space are left (ulimit -v)"
+                                        : "%.*f MB are free";
+    if (text) snprintf(text, MEM_FREE_TEXT, words, mb < 10, mb);
     return left;
 }

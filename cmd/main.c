@@ -50,7 +50,8 @@ static int run(const Command *c, char **argv, Err *e)
     int failed = args_parse(&a, c, argv, e);
     if (!failed && a.help) help_command(c);
     else if (!failed && a.version) failed = put_version(e);
-    else if (!failed) failed = (a.job.sandbox && fence_enter(c, &a, e)) || c->run(&a, e);
+    mem_limit(job_bytes(a.job.memory_limit));
+    if (!failed && !a.help && !a.version) failed = (a.job.sandbox && fence_enter(c, &a, e)) || c->run(&a, e);
     if (!failed && a.renamed.len && !a.job.quiet) note_user(str_text(&a.renamed));
     args_release(&a);
     return failed;

@@ -33,7 +33,7 @@ limn_job *job_of(const Job *j);
 /* Whether the library takes the option: what says what is drawn, and of the run what concerns more than files and words. */
 bool job_option_here(const Option *o);
 
-/* The model of what was begun; NULL: nothing is. */
+/* The model that is open; NULL: none is. */
 const Model *limn_model(const limn *l);
 
 /*

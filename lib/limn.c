@@ -27,9 +27,9 @@ struct limn {
     limn_job *asked;      /* what was begun; NULL: nothing is */
     limn_job *decided;    /* the same with the model's choices */
     Generator *generator; /* of it */
-    Model *model;
-    int index;      /* of the last picture, from 1 */
-    unsigned since; /* the reserve, as it was when the call began */
+    Model *model;         /* that is open; NULL: none is */
+    int index;            /* of the last picture, from 1 */
+    unsigned since;       /* the reserve, as it was when the call began */
 };
 
 int limn_abi(void) { return LIMN_ABI; }
@@ -108,7 +108,7 @@ void limn_free(limn *l)
 }
 
 const limn_job *limn_decided(const limn *l) { return l->decided; }
-const Model *limn_model(const limn *l) { return l->generator ? l->model : NULL; }
+const Model *limn_model(const limn *l) { return l->model; }
 
 /* ---- a call ---- */
 
@@ -132,9 +132,7 @@ static int enter(limn *l, const limn_job *job, Caller *caller, Err *e)
 static int leave(limn *l, const Caller *caller, int failed, const Err *from, limn_error *e)
 {
     omp_set_num_threads(caller->threads);
-    failed = outcome(failed, l->since, from, e);
-    l->since = 0;
-    return failed;
+    return outcome(failed, l->since, from, e);
 }
 
 int limn_load(limn *l, const limn_job *job, limn_error *error)
@@ -142,8 +140,18 @@ int limn_load(limn *l, const limn_job *job, limn_error *error)
     Caller caller;
     Err e;
     limn_end(l);
-    int failed = enter(l, job, &caller, &e) || !engine_model(l->engine, &job->job, &e);
-    return leave(l, &caller, failed, &e, error);
+    int failed = enter(l, job, &caller, &e);
+    if (!failed) l->model = engine_model(l->engine, &job->job, &e);
+    return leave(l, &caller, failed || !l->model, &e, error);
+}
+
+/* What fails before it begins. */
+static int refuse(const Err *from, limn_error *e)
+{
+    unsigned now;
+    Err unused;
+    memory_ready(&now, &unused);
+    return outcome(-1, now, from, e);
 }
 
 /* ---- drawing ---- */
@@ -220,6 +228,17 @@ static int next(limn *l, limn_picture *p, Err *e)
     return failed ? -1 : 0;
 }
 
+int limn_seek(limn *l, int picture, limn_error *error)
+{
+    Err e;
+    if (l->decided && picture >= 1 && picture <= l->decided->job.count) {
+        l->index = picture - 1;
+        return 0;
+    }
+    err_usage(&e, "there is no picture %d of %d", picture, l->decided ? l->decided->job.count : 0);
+    return refuse(&e, error);
+}
+
 int limn_next(limn *l, limn_picture **out, limn_error *error)
 {
     Caller caller;
@@ -227,8 +246,7 @@ int limn_next(limn *l, limn_picture **out, limn_error *error)
     *out = NULL;
     if (!l->generator) {
         err_usage(&e, "nothing is begun: limn_begin() comes first");
-        outcome(-1, 0, &e, error);
-        return -1;
+        return refuse(&e, error);
     }
     if (l->index == l->decided->job.count) return 0;
     int failed = enter(l, l->decided, &caller, &e);

@@ -136,6 +136,8 @@ LIMN_API int limn_load(limn *l, const limn_job *job, limn_error *e);
 LIMN_API int limn_begin(limn *l, const limn_job *job, limn_error *e);
 /* 1: *out is the next picture, the caller's to free. 0: that was the last. -1: why not; a cancelled picture may be tried again. */
 LIMN_API int limn_next(limn *l, limn_picture **out, limn_error *e);
+/* The next picture is that one, from 1: to go on with what another process began. LIMN_USAGE: there is none of that number. */
+LIMN_API int limn_seek(limn *l, int picture, limn_error *e);
 /* Gives the memory of what was begun back; the model stays open. */
 LIMN_API void limn_end(limn *l);
 /* What was begun, with the model's choices filled in, such as the seed; NULL: nothing is. Until limn_end(). */

@@ -322,6 +322,8 @@ const Option job_options[] = {
       "how many to use; otherwise one a core", "num-threads, n-threads, cpu-threads" },
     { "memory", 0, OPT_CHOICE, JOB(memory), "normal", 0, 0, "low|normal|high", RUN, GROUP_MACHINE, NULL,
       "low: decode in small tiles; high: keep transformed weights (limn info tells the bytes)" },
+    { "memory-limit", 0, OPT_STR, JOB(memory_limit), NULL, 0, 0, "BYTES", RUN, GROUP_MACHINE, check_bytes,
+      "refuse what would take more memory than this, such as 8G; files of large models, which the system reads anew, do not count" },
     { "trace", 0, OPT_PATH, JOB(trace), NULL, 0, 0, "FILE", RUN, GROUP_KEPT, NULL,
       "write every intermediate tensor to a safetensors file" },
     { "json", 0, OPT_FLAG, JOB(json), "false", 0, 0, NULL, RUN, GROUP_KEPT, NULL, "print JSON on stdout" },

@@ -103,8 +103,9 @@ typedef struct {
     char *sizes, *atlas;  /* further files: smaller copies, "128,64"; one picture of all */
     int atlas_size, atlas_padding;
     bool atlas_pot;
-    char *memory; /* "low" | "normal" | "high" */
-    int threads;  /* 0: all cores */
+    char *memory;       /* "low" | "normal" | "high" */
+    char *memory_limit; /* "8G"; NULL: none */
+    int threads;        /* 0: all cores */
     bool quiet, json, verbose, sandbox;
     /* what is done to the network, and less work */
     char *freeu;                                   /* NULL: not; "v1" | "v2" */
@@ -250,6 +251,9 @@ int job_sizes(const char *text, int sizes[JOB_MAX_SIZES], Err *e);
 
 /* --original-size and --target-size, "1024x768"; --crop, "left,top". False: the text is no such thing. */
 bool job_pair(const char *text, char between, int *first, int *second);
+
+/* A number of bytes, "8G", "512M", "1.5GB": powers of 1024. 0: the text is no such thing, or out of range; NULL has none. */
+size_t job_bytes(const char *text);
 
 /* Whether --tile is along that axis, 'x' or 'y'. */
 bool job_tiles(const Job *j, char axis);

@@ -4,9 +4,11 @@
  */
 #include "pipeline/job_internal.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -198,6 +200,28 @@ int check_vae_tile(const char *text, Err *e)
     if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0) return 0;
     if (parse_long(text, &v) && v >= 64 && v <= JOB_MAX_SIDE) return 0;
     return err_usage(e, "\"%.60s\" is not auto, off, or a number of pixels from 64 to %d", text, JOB_MAX_SIDE);
+}
+
+size_t job_bytes(const char *text)
+{
+    static const char units[] = "KMGT";
+    char number[32];
+    double value;
+    size_t digits = text ? strspn(text, "0123456789.") : 0;
+    if (!digits || digits >= sizeof number) return 0;
+    memcpy(number, text, digits);
+    number[digits] = 0;
+    const char *unit = text[digits] ? strchr(units, toupper((unsigned char)text[digits])) : NULL;
+    const char *rest = text + digits + (unit != NULL);
+    bool ends = !*rest || strcasecmp(rest, "B") == 0 || (unit && strcasecmp(rest, "iB") == 0);
+    if (!ends || !parse_double(number, &value)) return 0;
+    for (const char *u = units; unit && u <= unit; u++) value *= 1024;
+    return value >= 1 && value < 1e15 ? (size_t)value : 0;
+}
+
+int check_bytes(const char *text, Err *e)
+{
+    return job_bytes(text) ? 0 : err_usage(e, "\"%.60s\" is no number of bytes, such as 8G or 512M", text);
 }
 
 int check_batch_size(const char *text, Err *e)

@@ -29,6 +29,7 @@ int check_vae_tile(const char *text, Err *e);
 int check_interval(const char *text, Err *e);
 int check_timesteps(const char *text, Err *e);
 int check_threads(const char *text, Err *e);
+int check_bytes(const char *text, Err *e);
 int check_batch_size(const char *text, Err *e);
 int check_samplers(const char *text, Err *e);
 int check_schedules(const char *text, Err *e);

@@ -17,15 +17,14 @@
 /* What a request says beside its job. */
 typedef struct {
     bool url, stream;
+    int partial; /* previews that a stream shows of each picture */
     char size[32];
     const char *event; /* "image_generation", "image_edit" */
 } Manner;
 
 /* Fields that change nothing here. */
-static const char *const ignored[] = {
-    "quality",        "style", "moderation", "user", "safety_identifier", "input_fidelity", "output_compression",
-    "partial_images", NULL
-};
+static const char *const ignored[] = { "quality",           "style",          "moderation",         "user",
+                                       "safety_identifier", "input_fidelity", "output_compression", NULL };
 
 static bool in_list(const char *const *list, const char *name)
 {
@@ -60,6 +59,15 @@ static int set_format(Wish *w, Manner *m, const char *format, Err *e)
     return m->url || strcmp(format, "b64_json") == 0 ? 0 : err_usage(e, "response_format: url or b64_json is expected");
 }
 
+static int set_partial(Wish *w, Manner *m, const char *value, Err *e)
+{
+    name_field(w, "partial_images");
+    if (strlen(value) != 1 || *value < '0' || *value > '3')
+        return err_usage(e, "partial_images: \"%.60s\" is not a number from 0 to 3", value);
+    m->partial = *value - '0';
+    return 0;
+}
+
 /* A field as text, whichever kind of body it came in. */
 static int set_field(Wish *w, Manner *m, const char *name, const char *value, Err *e)
 {
@@ -75,6 +83,7 @@ static int set_field(Wish *w, Manner *m, const char *name, const char *value, Er
         m->stream = strcasecmp(value, "true") == 0;
         return 0;
     }
+    if (strcmp(name, "partial_images") == 0) return set_partial(w, m, value, e);
     if (strcmp(name, "model") == 0) return wish_model(w, value, e);
     name_field(w, name);
     if (strcmp(name, "output_format") == 0)
@@ -157,98 +166,6 @@ static void answer(const Call *r, Reply *out, const Order *t, const Manner *m, c
     reply_json(out, 200, o);
 }
 
-/* ---- as a stream ---- */
-
-typedef struct {
-    Server *server;
-    Order *order;
-    size_t sent; /* pictures */
-    uint64_t seen;
-    double last; /* when something was sent */
-    char event[32];
-    bool told;
-} Streaming;
-
-static void add_event(Str *out, const char *name, cJSON *data)
-{
-    char *text = cJSON_PrintUnformatted(data);
-    if (name) str_addf(out, "event: %s\n", name);
-    str_addf(out, "data: %s\n\n", text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(data);
-}
-
-static void add_completed(Str *out, const Streaming *s, const Made *m)
-{
-    char name[64], size[32];
-    Str text = { 0 };
-    cJSON *o = cJSON_CreateObject();
-    snprintf(name, sizeof name, "%s.completed", s->event);
-    snprintf(size, sizeof size, "%dx%d", m->w, m->h);
-    base64_add(&text, m->png);
-    cJSON_AddStringToObject(o, "type", name);
-    cJSON_AddStringToObject(o, "b64_json", str_text(&text));
-    cJSON_AddNumberToObject(o, "created_at", (double)time(NULL));
-    cJSON_AddStringToObject(o, "size", size);
-    cJSON_AddStringToObject(o, "quality", "auto");
-    cJSON_AddStringToObject(o, "background", "auto");
-    cJSON_AddStringToObject(o, "output_format", "png");
-    cJSON *usage = cJSON_AddObjectToObject(o, "usage");
-    cJSON_AddNumberToObject(usage, "total_tokens", 0);
-    cJSON_AddNumberToObject(usage, "input_tokens", 0);
-    cJSON_AddNumberToObject(usage, "output_tokens", 0);
-    cJSON *details = cJSON_AddObjectToObject(usage, "input_tokens_details");
-    cJSON_AddNumberToObject(details, "text_tokens", 0);
-    cJSON_AddNumberToObject(details, "image_tokens", 0);
-    add_event(out, name, o);
-    str_release(&text);
-}
-
-static bool stream_next(void *ctx, Str *out)
-{
-    Streaming *s = ctx;
-    Queue *q = s->server->queue;
-    if (!s->seen) str_add(out, ": drawing\n\n");
-    s->seen = queue_wait(q, s->order, s->seen, 1);
-    bool over = order_ended(q, s->order);
-    if (over)
-        while (s->sent < s->order->made_count) add_completed(out, s, &s->order->made[s->sent++]);
-    if (over && s->order->state == ORDER_FAILED) {
-        cJSON *o = cJSON_CreateObject(), *in = cJSON_AddObjectToObject(o, "error");
-        json_add_text(in, "message", s->order->error.text);
-        cJSON_AddStringToObject(in, "type", "server_error");
-        add_event(out, "error", o);
-    }
-    if (!out->len && clock_now() - s->last > 5) str_add(out, ": wait\n\n");
-    if (out->len) s->last = clock_now();
-    return !over;
-}
-
-static void stream_end(void *ctx)
-{
-    Streaming *s = ctx;
-    queue_cancel(s->server->queue, s->order); /* its reader has gone */
-    queue_drop(s->server->queue, s->order);
-    free(s);
-}
-
-static int start_stream(Call *r, Reply *out, Order *t, const Manner *m, Err *e)
-{
-    if (queue_add(r->server->queue, t, e)) {
-        order_free(t);
-        return -1;
-    }
-    Streaming *s = mem_alloc(sizeof *s);
-    *s = (Streaming){ .server = r->server, .order = t, .last = clock_now() };
-    snprintf(s->event, sizeof s->event, "%s", m->event);
-    out->status = 200;
-    out->type = "text/event-stream";
-    out->stream = stream_next;
-    out->end = stream_end;
-    out->ctx = s;
-    return 0;
-}
-
 static void refuse(Call *r, Reply *out, const Wish *w, const Err *e)
 {
     if (strcmp(w->field, "model") == 0) reply_error(r, out, 404, "model", e->text);
@@ -261,13 +178,17 @@ static void draw(Call *r, Reply *out, Wish *w, const Manner *m)
 {
     Server *s = r->server;
     Err e;
+    if (m->stream && m->partial && !w->job.preview) { /* somewhat more often than is shown */
+        int apart = w->job.steps / (4 * (m->partial + 1));
+        w->job.preview = apart ? apart : 1;
+    }
     if (wish_finish(w, &e)) {
         refuse(r, out, w, &e);
         return;
     }
     Order *t = wish_order(w, r, m->url);
     if (m->stream) {
-        if (start_stream(r, out, t, m, &e)) reply_err(r, out, &e);
+        if (openai_stream(r, out, t, m->event, m->partial, &e)) reply_err(r, out, &e);
         return;
     }
     if (order_run(s, r, t, &e)) {

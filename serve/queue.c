@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -33,51 +32,6 @@ struct Queue {
     Order *at_hand; /* whose picture is drawn */
     QueueWatch watch;
 };
-
-/* ---- orders ---- */
-
-Order *order_new(Api api, const char *client, Job *jobs, size_t count)
-{
-    Order *t = mem_alloc(sizeof *t);
-    t->api = api;
-    t->client = mem_strdup(client);
-    t->jobs = jobs;
-    t->job_count = count;
-    for (size_t i = 0; i < count; i++) t->pictures += (uint64_t)jobs[i].count;
-    return t;
-}
-
-static void made_release(Made *m)
-{
-    free((void *)(size_t)m->png.data);
-    free(m->file);
-    free(m->infotext);
-    free(m->settings);
-}
-
-void input_remove(const char *files)
-{
-    for (const char *end; files && (end = strchr(files, '\n')); files = end + 1) {
-        char *path = mem_strndup(files, (size_t)(end - files));
-        unlink(path);
-        free(path);
-    }
-}
-
-void order_free(Order *t)
-{
-    if (!t) return;
-    input_remove(t->input);
-    for (size_t i = 0; i < t->job_count; i++) job_release(&t->jobs[i]);
-    for (size_t i = 0; i < t->made_count; i++) made_release(&t->made[i]);
-    free(t->jobs);
-    free(t->made);
-    free(t->client);
-    free(t->input);
-    str_release(&t->words);
-    image_release(&t->preview);
-    free(t);
-}
 
 static bool ended(const Order *t) { return t->state >= ORDER_DONE; }
 
@@ -346,11 +300,12 @@ void queue_step(Queue *q, Order *t, int step, int steps)
     unlock(q);
 }
 
-void queue_preview(Queue *q, Order *t, const Image *im)
+void queue_preview(Queue *q, Order *t, const Image *im, int step)
 {
     lock(q);
     image_release(&t->preview);
     image_copy(&t->preview, im);
+    t->preview_step = step;
     news(q, t);
     unlock(q);
 }
@@ -366,6 +321,16 @@ bool queue_preview_png(Queue *q, const Order *t, Bytes *png)
     bool there = im.w && png_encode(&im, NULL, 0, png, &e) == 0;
     image_release(&im);
     return there;
+}
+
+bool queue_preview_now(Queue *q, const Order *t, PreviewNow *out)
+{
+    lock(q);
+    *out = (PreviewNow){
+        .picture = (size_t)t->tried, .step = t->preview_step, .steps = t->steps, .w = t->preview.w, .h = t->preview.h
+    };
+    unlock(q);
+    return out->w && queue_preview_png(q, t, &out->png);
 }
 
 void queue_word(Queue *q, Order *t, const char *line)

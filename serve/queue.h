@@ -60,6 +60,7 @@ typedef struct Order {
     double added, started, ended; /* clock_now() */
     Err error;                    /* ORDER_FAILED */
     Image preview;                /* of the picture at hand; w 0: none */
+    int preview_step;             /* after which it was */
     Str words;                    /* warnings and notes, a line each */
     int held;                     /* by requests */
     atomic_bool cancel, skip;     /* to end; to pass over the picture at hand */
@@ -115,6 +116,15 @@ QueueNow queue_now(Queue *q, Api api);
 /* The preview of a order (NULL: the one that is drawn now) as a PNG, heap. False: there is none. */
 bool queue_preview_png(Queue *q, const Order *t, Bytes *png);
 
+/* The same of an order, with where it stands; png: heap. */
+typedef struct {
+    size_t picture; /* of all its pictures, from 0 */
+    int step, steps;
+    int w, h;
+    Bytes png;
+} PreviewNow;
+bool queue_preview_now(Queue *q, const Order *t, PreviewNow *out);
+
 /* No new orders from now on; who waits is woken. */
 void queue_stop(Queue *q);
 bool queue_stopping(Queue *q);
@@ -126,8 +136,8 @@ void queue_close(Queue *q);
 /* The order whose next picture is to be drawn, or NULL after so many seconds. */
 Order *queue_take(Queue *q, double seconds);
 void queue_step(Queue *q, Order *t, int step, int steps);
-/* The picture so far, copied. */
-void queue_preview(Queue *q, Order *t, const Image *im);
+/* The picture so far, after that step; copied. */
+void queue_preview(Queue *q, Order *t, const Image *im, int step);
 void queue_word(Queue *q, Order *t, const char *line);
 /* Takes what m holds; NULL: the picture was passed over. The order ends with its last picture. */
 void queue_made(Queue *q, Order *t, Made *m);

@@ -63,13 +63,13 @@ int serve_run(Serve *s, bool (*stop)(void), Err *e)
     Server *v = &s->server;
     Http *h = http_start(v, &s->listener, routes, e);
     if (!h) return -1;
-    worker_run(v, stop);
+    int failed = worker_run(v, stop, e);
     queue_stop(v->queue);
     http_quiesce(h);
     s->listener.fd = -1;
     queue_close(v->queue);
     http_stop(h);
-    return 0;
+    return failed;
 }
 
 void serve_close(Serve *s)

@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 
 #include "base/folder.h"
-#include "engine/engine.h"
 #include "serve/catalogue.h"
 #include "serve/guard.h"
 #include "serve/http.h"
@@ -99,11 +98,17 @@ Order *wish_order(Wish *w, const Call *r, bool keep);
  */
 int order_run(Server *s, Call *r, Order *t, Err *e);
 
+/*
+ * openai_stream.c: adds the order, and answers with events until its end. event: "image_generation"; partial: how many previews of each
+ * picture are among them. Error: it was not added, and is freed.
+ */
+int openai_stream(Call *r, Reply *out, Order *t, const char *event, int partial, Err *e);
+
 /* ---- the interfaces ---- */
 extern const Route a1111_routes[], a1111_lists[], a1111_extras[], a1111_state[], a1111_control_routes[],
     openai_routes[], own_routes[], own_jobs[];
 
-/* The thread that draws, until stop() says so; the picture at hand is finished. */
-void worker_run(Server *s, bool (*stop)(void));
+/* The thread that draws, until stop() says so; the picture at hand is finished. Error: it could not begin. */
+int worker_run(Server *s, bool (*stop)(void), Err *e);
 
 #endif

@@ -23,7 +23,8 @@ enum {
     MAX_SIDE = 2048, /* pixels drawn */
     MAX_STEPS = 150,
     MAX_COUNT = 16,
-    MAX_INPUT = 4096, /* pixels on a side of a picture that is sent */
+    MAX_PROMPT = 10000, /* bytes of each: whole chunks of them are encoded, with as much work and memory */
+    MAX_INPUT = 4096,   /* pixels on a side of a picture that is sent */
 };
 
 void wish_init(Wish *w, Server *s)
@@ -229,8 +230,24 @@ static int check_limit(Wish *w, const char *field, int value, int most, Err *e)
     return err_usage(e, "%s: %d is more than one request may ask for, which is %d", field, value, most);
 }
 
+static int check_prompts(Wish *w, const Job *j, Err *e)
+{
+    const char *const fields[][2] = { { "prompt", j->prompt },
+                                      { "negative_prompt", j->negative_prompt },
+                                      { "prompt_2", j->prompt_2 },
+                                      { "negative_prompt_2", j->negative_prompt_2 } };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        size_t len = fields[i][1] ? strlen(fields[i][1]) : 0;
+        if (len <= MAX_PROMPT) continue;
+        name_field(w, fields[i][0]);
+        return err_usage(e, "%s: %zu bytes, at most %d are expected", fields[i][0], len, MAX_PROMPT);
+    }
+    return 0;
+}
+
 static int check_limits(Wish *w, const Job *j, Err *e)
 {
+    if (check_prompts(w, j, e)) return -1;
     double larger = j->hires > 1 ? j->hires : 1;
     int width = (int)(larger * j->width), height = (int)(larger * j->height);
     return check_limit(w, "width", width, MAX_SIDE, e) || check_limit(w, "height", height, MAX_SIDE, e) ||

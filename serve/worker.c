@@ -1,40 +1,43 @@
-/* worker.c - the thread that draws: one engine, one picture after the other. See server.h. */
+/*
+ * worker.c - the thread that draws: one picture after the other, through limn's own library (lib/limn.h), so that what a program gets from
+ * that is what this one is served by. See server.h.
+ */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "lib/inside.h"
 #include "output/output.h"
-#include "output/picture.h"
 #include "output/template.h"
-#include "pipeline/metadata.h"
-#include "pipeline/vary.h"
 #include "serve/enlarge.h"
 #include "serve/server.h"
 
 typedef struct {
     Server *s;
-    Engine *engine;
+    limn *limn;
     Order *order; /* at hand */
-    /* of the job whose pictures came last */
-    uint64_t of; /* its order's number; 0: none */
+    /* what was begun: a job of an order */
+    uint64_t of; /* the order's number; 0: nothing */
     size_t job;
-    Generator *generator;
-    Model *model;
     Enlarger enlarger;
     double step_began;
 } Worker;
 
-/* ---- Watch ---- */
+/* ---- who is told ---- */
 
-static void on_word(void *ctx, const char *text)
+static void on_word(void *ctx, int warning, const char *text)
 {
     Worker *w = ctx;
+    (void)warning;
     if (w->order) queue_word(w->s->queue, w->order, text);
 }
 
-static void on_step(void *ctx, int done, int steps)
+static void told(void *ctx, const char *text) { on_word(ctx, 0, text); }
+
+static void step_done(void *ctx, int done, int steps)
 {
     Worker *w = ctx;
     Metrics *m = &w->s->metrics;
@@ -47,144 +50,176 @@ static void on_step(void *ctx, int done, int steps)
     if (w->order) queue_step(w->s->queue, w->order, done, steps);
 }
 
-static void on_preview(void *ctx, const Image *im, int done, int steps)
+static void on_step(void *ctx, int picture, int step, int steps)
 {
-    Worker *w = ctx;
-    (void)done;
-    (void)steps;
-    if (w->order) queue_preview(w->s->queue, w->order, im);
+    (void)picture;
+    step_done(ctx, step, steps);
 }
 
-static bool on_cancelled(void *ctx)
+static void on_preview(void *ctx, int step, int steps, const limn_picture *so_far)
+{
+    Worker *w = ctx;
+    Image im = { .w = so_far->w, .h = so_far->h, .rgb = so_far->pixels };
+    (void)steps;
+    if (w->order) queue_preview(w->s->queue, w->order, &im, step);
+}
+
+static bool stopped(void *ctx)
 {
     const Worker *w = ctx;
     return w->order && (atomic_load(&w->order->cancel) || atomic_load(&w->order->skip));
 }
 
+static int on_cancelled(void *ctx) { return stopped(ctx); }
+
+/* Not even the reserve is left. */
+static void on_no_memory(size_t bytes, void *ctx)
+{
+    (void)ctx;
+    mem_end_program(bytes);
+}
+
 /* ---- a picture ---- */
 
-static void forget_generator(Worker *w)
+static int failure(const limn_error *from, Err *e)
 {
-    generator_free(w->generator);
-    w->generator = NULL;
+    err_set(e, "%s", from->text);
+    e->code = (ErrCode)from->code;
+    return -1;
+}
+
+static void forget(Worker *w)
+{
+    limn_end(w->limn);
     w->of = 0;
 }
 
-/* The generator of the order's job at hand. */
+/* Begins the order's job at hand, where another was drawn before; its model alone, where no more is asked for. */
 static int prepare(Worker *w, Err *e)
 {
-    Order *t = w->order;
-    if (w->generator && w->of == t->id && w->job == t->job) return 0;
-    forget_generator(w);
-    const Job *j = &t->jobs[t->job];
-    w->model = engine_model(w->engine, j, e);
-    atomic_store(&w->s->metrics.loaded, w->model != NULL);
-    if (!w->model || t->load) return w->model ? 0 : -1;
-    w->generator = engine_generator(w->engine, j, NULL, e);
-    if (!w->generator) return -1;
+    const Order *t = w->order;
+    limn_error why;
+    if (w->of == t->id && w->job == t->job) return 0;
+    forget(w);
+    limn_job *job = job_of(&t->jobs[t->job]);
+    int failed = t->load ? limn_load(w->limn, job, &why) : limn_begin(w->limn, job, &why);
+    limn_job_free(job);
+    atomic_store(&w->s->metrics.loaded, limn_model(w->limn) != NULL);
+    if (failed) return failure(&why, e);
+    if (t->load) return 0;
     w->of = t->id;
     w->job = t->job;
     return 0;
 }
 
-static char *taken(Str *s) { return s->s ? s->s : mem_strdup(""); }
-
-/* told: the job of this one picture. */
-static int finish(Worker *w, const Job *told, const Picture *p, uint64_t seed, Made *m, Err *e)
+/* The file of a picture that is kept. */
+static int keep(Worker *w, const limn_picture *p, Made *m, Err *e)
 {
     const Order *t = w->order;
-    Str path = { 0 }, a1111 = { 0 }, json = { 0 };
+    Str path = { 0 };
     char date[16];
     template_date(date);
-    OutputNames names = { told, w->model->name, seed, t->picture + 1, date };
-    int failed = engine_hash(w->engine, w->model, e) || output_png(told, w->model, &p->image, seed, 0, &m->png, e);
-    if (!failed && t->keep) failed = output_write(&names, m->png, &path, e);
-    if (failed) {
-        free((void *)(size_t)m->png.data);
-        str_release(&path);
-        return -1;
-    }
-    metadata_a1111(told, w->model, seed, &a1111);
-    metadata_json(told, w->model, seed, &json);
-    m->infotext = taken(&a1111);
-    m->settings = taken(&json);
-    m->seed = seed;
-    m->w = p->image.w;
-    m->h = p->image.h;
-    if (t->keep) m->file = mem_strdup(path_last(str_text(&path)));
-    if (t->keep && t->api == API_OWN) { /* the file is enough */
-        free((void *)(size_t)m->png.data);
-        m->png = (Bytes){ 0 };
-    }
+    OutputNames names = { &p->told, limn_model(w->limn)->name, p->seed, t->picture + 1, date };
+    int failed = output_write(&names, p->png, &path, e);
+    if (!failed) m->file = mem_strdup(path_last(str_text(&path)));
     str_release(&path);
-    return 0;
+    return failed;
+}
+
+static void *taken(void **p)
+{
+    void *all = *p;
+    *p = NULL;
+    return all;
+}
+
+static void take(limn_picture *p, Made *m)
+{
+    m->png = p->png;
+    p->png = (Bytes){ 0 };
+    m->infotext = taken((void **)&p->infotext);
+    m->settings = taken((void **)&p->settings);
+    m->seed = p->seed;
+    m->w = p->w;
+    m->h = p->h;
 }
 
 static int draw(Worker *w, Made *m, Err *e)
 {
-    Picture picture = { 0 };
-    Job told;
+    const Order *t = w->order;
+    limn_picture *p = NULL;
+    limn_error why;
     double start = clock_now();
     if (prepare(w, e)) return -1;
-    if (w->order->load) return 0;
-    Request request = vary_request(generator_job(w->generator), w->order->picture + 1, &told);
-    int failed = generator_run(w->generator, &request, 1, &picture, e);
-    if (!failed) failed = finish(w, &told, &picture, request.seed, m, e);
+    if (t->load) return 0;
+    if (limn_seek(w->limn, t->picture + 1, &why) || limn_next(w->limn, &p, &why) < 0) return failure(&why, e);
+    int failed = t->keep ? keep(w, p, m, e) : 0;
+    if (!failed) take(p, m);
+    limn_picture_free(p);
     m->seconds = clock_now() - start;
-    picture_release(&picture);
-    job_release(&told);
+    if (!failed && t->keep && t->api == API_OWN) { /* the file is enough */
+        free((void *)(size_t)m->png.data);
+        m->png = (Bytes){ 0 };
+    }
     return failed ? -1 : 0;
 }
 
-static int make_larger(Worker *w, const Watch *watch, Made *m, Err *e)
+static int make_larger(Worker *w, Made *m, Err *e)
 {
     int size[2];
     const Order *t = w->order;
+    const Watch watch = { .ctx = w, .warn = told, .step = step_done, .cancelled = stopped, .note = told };
     double start = clock_now();
-    if (enlarge(&w->enlarger, &t->jobs[0], watch, &m->png, size, e)) return -1;
+    if (enlarge(&w->enlarger, &t->jobs[0], &watch, &m->png, size, e)) return -1;
     *m = (Made){ .png = m->png, .w = size[0], .h = size[1], .seconds = clock_now() - start };
     m->infotext = mem_strdup("");
     m->settings = mem_strdup("{}");
     return 0;
 }
 
-static void draw_next(Worker *w, const Watch *watch, Order *t)
+static void draw_next(Worker *w, Order *t)
 {
     Queue *q = w->s->queue;
     Metrics *count = &w->s->metrics;
     Made m = { 0 };
     Err e = { .code = ERR_FAILED };
     w->order = t;
-    int failed = t->enlarge ? make_larger(w, watch, &m, &e) : draw(w, &m, &e);
-    bool stopped = failed && e.code == ERR_INTERRUPTED;
-    if (failed && !stopped) forget_generator(w);
+    int failed = t->enlarge ? make_larger(w, &m, &e) : draw(w, &m, &e);
+    bool given_up = failed && e.code == ERR_INTERRUPTED;
+    if (failed && !given_up) forget(w);
     w->order = NULL;
     if (!failed && t->load) queue_end(q, t, ORDER_DONE, NULL);
     else if (!failed) {
         atomic_fetch_add(&count->pictures, 1);
         atomic_fetch_add(&count->milliseconds, (uint64_t)(1000 * m.seconds));
         queue_made(q, t, &m);
-    } else if (stopped && !atomic_load(&t->cancel)) {
+    } else if (given_up && !atomic_load(&t->cancel)) {
         atomic_store(&t->skip, false);
         queue_made(q, t, NULL);
     } else {
-        atomic_fetch_add(stopped ? &count->cancelled : &count->failed, 1);
-        queue_end(q, t, stopped ? ORDER_CANCELLED : ORDER_FAILED, stopped ? NULL : &e);
+        atomic_fetch_add(given_up ? &count->cancelled : &count->failed, 1);
+        queue_end(q, t, given_up ? ORDER_CANCELLED : ORDER_FAILED, given_up ? NULL : &e);
     }
 }
 
-void worker_run(Server *s, bool (*stop)(void))
+int worker_run(Server *s, bool (*stop)(void), Err *e)
 {
     Worker w = { .s = s };
-    Watch watch = {
-        .ctx = &w, .warn = on_word, .step = on_step, .cancelled = on_cancelled, .note = on_word, .preview = on_preview
-    };
-    w.engine = engine_new(&watch);
+    limn_error why;
+    limn_callbacks heard = { .size = sizeof heard,
+                             .ctx = &w,
+                             .word = on_word,
+                             .step = on_step,
+                             .cancelled = on_cancelled,
+                             .preview = on_preview };
+    limn_on_no_memory(on_no_memory, NULL);
+    w.limn = limn_new(&heard, &why);
+    if (!w.limn) return failure(&why, e);
     while (!stop()) {
         Order *t = queue_take(s->queue, 0.2);
-        if (t) draw_next(&w, &watch, t);
+        if (t) draw_next(&w, t);
     }
-    generator_free(w.generator);
-    engine_free(w.engine);
+    limn_free(w.limn);
     enlarger_release(&w.enlarger);
+    return 0;
 }

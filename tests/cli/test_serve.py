@@ -513,3 +513,38 @@ def test_serve_port_and_folder_are_taken():
     with serve("-o", "x") as s:
         fails(1, "serve", "--port", s.port, env=ENV, says="another program")
         fails(1, "serve", "--port", "0", "-o", "x", env=ENV, says="another limn serve")
+
+
+def test_serve_openai_partial_images():
+    with serve() as s:
+        body = {"prompt": "a key", "size": "32x32", "steps": 8, "stream": True, "partial_images": 3}
+        events = [json.loads(line[6:]) for line in s.post("/v1/images/generations", body, raw=True).decode().splitlines() if line.startswith("data: ")]
+        partial = [e for e in events if e["type"] == "image_generation.partial_image"]
+        assert events[-1]["type"] == "image_generation.completed" and 1 <= len(partial) <= 3
+        assert [e["partial_image_index"] for e in partial] == list(range(len(partial)))
+        assert all(base64.b64decode(e["b64_json"])[:4] == b"\x89PNG" and e["size"] == "32x32" for e in partial)
+        assert s.post("/v1/images/generations", {**body, "partial_images": 4}, code=400)["error"]["param"] == "partial_images"
+
+
+def test_serve_memory_limit():
+    fails(2, "serve", "--memory-limit", "8Q", says="no number of bytes")
+    with serve("--memory-limit", "150M") as s:
+        said = s.post("/v1/images/generations", {"prompt": "x", "size": "2048x2048", "steps": 1}, code=500)["error"]["message"]
+        assert "of --memory-limit are left" in said and s.headers["x-should-retry"] == "false", said
+        if b"__asan_init" not in read(LIMN):
+            assert s.post("/v1/images/generations", {"prompt": "x", "size": "32x32", "steps": 1})["data"]
+
+
+def test_serve_bombs():
+    """Small bodies that would cost much: refused before the work, with what is wrong."""
+    with serve() as s:
+        said = s.post("/sdapi/v1/txt2img", {"prompt": "a " * 10000}, code=422)["detail"]
+        assert said == "prompt: 20000 bytes, at most 10000 are expected", said
+        assert "negative_prompt: 10001 bytes" in s.post("/jobs", {"prompt": "x", "negative_prompt": "b" * 10001}, code=400)["error"]["message"]
+        head = {"Content-Type": "application/json"}
+        for bomb, says in [(b'{"a":[' + b"0," * 2000000 + b"0]}", "values"), (b"[" * 100000, "deep"), (b'{"prompt":"{{{{' + b"{" * 5000 + b'"}', "")]:
+            assert says in s.post("/jobs", bomb, code=400, headers=head)["error"]["message"]
+        for prompt in ("__../../../etc/passwd__", "__/etc/passwd__"):
+            s.post("/jobs", {"prompt": prompt}, code=400)
+        for prompt in ("a <lora:../../../etc/passwd:1>",):
+            s.post("/sdapi/v1/txt2img", {"prompt": prompt, **SIZE}, code=422)
