@@ -1,4 +1,4 @@
-/* recipe_internal.h - what recipe.c, recipe_sigmas.c and recipe_checks.c share. */
+/* recipe_internal.h - what recipe.c and the files beside it share. */
 #ifndef LIMN_PIPELINE_RECIPE_INTERNAL_H
 #define LIMN_PIPELINE_RECIPE_INTERNAL_H
 
@@ -15,6 +15,14 @@ static inline void recipe_set_text(char **field, const char *text)
 
 /* Whether the model's parts belong together, and can do what the completed job asks for. Error: the first thing that is wrong. */
 int recipe_check_model(const Model *m, const Job *j, Err *e);
+
+/*
+ * The size that the job leaves open, by the picture that it starts from; else it stays open. Error (ERR_USAGE): a size that no model draws.
+ */
+int recipe_size_of_picture(const Model *m, Job *j, Err *e);
+
+/* The latent's size, which sides wrap, and what the UNet sees at once. Error: a size that this model does not draw, or not so. */
+int recipe_choose_size(Recipe *r, const Model *m, Err *e);
 
 /* The recipe's timeline. given: the one to take; NULL: by its schedule or its timesteps. */
 int recipe_choose_sigmas(Recipe *r, const Timeline *given, Err *e);
