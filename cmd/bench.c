@@ -77,18 +77,22 @@ static void put_layers(const Part *part, double peak)
     free(rows);
 }
 
-/* "conv f32 390, i16 720; linear .." */
+/* A line for each kind of layer: "  conv, one thread       f32 390, i16 720 GOP/s" */
 static void put_speeds(const Speeds *s)
 {
     char text[PRECISION_TEXT];
-    printf("  %-22s", "layers, one thread");
     for (int i = 0; i < PRECISION_WAYS; i++) {
         const PrecisionWay *way = &precision_ways[i];
-        if (!(s->gops[i] > 0)) continue;
-        if (way->factors == FACTORS_F32) printf("%s %s", i ? ";" : "", way->kind);
-        printf("%s %s %.0f", way->factors == FACTORS_F32 ? "" : ",", way->name, s->gops[i]);
+        bool first = way->factors == FACTORS_F32,
+             last = i + 1 == PRECISION_WAYS || precision_ways[i + 1].factors == FACTORS_F32;
+        if (first) {
+            snprintf(text, sizeof text, "%s, one thread", way->kind);
+            printf("  %-22s", text);
+        }
+        if (s->gops[i] > 0) printf("%s %s %.0f", first ? "" : ",", way->name, s->gops[i]);
+        if (last) printf(" GOP/s\n");
     }
-    printf(" GOP/s\n  %-22s %s for large networks\n", "auto takes", precision_text(s->chosen, text));
+    printf("  %-22s %s for large networks\n", "auto takes", precision_text(s->chosen, text));
 }
 
 static void report(const BenchJob *j, const BenchResult *r, const Part *parts, bool layers)

@@ -89,7 +89,8 @@ void url_file_name(const char *s, Str *out)
     for (size_t i = begin; i < end; i++) {
         bool coded =
             s[i] == '%' && i + 2 < end && isxdigit((unsigned char)s[i + 1]) && isxdigit((unsigned char)s[i + 2]);
-        char c = coded ? (char)(hex_digit(s[i + 1]) << 4 | hex_digit(s[i + 2])) : s[i];
+        char c = s[i];
+        if (coded) c = (char)(hex_digit(s[i + 1]) << 4 | hex_digit(s[i + 2]));
         str_addn(out, &c, 1);
         if (coded) i += 2;
     }

@@ -13,6 +13,7 @@
 #include "image/load.h"
 #include "image/png.h"
 #include "pipeline/library.h"
+#include "pipeline/loras.h"
 #include "pipeline/vary.h"
 #include "pipeline/ways.h"
 #include "serve/server.h"
@@ -257,10 +258,20 @@ static int check_limits(Wish *w, const Job *j, Err *e)
                : 0;
 }
 
+/* Files that the prompt names. */
+static int check_loras(Wish *w, const Job *j, Err *e)
+{
+    Loras all;
+    int failed = loras_of(j, &all, e);
+    loras_release(&all);
+    if (failed) snprintf(w->field, sizeof w->field, "prompt");
+    return failed;
+}
+
 int wish_finish(Wish *w, Err *e)
 {
     Job *j = &w->job;
-    if (check_limits(w, j, e)) return -1;
+    if (check_limits(w, j, e) || check_loras(w, j, e)) return -1;
     uint32_t seeds[2];
     if (getrandom(seeds, sizeof seeds, 0) != sizeof seeds) return err_set(e, "no random seed: %s", strerror(errno));
     if (!j->has_seed) j->seed = seeds[0];
@@ -320,7 +331,7 @@ int wish_check(Wish *w, Job *j, Err *e)
         str_release(&value);
         if (failed) return -1;
     }
-    return check_limits(w, j, e);
+    return check_limits(w, j, e) || check_loras(w, j, e) ? -1 : 0;
 }
 
 Order *wish_order(Wish *w, const Call *r, bool keep)
