@@ -241,7 +241,8 @@ static void test_store(void **state)
     char dir[] = "/tmp/limn-store-XXXXXX", key[STORE_KEY + 1], other[STORE_KEY + 1];
     float latent[6] = { 0.1F, -2, 3e-20F, 4, 5, 6 };
     Str file = { 0 }, path = { 0 };
-    Drawn d = { .latent = latent, .len = 6, .cost = { 7, 1.0 / 3, 100.25, { 1, 2, 0.5, 1.0 / 7, 0.1, 24, 1 } } }, back;
+    Drawn d = { .latent = latent, .len = 6, .cost = { 7, 1.0 / 3, 100.25, { 1, 2, 0.5, 1.0 / 7, 0.1, 24, 1 }, "" } },
+          back;
     Err e = { 0 };
     (void)state;
     assert_non_null(mkdtemp(dir));
