@@ -230,6 +230,7 @@ static void write_chosen(const Parser *p, const Node *n, int step, EditSteps s, 
 {
     int part = n->part, count = 0;
     for (int i = part; i >= 0; i = p->node[i].next) count++;
+    if (!count) return;
     int index = n->kind == NODE_ALTERNATE       ? (step - 1) % count
                 : step <= when_of(n->number, s) ? (count == 2 ? 0 : -1)
                                                 : count - 1;

@@ -70,6 +70,7 @@ int mix_pad(Mix *m, int rows, const MixReader *r, Err *e)
         Mix empty;
         if (read_leaf("", 0, r, &empty, e)) return -1;
         take(m, &empty, m->rows, 1);
+        if (!m->count) continue;
         m->term[m->count - 1].pooled = false;
         m->term[m->count - 1].filler = true;
     }
@@ -132,7 +133,8 @@ static int parse_words(const char *text, const MixReader *r, Mix *out, Err *e)
     size_t from = 0, begin, end;
     double share = 1, next_share = 1;
     *out = (Mix){ 0 };
-    for (bool first = true;; first = false, from = end, share = next_share) {
+    bool first = true;
+    for (;;) {
         Mix part;
         if (find_average(text, from, &begin, &end, &next_share, e)) return -1;
         size_t stop = end ? begin : strlen(text);
@@ -146,6 +148,9 @@ static int parse_words(const char *text, const MixReader *r, Mix *out, Err *e)
             take(out, &part, 0, out->rows);
         }
         if (!end) return 0;
+        first = false;
+        from = end;
+        share = next_share;
     }
 }
 
