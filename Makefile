@@ -126,7 +126,7 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(COMPILE) $(ISA) $(EXTRA) -c -o $@ $<
 
 # Only the kernels see machine flags; no errno, so that loops vectorise.
-$(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed
+$(B)/nn/kernels_%.o $(B)/nn/peak_%.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-pass-failed $(KERNEL_EXTRA)
 # Products of numbers in blocks are not fused, so that every kernel row reads the same numbers.
 $(B)/nn/blocks_%.o $(B)/weights/blocks.o: EXTRA = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
 $(B)/nn/kernels_avx2.o $(B)/nn/kernels_avx2vnni.o $(B)/nn/peak_avx2.o $(B)/nn/blocks_avx2.o: EXTRA += -mavx2 -mfma -mf16c
