@@ -39,7 +39,7 @@ static int read_mark(Weights *all, const char *name, float *out, size_t most, si
 static int read_shift(FileEdm *out, Weights *all, Err *e)
 {
     static const char *const marks[] = { "edm_mean", "edm_std" }, *const keys[] = { "latents_mean", "latents_std" };
-    float v[2][CHANNELS_MOST];
+    float v[2][CHANNELS_MOST] = { { 0 } };
     size_t count[2];
     for (int i = 0; i < 2; i++)
         if (read_mark(all, marks[i], v[i], CHANNELS_MOST, &count[i], e)) return -1;

@@ -67,7 +67,8 @@ static void add_share(const RegionWish *r, int factor, int w, int h, double scal
     double width = w * factor, height = h * factor, sx = shares ? width : scale, sy = shares ? height : scale,
            soft = r->soft * scale;
     for (int i = 0; i < w * h; i++) {
-        double x = (i % w + .5) * factor, y = ((double)(i / w) + .5) * factor;
+        int row = i / w;
+        double x = (i % w + .5) * factor, y = (row + .5) * factor;
         share[i] = (float)(r->strength * within(x, r->x * sx, (r->x + r->w) * sx, width, soft) *
                            within(y, r->y * sy, (r->y + r->h) * sy, height, soft));
     }

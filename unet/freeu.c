@@ -51,8 +51,9 @@ static void take_wave(float *y, const float *x, Tensor shape, int down, int acro
     memset(sums, 0, 2 * c * sizeof *sums);
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < places; i++) {
-            double row = (double)(i / (size_t)shape.w), column = (double)(i % (size_t)shape.w);
-            double at = 2 * acos(-1) * (down * row / shape.h + across * column / shape.w), u = cos(at), v = sin(at);
+            size_t row = i / (size_t)shape.w, column = i % (size_t)shape.w;
+            double at = 2 * acos(-1) * (down * (double)row / shape.h + across * (double)column / shape.w), u = cos(at),
+                   v = sin(at);
             double a = share * u / (double)places, b = share * v / (double)places;
             for (size_t k = 0; k < c && pass == 0; k++) {
                 sums[k] += u * (double)x[i * c + k];

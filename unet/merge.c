@@ -67,9 +67,11 @@ static void score(Nn *nn, Source *s, Tensor sources, Tensor targets)
         for (int i = 0; i < count; i++) {
             const float *row = scores.data ? scores.data + (size_t)i * (size_t)scores.c : NULL;
             int best = 0;
-            for (int k = 1; row && k < scores.c; k++)
+            if (!row || !s) continue; /* a pass that only counts memory */
+            for (int k = 1; k < scores.c; k++)
                 if (row[k] > row[best]) best = k;
-            if (row) s[first + i].score = row[best], s[first + i].best = best;
+            s[first + i].score = row[best];
+            s[first + i].best = best;
         }
         arena_reset(nn->arena, mark);
     }
