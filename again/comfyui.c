@@ -149,7 +149,7 @@ static bool in_clip(Reader *x, const cJSON *clip, const cJSON *node)
 /* From the sampler's model down to the file; LoRAs are then added from there up. */
 static void read_model(Reader *x, const cJSON *from, const cJSON *clip, char **to)
 {
-    const cJSON *chain[CHAIN], *node = graph_follow(&x->g, from, "model").node;
+    const cJSON *chain[CHAIN] = { NULL }, *node = graph_follow(&x->g, from, "model").node;
     int n = 0;
     while (node && n < CHAIN && !is_loader(node)) {
         chain[n++] = node;

@@ -203,8 +203,8 @@ static void more_fastsdcpu(Reading *r, const cJSON *s)
 static void more_draw_things(Reading *r, const cJSON *s)
 {
     const cJSON *item, *v2 = cJSON_GetObjectItemCaseSensitive(s, "v2");
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(s, "lora"))
-        add_lora(r, text_of(item, "model"), NULL, number_of(item, "weight", 1));
+    const cJSON *loras = cJSON_GetObjectItemCaseSensitive(s, "lora");
+    cJSON_ArrayForEach(item, loras) { add_lora(r, text_of(item, "model"), NULL, number_of(item, "weight", 1)); }
     if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(v2, "controls")) > 0)
         reading_remark(r, MATTERS_WHOLLY, "controls: their pictures are not in here: --control model=FILE,image=FILE");
     if (!text_of(s, "seed_mode")) put_seed_mode(r, "not told");

@@ -131,8 +131,10 @@ static int read_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err 
 {
     FileConfig c;
     FileEdm edm;
+    Err ignored;
     int failed = file_config_read(&c, parts, parts->path, e);
-    if (parts_edm(&edm, all, failed ? &(Err){ 0 } : e) && !failed) failed = err_in(e, parts->path);
+    if (failed) parts_edm(&edm, all, &ignored);
+    else if (parts_edm(&edm, all, e)) failed = err_in(e, parts->path);
     parts->vae_scaling = edm.scaling;
     str_add(&parts->vae_shift, str_text(&edm.shift));
     if (c.scaling_factor == 0) c.scaling_factor = parts_pooled(all) ? VAE_SCALING_XL : VAE_SCALING;

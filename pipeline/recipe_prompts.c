@@ -47,11 +47,12 @@ static NoNegative negative_of(const Recipe *r, const Model *m)
 PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w)
 {
     const Language *l = language_of(j);
+    EditSteps steps = { .steps = j->steps ? j->steps : JOB_USUAL_STEPS };
     return (PromptReader){ .text = m->text,
                            .texts = m->texts,
                            .chunk = chunks(j, l),
                            .language = l,
-                           .steps = { .steps = j->steps ? j->steps : JOB_USUAL_STEPS },
+                           .steps = steps,
                            .loras = loras_in_prompt(j),
                            .embeddings = embeddings_in_prompt(j),
                            .ctx = w->ctx,

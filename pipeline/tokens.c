@@ -149,7 +149,7 @@ static void print_term(const cJSON *term, bool several, int room, Str *out)
     const cJSON *chunk, *chunks = cJSON_GetObjectItemCaseSensitive(term, "chunks");
     int index = number(term, "chunk"), left_out = number(term, "left_out");
     if (several) str_addf(out, "  %g of\n", real(term, "weight"));
-    cJSON_ArrayForEach(chunk, chunks) print_chunk(chunk, index++, room, out);
+    cJSON_ArrayForEach(chunk, chunks) { print_chunk(chunk, index++, room, out); }
     if (left_out) str_addf(out, "  left out: %d more (--long-prompt chunk keeps them)\n", left_out);
 }
 
@@ -157,7 +157,7 @@ static void print_encoder(const cJSON *encoder, int room, Str *out)
 {
     const cJSON *term, *sum = cJSON_GetObjectItemCaseSensitive(encoder, "sum");
     bool several = cJSON_GetArraySize(sum) > 1;
-    cJSON_ArrayForEach(term, sum) print_term(term, several, room, out);
+    cJSON_ArrayForEach(term, sum) { print_term(term, several, room, out); }
 }
 
 /* What the second text encoder reads is shown where it is not the same. */
@@ -200,9 +200,10 @@ static void print_document(const cJSON *root, Str *out)
     {
         bool negative = strcmp(text_of(prompt, "name"), "prompt") != 0;
         const cJSON *parts = cJSON_GetObjectItemCaseSensitive(prompt, "parts");
+        bool several = cJSON_GetArraySize(parts) > 1;
+        int steps = number(root, "steps");
         str_addf(out, "%s \"%s\"\n", negative ? "negative prompt" : "prompt", text_of(prompt, "text"));
-        cJSON_ArrayForEach(part, parts)
-            print_part(part, cJSON_GetArraySize(parts) > 1, number(root, "steps"), room, out);
+        cJSON_ArrayForEach(part, parts) { print_part(part, several, steps, room, out); }
     }
 }
 
