@@ -47,7 +47,8 @@ static NoNegative negative_of(const Recipe *r, const Model *m)
 PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w)
 {
     const Language *l = language_of(j);
-    EditSteps steps = { .steps = j->steps ? j->steps : JOB_USUAL_STEPS };
+    int usual = m->defaults.steps ? m->defaults.steps : JOB_USUAL_STEPS;
+    EditSteps steps = { .steps = j->steps ? j->steps : usual };
     return (PromptReader){ .text = m->text,
                            .texts = m->texts,
                            .chunk = chunks(j, l),
