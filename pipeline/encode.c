@@ -209,7 +209,7 @@ void encode_tell(Generator *g, const Prompts *const *prompts, int n)
     memcpy(g->run.prompts, prompts, (size_t)n * sizeof *prompts);
     g->run.pictures = n;
     free(g->run.weights);
-    g->run.weights = mem_array((size_t)(n * parts), sizeof *g->run.weights);
+    g->run.weights = mem_array((size_t)n * (size_t)parts, sizeof *g->run.weights);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < parts; k++) g->run.weights[i * parts + k] = prompts[i]->part[k].weight;
     free(g->run.shares);
