@@ -114,7 +114,7 @@ static void place(Tensor to, const Encoder *c, const Term *t, Tensor rows, bool 
 {
     size_t width = (size_t)c->width, tokens = (size_t)c->tokens, all = (size_t)to.c;
     for (int i = 0; to.data && i < t->rows; i++) {
-        size_t row = (size_t)(t->at + i);
+        size_t row = (size_t)t->at + (size_t)i;
         add_weighted(to.data + row * tokens * all + c->column, all, tensor_slice(rows, i, 1).data, width, tokens,
                      t->weight, !touched[row]);
         touched[row] = true;
@@ -147,7 +147,7 @@ static void embed(Generator *g, const Encoder *c, Tensor to, Tensor pooled, cons
 /* The last token again, where another part is longer; then all of it again, where the other prompt is. */
 static void fill_rows(Tensor to, const PromptText *t, int tokens)
 {
-    size_t each = (size_t)to.c, own = (size_t)(t->rows * tokens), filled = (size_t)(t->filled * tokens),
+    size_t each = (size_t)to.c, own = (size_t)t->rows * (size_t)tokens, filled = (size_t)t->filled * (size_t)tokens,
            all = filled * (size_t)t->times;
     for (size_t i = own; to.data && i < filled; i++)
         memcpy(to.data + i * each, to.data + (own - 1) * each, each * sizeof *to.data);
