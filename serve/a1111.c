@@ -432,8 +432,7 @@ static void draw(Call *r, Reply *out, bool from_picture)
     if (order_run(s, r, t, &e)) {
         reply_err(r, out, &e);
         cJSON_Delete(o);
-    } else if (t->state == ORDER_FAILED || queue_stopping(s->queue)) {
-        if (t->state != ORDER_FAILED) err_set(&t->error, "the server is stopping");
+    } else if (t->state == ORDER_FAILED || (order_lost(s, t) && queue_stopping(s->queue))) {
         reply_err(r, out, &t->error);
         cJSON_Delete(o);
         queue_drop(s->queue, t);

@@ -75,7 +75,7 @@ static void single_image(Call *r, Reply *out)
         t->enlarge = true;
         if (order_run(s, r, t, &e)) reply_err(r, out, &e);
         else {
-            if (t->state == ORDER_DONE && t->made_count) {
+            if (!order_lost(s, t)) {
                 cJSON *a = cJSON_CreateObject();
                 Str text = { 0 };
                 base64_add(&text, t->made[0].png);
@@ -84,7 +84,6 @@ static void single_image(Call *r, Reply *out)
                 str_release(&text);
                 reply_json(out, 200, a);
             } else {
-                if (t->state != ORDER_FAILED) err_set(&t->error, "it was given up");
                 reply_err(r, out, &t->error);
             }
             queue_drop(s->queue, t);

@@ -2,7 +2,6 @@
 #include "serve/http.h"
 
 #include <arpa/inet.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <microhttpd.h>
@@ -18,33 +17,40 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "serve/door.h"
 #include "serve/server.h"
-#include "serve/watchdog.h"
 
-enum { STACK_BYTES = 512 << 10, FORM_BUFFER = 64 << 10, STOP_SECONDS = 5 };
+enum { STACK_BYTES = 512 << 10, STOP_SECONDS = 5 };
 
 struct Http {
     struct MHD_Daemon *daemon;
-    Watchdog *dog;
+    Door *door;
     Server *server;
     const Route *const *routes;
     atomic_size_t bodies; /* bytes of all requests */
     atomic_int calls;     /* requests that have no answer yet */
+    bool (*stop)(void);
 };
 
 /* A request while it comes in. */
 typedef struct {
     Call r;
     Http *http;
+    int fd;
     char client[160];
     double begun;
     size_t counted; /* of http->bodies */
     bool refused;   /* it has had its answer, whatever comes */
+    char allow[64]; /* methods of its path, parted by commas */
     int status;
 } Incoming;
+
+static int socket_of(struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return i ? i->connect_fd : -1;
+}
 
 /* ---- a request's headers ---- */
 
@@ -60,9 +66,8 @@ const char *call_query(const Call *r, const char *name)
 
 bool call_gone(const Call *r)
 {
-    const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     char c;
-    ssize_t n = i ? recv(i->connect_fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) : 0;
+    ssize_t n = recv(socket_of(r->connection), &c, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
@@ -106,7 +111,7 @@ static void set_headers(const Incoming *in, struct MHD_Response *m, const Reply 
     if (!own) MHD_add_response_header(m, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
     if (cors) {
         MHD_add_response_header(m, "Access-Control-Allow-Origin", cors);
-        MHD_add_response_header(m, "Access-Control-Allow-Headers", "authorization, content-type");
+        MHD_add_response_header(m, "Access-Control-Allow-Headers", "*, authorization, content-type");
         MHD_add_response_header(m, "Access-Control-Allow-Methods", "GET, POST, DELETE");
         MHD_add_response_header(m, "Vary", "Origin");
     }
@@ -119,7 +124,6 @@ typedef struct {
     Str ready; /* and not yet taken */
     size_t at;
     bool over;
-    Server *server;
 } Flow;
 
 static ssize_t flow_next(void *ctx, uint64_t pos, char *to, size_t max)
@@ -129,7 +133,7 @@ static ssize_t flow_next(void *ctx, uint64_t pos, char *to, size_t max)
     while (f->at == f->ready.len) {
         str_clear(&f->ready);
         f->at = 0;
-        if (f->over || queue_stopping(f->server->queue)) return MHD_CONTENT_READER_END_OF_STREAM;
+        if (f->over) return MHD_CONTENT_READER_END_OF_STREAM;
         f->over = !f->reply.stream(f->reply.ctx, &f->ready);
     }
     size_t n = f->ready.len - f->at;
@@ -153,7 +157,7 @@ static enum MHD_Result send_reply(Incoming *in, Reply *out)
     size_t len = out->body.len;
     if (out->stream) {
         Flow *f = mem_alloc(sizeof *f);
-        *f = (Flow){ .reply = *out, .server = in->http->server };
+        *f = (Flow){ .reply = *out };
         m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, flow_next, f, flow_end);
     } else {
         m = MHD_create_response_from_buffer(len, out->body.s ? out->body.s : mem_alloc(1), MHD_RESPMEM_MUST_FREE);
@@ -161,7 +165,6 @@ static enum MHD_Result send_reply(Incoming *in, Reply *out)
     if (!m) return MHD_NO;
     set_headers(in, m, out);
     in->status = out->status;
-    watchdog_set(in->http->dog, in->r.connection, out->stream ? 0 : HTTP_IDLE_SECONDS + (double)len / HTTP_BODY_RATE);
     enum MHD_Result ok = MHD_queue_response(in->r.connection, (unsigned)out->status, m);
     MHD_destroy_response(m);
     return ok;
@@ -174,9 +177,10 @@ static enum MHD_Result refuse(Incoming *in, int status, const char *text)
     reply_error(&in->r, &out, status, NULL, text);
     /* for a page's own requests the browser would ask with a window of its own */
     const char *asks = call_header(&in->r, "Sec-Fetch-Dest");
+    if (status == 204) str_clear(&out.body);
+    if (*in->allow && (status == 405 || status == 204)) out.header[0][0] = "Allow", out.header[0][1] = in->allow;
     if (status == 401 && !(asks && strcmp(asks, "empty") == 0))
         out.header[0][0] = "WWW-Authenticate", out.header[0][1] = "Basic realm=\"limn\"";
-    if (status == 503) out.header[0][0] = "Retry-After", out.header[0][1] = "5";
     return send_reply(in, &out);
 }
 
@@ -191,17 +195,36 @@ static bool matches(const char *pattern, const char *path, const char **tail)
     return strncmp(pattern, path, len - 1) == 0 && path[len - 1];
 }
 
-static const Route *find_route(const Http *h, const char *method, const char *path, const char **tail, bool *other)
+/* NULL: there is none; allow: the methods that the path has, "" if it is nobody's. */
+static const Route *find_route(Incoming *in)
 {
-    const char *asked = strcmp(method, "HEAD") == 0 ? "GET" : method;
-    *other = false;
-    for (const Route *const *table = h->routes; *table; table++)
+    const char *asked = strcmp(in->r.method, "HEAD") == 0 ? "GET" : in->r.method;
+    const Route *found = NULL;
+    size_t n = 0;
+    for (const Route *const *table = in->http->routes; *table; table++)
         for (const Route *r = *table; r->method; r++) {
-            if (!matches(r->path, path, tail)) continue;
-            if (strcmp(r->method, asked) == 0) return r;
-            *other = true;
+            const char *tail = NULL;
+            if (!matches(r->path, in->r.path, &tail)) continue;
+            if (n < sizeof in->allow - 20 && !strstr(in->allow, r->method))
+                n += (size_t)sprintf(in->allow + n, "%s%s%s", n ? ", " : "", r->method,
+                                     strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
+            if (found || strcmp(r->method, asked) != 0) continue;
+            found = r;
+            in->r.tail = tail;
         }
-    return NULL;
+    return found;
+}
+
+/* "http://name:port/path", as proxies are asked: the name counts as Host does. False: it is none of ours. */
+static bool take_absolute(Incoming *in)
+{
+    const char *at = strncasecmp(in->r.path, "http://", 7) == 0 ? in->r.path + 7 : NULL;
+    size_t len = at ? strcspn(at, "/") : 0;
+    char name[256];
+    if (!at) return true;
+    snprintf(name, sizeof name, "%.*s", (int)(len < 255 ? len : 255), at);
+    in->r.path = at[len] ? at + len : "/";
+    return guard_host(&in->http->server->guard, name);
 }
 
 static bool is_type(const char *type, const char *wanted)
@@ -222,43 +245,43 @@ static bool right_type(const Route *route, const char *type)
 /* Everything that the headers alone can tell. 0: it may go on. */
 static int check_headers(Incoming *in, const char **why)
 {
-    Http *h = in->http;
-    const Guard *g = &h->server->guard;
+    const Guard *g = &in->http->server->guard;
     Seen seen = { 0 };
-    bool other;
     const char *host = call_header(&in->r, "Host"), *origin = call_header(&in->r, "Origin");
     MHD_get_connection_values(in->r.connection, MHD_HEADER_KIND, look, &seen);
     *why = "a request whose end is not clear";
     if (seen.odd || seen.hosts > 1 || seen.lengths > 1 || seen.codings > 1 || (seen.lengths && seen.codings))
         return 400;
     *why = "Host: this server has no such name (--allow-host gives it one)";
-    if (!guard_host(g, host)) return 421;
-    in->r.route = find_route(h, in->r.method, in->r.path, &in->r.tail, &other);
+    if (!guard_host(g, host) || !take_absolute(in)) return 421;
+    in->r.route = find_route(in);
     *why = "a page of another site may not ask this server (--cors lets one)";
     bool link = in->r.route && (in->r.route->flags & ROUTE_PAGE) && strcmp(in->r.method, "GET") == 0;
     if (!link && !guard_origin(g, origin, call_header(&in->r, "Sec-Fetch-Site"), host)) return 403;
     *why = "";
-    if (strcmp(in->r.method, "OPTIONS") == 0 && guard_cors(g, origin)) return 204;
+    if (strcmp(in->r.method, "OPTIONS") == 0 && (*in->allow || guard_cors(g, origin))) return 204;
     *why = "a key is expected: Authorization: Bearer KEY";
     bool open = in->r.route && (in->r.route->flags & ROUTE_PUBLIC);
     if (!open && !guard_key(g, call_header(&in->r, "Authorization"))) return 401;
-    *why = other ? "not with this method" : "there is nothing of that name";
-    if (!in->r.route) return other ? 405 : 404;
-    *why = "the server is stopping";
-    if (queue_stopping(h->server->queue) && !open) return 503;
+    *why = *in->allow ? "not with this method" : "there is nothing of that name";
+    if (!in->r.route) return *in->allow ? 405 : 404;
     const char *length = call_header(&in->r, "Content-Length");
     *why = "the body is larger than 64 MB";
     if (length && strtoull(length, NULL, 10) > HTTP_MAX_BODY) return 413;
     *why = "Content-Type: application/json or multipart/form-data is expected, as the interface has it";
+    const char *packed = call_header(&in->r, "Content-Encoding");
+    if (packed && strcasecmp(packed, "identity") != 0)
+        *why = "Content-Encoding: bodies are read as they are, not packed";
+    if (packed && strcasecmp(packed, "identity") != 0) return 415;
     bool body = seen.codings || (length && strtoull(length, NULL, 10));
     if (body && !right_type(in->r.route, call_header(&in->r, "Content-Type"))) return 415;
     return 0;
 }
 
-static double body_seconds(const Incoming *in)
+/* When the next piece of the body must be there. */
+static double body_due(const Incoming *in)
 {
-    const char *length = call_header(&in->r, "Content-Length");
-    return HTTP_HEADER_SECONDS + (length ? strtod(length, NULL) : HTTP_MAX_BODY) / HTTP_BODY_RATE;
+    return in->begun + HTTP_HEADER_SECONDS + (double)in->r.body.len / HTTP_BODY_RATE;
 }
 
 /* Address and program. */
@@ -290,13 +313,14 @@ static enum MHD_Result take_body(Incoming *in, const char *data, size_t *len)
     }
     in->counted += n;
     str_addn(&in->r.body, data, n);
+    door_busy(in->http->door, in->fd, body_due(in));
     return MHD_YES;
 }
 
 static enum MHD_Result handle(Incoming *in)
 {
     Reply out = { 0 };
-    watchdog_set(in->http->dog, in->r.connection, 0);
+    door_busy(in->http->door, in->fd, 0);
     in->r.route->handle(&in->r, &out);
     return send_reply(in, &out);
 }
@@ -310,14 +334,14 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     if (in && *len) return take_body(in, data, len);
     if (in) return in->refused ? MHD_YES : handle(in);
     in = mem_alloc(sizeof *in);
-    *in = (Incoming){ .http = ctx, .begun = clock_now() };
+    *in = (Incoming){ .http = ctx, .fd = socket_of(c), .begun = clock_now() };
     in->r = (Call){ .server = in->http->server, .method = method, .path = url, .connection = c };
     name_client(in);
     *at = in;
     atomic_fetch_add(&in->http->calls, 1);
     int status = check_headers(in, &why);
     if (status) return refuse(in, status, why);
-    watchdog_set(in->http->dog, c, body_seconds(in));
+    door_busy(in->http->door, in->fd, body_due(in));
     return MHD_YES;
 }
 
@@ -326,7 +350,7 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **at, enum MH
     Incoming *in = *at;
     Http *h = ctx;
     (void)how;
-    watchdog_set(h->dog, c, HTTP_IDLE_SECONDS);
+    door_idle(h->door, in ? in->fd : socket_of(c), HTTP_IDLE_SECONDS);
     if (!in) return;
     int kind = in->status / 100;
     if (kind > 0 && kind < 6) atomic_fetch_add(&h->server->metrics.requests[kind], 1);
@@ -340,18 +364,29 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **at, enum MH
     *at = NULL;
 }
 
-static void on_connection(void *ctx, struct MHD_Connection *c, void **socket, enum MHD_ConnectionNotificationCode what)
+static void on_connection(void *ctx, struct MHD_Connection *c, void **fd, enum MHD_ConnectionNotificationCode what)
 {
     Http *h = ctx;
     int on = 1;
-    const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-    (void)socket;
-    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        watchdog_remove(h->dog, c);
-        return;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *fd = (void *)(intptr_t)socket_of(c);
+        setsockopt(socket_of(c), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    } else {
+        door_left(h->door, (int)(intptr_t)*fd);
     }
-    if (i) setsockopt(i->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (i) watchdog_add(h->dog, c, i->connect_fd, HTTP_HEADER_SECONDS);
+}
+
+static bool enter(void *ctx, int fd, const struct sockaddr *from, socklen_t len)
+{
+    const Http *h = ctx;
+    return MHD_add_connection(h->daemon, fd, from, len) == MHD_YES;
+}
+
+/* Who asks while the last picture is drawn is told so at once. */
+static void tick(void *ctx)
+{
+    const Http *h = ctx;
+    if (h->stop()) queue_stop(h->server->queue);
 }
 
 /* A path with %00 or broken escapes would end elsewhere for us than for others: it leads nowhere. */
@@ -364,99 +399,46 @@ static size_t unescape(void *ctx, struct MHD_Connection *c, char *s)
     return strlen(s);
 }
 
-Http *http_start(Server *s, const Listener *l, const Route *const *routes, Err *e)
+static struct MHD_Daemon *start_daemon(Http *h)
 {
+    enum { CLOSING = 64 /* connections whose threads have ended and are not yet joined */ };
+    return MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
+            MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, on_request, h, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_MAX_CONNECTIONS + CLOSING,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MAX_HEADERS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
+}
+
+Http *http_start(Server *s, const Listener *l, const Route *const *routes, bool (*stop)(void), Err *e)
+{
+    static const DoorRules rules = { .places = HTTP_MAX_CONNECTIONS + HTTP_MAX_WAITING,
+                                     .inside = HTTP_MAX_CONNECTIONS,
+                                     .an_address = HTTP_MAX_AN_ADDRESS,
+                                     .headers = HTTP_MAX_HEADERS,
+                                     .wait = HTTP_HEADER_SECONDS,
+                                     .rate = HTTP_BODY_RATE,
+                                     .grace = HTTP_IDLE_SECONDS };
     Http *h = mem_alloc(sizeof *h);
     h->server = s;
     h->routes = routes;
-    h->dog = watchdog_new();
-    h->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL,
-        on_request, h, MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_MAX_CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_MAX_AN_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_MAX_HEADERS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
-    if (h->daemon) return h;
-    err_set(e, "the HTTP library cannot start: %s", strerror(errno));
-    watchdog_free(h->dog);
+    h->stop = stop;
+    h->daemon = start_daemon(h);
+    if (!h->daemon) err_set(e, "the HTTP library cannot start: %s", strerror(errno));
+    else if (!door_open(&h->door, l->fd, &rules, &(DoorWay){ h, enter, tick }, e)) return h;
+    if (h->daemon) MHD_stop_daemon(h->daemon);
     free(h);
     return NULL;
 }
 
-void http_quiesce(Http *h)
-{
-    int fd = MHD_quiesce_daemon(h->daemon);
-    if (fd >= 0) close(fd);
-}
+void http_quiesce(Http *h) { door_shut(h->door); }
 
 void http_stop(Http *h)
 {
     double until = clock_now() + STOP_SECONDS;
     while (atomic_load(&h->calls) && clock_now() < until) nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     MHD_stop_daemon(h->daemon);
-    watchdog_free(h->dog);
+    door_free(h->door);
     free(h);
-}
-
-/* ---- bodies ---- */
-
-cJSON *call_json(const Call *r, Err *e)
-{
-    const char *text = str_text(&r->body);
-    bool valid = true;
-    for (size_t i = 0; i < r->body.len && valid;) {
-        uint32_t code;
-        i += utf8_next(text + i, r->body.len - i, &code, &valid);
-    }
-    if (!valid) {
-        err_usage(e, "the body is not UTF-8");
-        return NULL;
-    }
-    return json_parse((Bytes){ (const unsigned char *)text, r->body.len }, e);
-}
-
-typedef struct {
-    Form *form;
-    bool wrong;
-} FormReader;
-
-enum { FORM_PARTS = 64 };
-
-static enum MHD_Result on_part(void *ctx, enum MHD_ValueKind kind, const char *key, const char *file, const char *type,
-                               const char *coding, const char *data, uint64_t at, size_t len)
-{
-    FormReader *f = ctx;
-    Form *form = f->form;
-    (void)kind;
-    (void)type;
-    f->wrong = f->wrong || !key || (coding && strcasecmp(coding, "binary") != 0 && strcasecmp(coding, "8bit") != 0);
-    if (f->wrong || (at == 0 && form->count == FORM_PARTS)) return MHD_NO;
-    if (at == 0) {
-        form->parts = mem_grow(form->parts, (form->count + 1) * sizeof *form->parts);
-        form->parts[form->count++] = (FormPart){ .name = mem_strdup(key), .file = file != NULL };
-    }
-    if (!form->count) return MHD_NO;
-    str_addn(&form->parts[form->count - 1].data, data, len);
-    return MHD_YES;
-}
-
-int call_form(Call *r, Form *out, Err *e)
-{
-    FormReader f = { .form = out };
-    *out = (Form){ 0 };
-    struct MHD_PostProcessor *p = MHD_create_post_processor(r->connection, FORM_BUFFER, on_part, &f);
-    bool ok = p && MHD_post_process(p, str_text(&r->body), r->body.len) == MHD_YES;
-    if (p) ok = MHD_destroy_post_processor(p) == MHD_YES && ok;
-    return ok && !f.wrong ? 0 : err_usage(e, "the body is not multipart/form-data of at most %d parts", FORM_PARTS);
-}
-
-void form_release(Form *f)
-{
-    for (size_t i = 0; i < f->count; i++) {
-        free(f->parts[i].name);
-        str_release(&f->parts[i].data);
-    }
-    free(f->parts);
-    *f = (Form){ 0 };
 }

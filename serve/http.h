@@ -23,11 +23,12 @@ enum {
     HTTP_MAX_BODY = 64 << 20,    /* bytes of a request: four pictures */
     HTTP_MAX_BODIES = 256 << 20, /* of all requests at a time */
     HTTP_MAX_HEADERS = 32 << 10,
-    HTTP_MAX_CONNECTIONS = 128,
-    HTTP_MAX_AN_ADDRESS = 64, /* connections */
-    HTTP_HEADER_SECONDS = 10, /* until a request's headers must be there */
-    HTTP_IDLE_SECONDS = 30,   /* until a connection that is kept must be used again */
-    HTTP_BODY_RATE = 10000,   /* bytes a second that a body must come with, and a reply be taken */
+    HTTP_MAX_CONNECTIONS = 128, /* with a request, or kept after one */
+    HTTP_MAX_WAITING = 1024,    /* beside them, that have not sent a request's headers yet */
+    HTTP_MAX_AN_ADDRESS = 64,   /* connections */
+    HTTP_HEADER_SECONDS = 10,   /* until a request's headers must be there */
+    HTTP_IDLE_SECONDS = 30,     /* until a connection that is kept must be used again */
+    HTTP_BODY_RATE = 10000,     /* bytes a second that a body must come with, and a reply be taken */
 };
 
 typedef struct Route Route;
@@ -82,9 +83,9 @@ int http_listen(Listener *l, const char *host, int port, Err *e);
 
 typedef struct Http Http;
 
-/* Routes: tables that end with method NULL; the list ends with NULL. Takes l->fd. */
-Http *http_start(struct Server *s, const Listener *l, const Route *const *routes, Err *e);
-/* No new connections. */
+/* Routes: tables that end with method NULL; the list ends with NULL. Takes l->fd. From when stop() is true the queue takes nothing. */
+Http *http_start(struct Server *s, const Listener *l, const Route *const *routes, bool (*stop)(void), Err *e);
+/* No new connections; those without a request are closed. */
 void http_quiesce(Http *h);
 /* Waits for the handlers, which queue_stop() has woken, and some seconds for their replies to leave. */
 void http_stop(Http *h);

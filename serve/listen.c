@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +39,17 @@ static int address_of(const char *host, int port, struct sockaddr_storage *at, s
                      host);
 }
 
+/* A descriptor for each connection, where the system allows so many. */
+static void allow_descriptors(void)
+{
+    enum { OTHERS = 256 };
+    struct rlimit l;
+    rlim_t want = HTTP_MAX_CONNECTIONS + HTTP_MAX_WAITING + OTHERS;
+    if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= want) return;
+    l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int http_listen(Listener *l, const char *host, int port, Err *e)
 {
     struct sockaddr_storage at;
@@ -45,10 +57,11 @@ int http_listen(Listener *l, const char *host, int port, Err *e)
     int on = 1;
     *l = (Listener){ .fd = -1, .loopback = is_loopback(host) };
     if (address_of(host, port, &at, &len, e)) return -1;
+    allow_descriptors();
     l->fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (l->fd < 0) return err_set(e, "cannot make a socket: %s", strerror(errno));
     setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(l->fd, (struct sockaddr *)&at, len) || listen(l->fd, 128)) {
+    if (bind(l->fd, (struct sockaddr *)&at, len) || listen(l->fd, SOMAXCONN)) {
         int failed = err_set(e, "cannot listen on %.60s, port %d: %s%s", host, port, strerror(errno),
                              errno == EADDRINUSE ? "; another program does (--port chooses another)" : "");
         close(l->fd);

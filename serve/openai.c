@@ -129,9 +129,10 @@ static int read_json(Wish *w, Manner *m, const Call *r, Err *e)
 
 static char *picture_url(const Call *r, const Made *m)
 {
-    const char *host = call_header(r, "Host");
+    const char *host = call_header(r, "Host"), *by = call_header(r, "X-Forwarded-Proto"); /* of a proxy that does TLS */
     Str url = { 0 };
-    str_addf(&url, "http://%s/pictures/%s", host ? host : "localhost", m->file ? m->file : "");
+    str_addf(&url, "%s://%s/pictures/%s", by && strcasecmp(by, "https") == 0 ? "https" : "http",
+             host ? host : "localhost", m->file ? m->file : "");
     return url.s;
 }
 
@@ -161,8 +162,8 @@ static void answer(const Call *r, Reply *out, const Order *t, const Manner *m, c
         snprintf(size, sizeof size, "%dx%d", t->made[0].w, t->made[0].h);
         cJSON_AddStringToObject(o, "size", size);
     }
-    json_add_text(o, "passed_over", str_text(&w->passed));
-    json_add_text(o, "words", str_text(&t->words));
+    json_add_lines(o, "passed_over", str_text(&w->passed));
+    json_add_lines(o, "words", str_text(&t->words));
     reply_json(out, 200, o);
 }
 
@@ -195,12 +196,8 @@ static void draw(Call *r, Reply *out, Wish *w, const Manner *m)
         reply_err(r, out, &e);
         return;
     }
-    if (t->state == ORDER_DONE) answer(r, out, t, m, w);
-    else {
-        if (t->state == ORDER_CANCELLED)
-            err_set(&t->error, queue_stopping(s->queue) ? "the server is stopping" : "cancelled");
-        reply_err(r, out, &t->error);
-    }
+    if (order_lost(s, t)) reply_err(r, out, &t->error);
+    else answer(r, out, t, m, w);
     queue_drop(s->queue, t);
 }
 

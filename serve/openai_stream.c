@@ -95,7 +95,7 @@ static bool stream_next(void *ctx, Str *out)
     if (!over) add_partial(out, s);
     else
         while (s->sent < s->order->made_count) add_completed(out, s, &s->order->made[s->sent++]);
-    if (over && s->order->state == ORDER_FAILED) {
+    if (over && order_lost(s->server, s->order)) {
         cJSON *o = cJSON_CreateObject(), *in = cJSON_AddObjectToObject(o, "error");
         json_add_text(in, "message", s->order->error.text);
         cJSON_AddStringToObject(in, "type", "server_error");

@@ -1,39 +1,18 @@
 /* queue.c - see queue.h. */
 #include "serve/queue.h"
 
-#include <cjson/cJSON.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "image/png.h"
+#include "serve/queue_inside.h"
 
 enum {
     REMEMBERED = 256,    /* kept orders that have ended */
     WORDS_MAX = 1 << 16, /* bytes of a order's warnings and notes */
 };
-
-struct Queue {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    Order *first; /* in the order of their numbers */
-    uint64_t last_id;
-    int limit;
-    bool stopping;
-    struct Client {
-        char *name;
-        uint64_t turn; /* of the last picture that was handed out to it */
-        struct Client *next;
-    } * clients;
-    uint64_t turn;
-    Order *at_hand; /* whose picture is drawn */
-    QueueWatch watch;
-};
-
-static bool ended(const Order *t) { return t->state >= ORDER_DONE; }
 
 /* ---- the list ---- */
 
@@ -67,9 +46,6 @@ void queue_free(Queue *q)
     free(q);
 }
 
-static void lock(Queue *q) { pthread_mutex_lock(&q->lock); }
-static void unlock(Queue *q) { pthread_mutex_unlock(&q->lock); }
-
 /* Something happened to the order. */
 static void news(Queue *q, Order *t)
 {
@@ -98,11 +74,20 @@ static void forget(Queue *q)
     }
 }
 
-static int waiting(const Queue *q)
+/* client NULL: of all. */
+static int waiting(const Queue *q, const char *client)
 {
     int n = 0;
-    for (const Order *t = q->first; t; t = t->next) n += t->state == ORDER_QUEUED;
+    for (const Order *t = q->first; t; t = t->next)
+        n += t->state == ORDER_QUEUED && (!client || strcmp(t->client, client) == 0);
     return n;
+}
+
+/* Who has nothing that waits gets a place even where others have filled the queue, until there are twice as many. */
+static bool is_full(const Queue *q, const char *client)
+{
+    int n = waiting(q, NULL);
+    return n >= q->limit && (n >= 2 * q->limit || waiting(q, client));
 }
 
 int queue_add(Queue *q, Order *t, Err *e)
@@ -110,8 +95,8 @@ int queue_add(Queue *q, Order *t, Err *e)
     int failed = 0;
     lock(q);
     if (q->stopping) failed = err_set(e, "the server is stopping");
-    else if (!t->again && waiting(q) >= q->limit)
-        failed = err_set(e, "the queue is full: %d requests wait (--queue)", q->limit);
+    else if (!t->again && is_full(q, t->client))
+        failed = err_set(e, "the queue is full: %d requests wait (--queue)", waiting(q, NULL));
     else {
         Order **at = &q->first;
         if (!t->id) t->id = ++q->last_id;
@@ -159,7 +144,7 @@ uint64_t queue_wait(Queue *q, const Order *t, uint64_t seen, double seconds)
 {
     struct timespec until = in_seconds(seconds);
     lock(q);
-    while (t->version == seen && !q->stopping && pthread_cond_timedwait(&q->changed, &q->lock, &until) == 0) {
+    while (t->version == seen && pthread_cond_timedwait(&q->changed, &q->lock, &until) == 0) {
     }
     uint64_t version = t->version;
     unlock(q);
@@ -310,29 +295,6 @@ void queue_preview(Queue *q, Order *t, const Image *im, int step)
     unlock(q);
 }
 
-bool queue_preview_png(Queue *q, const Order *t, Bytes *png)
-{
-    Image im = { 0 };
-    Err e;
-    lock(q);
-    if (!t) t = q->at_hand;
-    if (t && t->preview.w) image_copy(&im, &t->preview);
-    unlock(q);
-    bool there = im.w && png_encode(&im, NULL, 0, png, &e) == 0;
-    image_release(&im);
-    return there;
-}
-
-bool queue_preview_now(Queue *q, const Order *t, PreviewNow *out)
-{
-    lock(q);
-    *out = (PreviewNow){
-        .picture = (size_t)t->tried, .step = t->preview_step, .steps = t->steps, .w = t->preview.w, .h = t->preview.h
-    };
-    unlock(q);
-    return out->w && queue_preview_png(q, t, &out->png);
-}
-
 void queue_word(Queue *q, Order *t, const char *line)
 {
     lock(q);
@@ -374,92 +336,11 @@ void queue_close(Queue *q)
 {
     lock(q);
     q->watch = (QueueWatch){ 0 };
-    for (Order *t = q->first; t; t = t->next)
-        if (!ended(t)) end_order(q, t, ORDER_CANCELLED, NULL);
-    unlock(q);
-}
-
-/* ---- telling ---- */
-
-static double share_of(const Order *t)
-{
-    if (t->state == ORDER_DONE) return 1;
-    double part = t->steps ? (double)t->step / t->steps : 0;
-    return t->pictures ? ((double)t->tried + part) / (double)t->pictures : 0;
-}
-
-QueueNow queue_now(Queue *q, Api api)
-{
-    QueueNow n = { 0 };
-    lock(q);
-    for (const Order *t = q->first; t; t = t->next) {
-        n.waiting += t->state == ORDER_QUEUED;
-        n.drawing += t->state == ORDER_DRAWING;
-        if (t != q->at_hand) continue;
-        n.ours = t->api == api;
-        n.pictures = t->pictures;
-        n.tried = t->tried;
-        n.step = t->step;
-        n.steps = t->steps;
-        n.running = clock_now() - t->started;
-        n.share = share_of(t);
+    for (Order *t = q->first; t; t = t->next) {
+        if (ended(t)) continue;
+        str_addf(&t->words, "the server stopped when %zu of %llu pictures were drawn\n", t->made_count,
+                 (unsigned long long)t->pictures);
+        end_order(q, t, ORDER_CANCELLED, NULL);
     }
     unlock(q);
-    return n;
-}
-
-static cJSON *describe_made(const Made *m)
-{
-    cJSON *o = cJSON_CreateObject();
-    json_add_text(o, "file", m->file ? m->file : "");
-    Str url = { 0 };
-    str_addf(&url, "/pictures/%s", m->file ? m->file : "");
-    json_add_text(o, "url", str_text(&url));
-    str_release(&url);
-    cJSON_AddNumberToObject(o, "width", m->w);
-    cJSON_AddNumberToObject(o, "height", m->h);
-    cJSON_AddNumberToObject(o, "seconds", (double)(long long)(m->seconds * 1000 + .5) / 1000);
-    cJSON_AddRawToObject(o, "settings", m->settings ? m->settings : "null");
-    return o;
-}
-
-static cJSON *describe(const Queue *q, const Order *t)
-{
-    static const char *const states[] = { "queued", "drawing", "done", "failed", "cancelled" };
-    cJSON *o = cJSON_CreateObject();
-    int ahead = 0;
-    for (const Order *other = q->first; other && other != t; other = other->next) ahead += !ended(other);
-    cJSON_AddNumberToObject(o, "id", (double)t->id);
-    cJSON_AddStringToObject(o, "state", states[t->state]);
-    if (t->state == ORDER_QUEUED) cJSON_AddNumberToObject(o, "ahead", ahead);
-    cJSON_AddNumberToObject(o, "pictures", (double)t->pictures);
-    cJSON_AddNumberToObject(o, "finished", (double)t->tried);
-    cJSON_AddNumberToObject(o, "step", t->step);
-    cJSON_AddNumberToObject(o, "steps", t->steps);
-    cJSON_AddBoolToObject(o, "preview", t->preview.w > 0);
-    cJSON_AddNumberToObject(o, "progress", (double)(long)(share_of(t) * 10000) / 10000);
-    if (t->job_count) json_add_text(o, "prompt", t->jobs[0].prompt ? t->jobs[0].prompt : "");
-    if (t->state == ORDER_FAILED) json_add_text(o, "error", t->error.text);
-    cJSON *made = cJSON_AddArrayToObject(o, "made");
-    for (size_t i = 0; i < t->made_count; i++) cJSON_AddItemToArray(made, describe_made(&t->made[i]));
-    json_add_lines(o, "words", str_text(&t->words));
-    return o;
-}
-
-cJSON *queue_describe(Queue *q, const Order *t)
-{
-    lock(q);
-    cJSON *o = describe(q, t);
-    unlock(q);
-    return o;
-}
-
-cJSON *queue_list(Queue *q)
-{
-    cJSON *list = cJSON_CreateArray();
-    lock(q);
-    for (const Order *t = q->first; t; t = t->next)
-        if (t->keep) cJSON_AddItemToArray(list, describe(q, t));
-    unlock(q);
-    return list;
 }

@@ -66,7 +66,7 @@ void reply_error(const Call *r, Reply *out, int status, const char *field, const
 void reply_err(const Call *r, Reply *out, const Err *e)
 {
     int status = e->code == ERR_USAGE ? 400 : 500;
-    if (queue_stopping(r->server->queue)) status = 503;
-    else if (strncmp(e->text, "the queue is full", 17) == 0) status = 429;
+    if (str_starts(e->text, "the server is stopping")) status = 503;
+    else if (str_starts(e->text, "the queue is full")) status = 429;
     reply_error(r, out, status, NULL, e->text);
 }

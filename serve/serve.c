@@ -61,7 +61,7 @@ int serve_open(Serve *s, int *resumed, Err *e)
 int serve_run(Serve *s, bool (*stop)(void), Err *e)
 {
     Server *v = &s->server;
-    Http *h = http_start(v, &s->listener, routes, e);
+    Http *h = http_start(v, &s->listener, routes, stop, e);
     if (!h) return -1;
     int failed = worker_run(v, stop, e);
     queue_stop(v->queue);

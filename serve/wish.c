@@ -354,8 +354,15 @@ int order_run(Server *s, Call *r, Order *t, Err *e)
     }
     for (uint64_t seen = 0; !order_ended(s->queue, t);) {
         seen = queue_wait(s->queue, t, seen, 0.25);
-        if (queue_stopping(s->queue)) nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
         if (call_gone(r)) queue_cancel(s->queue, t);
     }
     return 0;
+}
+
+bool order_lost(Server *s, Order *t)
+{
+    if (t->state == ORDER_DONE || (t->state == ORDER_CANCELLED && t->made_count)) return false;
+    if (t->state == ORDER_CANCELLED)
+        err_set(&t->error, queue_stopping(s->queue) ? "the server is stopping" : "it was given up");
+    return true;
 }

@@ -38,7 +38,7 @@ class Server:
         data = r.read()
         c.close()
         self.headers = {k.lower(): v for k, v in r.getheaders()}
-        assert r.status == code, f"{method} {path}: {r.status}, expected {code}: {data[:500]!r}"
+        assert r.status in (code if isinstance(code, tuple) else (code,)), f"{method} {path}: {r.status}, expected {code}: {data[:500]!r}"
         return data if raw else json.loads(data or b"null")
 
     def get(self, path, **more):
@@ -436,7 +436,7 @@ def test_serve_key():
     fails(1, "serve", "--port", "0", "--model-dir", "nowhere", env=ENV, says="nowhere")
 
 
-def test_serve_smuggling_and_slowness():
+def test_serve_smuggling():
     with serve() as s:
         ask = lambda *lines: s.raw(b"\r\n".join([b"GET /health HTTP/1.1", *lines, b"", b""])).split(b"\r\n")[0]
         assert b"200" in ask(b"Host: localhost")
@@ -445,25 +445,13 @@ def test_serve_smuggling_and_slowness():
         assert b"400" in ask(b"Host: localhost", b"Content-Length: 5", b"Transfer-Encoding: chunked")
         assert b"400" in ask(b"Host: localhost", b"Transfer-Encoding: xchunked")
         assert b"400" in ask(b"Host: localhost", b"X-Y : 1")
-        assert b"431" in ask(b"Host: localhost", b"X: " + b"x" * 60000) or True
+        assert b"431" in ask(b"Host: localhost", b"X: " + b"x" * 60000)
         big = s.raw(b"POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 1000000000\r\n\r\n")
         assert b" 413 " in big.split(b"\r\n")[0], big
         for path in ("/pictures/../serve.jsonl", "/pictures/..%2fserve.jsonl", "/pictures/%00.png", "/pictures/.png", "/pictures/serve.jsonl",
                      "/pictures//etc/passwd", "/pictures/inputs/x.png", "/%2e%2e/%2e%2e/etc/passwd"):
             got = s.raw(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
             assert b" 404 " in got.split(b"\r\n")[0], (path, got)
-        with socket.create_connection(("127.0.0.1", int(s.port))) as c:  # a byte a second is not enough
-            start = time.monotonic()
-            with contextlib.suppress(ConnectionError):
-                for byte in b"GET /health HTTP/1.1":
-                    c.sendall(bytes([byte]))
-                    c.settimeout(1)
-                    try:
-                        if c.recv(1) == b"":
-                            break
-                    except socket.timeout:
-                        pass
-            assert 8 < time.monotonic() - start < 16
         s.get("/health")
 
 
