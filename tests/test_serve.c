@@ -112,14 +112,21 @@ static void full_cancelled_stopping(void **state)
     Order *a = order_of(q, "a", 1), *b = order_of(q, "b", 1);
     Job *j = mem_array(1, sizeof *j);
     job_init(j);
-    Order *more = order_new(API_OWN, "c", j, 1);
+    Order *more = order_new(API_OWN, "b", j, 1);
     assert_int_equal(queue_add(q, more, &e), -1);
     assert_non_null(strstr(e.text, "full"));
     assert_true(queue_cancel(q, a));
     assert_false(queue_cancel(q, a));
     assert_int_equal(queue_add(q, more, &e), 0);
+    /* who has nothing that waits gets in, up to twice as many */
+    Order *c = order_of(q, "c", 1), *d = order_of(q, "d", 1);
+    Job *i = mem_array(1, sizeof *i);
+    job_init(i);
+    Order *fifth = order_new(API_OWN, "e", i, 1);
+    assert_int_equal(queue_add(q, fifth, &e), -1);
+    order_free(fifth);
     turns(q, order);
-    assert_string_equal(order, "bc");
+    assert_string_equal(order, "bcdb");
     assert_int_equal(a->state, ORDER_CANCELLED);
     queue_stop(q);
     Job *k = mem_array(1, sizeof *k);
@@ -130,6 +137,8 @@ static void full_cancelled_stopping(void **state)
     queue_drop(q, a);
     queue_drop(q, b);
     queue_drop(q, more);
+    queue_drop(q, c);
+    queue_drop(q, d);
     queue_free(q);
 }
 
