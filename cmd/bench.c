@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/cores.h"
 #include "base/mem.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
@@ -204,7 +204,6 @@ static void on_step(void *ctx, int done, int steps)
 int cmd_bench(const Args *a, Err *e)
 {
     const Job *o = &a->job;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     Progress progress;
     progress_init(&progress, !o->quiet, 1);
     progress_say(&progress, "making weights");
@@ -214,9 +213,7 @@ int cmd_bench(const Args *a, Err *e)
     const BenchJob j = { .shape = o->shape,
                          .size = o->size,
                          .batch = o->batch,
-                         .threads = team_start(o->threads  ? o->threads
-                                               : cores > 0 ? (int)cores
-                                                           : 1),
+                         .threads = team_start(o->threads ? o->threads : cores_allowed()),
                          .type = type,
                          .precision = o->precision,
                          .watch = &watch };

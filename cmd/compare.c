@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cores.h"
 #include "base/magic.h"
 #include "base/mem.h"
 #include "base/shell.h"
@@ -280,7 +281,7 @@ static int compare_cells(const Args *a, Job *j, const char *command, Err *e)
         j->seed = usual_seed;
         j->has_seed = true;
     }
-    if (!j->threads) j->threads = omp_get_num_procs();
+    if (!j->threads) j->threads = cores_allowed();
     omp_set_num_threads(j->threads);
     progress_init(&t.progress, !j->quiet, 1);
     failed = comparison_run(&c, j, str_text(&dir), &watch, e);

@@ -3,12 +3,12 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -189,7 +189,7 @@ static int open_network(Run *r, const char *path, const char *precision, Err *e)
     r->with = upscaler_open(path, e);
     progress_clear(&r->progress);
     if (!r->with) return err_in(e, "--with");
-    r->how.threads = team_start(j->threads ? j->threads : omp_get_num_procs());
+    r->how.threads = team_start(j->threads ? j->threads : cores_allowed());
     if (j->verbose && !j->quiet) say(stderr, "network  %s: %s\n", upscaler_name(r->with), upscaler_what(r->with));
     return 0;
 }

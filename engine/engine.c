@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/mem.h"
 #include "pipeline/adapters.h"
 #include "pipeline/controls.h"
@@ -156,7 +157,7 @@ static void open_model(Engine *g, const Job *j, int slot)
     Slot *s = &g->slot[slot];
     slot_close(s);
     s->key = key_of(j, slot);
-    choose_threads(g, j->threads ? j->threads : omp_get_num_procs());
+    choose_threads(g, j->threads ? j->threads : cores_allowed());
     watch_say(&g->watch, slot == REFINER ? "loading the refiner" : "loading the model");
     ModelPaths paths = { .path = slot == REFINER ? j->refiner : j->model,
                          .vae = j->vae,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/mem.h"
 #include "base/version.h"
 #include "engine/engine.h"
@@ -125,7 +126,7 @@ static int enter(limn *l, const limn_job *job, Caller *caller, Err *e)
     const Job *j = &job->job;
     caller->threads = omp_get_max_threads();
     if (memory_ready(&l->since, e)) return -1;
-    omp_set_num_threads(team_start(j->threads ? j->threads : omp_get_num_procs()));
+    omp_set_num_threads(team_start(j->threads ? j->threads : cores_allowed()));
     return 0;
 }
 

@@ -319,7 +319,7 @@ const Option job_options[] = {
     { "atlas-pot", 0, OPT_FLAG, JOB(atlas_pot), "false", 0, 0, NULL, RUN, GROUP_ASSETS, NULL,
       "make the sides of the atlas powers of two" },
     { "threads", 't', OPT_INT, JOB(threads), NULL, 1, 512, "N", RUN, GROUP_MACHINE, check_threads,
-      "how many to use; otherwise one a core", "num-threads, n-threads, cpu-threads" },
+      "how many to use; otherwise one for each core that the process may use (affinity, control groups)", "num-threads, n-threads, cpu-threads" },
     { "memory", 0, OPT_CHOICE, JOB(memory), "normal", 0, 0, "low|normal|high", RUN, GROUP_MACHINE, NULL,
       "low: decode in small tiles; high: keep transformed weights (limn info tells the bytes)" },
     { "memory-limit", 0, OPT_STR, JOB(memory_limit), NULL, 0, 0, "BYTES", RUN, GROUP_MACHINE, check_bytes,

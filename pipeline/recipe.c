@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/cores.h"
 #include "pipeline/adapters.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/parts.h"
@@ -223,11 +223,7 @@ static MemoryUse memory_of(const Job *j)
     return strcmp(j->memory, "high") == 0 ? MEMORY_HIGH : MEMORY_NORMAL;
 }
 
-static int threads_for(const Job *j)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return j->threads > 0 ? j->threads : cores > 0 ? (int)cores : 1;
-}
+static int threads_for(const Job *j) { return j->threads > 0 ? j->threads : cores_allowed(); }
 
 static int choose_precision(Recipe *r, const Model *m, Err *e)
 {

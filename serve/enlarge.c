@@ -2,10 +2,10 @@
 #include "serve/enlarge.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/mem.h"
 #include "image/load.h"
 #include "image/png.h"
@@ -50,7 +50,7 @@ static int by_network(const Enlarger *n, const Job *j, const Image *in, int size
 {
     const char *why;
     UpscaleHow how = { .progress = on_tile, .ctx = (void *)(size_t)w };
-    how.threads = team_start(j->threads ? j->threads : omp_get_num_procs());
+    how.threads = team_start(j->threads ? j->threads : cores_allowed());
     if (precision_choose(&how.precision, j->precision, kernels_select(&why), 0, e)) return -1;
     how.precision = precision_beside(how.precision);
     return upscaler_enlarge(n->network, in, size[0], size[1], &how, out, e);

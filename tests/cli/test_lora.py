@@ -28,12 +28,12 @@ def tensors(path):
 
 
 def save(path, items, metadata=None):
-    head, body = ({"__metadata__": metadata} if metadata else {}), b""
+    head, at = ({"__metadata__": metadata} if metadata else {}), 0
     for k, (dtype, shape, data) in items.items():
-        head[k] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
-        body += data
+        head[k] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
     text = json.dumps(head).encode()
-    write(path, struct.pack("<Q", len(text)) + text + body)
+    write(path, struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in items.values()))
 
 
 def floats(t):
@@ -45,10 +45,15 @@ def f32(shape, values):
     return "F32", shape, struct.pack(f"<{len(values)}f", *values)
 
 
-def make(weight, alpha):
-    """A LoRA of rank 2 for some modules: [(network, module, down, up)], and a model folder with it merged in."""
+def drawn_at_random(r, count):
+    return list(struct.unpack(f"<{count}f", struct.pack(f"<{count}f", *(r.gauss(0, 0.1) for _ in range(count)))))
+
+
+def make(weight, alpha, merged=None):
+    """A LoRA of rank 2 for some modules: [(network, module, down, up)]. merged: also a model folder of this name with it merged in."""
     r = random.Random(5)
-    shutil.copytree(SPRITES, "merged")
+    if merged:
+        shutil.copytree(SPRITES, merged)
     factors = []
     for network, file, modules in ("unet", UNET, [*LINEAR, CONV]), ("text_encoder", TEXT, None):
         all_tensors = tensors(os.path.join(SPRITES, file))
@@ -56,20 +61,19 @@ def make(weight, alpha):
             modules = [k[:-7] for k in all_tensors if k.endswith("layers.1.self_attn.q_proj.weight") or k.endswith("layers.0.mlp.fc1.weight")]
         for m in modules:
             old = all_tensors[m + ".weight"]
-            out, inner = old[1][0], 1
-            for d in old[1][1:]:
-                inner *= d
-            down = [struct.unpack("<f", struct.pack("<f", r.gauss(0, 0.1)))[0] for _ in range(2 * inner)]
-            up = [struct.unpack("<f", struct.pack("<f", r.gauss(0, 0.1)))[0] for _ in range(2 * out)]
-            w, scale = floats(old), weight * alpha / 2
-            for i in range(out):
-                a, b = scale * up[2 * i], scale * up[2 * i + 1]
-                for k in range(inner):
-                    w[i * inner + k] += a * down[k] + b * down[inner + k]
-            all_tensors[m + ".weight"] = f32(old[1], w)
+            out, inner = old[1][0], math.prod(old[1][1:])
+            down, up = drawn_at_random(r, 2 * inner), drawn_at_random(r, 2 * out)
+            if merged:
+                w, scale = floats(old), weight * alpha / 2
+                for i in range(out):
+                    a, b = scale * up[2 * i], scale * up[2 * i + 1]
+                    row = zip(w[i * inner:(i + 1) * inner], down, down[inner:])
+                    w[i * inner:(i + 1) * inner] = [x + a * y + b * z for x, y, z in row]
+                all_tensors[m + ".weight"] = f32(old[1], w)
             shape = [2, *old[1][1:]]
             factors.append((network, m, f32(shape, down), f32([out, 2, *([1] * (len(shape) - 2))], up)))
-        save(os.path.join("merged", file), all_tensors)
+        if merged:
+            save(os.path.join(merged, file), all_tensors)
     return factors
 
 
@@ -112,7 +116,7 @@ def drawn(*options):
 
 
 def test_lora_is_the_merged_model():
-    factors = make(0.8, 1.0)
+    factors = make(0.8, 1.0, "merged")
     save("kohya.safetensors", kohya(factors, 1.0))
     save("peft.safetensors", peft(factors), {"lora_adapter_metadata": json.dumps(
         {f"{n}.{k}": v for n in ("unet", "text_encoder") for k, v in (("r", 2), ("lora_alpha", 1))})})

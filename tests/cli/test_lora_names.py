@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import struct
 
 from helpers import draw, fails, limn, read, texts, write
@@ -16,9 +15,8 @@ made = {}
 
 
 def factors(alpha):
-    """The LoRA's bytes; made once, as merging it in Python takes a while."""
+    """The LoRA's bytes; made once."""
     if alpha not in made:
-        shutil.rmtree("merged", ignore_errors=True)
         save("made", kohya(make(1, alpha), alpha), {"ss_output_name": "other_name"})
         made[alpha] = read("made")
     return made[alpha]
