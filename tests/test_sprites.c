@@ -8,8 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
+#include "nn/scan.h"
 #include "pipeline/generate.h"
 #include "tests/support.h"
+#include "weights/component.h"
 
 #define MODEL "models/sprites"
 
@@ -192,9 +195,31 @@ static void test_encode(void **state)
     fixture_close(&weights);
 }
 
+/* The program takes it for granted of what it carries itself. */
+static void test_all_numbers_are_finite(void **state)
+{
+    (void)state;
+    static const char *const parts[] = { "text_encoder", "unet", "vae" };
+    for (const char *const *name = source_builtin_names(); *name; name++) {
+        Err e = { 0 };
+        Source *s = source_open_builtin(*name, &e);
+        for (int k = 0; k < 3; k++) {
+            Weights *w = weights_new();
+            Str file = { 0 };
+            assert_false(component_find(s, parts[k], &file, &e) || component_read(s, file.s, w, &e));
+            assert_true(weights_are_put_off(w));
+            for (size_t i = 0; i < weights_count(w); i++)
+                if (scan_knows(weights_at(w, i)->dtype)) assert_int_equal(scan_weight(weights_at(w, i), false, &e), 0);
+            weights_free(w);
+            str_release(&file);
+        }
+        source_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_picture), cmocka_unit_test(test_unet),
-                                        cmocka_unit_test(test_encode) };
+                                        cmocka_unit_test(test_encode), cmocka_unit_test(test_all_numbers_are_finite) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
