@@ -375,7 +375,7 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
 {
     const Plan *p = ctx;
     const Field *f = record_find(&p->record, name);
-    const Option *o = option_find(name, strlen(name));
+    const Option *o;
     if (f && !f->option) own_value(p, f, out);
     else if (strcmp(name, "index") == 0) number_text(p->item->index, out);
     else if (strcmp(name, "number") == 0) number_text(p->item->number, out);
@@ -383,7 +383,7 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     else if (strcmp(name, "prompt_slug") == 0) slug_add(out, p->item->job.prompt, true);
     else if (strcmp(name, "date") == 0) str_add(out, p->setup->date);
     else if (strcmp(name, "dir") == 0) str_add(out, p->setup->names->stem);
-    else if (o && option_is_field(o) && strcmp(o->name, "output") != 0) {
+    else if ((o = option_find(name, strlen(name))) && option_is_field(o) && strcmp(o->name, "output") != 0) {
         if (!is_said(&p->item->job, o))
             return err_usage(e, "--output: {%s}: the job does not say it, and the model chooses it later", name);
         template_option(&p->item->job, o, out);

@@ -1,9 +1,10 @@
 /* key.c - what a picture is known by: digests of the options that decide what its file holds. See expand.h. */
 #include <nettle/sha2.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "batch/expand.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
@@ -14,12 +15,34 @@ static void finish_digest(struct sha256_ctx *sha, char hex[EXPAND_KEY + 1])
 {
     uint8_t digest[EXPAND_KEY / 2];
     sha256_digest(sha, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof digest; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[EXPAND_KEY] = '\0';
+}
+
+/* What item_counts() says of each row: it is asked for each row of each of a million jobs. */
+static bool *row_counts;
+
+static void look_at_rows(void)
+{
+    size_t rows = 0;
+    while (job_options[rows].name) rows++;
+    bool *counts = mem_array(rows + 1, sizeof *counts);
+    for (size_t i = 0; i < rows; i++) {
+        const Option *o = &job_options[i];
+        counts[i] = option_is_field(o) && strcmp(o->name, "count") != 0 && strcmp(o->name, "output") != 0;
+    }
+    row_counts = counts;
 }
 
 bool item_counts(const Option *o)
 {
-    return option_is_field(o) && strcmp(o->name, "count") != 0 && strcmp(o->name, "output") != 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, look_at_rows);
+    return row_counts[o - job_options];
 }
 
 /* The value of an option that has several names for one thing, by limn's own; NULL: it is another option, or not given. */
