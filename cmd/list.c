@@ -93,6 +93,7 @@ static void add_sampler(Rows *rows, const Sampler *s)
     cJSON_AddStringToObject(o, "when", s->when);
     cJSON_AddStringToObject(o, "a1111", s->a1111);
     cJSON_AddStringToObject(o, "kind", kind_name(s));
+    if (s->only) cJSON_AddStringToObject(o, "only", s->only == NETWORK_FLOW ? "flow matching" : "consistency models");
     cJSON_AddBoolToObject(o, "multistep", s->multistep);
     cJSON_AddNumberToObject(o, "order", s->order);
     cJSON_AddStringToObject(o, "evaluations", evals);

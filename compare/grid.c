@@ -80,12 +80,12 @@ static int check_value(const Option *o, const char *value, Err *e)
 
 /* ---- samplers, schedules and steps ---- */
 
-/* "all": those that draw with the sigmas of any schedule; dpm_adaptive, which chooses its own steps, has no column. */
+/* "all": those that draw with the sigmas of any schedule; dpm_adaptive, which chooses its own steps, has no column; nor have those for networks of one kind. */
 static int split_samplers(List *l, const char *names, Err *e)
 {
     Str all = { 0 };
     for (const Sampler *s = samplers; s->name; s++)
-        if (!s->adaptive && !s->cfg_pp) str_addf(&all, "%s%s", all.len ? "," : "", s->name);
+        if (!s->adaptive && !s->cfg_pp && !s->only) str_addf(&all, "%s%s", all.len ? "," : "", s->name);
     int failed = list_split(l, strcmp(names, "all") == 0 ? str_text(&all) : names, e);
     str_release(&all);
     return failed;

@@ -43,6 +43,12 @@ void reference_plan(const Run *r, Cell *cell, const Start *start, const char *wh
         cell->note = mem_strdup("it solves CFG++'s equation, not the one of the other samplers: there is no reference");
         return;
     }
+    if (sampler_find(cell->said.sampler)->only) {
+        cell->note =
+            mem_strdup("the network has a kind of its own, whose solution limn does not look for: --against measures "
+                       "against a cell");
+        return;
+    }
     if (cell->said.hires > 1) {
         cell->note =
             mem_strdup("the second pass of --hires sets out from a noise that its steps decide, so it converges to "

@@ -53,9 +53,9 @@ static int read_noise(Recipe *r, const Model *m, bool own, Err *e)
     if (own || class_named) run.named = false;
     if (r->compat != COMPAT_DIFFUSERS) run = (SchedulerRun){ .name = SCHEDULER_TRAINING };
     if (model_noise(m, &run, &r->noise, e)) return -1;
-    if (r->noise.sigma_data > 0 && r->compat != COMPAT_DIFFUSERS)
-        return err_usage(e, "compat %s: a network with EDM's noise (%s) is drawn as diffusers does only", j->compat,
-                         m->files->scheduler_class ? m->files->scheduler_class : "EDM");
+    if (r->noise.kind != NETWORK_DISCRETE && r->compat != COMPAT_DIFFUSERS)
+        return err_usage(e, "compat %s: a network with noise of its own kind (%s) is drawn as diffusers does only",
+                         j->compat, m->files->scheduler_class ? m->files->scheduler_class : "EDM");
     if (class_named) r->sampler = sampler_find(r->noise.sampler);
     /* What the file says of the order goes into the job, where the sampler's name says another. */
     if (r->sampler->as.named && !run.named && !j->solver_order && r->noise.solver.order == 1) j->solver_order = 1;

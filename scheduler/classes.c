@@ -54,6 +54,15 @@ const char *const scheduler_keys[KEY_COUNT + 1] = {
     [KEY_SIGMA_DATA] = "sigma_data",
     [KEY_SIGMA_SCHEDULE] = "sigma_schedule",
     [KEY_RHO] = "rho",
+    [KEY_S_NOISE] = "s_noise",
+    [KEY_CLIP_DENOISED] = "clip_denoised",
+    [KEY_SHIFT] = "shift",
+    [KEY_BASE_SHIFT] = "base_shift",
+    [KEY_MAX_SHIFT] = "max_shift",
+    [KEY_BASE_IMAGE_SEQ_LEN] = "base_image_seq_len",
+    [KEY_MAX_IMAGE_SEQ_LEN] = "max_image_seq_len",
+    [KEY_INVERT_SIGMAS] = "invert_sigmas",
+    [KEY_STOCHASTIC_SAMPLING] = "stochastic_sampling",
 };
 
 /* What every class takes; then what some do. */
@@ -76,6 +85,10 @@ const char *const scheduler_keys[KEY_COUNT + 1] = {
 #define EDM                                                                                                            \
     (KEY(NUM_TRAIN_TIMESTEPS) | KEY(PREDICTION_TYPE) | RANGE | KEY(SIGMA_DATA) | KEY(SIGMA_SCHEDULE) | KEY(RHO) |      \
      KEY(FINAL_SIGMAS_TYPE))
+
+/* Of which those for a shift by the picture's size are of no effect without use_dynamic_shifting. */
+#define FLOW_IDLE                                                                                                      \
+    (KEY(BASE_SHIFT) | KEY(MAX_SHIFT) | KEY(BASE_IMAGE_SEQ_LEN) | KEY(MAX_IMAGE_SEQ_LEN) | KEY(TIME_SHIFT_TYPE))
 
 #define DDPM_BETAS BETA_LINEAR, 0.0001, 0.02 /* Ho et al.'s, the default of most classes */
 #define LINEAR_SD  BETA_LINEAR, 0.00085, 0.012
@@ -130,9 +143,16 @@ const SchedulerClass scheduler_classes[] = {
       .keys = SPACED | DISTILLED,
       .idle = KEY(TIMESTEP_SPACING) | KEY(STEPS_OFFSET) | KEY(SET_ALPHA_TO_ONE) | KEY(TIMESTEP_SCALING) | CLIP | THRESHOLD,
       .set_alpha_to_one = true, .predicts_x0 = true },
-    { "EDMEulerScheduler", "euler", DDPM_BETAS, SPACING_LINSPACE, .keys = EDM, .edm = true },
+    { "EDMEulerScheduler", "euler", DDPM_BETAS, SPACING_LINSPACE, .keys = EDM, .kind = NETWORK_EDM },
     { "EDMDPMSolverMultistepScheduler", "dpmpp_2m", DDPM_BETAS, SPACING_LINSPACE,
-      .keys = EDM | THRESHOLD | SOLVER | KEY(ALGORITHM_TYPE) | KEY(EULER_AT_FINAL), .lower_order_final = true, .edm = true },
+      .keys = EDM | THRESHOLD | SOLVER | KEY(ALGORITHM_TYPE) | KEY(EULER_AT_FINAL), .lower_order_final = true, .kind = NETWORK_EDM },
+    { "CMStochasticIterativeScheduler", "cm", DDPM_BETAS, SPACING_LINSPACE,
+      .keys = KEY(NUM_TRAIN_TIMESTEPS) | RANGE | KEY(SIGMA_DATA) | KEY(RHO) | KEY(S_NOISE) | KEY(CLIP_DENOISED),
+      .kind = NETWORK_CONSISTENCY },
+    { "FlowMatchEulerDiscreteScheduler", "flow_euler", DDPM_BETAS, SPACING_LINSPACE,
+      .keys = KEY(NUM_TRAIN_TIMESTEPS) | SIGMAS | KEY(SHIFT) | KEY(USE_DYNAMIC_SHIFTING) | KEY(SHIFT_TERMINAL) |
+          KEY(INVERT_SIGMAS) | KEY(STOCHASTIC_SAMPLING) | FLOW_IDLE,
+      .idle = FLOW_IDLE, .kind = NETWORK_FLOW },
     { 0 },
 };
 /* clang-format on */

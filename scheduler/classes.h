@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "scheduler/noise.h"
 
 /* Every key that a class below takes, in the order of scheduler_keys[]. */
@@ -61,6 +62,15 @@ typedef enum {
     KEY_SIGMA_DATA,
     KEY_SIGMA_SCHEDULE,
     KEY_RHO,
+    KEY_S_NOISE,
+    KEY_CLIP_DENOISED,
+    KEY_SHIFT,
+    KEY_BASE_SHIFT,
+    KEY_MAX_SHIFT,
+    KEY_BASE_IMAGE_SEQ_LEN,
+    KEY_MAX_IMAGE_SEQ_LEN,
+    KEY_INVERT_SIGMAS,
+    KEY_STOCHASTIC_SAMPLING,
     KEY_COUNT
 } SchedulerKey;
 
@@ -81,11 +91,19 @@ typedef struct {
     bool lower_order_final;
     bool karras_range;  /* sigma_min and sigma_max count for its karras sigmas too, wherever the file has them from */
     bool predicts_x0;   /* prediction_type "sample" is possible */
-    bool edm;           /* the network is one of Karras et al. 2022: so its noise is, whatever class is run */
+    NetworkKind kind;   /* not of timesteps: so its noise is, whatever class is run */
     BetaSchedule extra; /* a beta_schedule beyond the common three: the first of them; BETA_LINEAR: none */
 } SchedulerClass;
 
 extern const SchedulerClass scheduler_classes[]; /* ends with name NULL */
+
+/*
+ * The class that a file is of (of: its name, NULL: none is said), and the one whose keys count. asked: what is to be run, a name as in
+ * SchedulerRun; NULL: the file's own. *file stays as it is where `of` is NULL. Error: a class that limn does not have; one that is for a
+ * network of another kind.
+ */
+int scheduler_choose(const SchedulerClass **file, const SchedulerClass **run, const char *of, const char *asked,
+                     Err *e);
 
 /* NULL when there is none of that name. */
 const SchedulerClass *scheduler_class_find(const char *name);

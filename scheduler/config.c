@@ -21,19 +21,6 @@ typedef struct {
     uint64_t defaults; /* keys that the file lists in _use_default_values */
 } Reader;
 
-#define COMMON_KEYS                                                                                                    \
-    (KEY(NUM_TRAIN_TIMESTEPS) | KEY(BETA_START) | KEY(BETA_END) | KEY(BETA_SCHEDULE) | KEY(TRAINED_BETAS) |            \
-     KEY(PREDICTION_TYPE) | KEY(TIMESTEP_SPACING) | KEY(STEPS_OFFSET) | KEY(RESCALE_BETAS_ZERO_SNR))
-#define SIGMA_KEYS (KEY(USE_KARRAS_SIGMAS) | KEY(USE_EXPONENTIAL_SIGMAS) | KEY(USE_BETA_SIGMAS))
-
-/* Samplers that diffusers does not have. */
-static const SchedulerClass further[] = {
-    { SCHEDULER_KDIFFUSION, "", BETA_LINEAR, 0.0001, 0.02, SPACING_LINSPACE, COMMON_KEYS | SIGMA_KEYS, 0,
-      .predicts_x0 = true, .karras_range = true },
-    { SCHEDULER_TRAINING, "", BETA_SCALED_LINEAR, 0.00085, 0.012, SPACING_LEADING,
-      COMMON_KEYS | KEY(ORIGINAL_INFERENCE_STEPS) | KEY(TIMESTEP_SCALING), 0, .predicts_x0 = true },
-};
-
 /* Keys of earlier versions, whose value does not matter; predict_epsilon true is what all is today. */
 static const char *const obsolete[] = { "tensor_format", "timestep_values", "predict_epsilon", NULL };
 
@@ -127,7 +114,8 @@ static int read_noise(const Reader *r, Err *e)
     n->spacing = (Spacing)spacing;
     if (prediction_parse(&n->prediction, read_str(r, KEY_PREDICTION_TYPE, "epsilon"), e)) return -1;
     n->no_sample = !r->run->predicts_x0;
-    n->timesteps = read_int(r, KEY_NUM_TRAIN_TIMESTEPS, 1000, 1, NOISE_MAX_TIMESTEPS);
+    int usual = r->run->kind == NETWORK_CONSISTENCY ? 40 : 1000;
+    n->timesteps = read_int(r, KEY_NUM_TRAIN_TIMESTEPS, usual, 1, NOISE_MAX_TIMESTEPS);
     n->beta_start = read_num(r, KEY_BETA_START, r->run->beta_start, 0, 1);
     n->beta_end = read_num(r, KEY_BETA_END, r->run->beta_end, 0, 1);
     n->zero_terminal_snr = read_bool(r, KEY_RESCALE_BETAS_ZERO_SNR, false);
@@ -202,13 +190,12 @@ static int read_layout(const Reader *r, Err *e)
     return 0;
 }
 
-/* Karras et al. 2022, arXiv:2206.00364: sigmas and preconditioning of the network's own, in place of betas. */
+/* Sigmas and preconditioning of Karras et al. 2022, arXiv:2206.00364, in place of betas; consistency models have the same. */
 static int read_edm(const Reader *r, Err *e)
 {
     static const char *const schedules[] = { "karras", "exponential", NULL };
     Noise *n = r->n;
     int schedule = 0;
-    if (!r->run->edm) return 0;
     if (read_word(r, KEY_SIGMA_SCHEDULE, schedules, &schedule, e)) return -1;
     n->schedule = schedules[schedule];
     n->sigma_min = read_num(r, KEY_SIGMA_MIN, 0.002, 1e-6, 1e6);
@@ -216,6 +203,27 @@ static int read_edm(const Reader *r, Err *e)
     n->sigma_data = read_num(r, KEY_SIGMA_DATA, 0.5, 1e-6, 1e6);
     n->rho = read_num(r, KEY_RHO, 7, 0.1, 1000);
     n->continuous = true;
+    if (r->run->kind == NETWORK_EDM) return 0;
+    n->schedule = "model"; /* the class has one only */
+    n->solver.noise_less = 1 - read_num(r, KEY_S_NOISE, 1, 0, 100);
+    if (read_bool(r, KEY_CLIP_DENOISED, true)) n->clip_sample = 1;
+    return 0;
+}
+
+static void read_flow(const Reader *r)
+{
+    Noise *n = r->n;
+    n->flow_shift = read_num(r, KEY_SHIFT, 1, 1e-6, 1e6);
+    n->flow_end = read_num(r, KEY_SHIFT_TERMINAL, 0, 0, 0.999999);
+    n->solver.stochastic = read_bool(r, KEY_STOCHASTIC_SAMPLING, false);
+}
+
+/* What networks of another kind have in place of betas. */
+static int read_kind(const Reader *r, Err *e)
+{
+    r->n->kind = r->run->kind;
+    if (r->n->kind == NETWORK_EDM || r->n->kind == NETWORK_CONSISTENCY) return read_edm(r, e);
+    if (r->n->kind == NETWORK_FLOW) read_flow(r);
     return 0;
 }
 
@@ -330,10 +338,11 @@ static int read_unsupported(const Reader *r, Err *e)
     } off[] = {
         { KEY_USE_FLOW_SIGMAS, "flow matching" },     { KEY_USE_DYNAMIC_SHIFTING, "a shift by the picture's size" },
         { KEY_SHIFT_TERMINAL, "flow matching" },      { KEY_SOLVER_P, "another scheduler as the predictor" },
-        { KEY_TAU_FUNC, "a function of the user's" },
+        { KEY_TAU_FUNC, "a function of the user's" }, { KEY_INVERT_SIGMAS, "time that runs backwards" },
     };
     for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
         SchedulerKey k = off[i].key;
+        if (k == KEY_SHIFT_TERMINAL && r->run->kind == NETWORK_FLOW) continue;
         if (!given(r, k) || config_is_false(r->c, scheduler_keys[k])) continue;
         return err_set(e, "%s: limn does not have %s; null or false was expected", scheduler_keys[k], off[i].what);
     }
@@ -403,51 +412,6 @@ static const char *sampler_of(const Reader *r)
 
 /* ---- the file ----------------------------------------------------------------------------------------------------------- */
 
-/* Classes of diffusers for networks of another kind. */
-static const struct {
-    const char *name, *why;
-} foreign[] = {
-    { "FlowMatch", "its network was trained by flow matching (SD 3, Flux, ...), which limn does not run" },
-    { "CMStochastic",
-      "its network is a consistency model of pixels, which limn does not run; latent ones have an LCMScheduler" },
-    { "ConsistencyDecoder", "it belongs to a decoder of its own kind, which limn does not run" },
-    { "ScoreSde", "its network gives scores of an SDE of its own, which limn does not run" },
-    { "KarrasVe", "its network is one of pixels, which limn does not run" },
-    { "VQDiffusion", "its network gives classes of a VQ-VAE, which limn does not run" },
-    { "Amused", "its network gives tokens, which limn does not run" },
-    { "UnCLIP", "it belongs to a network of image embeddings, which limn does not run" },
-    { "DDPMWuerstchen", "its network is Wuerstchen's, which limn does not run" },
-    { "Cogvideo", "its network draws videos, which limn does not run" },
-};
-
-/* The class of that name. Error: one that limn does not have. */
-static int find_class(const SchedulerClass **out, const char *name, Err *e)
-{
-    if (str_starts(name, "Flax")) name += strlen("Flax"); /* the same under JAX */
-    *out = scheduler_class_find(name);
-    for (size_t i = 0; !*out && i < sizeof further / sizeof *further; i++)
-        if (strcmp(further[i].name, name) == 0) *out = &further[i];
-    if (*out) return 0;
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        if (str_starts(name, foreign[i].name)) return err_set(e, "the scheduler is a %.60s: %s", name, foreign[i].why);
-    return err_set(
-        e,
-        "the scheduler is a %.60s, which limn does not know; one of Stable Diffusion's such as DDIMScheduler "
-        "or EulerDiscreteScheduler was expected",
-        name);
-}
-
-/* The file's class, and the one that is run. */
-static int find_classes(Reader *r, const SchedulerFile *f, Err *e)
-{
-    const char *run = r->as.name;
-    const char *of = f->of ? f->of : config_str(r->c, "_class_name", NULL);
-    if (of && find_class(&r->file, of, e)) return -1;
-    if (r->file && (!run || r->file->edm)) r->run = r->file;
-    else if (find_class(&r->run, run ? run : SCHEDULER_TRAINING, e)) return -1;
-    return 0;
-}
-
 /* diffusers lists there which keys it did not find in a file, when it hands on a configuration of its own making. */
 static void find_defaults(Reader *r)
 {
@@ -475,11 +439,12 @@ static int finish(const Reader *r, Err *e)
 static int read_all(Reader *r, const SchedulerFile *f, Err *e)
 {
     r->changes = pipeline_changes(f->pipeline);
-    if (find_classes(r, f, e)) return -1;
+    const char *of = f->of ? f->of : config_str(r->c, "_class_name", NULL);
+    if (scheduler_choose(&r->file, &r->run, of, r->as.name, e)) return -1;
     find_defaults(r);
     if (read_noise(r, e)) return -1;
     read_changed(r);
-    if (read_layout(r, e) || read_edm(r, e) || read_solver(r, e)) return -1;
+    if (read_layout(r, e) || read_kind(r, e) || read_solver(r, e)) return -1;
     snprintf(r->n->sampler, sizeof r->n->sampler, "%s", sampler_of(r));
     return finish(r, e);
 }

@@ -5,17 +5,14 @@
 
 #include <math.h>
 
-/* The deviation of the data, to which x and the network's output are scaled: 1, but for EDM's. */
-static double data_of(const Denoiser *d) { return d->noise && d->noise->sigma_data > 0 ? d->noise->sigma_data : 1; }
-
 /* The latents in unit variance, once for each branch of a call. */
 static Tensor scaled_input(const Denoiser *d, Tensor x, double sigma, int branches)
 {
-    double data = data_of(d);
     Tensor in = tensor_new(d->arena, branches * x.n, x.h, x.w, x.c);
     if (arena_dry(d->arena)) return in;
 
-    float norm = (float)sqrt(sigma * sigma + data * data);
+    double data = d->noise->sigma_data > 0 ? d->noise->sigma_data : 1; /* the deviation of the data */
+    float norm = (float)(d->noise->kind == NETWORK_FLOW ? 1 + sigma : sqrt(sigma * sigma + data * data));
     size_t len = tensor_len(x);
     for (size_t k = 0; k < len; k++) in.data[k] = x.data[k] / norm;
     for (int i = 1; i < branches; i++) tensor_copy(tensor_slice(in, i * x.n, x.n), tensor_slice(in, 0, x.n));
@@ -39,29 +36,16 @@ static void estimate(Prediction prediction, float *x0, const float *x, const flo
     }
 }
 
-/* EDM's: c_skip x + c_out F, Karras et al. 2022, table 1; for "v" diffusers turns the sign of F. */
-static void estimate_edm(Prediction prediction, double data, float *x0, const float *x, const float *f, size_t len,
-                         double sigma)
-{
-    double variance = sigma * sigma + data * data, sign = prediction == PREDICT_V ? -1 : 1;
-    float c_skip = (float)(data * data / variance), c_out = (float)(sign * sigma * data / sqrt(variance));
-    for (size_t k = 0; k < len; k++) x0[k] = c_skip * x[k] + c_out * f[k];
-}
-
-/* The same as factors: the estimate is skip x + out F. */
-static void factors(const Noise *n, double sigma, double *skip, double *out)
-{
-    double data = n->sigma_data > 0 ? n->sigma_data : 1, variance = sigma * sigma + data * data;
-    *skip = n->sigma_data > 0 || n->prediction == PREDICT_V ? data * data / variance : n->prediction == PREDICT_EPSILON;
-    if (n->sigma_data > 0) *out = (n->prediction == PREDICT_V ? -1 : 1) * sigma * data / sqrt(variance);
-    else *out = n->prediction == PREDICT_SAMPLE ? 1 : n->prediction == PREDICT_V ? -sigma / sqrt(variance) : -sigma;
-}
-
 static void estimate_by(const Denoiser *d, float *x0, const float *x, const float *f, size_t len, double sigma)
 {
     const Noise *n = d->noise;
-    if (n->sigma_data > 0) estimate_edm(n->prediction, n->sigma_data, x0, x, f, len, sigma);
-    else estimate(n->prediction, x0, x, f, len, sigma);
+    if (n->kind == NETWORK_DISCRETE) {
+        estimate(n->prediction, x0, x, f, len, sigma);
+        return;
+    }
+    Scaling by = noise_scaling(n, sigma);
+    float skip = (float)by.skip, out = (float)by.out;
+    for (size_t k = 0; k < len; k++) x0[k] = skip * x[k] + out * f[k];
 }
 
 static bool all_finite(const float *x, size_t len)
@@ -133,7 +117,9 @@ static int run_network(Denoiser *d, Tensor x0, Tensor x, double sigma, double t,
                     .prediction = d->noise->prediction,
                     .x = x,
                     .arena = d->arena };
-    factors(d->noise, sigma, &s.c_skip, &s.c_out);
+    Scaling by = noise_scaling(d->noise, sigma);
+    s.c_skip = by.skip;
+    s.c_out = by.out;
     if (evaluate(d, &s, x, t, e)) return -1;
     guides_join(&s);
     if (arena_dry(d->arena)) return 0;
@@ -155,11 +141,8 @@ int denoise(Denoiser *d, Tensor x0, Tensor x, double sigma, double t, Err *e)
 {
     d->evals++;
     if (d->exact) return arena_dry(d->arena) ? 0 : d->exact(d->ctx, x0, x, sigma, e);
-    if (isnan(t)) {
-        t = d->noise->continuous ? 0.25 * log(sigma)
-            : d->round_timestep  ? noise_nearest(d->noise, sigma)
-                                 : noise_timestep(d->noise, sigma);
-    }
+    if (isnan(t)) t = noise_continuous(d->noise, sigma);
+    if (isnan(t)) t = d->round_timestep ? noise_nearest(d->noise, sigma) : noise_timestep(d->noise, sigma);
 
     size_t mark = d->arena->used;
     if (d->kept.in_input) {

@@ -140,16 +140,28 @@ static int build_edm(Noise *n, Err *e)
     return 0;
 }
 
+/* Flow matching's: s of timestep t is (t + 1) / timesteps, shifted. The last is pure noise. */
+static int build_flow(Noise *n)
+{
+    for (int i = 0; i < n->timesteps; i++) {
+        double s = (i + 1.0) / n->timesteps;
+        s = n->flow_shift * s / (1 + (n->flow_shift - 1) * s);
+        n->sigmas[i] = s < 1 ? s / (1 - s) : NOISE_INFINITE;
+        n->alphas_cumprod[i] = 1 / (n->sigmas[i] * n->sigmas[i] + 1);
+    }
+    return 0;
+}
+
 int noise_build(Noise *n, Err *e)
 {
     if (check_fields(n, e)) return -1;
     size_t count = (size_t)n->timesteps;
-    if (n->sigma_data > 0) {
+    if (n->kind != NETWORK_DISCRETE) {
         free(n->alphas_cumprod);
         free(n->sigmas);
         n->alphas_cumprod = mem_array(count, sizeof *n->alphas_cumprod);
         n->sigmas = mem_array(count, sizeof *n->sigmas);
-        return build_edm(n, e);
+        return n->kind == NETWORK_FLOW ? build_flow(n) : build_edm(n, e);
     }
     float *betas = mem_array(count, sizeof *betas), *cumprod = mem_array(count, sizeof *cumprod);
     for (int i = 0; i < n->timesteps; i++) betas[i] = beta(n, i);
@@ -190,6 +202,32 @@ double noise_sigma(const Noise *n, double t)
     int low = (int)t;
     double w = t - low;
     return w > 0 ? exp((1 - w) * log(n->sigmas[low]) + w * log(n->sigmas[low + 1])) : n->sigmas[low];
+}
+
+Scaling noise_scaling(const Noise *n, double sigma)
+{
+    double data = n->sigma_data > 0 ? n->sigma_data : 1, variance = sigma * sigma + data * data, root = sqrt(variance);
+    switch (n->kind) {
+    case NETWORK_EDM: /* for "v" diffusers turns the sign of F */
+        return (Scaling){ 1 / root, data * data / variance,
+                          (n->prediction == PREDICT_V ? -1 : 1) * sigma * data / root };
+    case NETWORK_CONSISTENCY: { /* its appendix C, with sigma_min for epsilon */
+        double above = sigma - n->sigma_min;
+        return (Scaling){ 1 / root, data * data / (above * above + data * data), above * data / root };
+    }
+    case NETWORK_FLOW: return (Scaling){ 1 / (1 + sigma), 1 / (1 + sigma), -sigma / (1 + sigma) };
+    case NETWORK_DISCRETE: break;
+    }
+    if (n->prediction == PREDICT_EPSILON) return (Scaling){ 1 / root, 1, -sigma };
+    if (n->prediction == PREDICT_V) return (Scaling){ 1 / root, 1 / variance, -sigma / root };
+    return (Scaling){ 1 / root, 0, 1 };
+}
+
+double noise_continuous(const Noise *n, double sigma)
+{
+    if (n->kind == NETWORK_FLOW) return n->timesteps * (sigma / (1 + sigma));
+    if (n->kind == NETWORK_CONSISTENCY) return 250 * log(sigma);
+    return n->continuous ? 0.25 * log(sigma) : NAN;
 }
 
 double noise_sigma_float(const Noise *n, double t)

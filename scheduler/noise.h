@@ -13,6 +13,15 @@
 
 typedef enum { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_SQUAREDCOS, BETA_EXP, BETA_LAPLACE, BETA_SIGMOID } BetaSchedule;
 typedef enum { PREDICT_EPSILON, PREDICT_V, PREDICT_SAMPLE } Prediction;
+
+/* How the network's input is made of x, and the estimate of its output: estimate = skip x + out F(in x, t). */
+typedef enum {
+    NETWORK_DISCRETE,    /* of timesteps, in unit variance: Stable Diffusion's */
+    NETWORK_EDM,         /* Karras et al. 2022, arXiv:2206.00364, table 1 */
+    NETWORK_CONSISTENCY, /* the same, whose estimate at the least sigma is x itself: Song et al. 2023, arXiv:2303.01469 */
+    NETWORK_FLOW,        /* flow matching: x = (1 - s) x0 + s noise, F = noise - x0; s = sigma / (1 + sigma) */
+} NetworkKind;
+
 typedef enum { SPACING_LEADING, SPACING_TRAILING, SPACING_LINSPACE } Spacing;
 
 /* What a diffusers solver predicts with: the estimate or the noise in x; as an ODE or an SDE. */
@@ -34,6 +43,8 @@ typedef struct {
     bool large_variance;  /* variance_type "fixed_large" */
     double threshold;     /* dynamic_thresholding_ratio of x0; 0: none */
     double threshold_max; /* sample_max_value */
+    bool stochastic;      /* stochastic_sampling: flow_euler's noise is fresh in each step */
+    double noise_less;    /* 1 - s_noise of cm */
 } Solver;
 
 typedef struct {
@@ -56,8 +67,11 @@ typedef struct {
     double lambda_min;           /* lambda_min_clipped: no timestep of less log SNR is visited; -INFINITY: all are */
     bool log_linear;             /* interpolation_type: the spaced sigmas are even in log sigma */
     bool continuous;             /* timestep_type "continuous", and EDM's: the network is told log(sigma) / 4 */
-    double sigma_data;           /* EDM's preconditioning, Karras et al. 2022, table 1; 0: none, which is as 1 */
+    NetworkKind kind;            /* what follows is of the last three */
+    double sigma_data;           /* EDM's preconditioning, also of consistency models; 0: none, which is as 1 */
     double rho;                  /* of karras; 0: 7 */
+    double flow_shift;           /* shift: s becomes shift s / (1 + (shift - 1) s) */
+    double flow_end;             /* shift_terminal: the last s that is visited; 0: as it comes */
     bool no_sample;              /* the class refuses a network that predicts the sample */
 
     char sampler
@@ -85,9 +99,22 @@ int prediction_parse(Prediction *p, const char *text, Err *e);
 int noise_build(Noise *n, Err *e);
 void noise_release(Noise *n);
 
+/* Where sigma is infinite: at 2^30 x0 + sigma * noise holds no trace of x0. */
+#define NOISE_INFINITE 0x1p30
+
 /* Between timesteps log sigma is interpolated (k-diffusion's DiscreteSchedule); t is clamped to the trained range. */
 double noise_sigma(const Noise *n, double t);
 double noise_timestep(const Noise *n, double sigma);
+
+/* The factors of NetworkKind. */
+typedef struct {
+    double in, skip, out;
+} Scaling;
+
+Scaling noise_scaling(const Noise *n, double sigma);
+
+/* The time that a network hears which knows no timesteps of a table; NAN: this one does. */
+double noise_continuous(const Noise *n, double sigma);
 
 /* noise_sigma() as ComfyUI computes it, in float32 throughout: half way between two timesteps the last bit decides. */
 double noise_sigma_float(const Noise *n, double t);

@@ -70,6 +70,7 @@ typedef struct {
     const char *automatic; /* A1111's schedule for "Automatic": "karras"; NULL: "normal" */
     bool drops[3];         /* by Compat: one sigma more, the last but one left out */
     bool ensd;             /* A1111's ENSD counts for it */
+    NetworkKind only; /* the kind of network that it is for, which has no other; 0: those of timesteps, and EDM's */
     SchedulerRun
         as; /* the class of diffusers that it is, or whose timesteps it takes; no name: k-diffusion's, which has none */
 } Sampler;

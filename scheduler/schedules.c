@@ -114,8 +114,10 @@ static void set_end(Timeline *tl, const Noise *n, const TimelinePlan *p)
 /* The timestep that the network is told at sigma_i. */
 static double told(const Timeline *tl, const TimelinePlan *p, const Noise *n, int i)
 {
+    if (n->kind == NETWORK_FLOW) return (float)tl->t[i];
     if (tl->compat == COMPAT_COMFYUI) return noise_nearest(n, tl->sigma[i]);
-    if (tl->compat == COMPAT_DIFFUSERS && n->continuous) return (float)(0.25 * log(tl->sigma[i]));
+    if (tl->compat == COMPAT_DIFFUSERS && !isnan(noise_continuous(n, tl->sigma[i])))
+        return (float)noise_continuous(n, tl->sigma[i]);
     if (tl->compat == COMPAT_A1111 || tl->family == FAMILY_SIGMA) return (float)tl->t[i];
     if (tl->family == FAMILY_KDPM) return p->schedule->fill == sigmas_karras ? rint(tl->t[i]) : (float)tl->t[i];
     return rint(tl->t[i]);
@@ -124,6 +126,10 @@ static double told(const Timeline *tl, const TimelinePlan *p, const Noise *n, in
 /* A1111's DDIM, PLMS and UniPC have timesteps of their own; its other samplers, and all of ComfyUI's, are told sigmas. */
 static int fill(Timeline *tl, const Noise *n, const TimelinePlan *p, Err *e)
 {
+    if (n->kind == NETWORK_CONSISTENCY) return sigmas_consistency(n, tl, p->timesteps, e);
+    if (n->kind == NETWORK_FLOW && p->timesteps)
+        return err_usage(e, "timesteps: a network that was trained by flow matching has none");
+    if (n->kind == NETWORK_FLOW) return sigmas_flow(n, p->schedule, tl, e);
     if (p->compat == COMPAT_A1111 && (p->family == FAMILY_DDIM || p->family == FAMILY_UNIPC)) {
         tl->family = FAMILY_DDIM;
         if (p->timesteps) return err_usage(e, "timesteps: A1111's DDIM, PLMS and UniPC have those of their own");
@@ -146,7 +152,7 @@ static int fill(Timeline *tl, const Noise *n, const TimelinePlan *p, Err *e)
 static double first_scale(const Timeline *tl, const Noise *n)
 {
     double sigma = tl->sigma[0], most = n->sigmas[n->timesteps - 1];
-    bool unit = tl->unit_variance || n->sigma_data > 0;
+    bool unit = tl->unit_variance || n->kind == NETWORK_EDM;
     if (tl->compat == COMPAT_A1111) unit = tl->family != FAMILY_SIGMA;
     if (tl->compat == COMPAT_COMFYUI) unit = sigma > most || most - sigma <= 1e-5 * most; /* its max_denoise */
     return unit ? sqrt(sigma * sigma + 1) : sigma;
@@ -154,8 +160,9 @@ static double first_scale(const Timeline *tl, const Noise *n)
 
 int timeline_plan(Timeline *tl, const TimelinePlan *p, const Noise *n, Err *e)
 {
-    Family family = n->sigma_data > 0 ? FAMILY_SIGMA : p->family; /* EDM's classes are laid out alike */
-    bool unit = family != FAMILY_SIGMA && family != FAMILY_KDPM;
+    /* EDM's classes are laid out alike */
+    Family family = n->kind == NETWORK_DISCRETE ? p->family : n->kind == NETWORK_FLOW ? FAMILY_FLOW : FAMILY_SIGMA;
+    bool unit = family != FAMILY_SIGMA && family != FAMILY_KDPM && family != FAMILY_FLOW;
     *tl = (Timeline){ .steps = p->steps, .family = family, .compat = p->compat, .unit_variance = unit };
     if (p->steps < 1 || p->steps > n->timesteps)
         return err_usage(e, "%d steps: 1 to %d are possible, the timesteps that the model was trained on", p->steps,
@@ -227,6 +234,7 @@ void timeline_release(Timeline *tl)
 
 double timeline_shown(const Timeline *tl, int i)
 {
+    if (tl->family == FAMILY_FLOW) return 1 / (1 + tl->sigma[i]);
     return tl->family == FAMILY_SIGMA ? 1 : 1 / sqrt(tl->sigma[i] * tl->sigma[i] + 1);
 }
 

@@ -24,6 +24,7 @@ typedef enum {
     FAMILY_DDPM, /* DDPM: the same, but a step goes to the next timestep, the last to 0 */
     FAMILY_LCM,  /* LCM: every k-th of the timesteps that the model was distilled on */
     FAMILY_TCD,  /* TCD: the same, but the last step ends at timestep 0's sigma */
+    FAMILY_FLOW, /* flow matching: shares of noise in place of timesteps (flow.c) */
 } Family;
 
 enum { TIMELINE_BEFORE = 3 };

@@ -32,9 +32,6 @@ static double linspace(double a, double b, int count, int i)
     return i + 1 == count ? b : a + i * ((b - a) / (count - 1));
 }
 
-/* Where a sigma is infinite for DDIM and LCM (a last alpha of 0). At 2^30 x0 + sigma * noise holds no trace of x0. */
-static const double INFINITE_SIGMA = 0x1p30;
-
 /* Takes tl->t for their sigmas. DDIM steps down by timesteps / N; below 0 lies the last alpha. */
 static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e)
 {
@@ -55,7 +52,7 @@ static int from_timesteps(const Noise *n, Timeline *tl, const char *what, Err *e
     if (infinite && n->prediction == PREDICT_EPSILON)
         return err_set(
             e, "zero terminal SNR needs a network that predicts v or the sample: from pure noise epsilon says nothing");
-    if (infinite) tl->sigma[0] = INFINITE_SIGMA;
+    if (infinite) tl->sigma[0] = NOISE_INFINITE; /* a last alpha of 0 */
     return 0;
 }
 
@@ -105,7 +102,8 @@ int sigmas_linspace(const Noise *n, Timeline *tl, Err *e)
 int sigmas_given(const Noise *n, Timeline *tl, Err *e)
 {
     int last = n->timesteps - 1;
-    if (n->sigma_data > 0) return err_usage(e, "timesteps: a network with EDM's noise has no timesteps of that kind");
+    if (n->kind == NETWORK_EDM)
+        return err_usage(e, "timesteps: a network with EDM's noise has no timesteps of that kind");
     for (int i = 0; i < tl->steps; i++)
         if (tl->t[i] > last) return err_usage(e, "timesteps: %g is over the model's last one, %d", tl->t[i], last);
     if (from_timesteps(n, tl, "timesteps", e)) return -1;
@@ -157,7 +155,7 @@ static int sigma_range(const Noise *n, Timeline *tl, double *high, double *low, 
 {
     *high = n->sigmas[n->timesteps - 1];
     *low = n->sigmas[0];
-    if (tl->compat != COMPAT_DIFFUSERS || n->sigma_data > 0) return 0;
+    if (tl->compat != COMPAT_DIFFUSERS || n->kind != NETWORK_DISCRETE) return 0;
     if (fractional(tl)) {
         if (sigmas_model(n, tl, e)) return -1;
         *high = tl->sigma[0];

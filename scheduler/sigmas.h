@@ -47,4 +47,8 @@ RULE(sigmas_given);
 RULE(sigmas_compvis_ddim);
 RULE(sigmas_compvis_unipc);
 
+/* Of networks of another kind. given: tl->t are places of the user's (consistency.c, flow.c). */
+int sigmas_consistency(const Noise *n, Timeline *tl, bool given, Err *e);
+int sigmas_flow(const Noise *n, const Schedule *schedule, Timeline *tl, Err *e);
+
 #endif

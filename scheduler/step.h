@@ -137,5 +137,9 @@ SAMPLER(ddim_cfg_pp);
 SAMPLER(ddpm);
 SAMPLER(lcm);
 SAMPLER(tcd);
+/* consistency.c */
+SAMPLER(cm);
+/* flow.c */
+SAMPLER(flow_euler);
 
 #endif

@@ -138,6 +138,8 @@ static void test_all_named(void **state)
         "unipc",
         "unipc_bh2",
         "tcd",
+        "cm",
+        "flow_euler",
         "res_multistep_cfg_pp",
         "res_multistep_ancestral_cfg_pp",
         "gradient_estimation_cfg_pp",

@@ -169,7 +169,7 @@ static void test_table(void **state)
         assert_true((c->idle & ~c->keys) == 0);
         assert_non_null(sampler_find(c->sampler));
         assert_ptr_equal(sampler_find(c->name), sampler_find(c->sampler));
-        if (!c->edm) assert_string_equal(sampler_find(c->sampler)->as.name, c->name);
+        if (!c->kind) assert_string_equal(sampler_find(c->sampler)->as.name, c->name);
     }
     assert_int_equal(count, cJSON_GetArraySize(classes));
     cJSON_Delete(golden);

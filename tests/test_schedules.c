@@ -89,7 +89,12 @@ static void test_refuse(void **state)
         { "", "scheduler_config.json" },
         { "[]", "scheduler_config.json" },
         { "{\"beta_start\":", "scheduler_config.json" },
-        { "{\"_class_name\":\"FlowMatchEulerDiscreteScheduler\"}", "FlowMatchEulerDiscreteScheduler" },
+        { CLASS("FlowMatchHeunDiscrete") "\"shift\":3}", "FlowMatchEulerDiscreteScheduler" },
+        { CLASS("FlowMatchEulerDiscrete") "\"use_dynamic_shifting\":true}", "use_dynamic_shifting" },
+        { CLASS("FlowMatchEulerDiscrete") "\"invert_sigmas\":true}", "invert_sigmas" },
+        { CLASS("FlowMatchEulerDiscrete") "\"shift_terminal\":1}", "shift_terminal" },
+        { CLASS("FlowMatchEulerDiscrete") "\"shift\":0}", "shift" },
+        { CLASS("CMStochasticIterative") "\"sigma_data\":0}", "sigma_data" },
         { "{\"_class_name\":\"IPNDMScheduler\"}", "IPNDMScheduler" },
         { "{\"_class_name\":5}", "_class_name" },
         { CLASS("EulerDiscrete") "\"use_karras_sigmas\":true,\"use_exponential_sigmas\":true}", "use_karras_sigmas" },
@@ -172,8 +177,8 @@ static void test_passed_over(void **state)
         assert_string_equal(n.passed_over, "");
         noise_release(&n);
     }
-    assert_int_equal(read_noise(&n, CLASS("DDIM") "\"something_new\":3,\"shift\":2,\"predict_epsilon\":false}", &e), 0);
-    assert_string_equal(n.passed_over, "\"predict_epsilon\", \"something_new\", \"shift\"");
+    assert_int_equal(read_noise(&n, CLASS("DDIM") "\"something_new\":3,\"other\":2,\"predict_epsilon\":false}", &e), 0);
+    assert_string_equal(n.passed_over, "\"predict_epsilon\", \"something_new\", \"other\"");
     noise_release(&n);
 
     /* A configuration of diffusers' own making says which keys stood at their defaults; null is no for a yes or no. */

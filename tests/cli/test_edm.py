@@ -56,8 +56,7 @@ def test_edm_what_is_refused():
                        ({"vae": {"latents_std": [1, 1, 0, 1]}}, "latents_std")):
         model("EDMEulerScheduler", **keys)
         fails(1, *JOB, says=says)
-    for scheduler, says in (("FlowMatchEulerDiscreteScheduler", "flow matching"), ("CMStochasticIterativeScheduler", "consistency model"),
-                            ("ScoreSdeVeScheduler", "ScoreSdeVe"), ("NovelScheduler", "does not know")):
+    for scheduler, says in (("FlowMatchHeunDiscreteScheduler", "flow matching"), ("ScoreSdeVeScheduler", "ScoreSdeVe"), ("NovelScheduler", "does not know")):
         model(scheduler)
         fails(1, *JOB, says=[scheduler, says])
 

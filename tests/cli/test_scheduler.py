@@ -80,7 +80,7 @@ def test_scheduler_refused():
         err = fails(1, "a cat", "-m", "m", *TINY, "-q", "-s", "2", "-o", "no.png", says=[word, "m/scheduler/scheduler_config.json"]).err
         assert err.count("scheduler_config.json") == 1 and not os.path.exists("no.png")
         limn("a cat", "-m", "m", *TINY, "-q", "-s", "2", "--sampler", "euler", "-o", "yes.png")
-    for config in [dict(sd, _class_name="FlowMatchEulerDiscreteScheduler"), dict(sd, _class_name="IPNDMScheduler")]:
+    for config in [dict(sd, _class_name="FlowMatchHeunDiscreteScheduler"), dict(sd, _class_name="IPNDMScheduler")]:
         model(config)
         for sampler in ([], ["--sampler", "euler"]):
             err = fails(1, "a cat", "-m", "m", *TINY, "-q", *sampler, "-o", "no.png", says=config["_class_name"]).err
@@ -99,9 +99,9 @@ def test_scheduler_passed_over():
     sd = PAIRS["files"]["sd-1.5"]["config"]
     model(dict(sd, predict_epsilon=True, tensor_format="pt", timestep_values=None, interpolation_type=5, solver_p=3))
     assert "passed over" not in limn("a cat", "-m", "m", *TINY, "-s", "1", "-o", "a.png").err
-    model(dict(sd, predict_epsilon=False, shift=3.0))
+    model(dict(sd, predict_epsilon=False, shifts=3.0))
     err = limn("a cat", "-m", "m", *TINY, "-s", "1", "-o", "b.png").err
-    assert 'passed over, as diffusers does: "predict_epsilon", "shift"' in err and "--prediction sample" in err
+    assert 'passed over, as diffusers does: "predict_epsilon", "shifts"' in err and "--prediction sample" in err
 
 
 def test_scheduler_eta_of_tcd():

@@ -110,6 +110,24 @@ EDM_CASES = [
     ("EDMDPMSolverMultistep", 10, dict(algorithm_type="sde-dpmsolver++"), None, EDM_NET, 11),
 ]
 
+# Networks of another kind.
+CM, FLOW = "CMStochasticIterative", "FlowMatchEulerDiscrete"
+KIND_CASES = [
+    (CM, 1, {}, None, EDM_NET, 3),
+    (CM, 2, dict(clip_denoised=False), None, EDM_NET, 4),
+    (CM, 7, dict(num_train_timesteps=151, clip_denoised=False, sigma_data=0.7, s_noise=1.01), None, EDM_NET, 5),
+    (CM, 40, dict(sigma_min=0.02, sigma_max=20.0, rho=5.0), None, EDM_NET, 6),
+    (FLOW, 1, {}, None, EDM_NET),
+    (FLOW, 10, {}, None, EDM_NET),
+    (FLOW, 4, dict(shift=3.0), None, EDM_NET),
+    (FLOW, 28, dict(shift=2.5, num_train_timesteps=500), None, EDM_NET),
+    (FLOW, 12, dict(shift=1.5, shift_terminal=0.1), None, EDM_NET),
+    (FLOW, 9, dict(shift=3.0, use_karras_sigmas=True), None, EDM_NET),
+    (FLOW, 8, dict(shift=0.7, use_exponential_sigmas=True), None, EDM_NET),
+    (FLOW, 11, dict(use_beta_sigmas=True), None, EDM_NET),
+    (FLOW, 6, dict(shift=3.0, stochastic_sampling=True), None, EDM_NET, 7),
+]
+
 
 def random_cases(count):
     """(class, steps, config, eta, network, seed)"""
@@ -159,10 +177,12 @@ def run(name, steps, config, eta, net=None, seed=0):
     extra = {"generator": generator} if "generator" in takes else {}
     if eta is not None:
         extra["eta"] = eta
-    x = (torch.arange(768) / 768).reshape(3, 8, 8, 4).permute(3, 0, 1, 2) * scheduler.init_noise_sigma
+    flow = not hasattr(scheduler, "scale_model_input")  # the network sees x itself there, which begins as noise
+    first = 1.0 if flow else scheduler.init_noise_sigma
+    x = (torch.arange(768) / 768).reshape(3, 8, 8, 4).permute(3, 0, 1, 2) * first
     sums = []
     for t in scheduler.timesteps:
-        scaled = scheduler.scale_model_input(x, t)
+        scaled = x if flow else scheduler.scale_model_input(x, t)
         if net:
             out = net[0] * scaled + net[1] * torch.tanh(net[2] * scaled + net[3] * float(t) / 1000)
         else:
@@ -171,7 +191,7 @@ def run(name, steps, config, eta, net=None, seed=0):
         sums.append([x.double().sum().item(), x.double().abs().sum().item()])
     sigmas = getattr(scheduler, "sigmas", None)
     row = dict(name=f"{name}/{steps}/" + ",".join(f"{k}={v}" for k, v in config.items() if k not in SD and k != "trained_betas"))
-    row.update(cls=name + "Scheduler", steps=steps, config=config, init_noise_sigma=float(scheduler.init_noise_sigma))
+    row.update(cls=name + "Scheduler", steps=steps, config=config, init_noise_sigma=float(first))
     row.update(timesteps=[float(t) for t in scheduler.timesteps], sigmas=None if sigmas is None else sigmas.tolist())
     row.update(per_step_sum_abssum=sums, final_first16=x.flatten()[:16].tolist())
     if eta is not None:
@@ -201,7 +221,7 @@ for case in random_cases(208):
         row["per_step_sum_abssum"] = row["per_step_sum_abssum"][-1:]
         row["timesteps"] = row["sigmas"] = None
     rows.append(row)
-for case in EDM_CASES:  # after all others, whose names are numbers
+for case in EDM_CASES + KIND_CASES:  # after all others, whose names are numbers
     rows.append(run(*case))
 text = json.dumps(rows, separators=(",", ":"))
 print(re.sub(r"-?\d+\.\d{9,}(e-?\d+)?", lambda m: f"{float(m[0]):.9g}", text).replace("NaN", "null"))

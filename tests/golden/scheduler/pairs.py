@@ -167,7 +167,7 @@ def row(f, name, steps):
 def signatures():
     """Each class' keys with their defaults, for the table of classes."""
     found = {}
-    for name in CLASSES + ["EDMEuler", "EDMDPMSolverMultistep"]:  # which no other class can be run for
+    for name in CLASSES + ["EDMEuler", "EDMDPMSolverMultistep", "CMStochasticIterative", "FlowMatchEulerDiscrete"]:  # for networks of one kind
         parameters = inspect.signature(getattr(diffusers, name + "Scheduler").__init__).parameters
         found[name + "Scheduler"] = {k: repr(p.default) for k, p in parameters.items() if k != "self"}
     return found
