@@ -9,37 +9,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "batch/folders.h"
 #include "base/slug.h"
+#include "batch/plan.h"
 #include "output/template.h"
-#include "pipeline/foreign.h"
-
-/* A prompt's templates: one, or those of a list; in combinatorial mode each has as many values as it has choices. */
-typedef struct {
-    Field *field;     /* NULL: the command line's */
-    Node **nodes;     /* [count] */
-    uint64_t *before; /* [count]: values of the nodes before each */
-    size_t count;
-    uint64_t values;
-} Prompt;
-
-enum { PROMPT, NEGATIVE, PROMPT_2, NEGATIVE_2, PROMPTS };
-
-static const char *const prompt_names[PROMPTS] = { "prompt", "negative-prompt", "prompt-2", "negative-prompt-2" };
-
-struct Plan {
-    Jobs *jobs;
-    const Setup *setup;
-    Job usual;      /* every option at its default */
-    uint64_t index; /* pictures so far */
-
-    Record record;
-    Prompt prompts[PROMPTS];
-    uint64_t count, next; /* pictures of the record */
-    uint64_t copies;      /* its `count` */
-    uint64_t *digit;      /* [record.count]: the value of each field for the picture at hand */
-    const Item *item;     /* at hand, for the names in templates */
-};
 
 void item_release(Item *i)
 {
@@ -89,206 +61,6 @@ void plan_rewind(Plan *p)
     jobs_rewind(p->jobs);
 }
 
-/* ---- a new record: its prompts parsed, its pictures counted --------------------------------------------------------- */
-
-/* Whether its text may have choices and fields in it. */
-static bool is_prompt(const Option *o)
-{
-    for (int i = 0; o && i < PROMPTS; i++)
-        if (strcmp(o->name, prompt_names[i]) == 0) return true;
-    return false;
-}
-
-/* Whether the option has a value before the model is asked for one. */
-static bool is_said(const Job *j, const Option *o)
-{
-    Str value = { 0 };
-    bool said = o->type == OPT_SEED || job_get(j, o, &value);
-    str_release(&value);
-    return said;
-}
-
-/* For prompts: fields, options that are part of the picture, {index}. */
-static bool has_field(void *ctx, const char *name, const char **near)
-{
-    Plan *p = ctx;
-    Field *f = record_find(&p->record, name);
-    const Option *o = option_find(name, strlen(name));
-    if (f && !is_prompt(f->option)) {
-        f->used = true;
-        return true;
-    }
-    if (o && o->picture && !is_prompt(o) && is_said(p->setup->defaults, o)) return true;
-    if (strcmp(name, "index") == 0) return true;
-    if (!near) return false;
-    Nearest n = nearest_to(name);
-    for (size_t i = 0; i < p->record.count; i++)
-        if (!is_prompt(p->record.fields[i].option)) nearest_try(&n, p->record.fields[i].name);
-    *near = n.best;
-    return false;
-}
-
-static int no_prompt(const Plan *p, Err *e)
-{
-    enum { SHOWN = 5 };
-    Str fields = { 0 };
-    for (size_t i = 0; i < p->record.count; i++) {
-        const char *name = p->record.fields[i].name;
-        Nearest n = nearest_to(name);
-        nearest_try(&n, "prompt");
-        if (n.best && !p->record.fields[i].option) {
-            str_release(&fields);
-            return err_usage(e, "unknown field \"%.60s\"; did you mean \"prompt\"?", name);
-        }
-        if (i < SHOWN) str_addf(&fields, "%s%.60s", i ? ", " : "", name);
-    }
-    err_usage(e, "the job has no prompt (its fields: %s%s)", str_text(&fields), p->record.count > SHOWN ? ", ..." : "");
-    str_release(&fields);
-    return -1;
-}
-
-static int read_prompt(Plan *p, int which, Err *e)
-{
-    Prompt *t = &p->prompts[which];
-    ChoiceReader r = { .wildcards = p->setup->wildcards, .mode = p->setup->mode, .ctx = p, .has_field = has_field };
-    const Option *o = option_find(prompt_names[which], strlen(prompt_names[which]));
-    Str text = { 0 };
-    int failed = 0;
-    t->field = record_find(&p->record, o->name);
-    if (!t->field) job_get(p->setup->defaults, o, &text);
-    if (!t->field && which == PROMPT && !text.len) failed = no_prompt(p, e);
-    size_t count = t->field ? t->field->count : 1;
-    t->nodes = mem_array(count, sizeof *t->nodes);
-    t->before = mem_array(count, sizeof *t->before);
-    for (size_t i = 0; i < count && !failed; i++) {
-        if (t->field) {
-            str_clear(&text);
-            field_value(t->field, i, &text);
-        }
-        t->nodes[i] = choice_parse(&r, str_text(&text), e);
-        if (!t->nodes[i]) {
-            failed = e->code == ERR_INTERRUPTED ? -1 : err_in(e, o->name);
-            break;
-        }
-        t->count++;
-        t->before[i] = t->values;
-        t->values = plus(t->values, p->setup->mode == EXPAND_ALL ? choice_count(t->nodes[i]) : 1);
-    }
-    str_release(&text);
-    return failed;
-}
-
-static const char *pattern_of(const Plan *p) { return p->setup->names->pattern; }
-
-/* A field that nothing uses is a slip of the pen more often than not. */
-static int check_used(const Plan *p, Err *e)
-{
-    for (size_t i = 0; i < p->record.count; i++) {
-        const Field *f = &p->record.fields[i];
-        if (f->option || f->used || *f->name == '_' || strcmp(f->name, "id") == 0) continue;
-        const Field *own = record_find(&p->record, "output");
-        Str output = { 0 };
-        if (own) field_value(own, 0, &output);
-        bool used =
-            (pattern_of(p) && template_uses(pattern_of(p), f->name)) || template_uses(str_text(&output), f->name);
-        str_release(&output);
-        if (used) continue;
-        Nearest n = nearest_to(f->name);
-        for (const Option *o = job_options; o->name; o++)
-            if (option_is_field(o)) nearest_try(&n, o->name);
-        const Foreign *theirs = foreign_find(f->name, strlen(f->name), true);
-        if (theirs) {
-            Err why;
-            foreign_tell(theirs, &why);
-            return err_usage(e, "unknown field \"%.60s\": %s", f->name, why.text);
-        }
-        if (n.best) return err_usage(e, "unknown field \"%.60s\"; did you mean \"%s\"?", f->name, n.best);
-        return err_usage(
-            e,
-            "unknown field \"%.60s\": no option is called so, and neither a prompt nor --output has {%.60s} "
-            "(a field whose name begins with _ is only kept in the manifest)",
-            f->name, f->name);
-    }
-    return 0;
-}
-
-/* What is put into a prompt is put there as it stands; choices in it would be drawn literally. */
-static int check_literal(const Plan *p, Err *e)
-{
-    for (size_t i = 0; i < p->record.count && p->setup->mode != EXPAND_OFF; i++) {
-        const Field *f = &p->record.fields[i];
-        for (size_t k = 0; f->used && !f->option && k < f->span_count; k++) {
-            const char *text = f->spans[k].text, *under = text ? strstr(text, "__") : NULL;
-            if (text && (strpbrk(text, "{}") || (under && strstr(under + 2, "__"))))
-                return err_usage(
-                    e, "%.60s: \"%.60s\" has a choice in it; choices stand in the prompt itself, a list in the field",
-                    f->name, text);
-        }
-    }
-    return 0;
-}
-
-static uint64_t values_of(const Plan *p, const Field *f)
-{
-    for (int i = 0; i < PROMPTS; i++)
-        if (p->prompts[i].field == f) return p->prompts[i].values;
-    return f->option && strcmp(f->name, "count") == 0 ? 1 : f->count;
-}
-
-static void add_count(Str *out, uint64_t n)
-{
-    if (n < UINT64_MAX) str_addf(out, "%llu", (unsigned long long)n);
-    else str_add(out, "2^64 or more");
-}
-
-/* The product of all lists, refused when it is beyond what a batch may have. */
-static int count_pictures(Plan *p, Err *e)
-{
-    Field *copies = record_find(&p->record, "count");
-    Str factors = { 0 };
-    p->copies = (uint64_t)p->setup->defaults->count;
-    if (copies) {
-        Str text = { 0 };
-        field_value(copies, 0, &text);
-        p->copies = strtoull(str_text(&text), NULL, 10);
-        str_release(&text);
-    }
-    p->count = p->copies;
-    for (size_t i = 0; i < p->record.count; i++) {
-        uint64_t n = values_of(p, &p->record.fields[i]);
-        if (n > 1 && factors.len < 200) {
-            str_add(&factors, factors.len ? " x " : "");
-            add_count(&factors, n);
-            str_addf(&factors, " %s", p->record.fields[i].name);
-        }
-        p->count = times(p->count, n);
-    }
-    for (int i = 0; i < PROMPTS; i++)
-        if (!p->prompts[i].field) p->count = times(p->count, p->prompts[i].values);
-    int failed = 0;
-    if (plus(p->index, p->count) > EXPAND_MAX) {
-        Str sum = { 0 };
-        add_count(&sum, plus(p->index, p->count));
-        failed = err_usage(e, "%s pictures up to here (%s); a batch has at most %llu", str_text(&sum),
-                           str_text(&factors), (unsigned long long)EXPAND_MAX);
-        str_release(&sum);
-    }
-    str_release(&factors);
-    return failed;
-}
-
-static int open_record(Plan *p, Err *e)
-{
-    if (folders_open(&p->record, p->setup->defaults, e)) return -1;
-    for (int i = 0; i < PROMPTS; i++)
-        if (read_prompt(p, i, e)) return -1;
-    if (check_literal(p, e) || check_used(p, e) || count_pictures(p, e)) return -1;
-    Field *id = record_find(&p->record, "id");
-    if (id && id->count > 1) return err_usage(e, "id: one id is expected, not a list");
-    p->digit = mem_array(p->record.count + 1, sizeof *p->digit);
-    return 0;
-}
-
 /* ---- one picture ----------------------------------------------------------------------------------------------------- */
 
 /* The value of a field for the picture at hand. */
@@ -329,7 +101,7 @@ static int set_options(const Plan *p, Item *out, Err *e)
     job_copy(&out->job, p->setup->defaults);
     for (size_t i = 0; i < p->record.count; i++) {
         const Field *f = &p->record.fields[i];
-        if (!f->option || is_prompt(f->option)) continue;
+        if (!f->option || plan_is_prompt(f->option)) continue;
         Str value = { 0 };
         own_value(p, f, &value);
         if (f->option->type == OPT_LINES) job_open(&out->job, f->option); /* in place of the command line's */
@@ -355,8 +127,8 @@ static size_t template_of(const Prompt *t, uint64_t digit)
 static int set_prompt(Plan *p, int which, uint64_t digit, Item *out, Err *e)
 {
     const Prompt *t = &p->prompts[which];
-    const Option *o = option_find(prompt_names[which], strlen(prompt_names[which]));
-    if (!t->field && !is_said(&out->job, o)) return 0; /* it stays open */
+    const Option *o = option_find(plan_prompt_names[which], strlen(plan_prompt_names[which]));
+    if (!t->field && !plan_is_said(&out->job, o)) return 0; /* it stays open */
     ChoiceRun run = {
         .random = choice_seed(out->job.seed, which + 1), .mode = p->setup->mode, .ctx = p, .field = field_in_prompt
     };
@@ -384,7 +156,7 @@ static int name_value(void *ctx, const char *name, const char **near, Str *out, 
     else if (strcmp(name, "date") == 0) str_add(out, p->setup->date);
     else if (strcmp(name, "dir") == 0) str_add(out, p->setup->names->stem);
     else if ((o = option_find(name, strlen(name))) && option_is_field(o) && strcmp(o->name, "output") != 0) {
-        if (!is_said(&p->item->job, o))
+        if (!plan_is_said(&p->item->job, o))
             return err_usage(e, "--output: {%s}: the job does not say it, and the model chooses it later", name);
         template_option(&p->item->job, o, out);
     } else {
@@ -412,7 +184,7 @@ static void pattern_for(const Plan *p, const Item *item, Str *out)
     }
     if (place.len) str_addf(out, "%s%s", str_text(&place), str_ends(str_text(&place), "/") ? "" : "/");
     str_release(&place);
-    if (pattern_of(p)) str_add(out, pattern_of(p));
+    if (plan_pattern(p)) str_add(out, plan_pattern(p));
     else if (item->id && p->count == 1) str_add(out, "{id}.png");
     else if (item->id) str_addf(out, "{id}_{number:0%d}.png", snprintf(NULL, 0, "%llu", (unsigned long long)p->count));
     else str_add(out, "{index:05}_{prompt_slug}.png");
@@ -460,7 +232,7 @@ static uint64_t set_digits(Plan *p, uint64_t k, uint64_t prompt[PROMPTS])
     }
     for (size_t i = p->record.count; i-- > 0;) {
         const Field *f = &p->record.fields[i];
-        uint64_t n = values_of(p, f);
+        uint64_t n = plan_values(p, f);
         for (int t = 0; t < PROMPTS; t++)
             if (p->prompts[t].field == f) prompt[t] = k % n;
         p->digit[i] = k % n;
@@ -504,7 +276,7 @@ int plan_next(Plan *p, Item *out, Err *e)
         clear_record(p);
         int got = jobs_next(p->jobs, &p->record, e);
         if (got <= 0) return got;
-        if (open_record(p, e)) return blame(p, e);
+        if (plan_open_record(p, e)) return blame(p, e);
     }
     int failed = make_item(p, out, e);
     p->item = NULL;

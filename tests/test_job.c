@@ -56,7 +56,8 @@ static void alias_is_its_own(const char *name, void *ctx)
 {
     const Option *o = ctx;
     if (option_find(name, strlen(name)) != o) fail_msg("%s is another option than %s", name, o->name);
-    if (foreign_find(name, strlen(name), true)) fail_msg("%s is an alias of %s, and a row of foreign.c", name, o->name);
+    if (foreign_find(name, strlen(name), true))
+        fail_msg("%s is an alias of %s, and a row of foreign_rows.c", name, o->name);
 }
 
 /* No alias is an option's own name, nor stands in two rows. */
