@@ -286,7 +286,7 @@ static bool has(const char *list, const char *name)
     return false;
 }
 
-static const HintWay *find_way(const char *name)
+const HintWay *hint_way_find(const char *name)
 {
     for (const HintWay *w = hint_ways; w->name; w++)
         if (has(w->name, name) || has(w->aliases, name)) return w;
@@ -335,7 +335,7 @@ int hint_spec_parse(HintSpec *s, const char *text, Err *e)
     if (!len || text[len] != ':' || len >= sizeof name || file_named(text)) return 0;
     memcpy(name, text, len);
     name[len] = '\0';
-    s->way = find_way(name);
+    s->way = hint_way_find(name);
     if (!s->way) return no_way(name, text, e);
     const char *p = text + len + 1;
     memcpy(s->numbers, s->way->usual, sizeof s->numbers);

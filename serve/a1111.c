@@ -22,7 +22,7 @@ typedef enum {
     FIELD_OPTION,   /* an option of limn's, `to` */
     FIELD_POSITIVE, /* the same where it is more than 0 */
     FIELD_NEUTRAL,  /* of no effect at the values that clients send; else told */
-    FIELD_ONE,      /* the same of 1 */
+    FIELD_ONE,      /* the same of 1, and true */
     FIELD_QUIET,    /* of no effect on a picture */
     FIELD_OWN,      /* looked at below */
 } FieldKind;
@@ -80,28 +80,28 @@ static const struct {
     { "latent_mask", FIELD_NEUTRAL, NULL },
     { "firstphase_width", FIELD_NEUTRAL, NULL },
     { "firstphase_height", FIELD_NEUTRAL, NULL },
-    { "image_cfg_scale", FIELD_QUIET, NULL }, /* of InstructPix2Pix only */
-    { "mask_blur_y", FIELD_QUIET, NULL },
-    { "mask_round", FIELD_QUIET, NULL },
-    { "include_init_images", FIELD_QUIET, NULL },
-    { "hr_scale", FIELD_QUIET, NULL },
-    { "hr_upscaler", FIELD_QUIET, NULL },
-    { "hr_second_pass_steps", FIELD_QUIET, NULL },
-    { "hr_resize_x", FIELD_NEUTRAL, NULL },
-    { "hr_resize_y", FIELD_NEUTRAL, NULL },
+    { "image_cfg_scale", FIELD_OWN, NULL },
+    { "mask_blur_y", FIELD_OWN, NULL },
+    { "mask_round", FIELD_ONE, NULL },
+    { "include_init_images", FIELD_OWN, NULL },
+    { "hr_scale", FIELD_OWN, NULL },
+    { "hr_upscaler", FIELD_OWN, NULL },
+    { "hr_second_pass_steps", FIELD_OWN, NULL },
+    { "hr_resize_x", FIELD_OWN, NULL },
+    { "hr_resize_y", FIELD_OWN, NULL },
     { "hr_checkpoint_name", FIELD_NEUTRAL, NULL },
-    { "hr_sampler_name", FIELD_QUIET, NULL },
+    { "hr_sampler_name", FIELD_OWN, NULL },
     { "hr_scheduler", FIELD_NEUTRAL, NULL },
     { "hr_prompt", FIELD_NEUTRAL, NULL },
     { "hr_negative_prompt", FIELD_NEUTRAL, NULL },
-    { "hr_cfg", FIELD_QUIET, NULL },
+    { "hr_cfg", FIELD_OWN, NULL }, /* Forge's */
     { "hr_distilled_cfg", FIELD_QUIET, NULL },
-    { "hr_additional_modules", FIELD_QUIET, NULL },
+    { "hr_additional_modules", FIELD_NEUTRAL, NULL },
     { "distilled_cfg_scale", FIELD_QUIET, NULL }, /* of Flux only */
     { "force_task_id", FIELD_QUIET, NULL },
     { "do_not_save_samples", FIELD_QUIET, NULL },
     { "do_not_save_grid", FIELD_QUIET, NULL },
-    { "override_settings_restore_afterwards", FIELD_QUIET, NULL },
+    { "override_settings_restore_afterwards", FIELD_OWN, NULL },
     { "comments", FIELD_QUIET, NULL },
     { "infotext", FIELD_NEUTRAL, NULL },
     { "disable_extra_networks", FIELD_NEUTRAL, NULL },
@@ -122,8 +122,7 @@ static const char *text(const cJSON *o, const char *name)
     return cJSON_IsString(v) ? v->valuestring : NULL;
 }
 
-/* null, false, 0, -1, "", [], {}: what clients send that send every field. */
-static bool says_nothing(const cJSON *v)
+bool a1111_says_nothing(const cJSON *v)
 {
     if (cJSON_IsNull(v) || cJSON_IsFalse(v)) return true;
     if (cJSON_IsNumber(v)) return v->valuedouble == 0 || v->valuedouble == -1;
@@ -176,45 +175,6 @@ static int set_choice(Wish *w, const cJSON *o, const char *field, const char *op
     return wish_set(w, option, values[v->valueint], e);
 }
 
-/* Settings that are limn's options with the same values. */
-static const char *option_of_setting(const char *name)
-{
-    static const char *const same[][2] = {
-        { "CLIP_stop_at_last_layers", "clip-skip" }, { "eta_noise_seed_delta", "ensd" },
-        { "token_merging_ratio", "tome" },           { "s_min_uncond", "ngms" },
-        { "s_min_uncond_all", "ngms-all" },          { "skip_early_cond", "skip-early" },
-    };
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        if (strcmp(same[i][0], name) == 0) return same[i][1];
-    return NULL;
-}
-
-static int set_settings(Wish *w, const cJSON *settings, Err *e)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, settings)
-    {
-        const char *name = item->string, *value = cJSON_IsString(item) ? item->valuestring : NULL;
-        int failed = 0;
-        if (says_nothing(item)) continue;
-        if (strcmp(name, "sd_model_checkpoint") == 0 && value) failed = wish_model(w, value, e);
-        else if (option_of_setting(name)) failed = wish_json(w, option_of_setting(name), item, e);
-        else if (strcmp(name, "randn_source") == 0 && value)
-            failed = wish_set(w, "rng", strcmp(value, "CPU") == 0 ? "torch" : "philox", e);
-        else if (strcmp(name, "samples_format") == 0 && value && strcasecmp(value, "png") != 0)
-            failed = err_usage(e, "samples_format: png is what there is");
-        else if (strcmp(name, "samples_format") != 0 &&
-                 !(strcmp(name, "sd_vae") == 0 && value && strcmp(value, "Automatic") == 0)) {
-            Str full = { 0 };
-            str_addf(&full, "override_settings.%s", name);
-            wish_pass(w, str_text(&full));
-            str_release(&full);
-        }
-        if (failed) return -1;
-    }
-    return 0;
-}
-
 static int set_scripts(Wish *w, const cJSON *o, Err *e)
 {
     const cJSON *item, *images = member(o, "init_images");
@@ -252,21 +212,42 @@ static int set_start(Wish *w, const cJSON *o, Err *e)
     return set_number(w, "only-masked", number(o, "inpaint_full_res_padding", 0), e);
 }
 
+/* hr_scale, or the size that the second pass ends with; limn does not cut off what another shape has too much. */
+static int set_hires_size(Wish *w, const cJSON *o, Err *e)
+{
+    double x = number(o, "hr_resize_x", 0), y = number(o, "hr_resize_y", 0), scale = number(o, "hr_scale", 2);
+    if (x <= 0 && y <= 0) return set_number(w, "hires", scale, e);
+    double width = number(o, "width", w->job.width), height = number(o, "height", w->job.height);
+    if (width <= 0 || height <= 0)
+        return err_usage(e, "hr_resize_x, hr_resize_y: width and height are expected beside them");
+    if (x > 0 && y > 0 && x * height != y * width)
+        return err_usage(e, "hr_resize_x, hr_resize_y: %gx%g has another shape than %gx%g", x, y, width, height);
+    return set_number(w, "hires", x > 0 ? x / width : y / height, e);
+}
+
 /* enable_hr: what is drawn a second time. */
 static int set_hires(Wish *w, const cJSON *o, Err *e)
 {
     const char *with = text(o, "hr_upscaler"), *sampler = text(o, "hr_sampler_name");
     if (!cJSON_IsTrue(member(o, "enable_hr"))) return 0;
-    if (set_number(w, "hires", number(o, "hr_scale", 2), e) ||
-        set_number(w, "hires-strength", number(o, "denoising_strength", 0.75), e))
-        return -1;
+    if (set_hires_size(w, o, e) || set_number(w, "hires-strength", number(o, "denoising_strength", 0.75), e)) return -1;
     if (number(o, "hr_second_pass_steps", 0) > 0 &&
         set_number(w, "hires-steps", number(o, "hr_second_pass_steps", 0), e))
         return -1;
+    if (cJSON_IsNumber(member(o, "hr_cfg")) && set_number(w, "hires-cfg-scale", number(o, "hr_cfg", 0), e)) return -1;
     if (with && *with && wish_set(w, "hires-with", strcmp(with, "None") == 0 ? "lanczos" : with, e))
         return err_in(e, "hr_upscaler");
     bool same = !sampler || !*sampler || strcmp(sampler, "Use same sampler") == 0;
     return same ? 0 : wish_set(w, "hires-sampler", sampler, e);
+}
+
+/* Values that say what is so here anyway; others are listed. */
+static void pass_values(Wish *w, const cJSON *o)
+{
+    double image = number(o, "image_cfg_scale", 0), x = number(o, "mask_blur_x", 4), y = number(o, "mask_blur_y", 4);
+    bool one_blur = cJSON_IsNumber(member(o, "mask_blur"));
+    if (image > 0 && image != 1.5) wish_pass(w, "image_cfg_scale");
+    if (!one_blur && x != y) wish_pass(w, "mask_blur_y");
 }
 
 static int set_variation(Wish *w, const cJSON *o, Err *e)
@@ -286,17 +267,20 @@ static int set_field(Wish *w, const cJSON *v, Err *e)
         wish_pass(w, v->string);
         return 0;
     }
-    if (fields[i].kind == FIELD_NEUTRAL && !says_nothing(v)) wish_pass(w, v->string);
-    if (fields[i].kind == FIELD_ONE && !says_nothing(v) && !(cJSON_IsNumber(v) && v->valuedouble == 1))
+    if (fields[i].kind == FIELD_NEUTRAL && !a1111_says_nothing(v)) wish_pass(w, v->string);
+    if (fields[i].kind == FIELD_ONE && !cJSON_IsNull(v) && !(cJSON_IsNumber(v) && v->valuedouble == 1) &&
+        !cJSON_IsTrue(v))
         wish_pass(w, v->string);
-    if (fields[i].kind == FIELD_POSITIVE && says_nothing(v)) return 0;
+    if (fields[i].kind == FIELD_POSITIVE && a1111_says_nothing(v)) return 0;
     return fields[i].kind == FIELD_OPTION || fields[i].kind == FIELD_POSITIVE ? wish_json(w, fields[i].to, v, e) : 0;
 }
 
 static int read_fields(Wish *w, const cJSON *o, bool from_picture, Err *e)
 {
     const cJSON *item;
+    const cJSON *settings = member(o, "override_settings");
     if (!w->job.compat && wish_set(w, "compat", "a1111", e)) return -1;
+    if (a1111_stored_settings(w, e) || a1111_settings(w, settings, "override_settings.", e)) return -1;
     cJSON_ArrayForEach(item, o) if (set_field(w, item, e)) return -1;
     if (set_seed(w, o, e) || set_sampler(w, o, e) || set_count(w, o, e)) return -1;
     if (cJSON_IsTrue(member(o, "tiling")) && wish_set(w, "tile", "both", e)) return -1;
@@ -305,7 +289,8 @@ static int read_fields(Wish *w, const cJSON *o, bool from_picture, Err *e)
     if (refiner && *refiner && strcmp(refiner, "None") != 0 &&
         (wish_set(w, "refiner", refiner, e) || set_number(w, "refiner-at", number(o, "refiner_switch_at", 0.8), e)))
         return -1;
-    if (set_settings(w, member(o, "override_settings"), e) || set_scripts(w, o, e)) return -1;
+    if (set_scripts(w, o, e)) return -1;
+    if (from_picture) pass_values(w, o);
     return (from_picture && set_start(w, o, e)) || wish_finish(w, e) ? -1 : 0;
 }
 
@@ -344,7 +329,7 @@ static void add_repeated(cJSON *to, const char *name, const char *value, size_t 
     for (size_t i = 0; i < count; i++) cJSON_AddItemToArray(list, cJSON_CreateString(value));
 }
 
-static cJSON *info_of(const Order *t, const Wish *w)
+static cJSON *info_of(const Order *t, const Wish *w, const cJSON *request)
 {
     cJSON *info = cJSON_CreateObject();
     const Job *j = &t->jobs[0];
@@ -359,18 +344,19 @@ static cJSON *info_of(const Order *t, const Wish *w)
     add_repeated(info, "all_negative_prompts", negative, t->made_count);
     cJSON_AddNumberToObject(info, "seed", (double)j->seed);
     cJSON *seeds = cJSON_AddArrayToObject(info, "all_seeds"), *sub = cJSON_AddArrayToObject(info, "all_subseeds");
+    bool varied = j->variation_strength > 0;
     for (size_t i = 0; i < t->made_count; i++) {
         cJSON_AddItemToArray(seeds, cJSON_CreateNumber((double)t->made[i].seed));
-        cJSON_AddItemToArray(sub, cJSON_CreateNumber(-1));
+        cJSON_AddItemToArray(sub, cJSON_CreateNumber(varied ? j->variation_seed + (double)i : -1));
     }
-    cJSON_AddNumberToObject(info, "subseed", -1);
-    cJSON_AddNumberToObject(info, "subseed_strength", 0);
+    cJSON_AddNumberToObject(info, "subseed", varied ? j->variation_seed : -1);
+    cJSON_AddNumberToObject(info, "subseed_strength", varied ? j->variation_strength : 0);
     if (t->made_count) {
         cJSON_AddNumberToObject(info, "width", t->made[0].w);
         cJSON_AddNumberToObject(info, "height", t->made[0].h);
         add_settings(info, &t->made[0]);
     }
-    cJSON_AddNumberToObject(info, "batch_size", j->count);
+    cJSON_AddNumberToObject(info, "batch_size", number(request, "batch_size", 1));
     cJSON_AddFalseToObject(info, "restore_faces");
     cJSON_AddNullToObject(info, "face_restoration_model");
     cJSON_AddNullToObject(info, "sd_vae_name");
@@ -392,16 +378,17 @@ static cJSON *info_of(const Order *t, const Wish *w)
 
 static void answer(Reply *out, const Order *t, const Wish *w, cJSON *request)
 {
-    cJSON *o = cJSON_CreateObject(), *images = cJSON_AddArrayToObject(o, "images"), *info = info_of(t, w);
+    cJSON *o = cJSON_CreateObject(), *images = cJSON_AddArrayToObject(o, "images"), *info = info_of(t, w, request);
     for (size_t i = 0; i < t->made_count && !cJSON_IsFalse(member(request, "send_images")); i++) {
         Str text = { 0 };
         base64_add(&text, t->made[i].png);
         cJSON_AddItemToArray(images, cJSON_CreateString(str_text(&text)));
         str_release(&text);
     }
-    if (cJSON_HasObjectItem(request, "init_images"))
+    bool echo = cJSON_IsTrue(member(request, "include_init_images"));
+    if (!echo && cJSON_HasObjectItem(request, "init_images"))
         cJSON_ReplaceItemInObject(request, "init_images", cJSON_CreateNull());
-    if (cJSON_HasObjectItem(request, "mask")) cJSON_ReplaceItemInObject(request, "mask", cJSON_CreateNull());
+    if (!echo && cJSON_HasObjectItem(request, "mask")) cJSON_ReplaceItemInObject(request, "mask", cJSON_CreateNull());
     cJSON_AddItemToObject(o, "parameters", request);
     char *printed = cJSON_PrintUnformatted(info);
     cJSON_AddStringToObject(o, "info", printed ? printed : "{}");
@@ -428,6 +415,8 @@ static void draw(Call *r, Reply *out, bool from_picture)
         wish_release(&w);
         return;
     }
+    if (cJSON_IsFalse(member(o, "override_settings_restore_afterwards")))
+        a1111_store_settings(s, member(o, "override_settings"));
     Order *t = wish_order(&w, r, cJSON_IsTrue(member(o, "save_images")));
     if (order_run(s, r, t, &e)) {
         reply_err(r, out, &e);

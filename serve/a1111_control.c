@@ -46,24 +46,46 @@ static const char *picture_of(const cJSON *unit)
     return NULL;
 }
 
-/* "canny", with its numbers where the unit has some: "canny:100:200:". */
-static void add_module(const cJSON *unit, Str *line)
+/* Letters, digits, _ and - : a line of --control has other marks between its fields. */
+static int check_word(const char *field, const char *word, size_t len, Err *e)
 {
-    const char *module = text(member(unit, "module"));
-    size_t len = module ? strcspn(module, " (") : 0;
-    if (!len || strncasecmp(module, "none", len) == 0) return;
-    str_addf(line, "%.*s:", (int)len, module);
-    const cJSON *a = member(unit, "threshold_a"), *b = member(unit, "threshold_b");
-    if (cJSON_IsNumber(a) && a->valuedouble > 0) str_addf(line, "%g:", a->valuedouble);
-    if (cJSON_IsNumber(a) && a->valuedouble > 0 && cJSON_IsNumber(b) && b->valuedouble > 0)
-        str_addf(line, "%g:", b->valuedouble);
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return strspn(word, letters) >= len ? 0 : err_usage(e, "%s: \"%.60s\" is no name", field, word);
 }
 
-static void add_number(const cJSON *unit, const char *name, const char *field, Str *line)
+/* "canny", with its numbers where the unit has some: "canny:100:200:". Clients send both thresholds to modules that take one, or none. */
+static int add_module(const cJSON *unit, Str *line, Err *e)
+{
+    static const char *const names[HINT_NUMBERS] = { "threshold_a", "threshold_b" };
+    const char *module = text(member(unit, "module"));
+    size_t len = module ? strcspn(module, " (") : 0;
+    if (!len || strncasecmp(module, "none", len) == 0) return 0;
+    if (check_word("module", module, len, e)) return -1;
+    char *plain = mem_strndup(module, len);
+    const HintWay *way = hint_way_find(plain);
+    bool told = false;
+    for (int i = 0; way && i < way->numbers; i++) {
+        const cJSON *v = member(unit, names[i]);
+        told = told || (cJSON_IsNumber(v) && v->valuedouble > 0);
+    }
+    str_addf(line, "%s:", plain);
+    for (int i = 0; told && i < way->numbers; i++) {
+        const cJSON *v = member(unit, names[i]);
+        str_addf(line, "%g:", cJSON_IsNumber(v) && v->valuedouble > 0 ? v->valuedouble : way->usual[i]);
+    }
+    free(plain);
+    return 0;
+}
+
+static int add_number(const cJSON *unit, const char *name, const char *field, Str *line, Err *e)
 {
     char digits[JSON_NUMBER];
     const cJSON *v = member(unit, name);
-    if (cJSON_IsNumber(v) && json_number(v->valuedouble, digits)) str_addf(line, ",%s=%s", field, digits);
+    if (!v || cJSON_IsNull(v)) return 0;
+    if (!cJSON_IsNumber(v) || !json_number(v->valuedouble, digits))
+        return err_usage(e, "%s: a number is expected", name);
+    str_addf(line, ",%s=%s", field, digits);
+    return 0;
 }
 
 /* What the extension calls a choice, by its place or one of its names. */
@@ -116,6 +138,42 @@ static int add_resize(const cJSON *unit, Str *line, Err *e)
     return 0;
 }
 
+/* To a union, which kind of map it is: "OpenPose", "Soft Edge", "Normal Map", as the extension names them. */
+static int add_type(const cJSON *unit, Str *line, Err *e)
+{
+    const char *type = text(member(unit, "union_control_type"));
+    if (!type || strcasecmp(type, "Unknown") == 0) return 0;
+    if (strcasecmp(type, "Normal Map") == 0) type = "normal";
+    if (strcasecmp(type, "Soft Edge") == 0) type = "softedge";
+    if (check_word("union_control_type", type, strlen(type), e)) return -1;
+    str_add(line, ",type=");
+    for (; *type; type++) str_addf(line, "%c", *type >= 'A' && *type <= 'Z' ? *type + 32 : *type);
+    return 0;
+}
+
+/* Fields that are not read above: those that change nothing where they say what clients send by themselves, the others always. */
+static void pass_fields(Wish *w, const cJSON *unit)
+{
+    static const char read[] = "|enabled|model|module|image|input_image|weight|threshold_a|threshold_b|guidance_start|"
+                               "guidance_end|control_mode|guess_mode|guessmode|resize_mode|union_control_type|"
+                               "low_vram|lowvram|pixel_perfect|save_detected_map|is_ui|input_mode|";
+    const cJSON *v;
+    bool map = text(member(unit, "module")) && strcasecmp(text(member(unit, "module")), "none") != 0;
+    bool perfect = cJSON_IsTrue(member(unit, "pixel_perfect"));
+    cJSON_ArrayForEach(v, unit)
+    {
+        Str name = { 0 };
+        str_addf(&name, "|%s|", v->string);
+        bool known = strstr(read, str_text(&name)) != NULL;
+        bool both = strcmp(v->string, "hr_option") == 0 && text(v) && strcasecmp(text(v), "Both") == 0;
+        bool made = strcmp(v->string, "processor_res") == 0 && (!map || perfect); /* maps are made at full size */
+        str_clear(&name);
+        str_addf(&name, "controlnet.%s", v->string);
+        if (!known && !both && !made && !a1111_says_nothing(v)) wish_pass(w, str_text(&name));
+        str_release(&name);
+    }
+}
+
 static int add_unit(Wish *w, const cJSON *unit, const char *start, Err *e)
 {
     const char *model = text(member(unit, "model")), *picture = picture_of(unit);
@@ -127,14 +185,15 @@ static int add_unit(Wish *w, const cJSON *unit, const char *start, Err *e)
     failed = failed || add_model(w, model, &line, e) || wish_file(w, "control", picture ? picture : start, &file, e);
     if (!failed) {
         str_add(&line, ",image=");
-        add_module(unit, &line);
+        failed = add_module(unit, &line, e);
         str_add(&line, str_text(&file));
-        add_number(unit, "weight", "strength", &line);
-        add_number(unit, "guidance_start", "start", &line);
-        add_number(unit, "guidance_end", "end", &line);
-        failed = add_mode(unit, &line, e) || add_resize(unit, &line, e) ||
+        failed = failed || add_number(unit, "weight", "strength", &line, e) ||
+                 add_number(unit, "guidance_start", "start", &line, e) ||
+                 add_number(unit, "guidance_end", "end", &line, e) || add_type(unit, &line, e) ||
+                 add_mode(unit, &line, e) || add_resize(unit, &line, e) ||
                  job_set(&w->job, option_find("control", 7), str_text(&line), e);
     }
+    pass_fields(w, unit);
     str_release(&line);
     str_release(&file);
     return failed ? err_in(e, "controlnet") : 0;

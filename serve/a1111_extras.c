@@ -72,7 +72,7 @@ static void single_image(Call *r, Reply *out)
     } else {
         w.job.count = 1;
         Order *t = wish_order(&w, r, false);
-        t->enlarge = true;
+        t->kind = ORDER_ENLARGE;
         if (order_run(s, r, t, &e)) reply_err(r, out, &e);
         else {
             if (!order_lost(s, t)) {

@@ -1,4 +1,4 @@
-/* a1111_lists.c - A1111's API: what there is (models, samplers, ...), from limn's tables, and the settings that clients read and write. */
+/* a1111_lists.c - A1111's API: what there is (models, samplers, ...), from limn's tables. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "pipeline/library.h"
+#include "pipeline/ways.h"
 #include "scheduler/samplers.h"
 #include "scheduler/schedules.h"
 #include "serve/server.h"
@@ -108,10 +109,20 @@ static void loras_list(Call *r, Reply *out)
 
 static void embeddings_list(Call *r, Reply *out)
 {
-    cJSON *o = cJSON_CreateObject();
-    (void)r;
-    cJSON_AddObjectToObject(o, "loaded");
-    cJSON_AddObjectToObject(o, "skipped");
+    cJSON *o = cJSON_CreateObject(), *loaded = cJSON_AddObjectToObject(o, "loaded");
+    cJSON *skipped = cJSON_AddObjectToObject(o, "skipped");
+    Library l;
+    Err e;
+    bool read = library_open(&l, r->server->options->embedding_dir, "embeddings", &e) == 0;
+    for (size_t i = 0; read && i < l.count; i++) {
+        cJSON *one = cJSON_AddObjectToObject(l.file[i].readable ? loaded : skipped, l.file[i].name);
+        cJSON_AddNullToObject(one, "step");
+        cJSON_AddNullToObject(one, "sd_checkpoint");
+        cJSON_AddNullToObject(one, "sd_checkpoint_name");
+        cJSON_AddNumberToObject(one, "shape", 0); /* they are read when a prompt names them */
+        cJSON_AddNumberToObject(one, "vectors", 0);
+    }
+    library_close(&l);
     reply_json(out, 200, o);
 }
 
@@ -125,7 +136,8 @@ static void latent_modes(Call *r, Reply *out)
 {
     cJSON *list = cJSON_CreateArray();
     (void)r;
-    cJSON_AddStringToObject(new_row(list), "name", "Latent");
+    for (const Way *w = ways; w->name; w++)
+        if (w->latent) cJSON_AddStringToObject(new_row(list), "name", w->a1111);
     reply_json(out, 200, list);
 }
 
@@ -159,91 +171,6 @@ static void memory(Call *r, Reply *out)
     reply_json(out, 200, o);
 }
 
-/* ---- settings ---- */
-
-/* The name of the model that is current. */
-static void add_model(Server *s, cJSON *o)
-{
-    Str name = { 0 }, path = { 0 };
-    pthread_mutex_lock(&s->lock);
-    char *current = s->model ? mem_strdup(s->model) : NULL;
-    pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; catalogue_at(s->models, i, &name, &path); i++) {
-        if (!current || strcmp(current, str_text(&path)) == 0) break;
-        str_clear(&name);
-        str_clear(&path);
-    }
-    json_add_text(o, "sd_model_checkpoint", str_text(&name));
-    str_release(&name);
-    str_release(&path);
-    free(current);
-}
-
-static void get_options(Call *r, Reply *out)
-{
-    cJSON *o = cJSON_CreateObject();
-    add_model(r->server, o);
-    cJSON_AddNullToObject(o, "sd_checkpoint_hash");
-    cJSON_AddStringToObject(o, "sd_vae", "Automatic");
-    cJSON_AddStringToObject(o, "samples_format", "png");
-    cJSON_AddNumberToObject(o, "CLIP_stop_at_last_layers", r->server->options->clip_skip);
-    cJSON_AddNumberToObject(o, "eta_noise_seed_delta", r->server->options->ensd);
-    reply_json(out, 200, o);
-}
-
-static void set_model(Server *s, const char *path)
-{
-    pthread_mutex_lock(&s->lock);
-    free(s->model);
-    s->model = path ? mem_strdup(path) : NULL;
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* Opens the model, so that the answer tells whether it can be; from then on jobs get it that name none. */
-static int switch_model(Call *r, const char *name, Err *e)
-{
-    Server *s = r->server;
-    Wish w;
-    wish_init(&w, s);
-    int failed = wish_model(&w, name, e);
-    Order *t = failed ? NULL : wish_order(&w, r, false);
-    if (t) t->load = true;
-    failed = failed || order_run(s, r, t, e);
-    if (!failed && t) {
-        if (t->state == ORDER_FAILED) failed = err_set(e, "%s", t->error.text);
-        else if (t->state != ORDER_DONE) failed = err_set(e, "it was not opened");
-        if (!failed) set_model(s, w.job.model);
-        queue_drop(s->queue, t);
-    }
-    wish_release(&w);
-    return failed;
-}
-
-static void set_options(Call *r, Reply *out)
-{
-    Err e;
-    cJSON *o = call_json(r, &e);
-    const cJSON *model = cJSON_GetObjectItemCaseSensitive(o, "sd_model_checkpoint");
-    if (!o) reply_error(r, out, 422, NULL, e.text);
-    else if (cJSON_IsString(model) && switch_model(r, model->valuestring, &e))
-        reply_error(r, out, 404, "sd_model_checkpoint", e.text);
-    else reply_json(out, 200, cJSON_CreateNull()); /* the other settings are of A1111's own page */
-    cJSON_Delete(o);
-}
-
-static void refresh(Call *r, Reply *out)
-{
-    Err e;
-    if (catalogue_refresh(r->server->models, &e)) reply_error(r, out, 500, NULL, e.text);
-    else reply_json(out, 200, cJSON_CreateNull());
-}
-
-static void nothing(Call *r, Reply *out)
-{
-    (void)r;
-    reply_json(out, 200, cJSON_CreateNull());
-}
-
 const Route a1111_lists[] = {
     { "GET", "/sdapi/v1/samplers", samplers_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/schedulers", schedulers_list, 0, API_A1111 },
@@ -258,13 +185,9 @@ const Route a1111_lists[] = {
     { "GET", "/sdapi/v1/realesrgan-models", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/prompt-styles", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/scripts", scripts_list, 0, API_A1111 },
+    { "GET", "/sdapi/v1/script-info", empty_list, 0, API_A1111 },
+    { "GET", "/sdapi/v1/extensions", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/cmd-flags", cmd_flags, 0, API_A1111 },
     { "GET", "/sdapi/v1/memory", memory, 0, API_A1111 },
-    { "GET", "/sdapi/v1/options", get_options, 0, API_A1111 },
-    { "POST", "/sdapi/v1/options", set_options, ROUTE_JSON, API_A1111 },
-    { "POST", "/sdapi/v1/refresh-checkpoints", refresh, ROUTE_JSON, API_A1111 },
-    { "POST", "/sdapi/v1/refresh-loras", nothing, ROUTE_JSON, API_A1111 },
-    { "POST", "/sdapi/v1/unload-checkpoint", nothing, ROUTE_JSON, API_A1111 },
-    { "POST", "/sdapi/v1/reload-checkpoint", nothing, ROUTE_JSON, API_A1111 },
     { .method = NULL },
 };

@@ -52,6 +52,7 @@ typedef struct {
     const char *type; /* of the body */
     Str body;
     const char *header[4][2]; /* more of them; name NULL: no more */
+    char value[256];          /* of one of them, where it is made */
     Stream stream;            /* NULL: the body is all */
     void *ctx;                /* the stream's */
     void (*end)(void *ctx);   /* when it is over, or its reader has gone */

@@ -280,6 +280,25 @@ static void from_form(Call *r, Reply *out, bool prompt)
 static void edits(Call *r, Reply *out) { from_form(r, out, true); }
 static void variations(Call *r, Reply *out) { from_form(r, out, false); }
 
+static cJSON *model_json(const char *name)
+{
+    cJSON *o = cJSON_CreateObject();
+    json_add_text(o, "id", name);
+    cJSON_AddStringToObject(o, "object", "model");
+    cJSON_AddNumberToObject(o, "created", 0);
+    cJSON_AddStringToObject(o, "owned_by", "limn");
+    return o;
+}
+
+static void one_model(Call *r, Reply *out)
+{
+    Str path = { 0 };
+    Err e;
+    if (catalogue_find(r->server->models, r->tail, &path, &e)) reply_error(r, out, 404, "model", e.text);
+    else reply_json(out, 200, model_json(r->tail));
+    str_release(&path);
+}
+
 static void models(Call *r, Reply *out)
 {
     cJSON *o = cJSON_CreateObject();
@@ -287,12 +306,7 @@ static void models(Call *r, Reply *out)
     cJSON *data = cJSON_AddArrayToObject(o, "data");
     Str name = { 0 };
     for (size_t i = 0; catalogue_at(r->server->models, i, &name, NULL); i++) {
-        cJSON *one = cJSON_CreateObject();
-        json_add_text(one, "id", str_text(&name));
-        cJSON_AddStringToObject(one, "object", "model");
-        cJSON_AddNumberToObject(one, "created", 0);
-        cJSON_AddStringToObject(one, "owned_by", "limn");
-        cJSON_AddItemToArray(data, one);
+        cJSON_AddItemToArray(data, model_json(str_text(&name)));
         str_clear(&name);
     }
     str_release(&name);
@@ -304,5 +318,6 @@ const Route openai_routes[] = {
     { "POST", "/v1/images/edits", edits, ROUTE_FORM, API_OPENAI },
     { "POST", "/v1/images/variations", variations, ROUTE_FORM, API_OPENAI },
     { "GET", "/v1/models", models, 0, API_OPENAI },
+    { "GET", "/v1/models/*", one_model, 0, API_OPENAI },
     { .method = NULL },
 };

@@ -25,6 +25,14 @@ typedef enum { ORDER_QUEUED, ORDER_DRAWING, ORDER_DONE, ORDER_FAILED, ORDER_CANC
 /* Whose interface it came by: A1111's "interrupt" is for its own orders only. */
 typedef enum { API_OWN, API_A1111, API_OPENAI, API_COUNT } Api;
 
+/* What is done with its jobs. */
+typedef enum {
+    ORDER_DRAW,
+    ORDER_ENLARGE, /* the picture of each becomes larger (enlarge.h) */
+    ORDER_LOAD,    /* no picture: the model of the one job is opened */
+    ORDER_UNLOAD,  /* none: what is open is closed */
+} OrderKind;
+
 /* A picture that is finished. */
 typedef struct {
     Bytes png;  /* heap; data NULL where the file is all that is kept */
@@ -42,11 +50,10 @@ typedef struct Order {
     char *client; /* whom fairness is for */
     Job *jobs;    /* each with count pictures and a seed of its own */
     size_t job_count;
-    bool keep;    /* its pictures become files, and GET /jobs/ID knows it afterwards */
-    bool again;   /* of an earlier run: it was accepted, however many wait */
-    bool enlarge; /* makes the picture of its one job larger (enlarge.h) */
-    bool load;    /* draws nothing, only opens the model of its one job */
-    char *input;  /* files of the request that go when the order does, a line each; NULL */
+    bool keep;  /* its pictures become files, and GET /jobs/ID knows it afterwards */
+    bool again; /* of an earlier run: it was accepted, however many wait */
+    OrderKind kind;
+    char *input; /* files of the request that go when the order does, a line each; NULL */
 
     /* the queue's */
     OrderState state;

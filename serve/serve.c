@@ -1,6 +1,7 @@
 /* serve.c - see serve.h. */
 #include "serve/serve.h"
 
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,8 +16,8 @@ struct Serve {
     char *folder;
 };
 
-static const Route *const routes[] = { a1111_routes,  a1111_lists, a1111_extras, a1111_state, a1111_control_routes,
-                                       openai_routes, own_jobs,    own_routes,   NULL };
+static const Route *const routes[] = { a1111_routes,         a1111_options, a1111_lists, a1111_extras, a1111_state,
+                                       a1111_control_routes, openai_routes, own_jobs,    own_routes,   NULL };
 
 int serve_listen(Serve **out, const Job *options, Err *e)
 {
@@ -86,6 +87,7 @@ void serve_close(Serve *s)
     free(v->guard.allow);
     free(v->guard.cors);
     free(v->model);
+    cJSON_Delete(v->settings);
     pthread_mutex_destroy(&v->lock);
     free(s->folder);
     free(s);

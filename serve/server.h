@@ -33,7 +33,8 @@ typedef struct Server {
     Metrics metrics;
     pthread_mutex_t lock; /* of what follows */
     char *model;          /* the one that jobs get which name none: a name of the catalogue; NULL: the command line's */
-    bool log;             /* a line on stderr for each request */
+    struct cJSON *settings; /* A1111's, that were set; NULL: none */
+    bool log;               /* a line on stderr for each request */
     double began;
 } Server;
 
@@ -107,8 +108,8 @@ bool order_lost(Server *s, Order *t);
 int openai_stream(Call *r, Reply *out, Order *t, const char *event, int partial, Err *e);
 
 /* ---- the interfaces ---- */
-extern const Route a1111_routes[], a1111_lists[], a1111_extras[], a1111_state[], a1111_control_routes[],
-    openai_routes[], own_routes[], own_jobs[];
+extern const Route a1111_routes[], a1111_options[], a1111_lists[], a1111_extras[], a1111_state[],
+    a1111_control_routes[], openai_routes[], own_routes[], own_jobs[];
 
 /* The thread that draws, until stop() says so; the picture at hand is finished. Error: it could not begin. */
 int worker_run(Server *s, bool (*stop)(void), Err *e);

@@ -102,11 +102,11 @@ static int prepare(Worker *w, Err *e)
     if (w->of == t->id && w->job == t->job) return 0;
     forget(w);
     limn_job *job = job_of(&t->jobs[t->job]);
-    int failed = t->load ? limn_load(w->limn, job, &why) : limn_begin(w->limn, job, &why);
+    int failed = t->kind == ORDER_LOAD ? limn_load(w->limn, job, &why) : limn_begin(w->limn, job, &why);
     limn_job_free(job);
     atomic_store(&w->s->metrics.loaded, limn_model(w->limn) != NULL);
     if (failed) return failure(&why, e);
-    if (t->load) return 0;
+    if (t->kind == ORDER_LOAD) return 0;
     w->of = t->id;
     w->job = t->job;
     return 0;
@@ -151,7 +151,7 @@ static int draw(Worker *w, Made *m, Err *e)
     limn_error why;
     double start = clock_now();
     if (prepare(w, e)) return -1;
-    if (t->load) return 0;
+    if (t->kind == ORDER_LOAD) return 0;
     if (limn_seek(w->limn, t->picture + 1, &why) || limn_next(w->limn, &p, &why) < 0) return failure(&why, e);
     int failed = t->keep ? keep(w, p, m, e) : 0;
     if (!failed) take(p, m);
@@ -170,10 +170,30 @@ static int make_larger(Worker *w, Made *m, Err *e)
     const Order *t = w->order;
     const Watch watch = { .ctx = w, .warn = told, .step = step_done, .cancelled = stopped, .note = told };
     double start = clock_now();
-    if (enlarge(&w->enlarger, &t->jobs[0], &watch, &m->png, size, e)) return -1;
+    if (enlarge(&w->enlarger, &t->jobs[t->job], &watch, &m->png, size, e)) return -1;
     *m = (Made){ .png = m->png, .w = size[0], .h = size[1], .seconds = clock_now() - start };
     m->infotext = mem_strdup("");
     m->settings = mem_strdup("{}");
+    return 0;
+}
+
+/* A library with no model open. */
+static int open_nothing(Worker *w, Err *e)
+{
+    limn_error why;
+    limn_callbacks heard = { .size = sizeof heard,
+                             .ctx = w,
+                             .word = on_word,
+                             .step = on_step,
+                             .cancelled = on_cancelled,
+                             .preview = on_preview };
+    limn *fresh = limn_new(&heard, &why);
+    if (!fresh) return failure(&why, e);
+    if (w->limn) forget(w);
+    limn_free(w->limn);
+    enlarger_release(&w->enlarger);
+    atomic_store(&w->s->metrics.loaded, false);
+    w->limn = fresh;
     return 0;
 }
 
@@ -184,11 +204,13 @@ static void draw_next(Worker *w, Order *t)
     Made m = { 0 };
     Err e = { .code = ERR_FAILED };
     w->order = t;
-    int failed = t->enlarge ? make_larger(w, &m, &e) : draw(w, &m, &e);
+    int failed = t->kind == ORDER_ENLARGE  ? make_larger(w, &m, &e)
+                 : t->kind == ORDER_UNLOAD ? open_nothing(w, &e)
+                                           : draw(w, &m, &e);
     bool given_up = failed && e.code == ERR_INTERRUPTED;
     if (failed && !given_up) forget(w);
     w->order = NULL;
-    if (!failed && t->load) queue_end(q, t, ORDER_DONE, NULL);
+    if (!failed && t->kind >= ORDER_LOAD) queue_end(q, t, ORDER_DONE, NULL);
     else if (!failed) {
         atomic_fetch_add(&count->pictures, 1);
         atomic_fetch_add(&count->milliseconds, (uint64_t)(1000 * m.seconds));
@@ -205,16 +227,8 @@ static void draw_next(Worker *w, Order *t)
 int worker_run(Server *s, bool (*stop)(void), Err *e)
 {
     Worker w = { .s = s };
-    limn_error why;
-    limn_callbacks heard = { .size = sizeof heard,
-                             .ctx = &w,
-                             .word = on_word,
-                             .step = on_step,
-                             .cancelled = on_cancelled,
-                             .preview = on_preview };
     limn_on_no_memory(on_no_memory, NULL);
-    w.limn = limn_new(&heard, &why);
-    if (!w.limn) return failure(&why, e);
+    if (open_nothing(&w, e)) return -1;
     while (!stop()) {
         Order *t = queue_take(s->queue, 0.2);
         if (t) draw_next(&w, t);
