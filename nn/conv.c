@@ -8,6 +8,7 @@
 #include "nn/conv_internal.h"
 #include "nn/gemm.h"
 #include "nn/group_norm.h"
+#include "nn/low_rank.h"
 
 enum { MAX_TAPS = 9 };
 
@@ -40,7 +41,8 @@ static void gather(const void *ctx, float *dst, size_t row)
         for (int t = 0; t < taps; t++) *dst++ = pixel[t][i];
 }
 
-static void multiply(Nn *nn, const Convolution *c)
+/* As a product of gathered rows. */
+static Product product_of(const Convolution *c)
 {
     const Conv *cv = c->conv;
     Product p = { .rows = tensor_rows(c->y),
@@ -58,7 +60,19 @@ static void multiply(Nn *nn, const Convolution *c)
         p.gathered = true;
         p.ctx = c;
     }
-    gemm(nn, &p);
+    return p;
+}
+
+/* The weights as the file has them by Winograd's way, what lies over them beside it. */
+static void winograd_low_rank(Nn *nn, const Convolution *c)
+{
+    Product p = product_of(c);
+    Convolution bare = *c;
+    Conv conv = *c->conv;
+    conv.w.patch = NULL;
+    bare.conv = &conv;
+    winograd_convolve(nn, &bare);
+    gemm_low_rank(nn, &p);
 }
 
 static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
@@ -80,7 +94,8 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
     if (zeros) memset(zeros, 0, in * sizeof *zeros);
     c.zeros = zeros;
     bool fast = winograd_suits(&c);
-    if (with->norm && fast) {
+    bool beside = fast && !c.relu && low_rank_pays(&cv->w, (size_t)oh * (size_t)ow);
+    if (with->norm && fast && !beside) {
         c.with_norm = true;
         c.ab = group_norm_affine(nn, with->norm, c.x);
     } else if (with->norm) {
@@ -88,8 +103,12 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
     }
     {
         PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
-        if (fast) winograd_convolve(nn, &c);
-        else multiply(nn, &c);
+        if (beside) winograd_low_rank(nn, &c);
+        else if (fast) winograd_convolve(nn, &c);
+        else {
+            Product p = product_of(&c);
+            gemm(nn, &p);
+        }
         if (c.relu && !fast) nn_act(nn, ACT_RELU, c.y);
         forget_weights(nn, &cv->w, tensor_rows(c.y));
     }

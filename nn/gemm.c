@@ -5,6 +5,8 @@
 #include <omp.h>
 #include <string.h>
 
+#include "nn/low_rank.h"
+
 enum {
     DEPTH = 256,              /* of k at once: a converted panel of 32 KB */
     PART = 512,               /* rows that a panel is converted for */
@@ -217,7 +219,8 @@ static void multiply(const Nn *nn, const Product *p)
     }
 }
 
-void gemm(const Nn *nn, const Product *p)
+/* Each sample alone where the kernels want it so. */
+static void multiply_samples(const Nn *nn, const Product *p)
 {
     if (!nn->k->samples_alone || p->samples < 2) {
         multiply(nn, p);
@@ -233,6 +236,41 @@ void gemm(const Nn *nn, const Product *p)
         if (p->residual) one.residual = p->residual + i * each * p->ldy;
         multiply(nn, &one);
     }
+}
+
+void gemm_low_rank(const Nn *nn, const Product *p)
+{
+    size_t mark = nn->arena->used, ranks;
+    Panels down = low_rank_down(p->w), up = low_rank_up(p->w);
+    ranks = (size_t)down.n;
+    float *h = arena_alloc(nn->arena, p->rows * ranks * sizeof *h);
+    Product to = *p,
+            back = { .rows = p->rows, .samples = p->samples, .w = &up, .gathered = true, .x = h, .ldx = ranks };
+    to.w = &down;
+    to.gathered = true; /* 8 bits are too few */
+    to.y = h;
+    to.ldy = ranks;
+    to.bias = to.residual = NULL;
+    back.y = p->y;
+    back.residual = p->y;
+    back.ldy = p->ldy;
+    multiply_samples(nn, &to);
+    multiply_samples(nn, &back);
+    arena_reset(nn->arena, mark);
+}
+
+void gemm(const Nn *nn, const Product *p)
+{
+    if (!low_rank_pays(p->w, p->rows / (p->samples ? p->samples : 1))) {
+        multiply_samples(nn, p);
+        return;
+    }
+    Product bare = *p;
+    Panels w = *p->w;
+    w.patch = NULL;
+    bare.w = &w;
+    multiply_samples(nn, &bare);
+    gemm_low_rank(nn, p);
 }
 
 void forget_weights(const Nn *nn, const Panels *w, size_t rows)

@@ -161,9 +161,16 @@ static void unpack_i8(const Kernels *kernels, const Panels *p, PanelPiece at, Pa
     }
 }
 
+/* As it lies in the file a piece is no product's yet: something changes or makes it, as f32. */
+static bool made_or_changed(const Panels *p) { return p->patch || p->made; }
+
 /* With the patches that stand before `until`; NULL: with all. at: the piece, and the one that is wanted after it. */
 static void read_piece(const Kernels *kernels, const Panels *p, const Patch *until, const PanelPiece at[2], float *out)
 {
+    if (p->made) {
+        p->made(kernels, p, *at, out);
+        return;
+    }
     if (is_plain(p)) {
         Rows r = rows_of(p, at[0], at[1]);
         kernels->panel_f32(out, r.now, r.next, p->type[0], at->k);
@@ -186,12 +193,12 @@ void panel_before(const Kernels *kernels, const Panels *p, const Patch *until, P
 
 void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, uint16_t *out)
 {
-    if (!p->patch && is_plain(p)) {
+    if (!made_or_changed(p) && is_plain(p)) {
         Rows r = rows_of(p, at, next);
         kernels->panel_pairs(out, r.now, r.next, p->type[0], at.k);
         return;
     }
-    if (!p->patch) {
+    if (!made_or_changed(p)) {
         unpack_pairs(kernels, p, at, next, out);
         return;
     }
@@ -205,12 +212,12 @@ void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPi
 
 void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out)
 {
-    if (!p->patch && is_plain(p)) {
+    if (!made_or_changed(p) && is_plain(p)) {
         Rows r = rows_of(p, at, next);
         kernels->panel_i8(out, r.now, r.next, p->type[0], at.k);
         return;
     }
-    if (!p->patch) {
+    if (!made_or_changed(p)) {
         unpack_i8(kernels, p, at, next, out);
         return;
     }

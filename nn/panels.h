@@ -16,11 +16,17 @@ typedef struct Patch Patch; /* patch.h */
 
 enum { PANELS_JOINED = 3 };
 
+/* A piece of a panel: values first .. first + k - 1 of its rows. */
+typedef struct {
+    size_t panel, first, k;
+} PanelPiece;
+
 /*
  * A matrix [n, k], of up to PANELS_JOINED tensors whose rows stand below each other, each as many. A convolution's row has the
  * order of its file, [in, taps].
  */
-typedef struct {
+typedef struct Panels Panels;
+struct Panels {
     const unsigned char *data
         [PANELS_JOINED]; /* rows of k values, perhaps unaligned; borrowed. Of formats in blocks (blocks.h) a row may begin inside a block. The first NULL: there are none */
     int parts;           /* tensors; 0 counts as 1 */
@@ -30,7 +36,10 @@ typedef struct {
     bool paired;                       /* GEGLU: half of each panel are values, half their gates; n counts both */
     const Patch *patch;                /* what is laid over the file's values, in turn; NULL: nothing. Borrowed */
     bool mapped;                       /* a file's pages, which panels_forget() may give back */
-} Panels;
+    /* In place of data and patches: writes a piece of a matrix that is made of the patches on another (low_rank.h). */
+    void (*made)(const Kernels *kernels, const Panels *p, PanelPiece at, float *out);
+    const Panels *of;
+};
 
 /* Panels of a matrix with n columns. */
 static inline size_t panels_count(int n) { return ((size_t)n + PANEL - 1) / PANEL; }
@@ -48,11 +57,6 @@ static inline size_t panel_cols(const Panels *p, size_t i)
 
 /* The matrix row (output channel) that stands in column j of panel i, or -1: filled with zeros. */
 long panel_row(const Panels *p, size_t i, size_t j);
-
-/* A piece of a panel: values first .. first + k - 1 of its rows. */
-typedef struct {
-    size_t panel, first, k;
-} PanelPiece;
 
 /*
  * The piece as f32 [k, PANEL]. next: the one that will be wanted after it, fetched meanwhile; rows are far apart, so the processor

@@ -1,4 +1,4 @@
-/* patch.c - see patch.h: laying and taking off, sums over weights as they are, and the two plainest kinds. */
+/* patch.c - see patch.h: laying and taking off, sums over weights as they are, and differences. */
 #include "nn/patch.h"
 
 #include <stdlib.h>
@@ -31,99 +31,6 @@ void *patch_new(size_t size, size_t floats, float **data, Err *e)
     memset(p, 0, size);
     *data = (float *)(void *)(p + (size + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN);
     return p;
-}
-
-/* ---- low-rank ---- */
-
-typedef struct {
-    Patch base;
-    size_t rank, depth;
-    const float *down; /* [depth, rank]: what is taken of each input */
-    const float *up;   /* [panels, rank, PANEL]: where it goes, times the strength */
-} LowRank;
-
-/* out [k, PANEL] += down [k, rank] up [rank, PANEL] */
-static void apply_low_rank(const Kernels *k, const Patch *p, const Panels *w, PanelPiece at, float *out)
-{
-    const LowRank *l = (const LowRank *)p;
-    if (at.first >= l->depth || !patch_touches(p, w, at.panel)) return;
-    size_t n = at.first + at.k > l->depth ? l->depth - at.first : at.k;
-    GemmSize size = { .rows = n, .cols = PANEL, .k = l->rank };
-    k->gemm_f32(out, l->down + at.first * l->rank, l->rank, l->up + at.panel * l->rank * PANEL, size, true);
-}
-
-static const PatchKind low_rank = { "low-rank", apply_low_rank, NULL, false };
-
-/* The rows of one panel, times the strength: out [rank, PANEL]. */
-static void spread_panel(const Patch *p, const Panels *w, size_t panel, const float *up, size_t rank, float strength,
-                         float *out)
-{
-    for (size_t j = 0; j < PANEL; j++) {
-        long from = patch_row(p, w, panel, j);
-        for (size_t r = 0; r < rank; r++) out[r * PANEL + j] = from < 0 ? 0 : strength * up[(size_t)from * rank + r];
-    }
-}
-
-Patch *patch_low_rank(const Panels *w, PatchRows at, const float *up, const float *down, size_t rank, size_t depth,
-                      float strength, Err *e)
-{
-    size_t panels = panels_of(w), taken = depth * rank, given = panels * rank * PANEL;
-    float *turned;
-    LowRank *l = patch_new(sizeof *l, taken + given + PANEL, &turned, e);
-    if (!l) return NULL;
-    float *spread = turned + (taken + 15) / 16 * 16; /* aligned as the first is */
-    *l = (LowRank){ { &low_rank, NULL, at }, rank, depth, turned, spread };
-    for (size_t i = 0; i < depth; i++)
-        for (size_t r = 0; r < rank; r++) turned[i * rank + r] = down[r * depth + i];
-    for (size_t panel = 0; panel < panels; panel++)
-        spread_panel(&l->base, w, panel, up, rank, strength, spread + panel * rank * PANEL);
-    return &l->base;
-}
-
-/* ---- the same in bfloat16 ---- */
-
-typedef struct {
-    Patch base;
-    size_t rank, depth;   /* rank even: the last term may be zeros */
-    const uint16_t *down; /* [depth, rank] */
-    const uint16_t *up;   /* [panels, rank / 2, PANEL, 2] */
-} Rounded;
-
-static void apply_rounded(const Kernels *k, const Patch *p, const Panels *w, PanelPiece at, float *out)
-{
-    const Rounded *l = (const Rounded *)p;
-    const Kernels *own = k->gemm_bf16 ? k : kernels_select(&(const char *){ NULL });
-    if (at.first >= l->depth || !patch_touches(p, w, at.panel)) return;
-    GemmSize size = { .rows = at.first + at.k > l->depth ? l->depth - at.first : at.k, .cols = PANEL, .k = l->rank };
-    own->gemm_bf16(out, l->down + at.first * l->rank, l->rank, l->up + at.panel * l->rank * PANEL, size, true);
-}
-
-static const PatchKind rounded_low_rank = { "low-rank, rounded", apply_rounded, NULL, false };
-
-Patch *patch_low_rank_rounded(const Panels *w, PatchRows at, const float *up, const float *down, size_t rank,
-                              size_t depth, float strength, Err *e)
-{
-    const Kernels *k = kernels_select(&(const char *){ NULL });
-    size_t even = rank + rank % 2, panels = panels_of(w);
-    float *data, *line;
-    if (!k->gemm_bf16) return patch_low_rank(w, at, up, down, rank, depth, strength, e);
-    Rounded *l = patch_new(sizeof *l, ((depth + panels * PANEL) * even + PANEL) / 2 + PANEL, &data, e);
-    if (!l) return NULL;
-    uint16_t *turned = (uint16_t *)(void *)data, *spread = turned + (depth * even + 31) / 32 * 32;
-    *l = (Rounded){ { &rounded_low_rank, NULL, at }, even, depth, turned, spread };
-    line = mem_array(even * PANEL, sizeof *line);
-    for (size_t i = 0; i < depth; i++) {
-        for (size_t r = 0; r < rank; r++) line[r] = down[r * depth + i];
-        for (size_t r = rank; r < even; r++) line[r] = 0;
-        k->to_bf16(turned + i * even, line, even);
-    }
-    for (size_t panel = 0; panel < panels; panel++) {
-        memset(line, 0, even * PANEL * sizeof *line);
-        spread_panel(&l->base, w, panel, up, rank, strength, line);
-        k->pairs_of_panel(spread + panel * even * PANEL, line, even);
-    }
-    free(line);
-    return &l->base;
 }
 
 /* ---- a difference as large as the matrix ---- */

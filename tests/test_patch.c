@@ -11,12 +11,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/low_rank.h"
 #include "nn/patch.h"
 #include "nn/winograd.h"
 #include "scheduler/rng.h"
 #include "tests/support.h"
 
-static const double F32_LIMIT = 1e-6, ROUNDED_LIMIT = 1e-4; /* measured: at most 7e-7 and 8e-5 */
+/* Measured: at most 7e-7 and 8e-5; beside the product 1.4e-6 and 3e-3, as what is between its two factors is rounded too. */
+static const double F32_LIMIT = 1e-6, ROUNDED_LIMIT = 1e-4, BESIDE_F32_LIMIT = 2e-6, BESIDE_ROUNDED_LIMIT = 5e-3;
 
 enum { ARENA = 64 << 20 };
 
@@ -80,11 +82,17 @@ static void pair_free(Pair *p)
     free(p->down);
 }
 
-static void check(Nn *nn, const char *what, Tensor a, Tensor b)
+static double limit_of(const Nn *nn, bool beside)
+{
+    if (nn->precision.linear) return beside ? BESIDE_ROUNDED_LIMIT : ROUNDED_LIMIT;
+    return beside ? BESIDE_F32_LIMIT : F32_LIMIT;
+}
+
+static void check(Nn *nn, const char *what, bool beside, Tensor a, Tensor b)
 {
     assert_int_equal(tensor_len(a), tensor_len(b));
-    assert_error(relative_l2(a.data, b.data, tensor_len(a)), nn->precision.linear ? ROUNDED_LIMIT : F32_LIMIT,
-                 "%s %s%s", nn->k->name, what, nn->precision.linear ? ", rounded" : "");
+    assert_error(relative_l2(a.data, b.data, tensor_len(a)), limit_of(nn, beside), "%s %s%s%s", nn->k->name, what,
+                 beside ? ", beside" : "", nn->precision.linear ? ", rounded" : "");
 }
 
 static void check_linear(Nn *nn, Rng *r, const char *what, const Shape *s)
@@ -93,7 +101,7 @@ static void check_linear(Nn *nn, Rng *r, const char *what, const Shape *s)
     Tensor x = tensor_new(nn->arena, 1, 37, 1, s->in);
     fill(r, x.data, tensor_len(x), 1);
     Linear plain = { .w = p.plain, .in = s->in, .out = s->out }, merged = { .w = p.merged, .in = s->in, .out = s->out };
-    check(nn, what, nn_linear(nn, &plain, x), nn_linear(nn, &merged, x));
+    check(nn, what, low_rank_pays(&plain.w, 37), nn_linear(nn, &plain, x), nn_linear(nn, &merged, x));
     pair_free(&p);
     arena_reset(nn->arena, 0);
 }
@@ -106,8 +114,9 @@ static void check_conv(Nn *nn, Rng *r, const char *what, const Shape *s, int h, 
     int k = s->taps == 9 ? 3 : 1;
     Conv plain = { .w = p.plain, .in = s->in, .out = s->out, .k = k }, merged = plain;
     merged.w = p.merged;
-    if (down) check(nn, what, nn_conv2d_down(nn, &plain, x, 1), nn_conv2d_down(nn, &merged, x, 1));
-    else check(nn, what, nn_conv2d(nn, &plain, x), nn_conv2d(nn, &merged, x));
+    bool beside = low_rank_pays(&plain.w, (size_t)(down ? (h / 2) * (w / 2) : h * w));
+    if (down) check(nn, what, beside, nn_conv2d_down(nn, &plain, x, 1), nn_conv2d_down(nn, &merged, x, 1));
+    else check(nn, what, beside, nn_conv2d(nn, &plain, x), nn_conv2d(nn, &merged, x));
     pair_free(&p);
     arena_reset(nn->arena, 0);
 }
@@ -124,6 +133,11 @@ static void check_all(Nn *nn)
     check_conv(nn, &r, "1x1", &(Shape){ 40, 1, 70, false, 0, 0, 70, 3 }, 5, 7, false);
     check_conv(nn, &r, "gathered", &(Shape){ 20, 9, 33, false, 0, 0, 33, 4 }, 9, 7, true);
     check_conv(nn, &r, "Winograd", &(Shape){ 144, 9, 40, false, 0, 0, 40, 16 }, 24, 20, false);
+    /* of few rows: beside the product (low_rank.h) */
+    check_linear(nn, &r, "wide linear", &(Shape){ 1024, 1, 777, false, 0, 0, 777, 16 });
+    check_linear(nn, &r, "wide joined", &(Shape){ 640, 1, 3 * 320, false, 3, 320, 320, 5 });
+    check_conv(nn, &r, "wide gathered", &(Shape){ 260, 9, 270, false, 0, 3, 250, 7 }, 9, 7, true);
+    check_conv(nn, &r, "wide Winograd", &(Shape){ 256, 9, 264, false, 0, 0, 264, 40 }, 6, 5, false);
 }
 
 static void test_low_rank(void **state)
@@ -165,7 +179,7 @@ static void test_several(void **state)
     Linear plain = { .w = p.plain, .in = 48, .out = 35 }, merged = plain, bare = plain;
     patch_lay(&plain.w, second);
     merged.w = p.merged;
-    check(&nn, "two patches", nn_linear(&nn, &plain, x), nn_linear(&nn, &merged, x));
+    check(&nn, "two patches", false, nn_linear(&nn, &plain, x), nn_linear(&nn, &merged, x));
     patch_take_off(&plain.w, p.patch);
     patch_take_off(&plain.w, second);
     patch_take_off(&bare.w, p.patch);
@@ -178,8 +192,74 @@ static void test_several(void **state)
     arena_release(&arena);
 }
 
+enum { LAID = 3 };
+
+/* Some low-rank patches over one wide layer, beside its product: as if merged, alone and with other samples, and not with a scale. */
+static void check_beside(Nn *nn, bool rounded)
+{
+    enum { K = 1024, N = 600, ROWS = 20 };
+    Rng r;
+    Err e = { 0 };
+    rng_init(&r, RNG_TORCH, 11);
+    Shape s = { K, 1, N, false, 0, 0, N, 3 };
+    Pair p = pair_new(&r, &s);
+    Linear plain = { .w = p.plain, .in = K, .out = N }, merged = { .w = p.merged, .in = K, .out = N };
+    Patch *more[LAID];
+    for (int i = 0; i < LAID; i++) {
+        size_t rank = 16 * (size_t)i + 13, first = 10 * (size_t)i, rows = N - 2 * first;
+        float *up = mem_array(rows * rank, sizeof *up), *down = mem_array(rank * K, sizeof *down);
+        fill(&r, up, rows * rank, 0.5f);
+        fill(&r, down, rank * K, 0.5f);
+        more[i] = (rounded ? patch_low_rank_rounded : patch_low_rank)(&plain.w, (PatchRows){ first, rows }, up, down,
+                                                                      rank, K, 0.5f, &e);
+        assert_non_null(more[i]);
+        patch_lay(&plain.w, more[i]);
+        for (size_t o = 0; o < rows; o++)
+            for (size_t t = 0; t < rank; t++)
+                for (size_t k = 0; k < K; k++) p.m[(first + o) * K + k] += 0.5f * up[o * rank + t] * down[t * K + k];
+        free(up);
+        free(down);
+    }
+    assert_true(low_rank_pays(&plain.w, ROWS));
+    assert_false(low_rank_pays(&plain.w, K));
+    Tensor x = tensor_new(nn->arena, 2, ROWS, 1, K), one = x;
+    fill(&r, x.data, tensor_len(x), 1);
+    one.n = 1;
+    Tensor y = nn_linear(nn, &plain, x), alone = nn_linear(nn, &plain, one), want = nn_linear(nn, &merged, x);
+    assert_error(relative_l2(y.data, want.data, tensor_len(y)), rounded ? BESIDE_ROUNDED_LIMIT : BESIDE_F32_LIMIT,
+                 "%s three beside%s", nn->k->name, rounded ? ", rounded" : "");
+    assert_memory_equal(y.data, alone.data, tensor_len(alone) * sizeof(float));
+    float keep[N];
+    for (int i = 0; i < N; i++) keep[i] = 0.5f;
+    Patch *scale = patch_scale(&plain.w, (PatchRows){ 0, N }, (PatchScale){ .keep = keep }, NULL, &e);
+    assert_non_null(scale);
+    patch_lay(&plain.w, scale);
+    assert_false(low_rank_pays(&plain.w, ROWS));
+    patch_free(scale);
+    for (int i = 0; i < LAID; i++) patch_free(more[i]);
+    pair_free(&p);
+    arena_reset(nn->arena, 0);
+}
+
+static void test_beside(void **state)
+{
+    (void)state;
+    Err e;
+    Arena arena;
+    assert_int_equal(arena_init(&arena, ARENA, &e), 0);
+    for (const Kernels *const *k = kernels_rows; *k; k++) {
+        if (!kernels_supported(*k)) continue;
+        Nn nn = { .arena = &arena, .k = *k, .threads = 2 };
+        check_beside(&nn, false);
+        nn.precision = rounding_16((*k)->gemm_bf16 != NULL);
+        check_beside(&nn, true);
+    }
+    arena_release(&arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_low_rank), cmocka_unit_test(test_several) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_low_rank), cmocka_unit_test(test_beside),
+                                        cmocka_unit_test(test_several) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
