@@ -115,17 +115,18 @@ class Faults:
         return self.base[name]
 
     def places(self, name, kind):
-        """The numbers of calls of a kind to let fail: the first and the last from each place in the program."""
+        """The calls of a kind by the place in the program that they come from: {(place, its innermost frames): numbers of the first and
+        the last}. Commands have places in common where the innermost frames are."""
         where = self.prepare(name)
         assert self.run(name, where, f"{kind}:count").returncode == 0
-        numbers = set()
+        places = {}
         with open(self.log) as f:
             for line in f:
                 words = line.split()
                 if words[0] != "calls":
-                    numbers.update(map(int, words))
+                    places[words[2], words[3]] = {int(words[0]), int(words[1])}
         shutil.rmtree(os.path.join(self.folder, where))
-        return sorted(numbers)
+        return places
 
     def same(self, name, now):
         """What a run has left, beside what it always leaves."""

@@ -5,7 +5,7 @@
  *   LIMN_FAULT=KIND:N:ERRNO:on     it and all after it
  *   LIMN_FAULT=KIND:count          none fails
  *   LIMN_FAULT_LOG=FILE            "hit" as a call fails; with count, at the end, the numbers of the first and the last call from
- *                                  each place in the program (calls of a kind that come from the same stack are the same to a test)
+ *                                  each place in the program, the place, and its innermost frames (calls of a kind that come from the same stack are the same to a test)
  *
  * Kinds: malloc, open, read, write, close, fsync, rename, link, unlink, mkdir, ftruncate, mmap, fstat, thread. Calls of libc
  * within itself are not seen, but for malloc. With -DNO_MALLOC malloc is left alone (the address sanitizer has its own).
@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -27,7 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FRAMES = 14, SKIP = 2, PLACES = 1 << 14 };
+enum { FRAMES = 14, SKIP = 2, NEAR = 5, PLACES = 1 << 14 };
 
 static struct {
     char kind[16];
@@ -42,21 +43,44 @@ static _Thread_local int inside; /* what is called in here is not the program's 
 /* ---- where calls come from ---- */
 
 static struct Place {
-    uint64_t stack;
+    uint64_t stack, near; /* of all frames, of the innermost */
     long first, last;
 } places[PLACES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct {
+    uintptr_t begin, end;
+} program;
+
+/* The first that is told of is the program itself. */
+static int see_program(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    program.begin = info->dlpi_addr;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        uintptr_t end = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && end > program.end) program.end = end;
+    }
+    return 1;
+}
 
 static void note_place(long n)
 {
     void *frame[FRAMES];
     int count = backtrace(frame, FRAMES);
-    uint64_t stack = 1469598103934665603U; /* FNV-1a of the addresses */
-    for (int i = SKIP; i < count; i++) stack = (stack ^ (uint64_t)(uintptr_t)frame[i]) * 1099511628211U;
+    uint64_t stack = 1469598103934665603U; /* FNV-1a of the addresses in the program, which are the same in each run */
+    uint64_t near = stack;
+    for (int i = SKIP, own = 0; i < count; i++) {
+        uintptr_t here = (uintptr_t)frame[i];
+        if (here < program.begin || here >= program.end) continue;
+        stack = (stack ^ (uint64_t)(here - program.begin)) * 1099511628211U;
+        if (++own <= NEAR) near = stack;
+    }
     pthread_mutex_lock(&lock);
     size_t at = stack % PLACES, tries = 0;
     while (places[at].first && places[at].stack != stack && tries++ < PLACES) at = (at + 1) % PLACES;
-    if (!places[at].first) places[at] = (struct Place){ stack, n, n };
+    if (!places[at].first) places[at] = (struct Place){ stack, near, n, n };
     places[at].last = n;
     pthread_mutex_unlock(&lock);
 }
@@ -91,6 +115,7 @@ __attribute__((constructor)) static void begin(void)
     void *frame[2];
     inside = 1;
     backtrace(frame, 2); /* which loads what it needs */
+    dl_iterate_phdr(see_program, NULL);
     inside = 0;
     fault.log = getenv("LIMN_FAULT_LOG");
     if (!text) return;
@@ -102,11 +127,13 @@ __attribute__((constructor)) static void begin(void)
 
 __attribute__((destructor)) static void end(void)
 {
-    char line[64];
+    char line[96];
     if (fault.nth || !fault.kind[0]) return;
     inside = 1;
     for (size_t i = 0; i < PLACES; i++)
-        if (places[i].first) log_text(line, (size_t)snprintf(line, sizeof line, "%ld %ld\n", places[i].first, places[i].last));
+        if (places[i].first)
+            log_text(line, (size_t)snprintf(line, sizeof line, "%ld %ld %016llx %016llx\n", places[i].first, places[i].last,
+                                            (unsigned long long)places[i].stack, (unsigned long long)places[i].near));
     log_text(line, (size_t)snprintf(line, sizeof line, "calls %ld\n", atomic_load(&calls)));
 }
 
