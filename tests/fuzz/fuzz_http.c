@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static Server server;
 static struct sockaddr_in at;
 
+static bool never(void) { return false; }
+
 static void start(void)
 {
     static const Route *const routes[] = { a1111_routes,  a1111_lists, a1111_extras, a1111_state, a1111_control_routes,
@@ -38,7 +40,7 @@ static void start(void)
     pthread_mutex_init(&server.lock, NULL);
     if (http_listen(&listener, "127.0.0.1", 0, &e)) abort();
     if (getsockname(listener.fd, (struct sockaddr *)(void *)&at, &len)) abort();
-    if (!http_start(&server, &listener, routes, &e)) abort();
+    if (!http_start(&server, &listener, routes, never, &e)) abort();
 }
 
 static void send_all(int fd, const void *data, size_t size)
