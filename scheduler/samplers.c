@@ -156,7 +156,7 @@ const Sampler samplers[] = {
       "consistency models that are not latent ones (those: lcm); no other network", cm, FAMILY_LCM, .kind = SAMPLER_ANCESTRAL,
       .eta = 1, .only = NETWORK_CONSISTENCY, AS(CMStochasticIterative) },
     { "flow_euler", "Flow Match Euler", "flow_match_euler, FlowMatchEulerDiscreteScheduler",
-      "Esser et al. 2024, arXiv:2403.03206", "straight steps along the flow from noise to picture; --eta 1: fresh noise in each",
+      "Esser et al. 2024, arXiv:2403.03206", "straight steps along the flow; --eta 1: fresh noise in each",
       "networks trained by flow matching; no other", flow_euler, FAMILY_FLOW, ODE, .takes_eta = true, .order = 1,
       .only = NETWORK_FLOW, AS(FlowMatchEulerDiscrete) },
     { "restart", "Restart", "k_restart",

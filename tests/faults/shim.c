@@ -87,7 +87,8 @@ static void note_place(long n)
 
 static void log_text(const char *text, size_t n)
 {
-    int fd = fault.log ? (int)syscall(SYS_openat, AT_FDCWD, fault.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    int fd =
+        fault.log ? (int)syscall(SYS_openat, AT_FDCWD, fault.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
     if (fd < 0) return;
     syscall(SYS_write, fd, text, n);
     syscall(SYS_close, fd);
@@ -132,8 +133,9 @@ __attribute__((destructor)) static void end(void)
     inside = 1;
     for (size_t i = 0; i < PLACES; i++)
         if (places[i].first)
-            log_text(line, (size_t)snprintf(line, sizeof line, "%ld %ld %016llx %016llx\n", places[i].first, places[i].last,
-                                            (unsigned long long)places[i].stack, (unsigned long long)places[i].near));
+            log_text(line,
+                     (size_t)snprintf(line, sizeof line, "%ld %ld %016llx %016llx\n", places[i].first, places[i].last,
+                                      (unsigned long long)places[i].stack, (unsigned long long)places[i].near));
     log_text(line, (size_t)snprintf(line, sizeof line, "calls %ld\n", atomic_load(&calls)));
 }
 
