@@ -83,7 +83,7 @@ const Command commands[] = {
       cmd_serve, .groups = DRAWING | OPTIONS_OF(GROUP_SERVE) | OPTIONS_OF(GROUP_MODEL_DIR),
       .without = "prompt seed count trace save-steps sizes atlas atlas-size atlas-padding atlas-pot latents init-image "
                  "init-image-sha256 mask mask-sha256 extend sandbox" },
-    { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer json sandbox",
+    { "info", "FILE|FOLDER", 1, "model width height vae unet tokenizer refiner json sandbox",
       "how a PNG was made, or what a model is",
       "  limn info limn-00001.png\n"
       "  limn info sprites\n"

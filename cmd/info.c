@@ -96,7 +96,9 @@ static int describe_png(const char *path, Bytes file, bool json, Err *e)
 
 static int describe_model(const char *path, const Job *j, Err *e)
 {
-    ModelPaths paths = { .path = path, .vae = j->vae, .unet = j->unet, .tokenizer = j->tokenizer, .no_weights = true };
+    ModelPaths paths = {
+        .path = path, .vae = j->vae, .unet = j->unet, .tokenizer = j->tokenizer, .refiner = j->refiner
+    };
     Str text = { 0 };
     int failed = model_describe(&paths, j->json, j->width, j->height, &text, e);
     if (!failed && j->json) {

@@ -18,6 +18,7 @@
 #include "pipeline/parts_name.h"
 #include "pipeline/precision.h"
 #include "pipeline/recipe.h"
+#include "pipeline/refine.h"
 #include "weights/kind.h"
 #include "weights/read.h"
 
@@ -129,6 +130,8 @@ typedef struct {
     size_t weights, memory; /* bytes; memory 0: cannot be said */
     size_t cached;          /* of the weights: not in memory, but in the system's page cache */
     size_t choice[3];       /* the same memory for each of --memory's choices */
+    const char *refiner;    /* --refiner; NULL */
+    size_t pair[3];         /* what both take: one rests while the other works, so it is the larger */
 } Needs;
 
 static const char *const memory_choices[] = { "low", "normal", "high" };
@@ -160,6 +163,21 @@ static Needs needs_of(const Model *m, int width, int height)
     n.memory = n.choice[1];
     job_release(&j);
     return n;
+}
+
+/* Error: the two models cannot be paired. */
+static int add_refiner(Needs *n, const Model *m, const ModelPaths *p, Err *e)
+{
+    Model *to = model_open(
+        &(ModelPaths){ .path = p->refiner, .vae = p->vae, .tokenizer = p->tokenizer, .no_weights = true }, e);
+    int failed = !to || refine_fits(m, to, e) || recipe_check_size(to, n->width, n->height, e);
+    if (!failed) {
+        Needs its = needs_of(to, n->width, n->height);
+        if (n->memory && its.memory) n->refiner = p->refiner;
+        for (int i = 0; i < 3; i++) n->pair[i] = its.choice[i] > n->choice[i] ? its.choice[i] : n->choice[i];
+    }
+    model_free(to);
+    return failed ? err_in(e, "--refiner") : 0;
 }
 
 static const char *prediction_name(Prediction p)
@@ -256,6 +274,11 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     cJSON_AddNumberToObject(root, "cached_bytes", (double)n->cached);
     cJSON *choices = n->memory ? cJSON_AddObjectToObject(root, "memory_choices_bytes") : NULL;
     for (int i = 0; choices && i < 3; i++) cJSON_AddNumberToObject(choices, memory_choices[i], (double)n->choice[i]);
+    cJSON *pair = n->refiner ? cJSON_AddObjectToObject(root, "with_refiner") : NULL;
+    if (pair) json_add_text(pair, "path", n->refiner);
+    if (pair) cJSON_AddNumberToObject(pair, "memory_bytes", (double)n->pair[1]);
+    cJSON *both = pair ? cJSON_AddObjectToObject(pair, "memory_choices_bytes") : NULL;
+    for (int i = 0; both && i < 3; i++) cJSON_AddNumberToObject(both, memory_choices[i], (double)n->pair[i]);
     if (m->files->config_from) json_add_text(root, "configuration", m->files->config_from);
     if (m->note) cJSON_AddStringToObject(root, "note", m->note);
     cJSON *notes = *m->notes ? cJSON_AddArrayToObject(root, "notes") : NULL;
@@ -293,6 +316,9 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     if (n->cached)
         str_addf(out, "  %-14s %.2f GB of weights beside it, in the system's cache of files\n", "",
                  (double)n->cached * 1e-9);
+    if (n->refiner)
+        str_addf(out, "  %-14s %.2f GB (low %.2f, high %.2f): one model rests while the other works\n",
+                 "with --refiner", (double)n->pair[1] * 1e-9, (double)n->pair[0] * 1e-9, (double)n->pair[2] * 1e-9);
     str_addf(out, "  %-14s %s\n", "sha256", m->sha256);
     if (m->files->config_from) str_addf(out, "  %-14s %s\n", "configuration", m->files->config_from);
     if (m->note) str_addf(out, "  %-14s %s\n", "note", m->note);
@@ -325,7 +351,8 @@ int model_describe(const ModelPaths *p, bool json, int width, int height, Str *o
         failed = recipe_check_size(m, width ? width : m->defaults.width, height ? height : m->defaults.height, e);
     if (!failed) {
         Needs n = needs_of(m, width, height);
-        (json ? describe_json : describe_text)(m, &n, out);
+        if (p->refiner) failed = add_refiner(&n, m, p, e);
+        if (!failed) (json ? describe_json : describe_text)(m, &n, out);
     }
     model_free(m);
     return failed;

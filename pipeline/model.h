@@ -45,6 +45,7 @@ typedef struct {
     const char *vae;       /* another VAE: a folder or a file; NULL */
     const char *unet;      /* another UNet: a file or a folder; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
+    const char *refiner;   /* describe only: another model that takes over, for the memory of both; NULL */
     const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
     const char *precision; /* as --precision has it: in what form they are; NULL: auto */
     bool encoder;          /* the VAE's encoder is wanted too */

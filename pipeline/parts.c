@@ -100,15 +100,6 @@ void parts_note(Parts *parts, const char *fmt, ...)
     str_addf(&parts->notes, "%s\n", line.text);
 }
 
-/* --tokenizer: one folder serves all encoders, unless there is one beside it for the second. */
-static int read_given_tokenizers(Parts *parts, Source *s, Err *e)
-{
-    bool whole = source_has(s, "tokenizer/vocab.json") || source_has(s, "tokenizer/tokenizer.json");
-    for (Part *p = NULL; (p = parts_next(parts, ROLE_TEXT, p));)
-        if (parts_read_tokenizer_of(p, s, whole, e)) return -1;
-    return 0;
-}
-
 void parts_note_rest(Parts *parts, Weights *all, const char *where)
 {
     enum { NAMED = 3 };
@@ -145,7 +136,7 @@ static int open_named(Parts *parts, const char *name, const ModelPaths *p, Err *
     if (p->vae && parts_open_alone(parts, parts_named(parts, "vae"), p->vae, "--vae", e)) return -1;
     if (p->tokenizer) {
         s = source_open(p->tokenizer, e);
-        if (!s || read_given_tokenizers(parts, parts_keep(parts, s), e)) return err_in(e, "--tokenizer");
+        if (!s || parts_give_tokenizers(parts, parts_keep(parts, s), e)) return err_in(e, "--tokenizer");
     }
     for (Part *text = NULL; (text = parts_next(parts, ROLE_TEXT, text));)
         text->tokenizer.files.rows = shapes_dim(text->weights, 0, "text_model.embeddings.token_embedding.weight");
@@ -188,6 +179,7 @@ void parts_release(Parts *parts)
         str_release(&p->config);
         weights_free(p->weights);
         free(t->where);
+        free(t->pad);
         str_release(&t->vocab);
         str_release(&t->merges);
         str_release(&t->added_tokens);

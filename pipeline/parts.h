@@ -43,6 +43,7 @@ const PartClass *part_class_find(const char *name, PartRole role);
 typedef struct {
     TokenizerFiles files;
     Str vocab, merges, added_tokens; /* the same out of a tokenizer.json */
+    char *pad;                       /* files.added.pad where the model's own folder says it; NULL */
     char *where;                     /* its folder; NULL: none was found, which only no_weights allows */
 } PartTokenizer;
 

@@ -265,7 +265,7 @@ int parts_open_folder(Parts *parts, Source *s, const ModelPaths *p, Err *e)
         parts->words = words_parse(text, e);
         if (!parts->words) return err_in(e, "limn-words.json"), err_in(e, source_name(s));
     }
-    for (Part *part = NULL; !p->tokenizer && (part = parts_next(parts, ROLE_TEXT, part));)
-        if (parts_read_tokenizer_of(part, s, true, e)) return -1;
+    for (Part *part = NULL; (part = parts_next(parts, ROLE_TEXT, part));)
+        if (p->tokenizer ? parts_keep_padding(part, s, e) : parts_read_tokenizer_of(part, s, e)) return -1;
     return 0;
 }

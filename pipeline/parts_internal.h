@@ -108,8 +108,15 @@ int parts_read_text(Source *s, const char *file, Str *out, char **where, Err *e)
 /* vocab.json and merges.txt, or tokenizer.json, and the settings beside them; folder ends with '/' or is "". */
 int parts_read_tokenizer(PartTokenizer *part, Source *s, const char *folder, Err *e);
 
-/* The same of a text encoder: in the folder of its tokenizer's name, or (not in_folder) in the source itself. */
-int parts_read_tokenizer_of(Part *text, Source *s, bool in_folder, Err *e);
+/* The same of a text encoder, in the folder of its tokenizer's name. */
+int parts_read_tokenizer_of(Part *text, Source *s, Err *e);
+
+/*
+ * --tokenizer, for all text encoders: a folder with the files themselves, or a model's. The padding of an encoder whose own folder is
+ * not there stays what it was trained with, which parts_keep_padding() has read in the model's folder before.
+ */
+int parts_give_tokenizers(Parts *parts, Source *given, Err *e);
+int parts_keep_padding(Part *text, Source *model, Err *e);
 
 /* CLIP's vocabulary for a single file: beside it, or where the user keeps it. optional: its absence is no error. */
 int parts_find_tokenizer(Parts *parts, const char *path, bool optional, Err *e);

@@ -1,12 +1,15 @@
 /* parts_tokenizer.c - the tokenizer's files: in a model's folder, or looked for when the model is a single file. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "hub/cache.h"
 #include "pipeline/parts_internal.h"
+#include "weights/shapes.h"
 
 #define NO_TOKENIZER                                                                                                   \
     "%s: a single file brings no tokenizer. Get CLIP's once: limn pull openai/clip-vit-large-patch14. Or put its "     \
@@ -109,14 +112,73 @@ int parts_read_tokenizer(PartTokenizer *part, Source *s, const char *folder, Err
            get_in(s, folder, "added_tokens.json", true, &t->added, e);
 }
 
-int parts_read_tokenizer_of(Part *text, Source *s, bool in_folder, Err *e)
+int parts_read_tokenizer_of(Part *text, Source *s, Err *e)
 {
     Str folder = { 0 };
-    if (in_folder) str_addf(&folder, "%s/", text->is->tokenizer);
-    int failed = parts_read_tokenizer(&text->tokenizer, s, str_text(&folder), e);
+    str_addf(&folder, "%s/", text->is->tokenizer);
+    int failed = parts_read_tokenizer(&text->tokenizer, s, folder.s, e);
     str_release(&folder);
     return failed;
 }
+
+/* ---- --tokenizer ------------------------------------------------------------------------------------------------------ */
+
+/* The folder of the first encoder's: what a folder of vocab.json and merges.txt is. */
+#define FIRST "tokenizer"
+
+static bool has_folder(const Source *s, const char *name)
+{
+    char vocab[64], json[64];
+    snprintf(vocab, sizeof vocab, "%s/vocab.json", name);
+    snprintf(json, sizeof json, "%s/tokenizer.json", name);
+    return source_has(s, vocab) || source_has(s, json);
+}
+
+int parts_keep_padding(Part *text, Source *model, Err *e)
+{
+    AddedFiles own = { 0 };
+    AddedEntries found;
+    Str folder = { 0 };
+    PartTokenizer *t = &text->tokenizer;
+    if (strcmp(text->is->tokenizer, FIRST) == 0) return 0;
+
+    str_addf(&folder, "%s/", text->is->tokenizer);
+    int failed = get_in(model, folder.s, "tokenizer_config.json", true, &own.config, e) ||
+                 get_in(model, folder.s, "special_tokens_map.json", true, &own.special_map, e);
+    if (!failed && !own.config.data && !own.special_map.data) {
+        t->pad = mem_strdup("!"); /* OpenCLIP's, as every second encoder is */
+    } else if (!failed) {
+        failed = added_files_read(&found, &own, e);
+        if (!failed) t->pad = mem_strdup(found.roles[ROLE_PAD]);
+        added_entries_release(&found);
+    }
+    str_release(&folder);
+    t->files.added.pad = t->pad;
+    t->files.max = shapes_dim(text->weights, 0, "text_model.embeddings.position_embedding.weight");
+    return failed ? err_in(e, text->is->tokenizer) : 0;
+}
+
+static int give_tokenizer(Part *text, Source *given, bool whole, Err *e)
+{
+    PartTokenizer *t = &text->tokenizer;
+    if (!whole) return parts_read_tokenizer(t, given, "", e);
+    if (!has_folder(given, text->is->tokenizer)) return parts_read_tokenizer(t, given, FIRST "/", e);
+    if (t->pad) { /* its own folder says all of it */
+        t->files.added.pad = NULL;
+        t->files.max = 0;
+    }
+    return parts_read_tokenizer_of(text, given, e);
+}
+
+int parts_give_tokenizers(Parts *parts, Source *given, Err *e)
+{
+    bool whole = has_folder(given, FIRST);
+    for (Part *p = NULL; (p = parts_next(parts, ROLE_TEXT, p));)
+        if (give_tokenizer(p, given, whole, e)) return -1;
+    return 0;
+}
+
+/* ---- looked for ------------------------------------------------------------------------------------------------------- */
 
 static bool has_vocabulary(const Source *s) { return source_has(s, "vocab.json") || source_has(s, "tokenizer.json"); }
 

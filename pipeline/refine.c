@@ -29,7 +29,7 @@ static void job_of(Job *out, const Generator *g, const Model *m)
     if (m->ids != IDS_MAX - 1) job_reset_all(out, scores);
 }
 
-static int check_latents(const Model *a, const Model *b, Err *e)
+int refine_fits(const Model *a, const Model *b, Err *e)
 {
     int channels = vae_latent_channels(a->vae), other = vae_latent_channels(b->vae);
     if (channels != other)
@@ -113,7 +113,7 @@ int refine_begin(Generator *g, Err *e)
     Job j;
     if (!said->refiner || !m || g->larger) return 0;
     if (said->refiner_at < 0) said->refiner_at = REFINER_AT;
-    if (check_latents(g->m, m, e) || check_hash(g, e)) return err_in(e, said->refiner);
+    if (refine_fits(g->m, m, e) || check_hash(g, e)) return err_in(e, said->refiner);
     job_of(&j, g, m);
     Share share = { .batch = g->share.batch, .texts = g->share.refiner_texts, .timeline = &g->recipe.timeline };
     g->refiner = generator_new(m, &j, &share, &g->watch, e);

@@ -118,3 +118,19 @@ def test_refiner_refused():
     fails(2, *args, "--refiner", refiner, "--sampler", "pndm", says="cannot run the last 1 of the steps alone")
     fails(2, *args, "--denoising-end", "0.8", says="--refiner MODEL --refiner-at 0.8")
     assert not [f for f in files() if f.endswith(".png")]
+
+
+def test_refiner_info():
+    """limn info says the memory of the pair, which is the larger of both; a pair that cannot be is an error."""
+    side = ["-W", "512", "-H", "512", "--tokenizer", CLIP, "--json"]
+    base, refiner = models()
+    one, other = (json.loads(limn("info", name, *side).out)["memory_choices_bytes"] for name in (base, refiner))
+    both = json.loads(limn("info", base, "--refiner", refiner, *side).out)
+    assert both["memory_choices_bytes"] == one
+    pair = both["with_refiner"]
+    assert pair["memory_choices_bytes"] == {k: max(v, other[k]) for k, v in one.items()} and pair["path"] == refiner, both
+    assert pair["memory_bytes"] == pair["memory_choices_bytes"]["normal"]
+    assert "with --refiner" in limn("info", base, "--refiner", refiner, *side[:-1]).out
+    assert "with --refiner" not in limn("info", base, "--refiner", refiner).out, "nothing is known without a tokenizer"
+    fails(1, "info", base, *side, "--refiner", "sprites", says=["--refiner", "do not belong together"])
+    fails(1, "info", base, *side, "--refiner", "nix", says=["--refiner", "nix"])
