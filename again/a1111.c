@@ -97,6 +97,11 @@ static const Field fields[] = {
 
     /* not honoured */
     { "Seed resize from", NULL, "0x0|-1x-1", MATTERS_WHOLLY, "limn has no seeds of another size" },
+    { "Soft inpainting enabled", NULL, OFF, MATTERS_SEEN,
+      "its soft inpainting is not here; try --soft-mask without --compat, which blends in another way" },
+    { "Soft inpainting schedule bias|Soft inpainting preservation strength|Soft inpainting transition contrast boost|"
+      "Soft inpainting mask influence|Soft inpainting difference threshold|Soft inpainting difference contrast", NULL, "*" },
+    { "Mask rounding", NULL, "True", MATTERS_LITTLE, "limn rounds the mask as A1111 does without it" },
     { "Face restoration", NULL, OFF, MATTERS_SEEN, "limn does not restore faces" },
     { "Conditional mask weight", NULL, "1|1.0", MATTERS_SEEN, "limn has no such weight" },
     { "Schedule max sigma|Schedule min sigma|Schedule rho", NULL, OFF, MATTERS_SEEN, "limn takes the schedule's own" },

@@ -38,12 +38,22 @@ static void set_id(FileId *id, const struct stat *st)
                     .seen = time(NULL) };
 }
 
+int file_unopened(const char *path, Err *e)
+{
+    char target[512];
+    int why = errno;
+    ssize_t n = why == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
+    if (n < 0) return err_set(e, "%s: %s", path, strerror(why));
+    target[n] = 0;
+    return err_set(e, "%s: a link to %s, which is not there", path, target);
+}
+
 int file_map_as(Bytes *out, FileId *id, const char *path, Err *e)
 {
     struct stat st;
     *out = (Bytes){ 0 };
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
-    if (fd < 0) return err_set(e, "%s: %s", path, strerror(errno));
+    if (fd < 0) return file_unopened(path, e);
     int failed = fstat(fd, &st) ? err_set(e, "%s: %s", path, strerror(errno)) : file_map_fd(out, fd, path, e);
     close(fd);
     if (!failed) set_id(id, &st); /* before it was mapped: what is written meanwhile shows */

@@ -34,6 +34,9 @@ typedef enum {
     FILE_WRITTEN   /* into it, or it was cut: what is mapped is neither the one nor the other */
 } FileChange;
 
+/* Why open() of a path failed, by errno; of a link that leads nowhere, where it leads. Returns -1. */
+int file_unopened(const char *path, Err *e);
+
 /* As file_map(), and *id. */
 int file_map_as(Bytes *out, FileId *id, const char *path, Err *e);
 /* What has become of the file since. */

@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/magic.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -105,6 +106,11 @@ struct cJSON *json_parse(Bytes text, Err *e)
     }
     rewrite_infinity(copy);
     root = cJSON_ParseWithLengthOpts(copy, text.len, &end, false);
+    Magic other = root ? (Magic){ 0 } : magic_of(text);
+    if (!root && other.kind == MAGIC_OTHER) { /* what stands there in place of a file that was not fetched */
+        err_set(e, "%s, not JSON%s%s", other.what, other.advice ? ": " : "", other.advice ? other.advice : "");
+        goto fail;
+    }
     if (!root) {
         err_set(e, "not valid JSON (at byte %zu of %zu)", end ? (size_t)(end - copy) : 0, text.len);
         goto fail;

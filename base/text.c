@@ -266,7 +266,7 @@ int text_read_file(const char *path, const TextSource *s, Str *out, Err *e)
 {
     struct stat before, after;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
-    if (fd < 0) return err_set(e, "%s: %s", path, strerror(errno));
+    if (fd < 0) return file_unopened(path, e);
     int failed = 0;
     if (fstat(fd, &before)) failed = err_set(e, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(before.st_mode)) failed = err_set(e, "%s: not a regular file", path);

@@ -49,7 +49,7 @@ static char *above(const char *path)
 static bool belongs(const char *name)
 {
     static const char *const names[] = {
-        "*.safetensors",          "*.gguf",     "*.yaml",     "*.yml",      "*.index.json",
+        "*.safetensors",          "*.gguf",     "*.yaml",     "*.yml",      "*.index*.json",
         "*config.json",           "tokenizer*", "vocab.json", "merges.txt", "added_tokens.json",
         "special_tokens_map.json"
     };

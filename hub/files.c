@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "hub/http.h"
 #include "hub/url.h"
+#include "weights/component.h"
 #include "weights/read.h"
 
 void hub_files_release(HubFiles *f)
@@ -61,10 +62,19 @@ typedef enum { PART_WEIGHTS, PART_TOKENIZER, PART_SCHEDULER } Kind;
 static const struct {
     const char *name;
     Kind kind;
+    const char *with; /* it is wanted where the model has that one too; NULL: always */
 } parts[] = {
-    { "unet", PART_WEIGHTS },           { "vae", PART_WEIGHTS },         { "text_encoder", PART_WEIGHTS },
-    { "text_encoder_2", PART_WEIGHTS }, { "tokenizer", PART_TOKENIZER }, { "tokenizer_2", PART_TOKENIZER },
-    { "scheduler", PART_SCHEDULER },
+    { "unet", PART_WEIGHTS, NULL },
+    { "vae", PART_WEIGHTS, NULL },
+    { "text_encoder", PART_WEIGHTS, NULL },
+    { "text_encoder_2", PART_WEIGHTS, NULL },
+    { "tokenizer", PART_TOKENIZER, NULL },
+    { "tokenizer_2", PART_TOKENIZER, NULL },
+    { "scheduler", PART_SCHEDULER, NULL },
+    { "image_encoder", PART_WEIGHTS, "image_normalizer" }, /* unCLIP's; others' image encoders are an IP-Adapter's */
+    { "image_normalizer", PART_WEIGHTS, NULL },
+    { "image_noising_scheduler", PART_SCHEDULER, NULL },
+    { "low_res_scheduler", PART_SCHEDULER, NULL }, /* the x4 upscaler's */
 };
 
 static const char *const tokenizer_files[] = {
@@ -72,18 +82,13 @@ static const char *const tokenizer_files[] = {
     "added_tokens.json", NULL
 };
 
-/* The names that a variant's weights and index have. */
 static HubFile *want_variant(HubFiles *f, const char *folder, const char *variant)
 {
-    static const char *const stems[] = { "diffusion_pytorch_model", "model" };
-    for (int i = 0; i < 2; i++) {
-        const char *dot = *variant ? "." : "";
-        HubFile *found = want(f, "%s/%s%s%s.safetensors", folder, stems[i], dot, variant);
-        if (!found) found = want(f, "%s/%s.safetensors.index%s%s.json", folder, stems[i], dot, variant);
-        if (!found && *variant) found = want(f, "%s/%s.%s.safetensors.index.json", folder, stems[i], variant);
-        if (found) return found;
-    }
-    return NULL;
+    Str name = { 0 };
+    HubFile *found = NULL;
+    for (int i = 0; !found && component_name(&name, variant, i); i++) found = want(f, "%s/%s", folder, name.s);
+    str_release(&name);
+    return found;
 }
 
 static int no_weights(const HubFiles *f, const char *folder, Err *e)
@@ -100,11 +105,9 @@ static int no_weights(const HubFiles *f, const char *folder, Err *e)
 
 static int want_weights(HubFiles *f, const char *folder, const HubChoice *c, Str *notes, Err *e)
 {
-    static const char *const variants[] = { "", "fp16", "bf16", "non_ema" };
     HubFile *found = c->variant ? want_variant(f, folder, c->variant) : NULL;
     bool asked = found != NULL;
-    for (size_t i = 0; !found && i < sizeof variants / sizeof *variants; i++)
-        found = want_variant(f, folder, variants[i]);
+    for (const char *const *v = component_variants; *v && !found; v++) found = want_variant(f, folder, *v);
     if (!found) return no_weights(f, folder, e);
     if (c->variant && !asked) str_addf(notes, "%s has no %s weights: %s\n", folder, c->variant, found->path);
     if (!want(f, "%s/config.json", folder)) return err_set(e, "%s: no config.json", folder);
@@ -123,13 +126,18 @@ static int want_part(HubFiles *f, size_t i, const HubChoice *c, Str *notes, Err 
     return any ? 0 : err_set(e, "%s: no files of a tokenizer", name);
 }
 
+static bool has_part(const cJSON *index, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(index, name);
+    return cJSON_IsArray(item) && cJSON_IsString(cJSON_GetArrayItem(item, 1));
+}
+
 static int choose_folder(HubFiles *f, const char *text, const HubChoice *c, Str *notes, Err *e)
 {
     cJSON *index = json_parse((Bytes){ (const unsigned char *)text, strlen(text) }, e);
     int failed = index ? 0 : err_in(e, "model_index.json"), weights = 0;
     for (size_t i = 0; !failed && i < sizeof parts / sizeof *parts; i++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(index, parts[i].name);
-        if (!cJSON_IsArray(item) || !cJSON_IsString(cJSON_GetArrayItem(item, 1))) continue;
+        if (!has_part(index, parts[i].name) || (parts[i].with && !has_part(index, parts[i].with))) continue;
         weights += parts[i].kind == PART_WEIGHTS;
         failed = want_part(f, i, c, notes, e);
     }
@@ -202,7 +210,10 @@ int hub_files_choose(HubFiles *f, const char *index, const char *file, const Hub
     return choose_single(f, e);
 }
 
-bool hub_files_is_index(const char *path) { return strstr(path, ".safetensors.index.") && str_ends(path, ".json"); }
+bool hub_files_is_index(const char *path)
+{
+    return strstr(path, ".safetensors.") && strstr(path, ".index.") && str_ends(path, ".json");
+}
 
 int hub_files_add_shards(HubFiles *f, const char *path, const char *json, Err *e)
 {

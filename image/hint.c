@@ -259,29 +259,40 @@ const HintWay hint_ways[] = {
 
 /* ---- by name ------------------------------------------------------------------------------------------------------------ */
 
-/* What only a network can make of a picture. */
-static const char by_network[] = "pose, openpose, dwpose, openpose_full, openpose_hand, densepose, depth, depth_midas, "
-                                 "midas, depth_zoe, zoe, leres, "
-                                 "depth_leres, depth_anything, normal, normalbae, normal_bae, hed, softedge, "
-                                 "softedge_hed, pidinet, softedge_pidinet, teed, "
-                                 "lineart, lineart_realistic, lineart_anime, lineart_coarse, mlsd, seg, segmentation, "
-                                 "oneformer, uniformer, face, mediapipe_face, "
-                                 "clip_vision, reference, scribble_hed, scribble_pidinet, mlsd, faceid, segment";
+/*
+ * What else tools call a preprocessor, and what to do instead; a name stands for all that go on behind it with '_' or '+'. The first row
+ * counts. Source: sd-webui-controlnet's list of modules.
+ */
+static const struct {
+    const char *names, *says;
+} elsewhere[] = {
+    { "scribble_xdog, lineart_standard, recolor_intensity, shuffle, tile_colorfix, color",
+      "limn does not make that map: make it elsewhere and bring it as a picture" },
+    { "pose, openpose, dwpose, dw_openpose, animal_openpose, densepose, depth, midas, zoe, leres, normal, normalbae, "
+      "hed, softedge, "
+      "pidinet, teed, lineart, mlsd, seg, segment, segmentation, oneformer, uniformer, face, facexlib, mediapipe_face, "
+      "scribble, t2ia",
+      "only a network can make that map of a picture, and limn has none: bring the map as a picture" },
+    { "ip_adapter, revision, clip_vision, faceid, instant_id",
+      "that is no map: a picture that counts beside the prompt is given by --ip-adapter" },
+    { "inpaint", "that is no map: a part of a picture is drawn anew by --init-image and --mask" },
+    { "reference", "that is no map, and limn has nothing of the kind" },
+};
 
 void hint_names(Str *out)
 {
     for (const HintWay *w = hint_ways; w->name; w++) str_addf(out, "%s%s", out->len ? ", " : "", w->name);
 }
 
-/* Whether a list of names, parted by commas, has it; '-' counts as '_'. */
-static bool has(const char *list, const char *name)
+/* Whether a list of names, parted by commas, has it; '-' counts as '_'. family: or the beginning of it. */
+static bool has(const char *list, const char *name, bool family)
 {
-    size_t len = strlen(name);
     for (const char *p = list; p; p = strchr(p, ',')) {
         p += strspn(p, ", ");
-        size_t i = 0;
-        while (i < len && p[i] == (name[i] == '-' ? '_' : name[i])) i++;
-        if (i == len && (!p[i] || p[i] == ',')) return true;
+        size_t i = 0, end = strcspn(p, ",");
+        while (i < end && name[i] && p[i] == (name[i] == '-' ? '_' : name[i])) i++;
+        bool goes_on = family && (name[i] == '_' || name[i] == '-' || name[i] == '+');
+        if (i == end && (!name[i] || goes_on)) return true;
     }
     return false;
 }
@@ -289,7 +300,7 @@ static bool has(const char *list, const char *name)
 const HintWay *hint_way_find(const char *name)
 {
     for (const HintWay *w = hint_ways; w->name; w++)
-        if (has(w->name, name) || has(w->aliases, name)) return w;
+        if (has(w->name, name, false) || has(w->aliases, name, false)) return w;
     return NULL;
 }
 
@@ -297,11 +308,8 @@ static int no_way(const char *name, const char *text, Err *e)
 {
     Nearest n = nearest_to(name);
     Str names = { 0 };
-    if (has(by_network, name))
-        return err_usage(
-            e,
-            "\"%.40s\": only a network can make that map of a picture, and limn has none: bring the map as a picture",
-            name);
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (has(elsewhere[i].names, name, true)) return err_usage(e, "\"%.40s\": %s", name, elsewhere[i].says);
     for (const HintWay *w = hint_ways; w->name; w++) nearest_try(&n, w->name);
     hint_names(&names);
     if (n.best)
@@ -329,7 +337,7 @@ static bool number_at(const char **p, double *out)
 int hint_spec_parse(HintSpec *s, const char *text, Err *e)
 {
     char name[40];
-    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz_-");
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz_-+0123456789");
     *s = (HintSpec){ .file = text };
     if (!*text) return err_usage(e, "no file is named");
     if (!len || text[len] != ':' || len >= sizeof name || file_named(text)) return 0;

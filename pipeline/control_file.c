@@ -186,7 +186,7 @@ static int read_folder(ControlFile *f, Bytes *config, Err *e)
 static int open_and_bind(ControlFile *f, const UNet *like, Err *e)
 {
     Bytes config = { 0 };
-    if (!file_exists(f->path))
+    if (!file_named(f->path))
         return err_set(e,
                        "%.300s: there is no such file or folder: give the path of the network's safetensors file or "
                        "diffusers folder",

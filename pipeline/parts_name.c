@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +185,10 @@ int parts_name_missing(const char *name, Err *e)
 {
     char *bare = without_slashes(name), *near = NULL;
     const char *home = getenv("HOME");
-    if (is_address(name)) {
+    errno = ENOENT;
+    if (file_named(name)) { /* a link that leads nowhere */
+        file_unopened(name, e);
+    } else if (is_address(name)) {
         err_set(e,
                 "%.300s: an address: limn downloads nothing by itself; limn pull ADDRESS gets it, and says what to "
                 "give as -m",
@@ -223,6 +227,11 @@ static int not_a_model(const char *dir, const Listing *l, Err *e)
         err_set(e, "%s: no model_index.json in it: not a diffusers folder, only one part of one: give the folder above",
                 dir);
     else if (snapshots) err_set(e, "%s: a hub library's cache: give one of the folders in %s/snapshots", dir, dir);
+    else if (has_file(dir, "unet") && has_file(dir, "vae"))
+        err_set(e,
+                "%s: a diffusers folder without its model_index.json, which makes it a model: get that file too; where "
+                "limn pull was stopped, the same command goes on",
+                dir);
     else if (l->inner) err_set(e, "%s: not a model, but %s/%s in it is one: give such a one", dir, dir, l->inner);
     else if (l->safetensors > 1)
         err_set(e, "%s: no model_index.json in it, and %d safetensors files: give one of them, such as %s/%s or %s/%s",
@@ -235,11 +244,30 @@ static int not_a_model(const char *dir, const Listing *l, Err *e)
     return -1;
 }
 
+/* A link that leads nowhere is a name, and no file. */
+static bool names_file(const char *dir, const char *name)
+{
+    char *path = joined(dir, name);
+    bool named = file_named(path);
+    free(path);
+    return named;
+}
+
+static int unopened_in(const char *dir, const char *name, Err *e)
+{
+    char *path = joined(dir, name);
+    errno = ENOENT;
+    int failed = file_unopened(path, e);
+    free(path);
+    return failed;
+}
+
 static int find_in_folder(const char *dir, NameKind *kind, char **path, Err *e)
 {
     *kind = NAME_FOLDER;
     *path = mem_strdup(dir);
     if (has_file(dir, "model_index.json")) return 0;
+    if (names_file(dir, "model_index.json")) return unopened_in(dir, "model_index.json", e);
     Listing l = list_folder(dir);
     int failed = 0;
     if (l.safetensors == 1 && !has_file(dir, "config.json") && !l.inner) {
@@ -289,7 +317,7 @@ int parts_name_find(const char *name, NameKind *kind, char **path, Err *e)
         free(fetched);
         return failed;
     }
-    if (!file_exists(name) && !strchr(name, '/') && !is_address(name) && name[0] != '~') return not_builtin(name, e);
+    if (!file_named(name) && !strchr(name, '/') && !is_address(name) && name[0] != '~') return not_builtin(name, e);
     if (!file_exists(name)) return parts_name_missing(name, e);
     bool index = strcmp(path_last(name), "model_index.json") == 0;
     char *whole = !index && str_ends(name, ".json") ? parts_name_whole(name) : NULL;

@@ -3,6 +3,7 @@
  * name, a picture, a module that makes a map of it; and the lists of both. A unit becomes a line of --control.
  */
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,10 +47,10 @@ static const char *picture_of(const cJSON *unit)
     return NULL;
 }
 
-/* Letters, digits, _ and - : a line of --control has other marks between its fields. */
+/* Letters, digits, _, - and + : a line of --control has other marks between its fields. */
 static int check_word(const char *field, const char *word, size_t len, Err *e)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+";
     return strspn(word, letters) >= len ? 0 : err_usage(e, "%s: \"%.60s\" is no name", field, word);
 }
 
@@ -62,6 +63,7 @@ static int add_module(const cJSON *unit, Str *line, Err *e)
     if (!len || strncasecmp(module, "none", len) == 0) return 0;
     if (check_word("module", module, len, e)) return -1;
     char *plain = mem_strndup(module, len);
+    for (char *c = plain; *c; c++) *c = (char)tolower((unsigned char)*c);
     const HintWay *way = hint_way_find(plain);
     bool told = false;
     for (int i = 0; way && i < way->numbers; i++) {
@@ -74,7 +76,10 @@ static int add_module(const cJSON *unit, Str *line, Err *e)
         str_addf(line, "%g:", cJSON_IsNumber(v) && v->valuedouble > 0 ? v->valuedouble : way->usual[i]);
     }
     free(plain);
-    return 0;
+    const cJSON *gamma = member(unit, names[0]);
+    bool bent = way && way == hint_way_find("luminance") && cJSON_IsNumber(gamma) && gamma->valuedouble > 0;
+    if (!bent || gamma->valuedouble == 1) return 0;
+    return err_usage(e, "module: %.40s with a gamma of %g: limn has 1 alone", module, gamma->valuedouble);
 }
 
 static int add_number(const cJSON *unit, const char *name, const char *field, Str *line, Err *e)

@@ -161,6 +161,14 @@ static void test_choice(void **state)
           "fp16",
           "unet/diffusion_pytorch_model.safetensors.index.fp16.json",
           "x.ckpt" },
+        { { "unet/diffusion_pytorch_model.safetensors.fp16.index.json" }, /* as diffusers wrote it before 0.33 */
+          "fp16",
+          "unet/diffusion_pytorch_model.safetensors.fp16.index.json",
+          "x.ckpt" },
+        { { "unet/diffusion_pytorch_model.fp32.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors" },
+          NULL,
+          "unet/diffusion_pytorch_model.fp32.safetensors",
+          "unet/diffusion_pytorch_model.fp16.safetensors" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Err e = { 0 };
@@ -175,6 +183,46 @@ static void test_choice(void **state)
         bool halves = rows[i].variant && strcmp(rows[i].variant, "fp16") == 0;
         assert_true(wanted(&f, halves ? "text_encoder/model.fp16.safetensors" : "text_encoder/model.safetensors"));
         str_release(&notes);
+        hub_files_release(&f);
+    }
+}
+
+/* The x4 upscaler and unCLIP have parts of their own; an image encoder without a normaliser is nobody's. */
+static void test_parts_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const more[] = { "unet/diffusion_pytorch_model.safetensors",
+                                        "image_encoder/config.json",
+                                        "image_encoder/model.safetensors",
+                                        "image_normalizer/config.json",
+                                        "image_normalizer/diffusion_pytorch_model.safetensors",
+                                        "image_noising_scheduler/scheduler_config.json",
+                                        "low_res_scheduler/scheduler_config.json",
+                                        NULL };
+    static const struct {
+        const char *names;
+        bool encoder, normaliser, noising, small;
+    } rows[] = {
+        { "image_encoder", false, false, false, false },
+        { "image_encoder image_normalizer image_noising_scheduler", true, true, true, false },
+        { "low_res_scheduler", false, false, false, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Err e = { 0 };
+        Str notes = { 0 }, index = { 0 };
+        HubFiles f = files_of(more);
+        str_addf(&index, "%.*s", (int)strlen(INDEX) - 1, INDEX);
+        for (const char *p = rows[i].names; *p; p += strcspn(p, " "), p += *p == ' ')
+            str_addf(&index, ", \"%.*s\": [\"diffusers\", \"X\"]", (int)strcspn(p, " "), p);
+        str_add(&index, "}");
+        if (hub_files_choose(&f, index.s, NULL, &(HubChoice){ 0 }, &notes, &e)) fail_msg("%s", e.text);
+        assert_int_equal(wanted(&f, "image_encoder/model.safetensors"), rows[i].encoder);
+        assert_int_equal(wanted(&f, "image_encoder/config.json"), rows[i].encoder);
+        assert_int_equal(wanted(&f, "image_normalizer/diffusion_pytorch_model.safetensors"), rows[i].normaliser);
+        assert_int_equal(wanted(&f, "image_noising_scheduler/scheduler_config.json"), rows[i].noising);
+        assert_int_equal(wanted(&f, "low_res_scheduler/scheduler_config.json"), rows[i].small);
+        str_release(&notes);
+        str_release(&index);
         hub_files_release(&f);
     }
 }
@@ -213,7 +261,9 @@ static void test_shards(void **state)
     HubFiles f = files_of(more);
     Err e = { 0 };
     const char *path = "unet/diffusion_pytorch_model.safetensors.index.json";
-    assert_true(hub_files_is_index(path));
+    assert_true(hub_files_is_index(path) && hub_files_is_index("unet/model.fp16.safetensors.index.json"));
+    assert_true(hub_files_is_index("unet/model.safetensors.fp16.index.json"));
+    assert_false(hub_files_is_index("unet/config.json") || hub_files_is_index("model_index.json"));
     assert_int_equal(
         hub_files_add_shards(&f, path, "{\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"a.safetensors\"}}", &e),
         0);
@@ -241,8 +291,9 @@ static void test_cache_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_names),  cmocka_unit_test(test_addresses),
-                                        cmocka_unit_test(test_choice), cmocka_unit_test(test_lacking),
-                                        cmocka_unit_test(test_shards), cmocka_unit_test(test_cache_names) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_names),      cmocka_unit_test(test_addresses),
+                                        cmocka_unit_test(test_choice),     cmocka_unit_test(test_parts_of_their_own),
+                                        cmocka_unit_test(test_lacking),    cmocka_unit_test(test_shards),
+                                        cmocka_unit_test(test_cache_names) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -328,8 +328,15 @@ static void put_tensor(const char *dir, const char *file, const char *tensor)
 
 static void variants(void **state)
 {
-    static const char *const order[] = { "unet/diffusion_pytorch_model.bf16.safetensors", "unet/model.fp16.safetensors",
-                                         "unet/diffusion_pytorch_model.safetensors", NULL };
+    static const char *const order[] = { "unet/diffusion_pytorch_model.bf16.safetensors",
+                                         "unet/diffusion_pytorch_model.safetensors.fp16.index.json",
+                                         "unet/model.fp16.safetensors.index.json",
+                                         "unet/model.safetensors.index.fp16.json",
+                                         "unet/model.fp16.safetensors",
+                                         "unet/diffusion_pytorch_model.fp32.safetensors",
+                                         "unet/model.safetensors.index.json",
+                                         "unet/diffusion_pytorch_model.safetensors",
+                                         NULL };
     Err e = { 0 };
     Str found = { 0 };
     Source *s = source_open(*state, &e);

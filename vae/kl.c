@@ -188,6 +188,8 @@ static int kl_bind(Binder *b, Kl *v)
     /* a file without an encoder draws; what may be left of one beside it is not looked at */
     static const char *const left_over[] = { "quant_conv.weight", "quant_conv.bias", NULL };
     if (!v->base.has_encoder && !bind_has(b, "encoder.conv_in.weight")) return bind_finish(b, left_over);
+    if (!bind_has(b, "encoder.conv_in.weight"))
+        return err_set(b->e, "it has no encoder, which a run from a picture needs: give another VAE with --vae");
     b->check_only = !v->base.has_encoder;
     if (bind_half(b, &v->s, &v->encoder, true)) return -1;
     if (v->s.quant && bind_conv(b, &v->quant, "quant_conv", 2 * z, 2 * z, 1)) return -1;

@@ -8,14 +8,13 @@
 #include "base/json.h"
 #include "weights/read.h"
 
-/* In the order of preference; %s is "diffusion_pytorch_model" or "model". */
-static const char *const places[] = {
-    "%s.safetensors",         "%s.safetensors.index.json",         "%s.fp32.safetensors",
-    "%s.fp16.safetensors",    "%s.safetensors.index.fp16.json",    "%s.fp16.safetensors.index.json",
-    "%s.bf16.safetensors",    "%s.safetensors.index.bf16.json",    "%s.bf16.safetensors.index.json",
-    "%s.non_ema.safetensors", "%s.safetensors.index.non_ema.json", "%s.non_ema.safetensors.index.json",
-};
+const char *const component_variants[] = { "", "fp32", "fp16", "bf16", "non_ema", NULL };
+
 static const char *const stems[] = { "diffusion_pytorch_model", "model" };
+
+/* In the order of preference; %v is the variant with a dot before it. Without one they are two: the file and its index. */
+static const char *const places[] = { "%v.safetensors", ".safetensors.index%v.json", "%v.safetensors.index.json",
+                                      ".safetensors%v.index.json" };
 
 /* What is there instead in folders that were saved otherwise. */
 #define PICKLE                                                                                                         \
@@ -42,6 +41,16 @@ enum {
     INSTEAD = sizeof instead / sizeof *instead
 };
 
+bool component_name(Str *out, const char *variant, int i)
+{
+    int count = *variant ? PLACES : 2;
+    if (i >= count * STEMS) return false;
+    const char *place = places[i / STEMS], *mark = strstr(place, "%v");
+    str_clear(out);
+    str_addf(out, "%s%.*s%s%s%s", stems[i % STEMS], (int)(mark - place), place, *variant ? "." : "", variant, mark + 2);
+    return true;
+}
+
 static void join(Str *out, const char *folder)
 {
     str_clear(out);
@@ -50,14 +59,17 @@ static void join(Str *out, const char *folder)
 
 int component_find(const Source *s, const char *folder, Str *out, Err *e)
 {
-    for (int p = 0; p < PLACES; p++) {
-        for (int i = 0; i < STEMS; i++) {
-            const char *mark = strchr(places[p], 's') + 1; /* behind "%s" */
+    Str name = { 0 };
+    bool found = false;
+    for (const char *const *v = component_variants; *v && !found; v++) {
+        for (int i = 0; !found && component_name(&name, *v, i); i++) {
             join(out, folder);
-            str_addf(out, "%s%s", stems[i], mark);
-            if (source_has(s, out->s)) return 0;
+            str_add(out, name.s);
+            found = source_has(s, out->s);
         }
     }
+    str_release(&name);
+    if (found) return 0;
     for (int i = 0; i < INSTEAD; i++) {
         join(out, folder);
         str_add(out, instead[i].name);
