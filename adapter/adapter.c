@@ -171,6 +171,23 @@ static int judge(const Modules *m, const AdapterTargets *to, Bytes file, const M
                    lost->count, m->count, none ? "" : " (--lora-partial takes what fits)", lost->first.text);
 }
 
+/* A LoRA whose alpha is 0 is laid, and does nothing. */
+static void note_silent(const Modules *m, Str *notes)
+{
+    size_t silent = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        const Module *x = &m->module[i];
+        float scale;
+        Err unread;
+        Factor f = x->factor[FACTOR_SCALE] ? FACTOR_SCALE : FACTOR_ALPHA;
+        bool low_rank = x->factor[FACTOR_DOWN] || x->factor[FACTOR_HADA_W1A];
+        silent += low_rank && x->factor[f] && !factor_number(x, f, &scale, &unread) && scale == 0;
+    }
+    if (silent)
+        str_addf(notes, "%s%zu of its %zu modules have the alpha 0, and so change nothing", notes->len ? "; " : "",
+                 silent, m->count);
+}
+
 static int read_all(Adapter *a, const char *path, const AdapterTargets *to, Str *notes, Err *e)
 {
     Places places[NETWORK_COUNT] = { { 0 } };
@@ -180,11 +197,16 @@ static int read_all(Adapter *a, const char *path, const AdapterTargets *to, Str 
     Weights *w = weights_new();
     for (int i = 0; i < to->count; i++) places[to->target[i].network] = places_new(&to->target[i]);
     int failed = to->blocks ? blocks_check(to->blocks, places_last(&places[NETWORK_UNET]), e) : 0;
-    if (!failed) failed = safetensors_read(w, a->file, e) || check_kind(w, e) || modules_read(&m, w, a->file, e);
+    if (!failed)
+        failed = safetensors_read(w, a->file, e) || check_kind(w, e) || modules_read(&m, w, a->file, to->partial, e);
     if (!failed) find_places(&m, to, places, &lost);
     if (!failed && lost.count && (lost.count == m.count || !to->partial))
         failed = judge(&m, to, a->file, &lost, notes, e);
     if (!failed) failed = lay_modules(a, &m, to, &lost, e) || judge(&m, to, a->file, &lost, notes, e);
+    if (!failed) note_silent(&m, notes);
+    if (!failed && m.odd)
+        str_addf(notes, "%s%zu of its tensors are passed over, the first is: %s", notes->len ? "; " : "", m.odd,
+                 m.first_odd.text);
     if (!failed && m.bundled.len)
         str_addf(notes,
                  "%sthe vectors of words that lie in it too (%s) are passed over: they are words like others here",
@@ -199,7 +221,7 @@ Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err
 {
     Adapter *a = mem_alloc(sizeof *a);
     if (!read_all(a, path, to, notes, e)) return a;
-    err_in(e, path);
+    if (!str_starts(e->text, path)) err_in(e, path);
     adapter_free(a);
     return NULL;
 }

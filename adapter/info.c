@@ -244,7 +244,8 @@ int adapter_info(AdapterInfo *out, Weights *w, Bytes file, bool norms, Err *e)
     Modules m;
     *out = (AdapterInfo){ 0 };
     for (int i = 0; i < INFO_BLOCKS; i++) out->norm[i] = -1;
-    int failed = modules_read(&m, w, file, e) || count_modules(out, &m, e) || (norms && measure(out, &m, e)) ? -1 : 0;
+    int failed =
+        modules_read(&m, w, file, false, e) || count_modules(out, &m, e) || (norms && measure(out, &m, e)) ? -1 : 0;
     out->family = adapter_foreign(w);
     out->foreign = out->family != NULL;
     if (!failed && !out->foreign) out->family = modules_family(&m, file);

@@ -102,12 +102,14 @@ bool kind_dora(const Module *m);
 typedef struct {
     Module *module; /* [count] */
     size_t count;
-    cJSON *peft; /* PEFT's settings, from the file's metadata; NULL */
+    cJSON *peft;   /* PEFT's settings, from the file's metadata; NULL */
+    size_t odd;    /* tensors that are none of an adapter's, passed over */
+    Err first_odd; /* the first of them */
     Str bundled; /* "ink, cat": words whose vectors lie in the file too (bundle_emb, LyCORIS'), which no module is of */
 } Modules;
 
 /* modules_release() in any case. */
-int modules_read(Modules *m, Weights *w, Bytes file, Err *e);
+int modules_read(Modules *m, Weights *w, Bytes file, bool partial, Err *e);
 void modules_release(Modules *m);
 
 /* Which kind of model the file is for, as far as its names, shapes and metadata tell: "SD 1.x", "SD XL", "Flux"; NULL. */

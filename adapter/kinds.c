@@ -254,6 +254,11 @@ static int make_lokr(const Module *m, float strength, Patch **out, Err *e)
     const Weight *w2b = m->factor[FACTOR_LOKR_W2B];
     if ((!w1 && !(m->factor[FACTOR_LOKR_W1A] && w1b)) || (!w2 && !(m->factor[FACTOR_LOKR_W2A] && w2b)))
         return err_set(e, "%s lacks a factor of its LoKr: the file is not complete", m->name);
+    bool parted = (w1 && (m->factor[FACTOR_LOKR_W1A] || w1b)) ||
+                  (w2 && (m->factor[FACTOR_LOKR_W2A] || w2b || m->factor[FACTOR_LOKR_T2]));
+    if (parted)
+        return err_set(e, "%s has a side of its LoKr both whole and in factors: limn does not know which counts",
+                       m->name);
     size_t a = factor_side(w1 ? w1 : m->factor[FACTOR_LOKR_W1A], 0), b = factor_side(w1 ? w1 : w1b, 1);
     size_t rows = m->place->matrix->rows, depth = module_depth(m);
     Factor left = w1 ? FACTOR_LOKR_W1 : FACTOR_LOKR_W1A, right = w2 ? FACTOR_LOKR_W2 : FACTOR_LOKR_W2B;

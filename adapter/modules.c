@@ -129,7 +129,14 @@ static void add_bundled(Modules *m, const char *name)
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
 
-int modules_read(Modules *m, Weights *w, Bytes file, Err *e)
+static void entry_release(Entry *x)
+{
+    str_release(&x->name.module);
+    str_release(&x->name.dotted);
+    *x = (Entry){ 0 };
+}
+
+int modules_read(Modules *m, Weights *w, Bytes file, bool partial, Err *e)
 {
     size_t count = weights_count(w), read = 0;
     Entry *entry = mem_array(count + 1, sizeof *entry);
@@ -142,15 +149,17 @@ int modules_read(Modules *m, Weights *w, Bytes file, Err *e)
             continue;
         }
         entry[read].tensor = t;
-        failed = adapter_name(t->name, &entry[read++].name, e);
+        failed = adapter_name(t->name, &entry[read].name, e);
+        if (!failed) read++;
+        else entry_release(&entry[read]);
+        if (!failed || !partial) continue;
+        if (!m->odd++) m->first_odd = *e; /* a name of nothing that there is */
+        failed = 0;
     }
     if (!failed) failed = sort_tensors(m, entry, read, e) || read_settings(m, file, e) ? -1 : 0;
-    for (size_t i = 0; i < read; i++) {
-        str_release(&entry[i].name.module);
-        str_release(&entry[i].name.dotted);
-    }
+    for (size_t i = 0; i < read; i++) entry_release(&entry[i]);
     free(entry);
-    if (!failed && !m->count) failed = err_set(e, "there is nothing in it");
+    if (!failed && !m->count) failed = m->odd ? (*e = m->first_odd, -1) : err_set(e, "there is nothing in it");
     return failed;
 }
 

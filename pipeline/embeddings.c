@@ -60,7 +60,8 @@ static void append(Model *m, struct Embeddings *all, const Embedding *x, const c
     all->count += x->vectors;
 }
 
-static int read_file(Model *m, struct Embeddings *all, const Wish *wish, Err *e)
+/* *word: what it is called in prompts, on the heap. */
+static int read_file(Model *m, struct Embeddings *all, const Wish *wish, char **word, Err *e)
 {
     Bytes file;
     Embedding x = { 0 };
@@ -72,7 +73,8 @@ static int read_file(Model *m, struct Embeddings *all, const Wish *wish, Err *e)
                  embedding_read(&x, w, e) || check_widths(m, &x, e);
     if (!failed) {
         char *stem = stem_of(wish->path);
-        append(m, all, &x, wish->token ? wish->token : x.token ? x.token : stem, wish->by_ids);
+        *word = mem_strdup(wish->token ? wish->token : x.token ? x.token : stem);
+        append(m, all, &x, *word, wish->by_ids);
         digest_hex(file, digest);
         str_addf(&all->facts, "%s%s:%.12s:%s", all->facts.len ? "\n" : "", digest, digest, stem);
         free(stem);
@@ -109,21 +111,46 @@ static char *key_of(const Wishes *w)
     return s.s ? s.s : mem_strdup("");
 }
 
-static int read_all(Model *m, struct Embeddings *all, const Wishes *w, const Watch *watch, Err *e)
+/* Of two files of one word the first would count, and the other be nothing. */
+static int check_word(const Wishes *w, char *const *words, int i, Err *e)
+{
+    for (int k = 0; k < i; k++) {
+        bool same = words[k] && !w->at[k].optional && !w->at[i].optional && strcmp(words[k], words[i]) == 0;
+        if (same && strcmp(w->at[k].path, w->at[i].path) != 0)
+            return err_usage(e,
+                             "%.200s and %.200s are both called \"%.60s\": give one of them another word, FILE=TOKEN",
+                             w->at[k].path, w->at[i].path, words[i]);
+    }
+    return 0;
+}
+
+static int read_wishes(Model *m, struct Embeddings *all, const Wishes *w, char **words, const Watch *watch, Err *e)
 {
     for (int i = 0; i < w->count; i++) {
-        if (!read_file(m, all, &w->at[i], e)) continue;
+        if (!read_file(m, all, &w->at[i], &words[i], e)) {
+            if (check_word(w, words, i, e)) return err_in(e, "--embedding");
+            continue;
+        }
         if (!w->at[i].optional) return err_in(e, "--embedding");
         Str line = { 0 };
         str_addf(&line, "\"%s\" in the prompt is taken as words: %s", w->at[i].token, e->text);
         watch_warn(watch, line.s);
         str_release(&line);
     }
-    for (int i = 0; i < m->texts; i++) {
+    return 0;
+}
+
+static int read_all(Model *m, struct Embeddings *all, const Wishes *w, const Watch *watch, Err *e)
+{
+    char **words = mem_array((size_t)w->count, sizeof *words);
+    int failed = read_wishes(m, all, w, words, watch, e);
+    for (int i = 0; i < w->count; i++) free(words[i]);
+    free(words);
+    for (int i = 0; i < m->texts && !failed; i++) {
         tokenizer_set_concepts(m->text[i].tokenizer, &all->of[i]);
         text_encoder_set_vectors(m->text[i].encoder, all->vectors[i], all->count);
     }
-    return 0;
+    return failed;
 }
 
 static int use(Model *m, const Wishes *w, const Watch *watch, Err *e)

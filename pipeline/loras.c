@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -54,6 +55,19 @@ static bool last_part(char *text, char **part)
     return true;
 }
 
+/* "strong" of "ink.safetensors:strong", where there is a file ink.safetensors and none of the whole name; NULL. */
+static const char *behind_file(char *text)
+{
+    if (file_exists(text) || strchr(text, '\n')) return NULL;
+    for (char *colon = strchr(text, ':'); colon; colon = strchr(colon + 1, ':')) {
+        *colon = 0;
+        bool there = file_exists(text) && !file_is_dir(text);
+        *colon = ':';
+        if (there) return colon + 1;
+    }
+    return NULL;
+}
+
 int lora_line_parse(const char *line, LoraWish *out, Err *e)
 {
     char *part;
@@ -77,6 +91,8 @@ int lora_line_parse(const char *line, LoraWish *out, Err *e)
             out->weight = before;
         }
     }
+    const char *odd = behind_file(text);
+    if (odd) return err_usage(e, "\"%.60s\" behind the file's name is no weight", odd);
     if (!*text) return err_usage(e, "\"%.200s\" is not FILE, FILE:WEIGHT or FILE:WEIGHT:TEXT_WEIGHT", line);
     return check_weights(out, e);
 }
