@@ -17,7 +17,9 @@
 
 #include "base/magic.h"
 #include "base/mem.h"
+#include "hub/files.h"
 #include "hub/url.h"
+#include "weights/read.h"
 
 enum { PIECE = 1 << 20, SHA256_HEX = 64, SHA1_HEX = 40 };
 
@@ -262,7 +264,9 @@ static int check_content(const Download *d, const char *name, Err *e)
     if (d->file.hash[0]) return 0;
     if (folder_map(d->into, d->partial.s, &bytes, e)) return -1;
     const Magic m = magic_of(bytes);
-    bool page = m.what && m.kind != MAGIC_SAFETENSORS && m.kind != MAGIC_WEIGHTS && str_ends(name, ".safetensors");
+    bool weights = m.kind == MAGIC_SAFETENSORS || m.kind == MAGIC_WEIGHTS;
+    bool settings = str_ends(name, ".json") && !hub_files_is_index(name);
+    bool page = m.what && ((weights_ending(name) && !weights) || (settings && m.kind == MAGIC_OTHER));
     if (page) err_set(e, "what came is %s", m.what);
     file_unmap(&bytes);
     if (page) folder_remove(d->into, d->partial.s);

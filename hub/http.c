@@ -264,6 +264,7 @@ static void read_line(char *line, HttpReply *r, Hop *hop)
     if (!strcasecmp(line, "location")) str_clear(&hop->location), str_add(&hop->location, value);
     else if (!strcasecmp(line, "content-length")) r->length = number_of(value);
     else if (!strcasecmp(line, "content-range")) read_range(value, r);
+    else if (!strcasecmp(line, "content-encoding")) keep(r->encoding, sizeof r->encoding, value);
     else if (!strcasecmp(line, "content-type")) keep(r->content_type, sizeof r->content_type, value);
     else if (!strcasecmp(line, "content-disposition")) read_disposition(value, r);
     else if (!strcasecmp(line, "x-linked-etag")) keep_etag(r->etag, sizeof r->etag, value);
@@ -316,7 +317,7 @@ static int read_head(Http *h, HttpReply *r, Hop *hop, bool *ended, Err *e)
     do {
         r->status = 0;
         r->length = r->begin = r->total = HTTP_UNKNOWN;
-        r->content_type[0] = 0;
+        r->content_type[0] = r->encoding[0] = 0;
         str_clear(&hop->location);
         hop->etag[0] = 0;
         if (read_block(h, r, hop, ended, e)) return -1;
@@ -371,6 +372,11 @@ Http *http_open(const HttpAsk *ask, HttpReply *r, bool *again, Err *e)
         str_add(&url, next.s);
     }
     keep(r->etag, sizeof r->etag, hop.etag);
+    if (h && r->encoding[0] && strcasecmp(r->encoding, "identity") != 0) {
+        http_close(h, false, e);
+        h = NULL;
+        err_set(e, "the server packs what it sends (%.20s), which was not asked for", r->encoding);
+    }
     if (!h && *e->text) err_in(e, r->host);
     str_release(&hop.location);
     str_release(&url);

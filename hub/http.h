@@ -37,6 +37,7 @@ typedef struct {
     char error_code[64];     /* X-Error-Code; "" */
     char error_message[300]; /* X-Error-Message; "" */
     char content_type[64];   /* "" */
+    char encoding[24];       /* Content-Encoding; "" */
     char file_name[260];     /* of Content-Disposition; "" */
     long retry_after;        /* seconds; -1: not said */
     char host[100];          /* that sent the last answer */

@@ -1,5 +1,6 @@
 """A hub of Hugging Face's kind and its storage on two ports of this machine, with faults to order. Standard library only."""
 
+import gzip
 import hashlib
 import http.server
 import json
@@ -18,10 +19,11 @@ class Fault:
     """What goes wrong, for how many requests of a file's body."""
 
     def __init__(self, times=1, cut=None, status=None, headers=(), lie=0, html=False, wrong=False, location=None, slow=0,
-                 ignore_range=False, endless=False, then=None):
+                 ignore_range=False, endless=False, then=None, packed=False, chunked=False, range_lie=0):
         self.times, self.cut, self.status, self.headers, self.lie, self.html = times, cut, status, dict(headers), lie, html
         self.wrong, self.location, self.slow, self.ignore_range, self.endless = wrong, location, slow, ignore_range, endless
         self.then = then
+        self.packed, self.chunked, self.range_lie = packed, chunked, range_lie
 
 
 class Hub:
@@ -149,14 +151,19 @@ class Hub:
             begin = int(wanted.removeprefix("bytes=").rstrip("-"))
             if begin >= len(data):
                 return h.say(416, Content_Range=f"bytes */{len(data)}")
-            status, headers = 206, {**headers, "Content_Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"}
+            said = begin + (fault.range_lie if fault else 0)
+            status, headers = 206, {**headers, "Content_Range": f"bytes {said}-{len(data) - 1}/{len(data)}"}
         body = data[begin:]
+        if fault and fault.packed:
+            body, headers = gzip.compress(body), {**headers, "Content_Encoding": "gzip"}
         length = len(body) + (fault.lie if fault else 0)
         h.send_response(status)
         for key, value in headers.items():
             h.send_header(key.replace("_", "-"), value)
         if fault and fault.endless:
             h.close_connection = True
+        elif fault and fault.chunked:
+            h.send_header("Transfer-Encoding", "chunked")
         else:
             h.send_header("Content-Length", str(length))
         h.end_headers()
@@ -165,6 +172,13 @@ class Hub:
         if fault and fault.endless:
             while True:
                 h.wfile.write(bytes(1 << 16))
+        if fault and fault.chunked:
+            for at in range(0, len(body), 1000):
+                piece = body[at:at + 1000]
+                h.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            h.wfile.write(b"0\r\n\r\n" if fault.cut is None else b"")
+            h.close_connection = fault.cut is not None
+            return None
         if fault and fault.cut is not None:
             body, h.close_connection = body[:fault.cut], True
         for at in range(0, len(body), 1 << 14):
