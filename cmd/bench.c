@@ -6,6 +6,7 @@
 
 #include "base/cores.h"
 #include "base/mem.h"
+#include "cmd/bench_model.h"
 #include "cmd/command.h"
 #include "cmd/interrupt.h"
 #include "cmd/progress.h"
@@ -205,6 +206,7 @@ int cmd_bench(const Args *a, Err *e)
 {
     const Job *o = &a->job;
     Progress progress;
+    if (o->model || a->count) return bench_model(a, e);
     progress_init(&progress, !o->quiet, 1);
     progress_say(&progress, "making weights");
     const Watch watch = { .ctx = &progress, .step = on_step, .cancelled = interrupt_asked };

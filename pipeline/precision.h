@@ -37,7 +37,7 @@ int check_precision(const char *text, Err *e);
 /*
  * What the networks do on these kernels. weights: the UNet's bytes. auto rounds to 16 bits where the network is large and this CPU
  * was found to gain by it (speeds.h), for each kind of layer: the final picture then stays 40 dB and more from f32's
- * (docs/performance.md). int8 keeps exact what the CPU would not gain by in attention.
+ * (docs/performance.md); 8 bits depend on the model: fidelity.h. int8 keeps exact what the CPU would not gain by in attention.
  * Error (ERR_USAGE): what is asked for has no products in this kernel set.
  */
 int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t weights, Err *e);

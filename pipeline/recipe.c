@@ -7,8 +7,8 @@
 #include "base/cores.h"
 #include "pipeline/adapters.h"
 #include "pipeline/embeddings.h"
+#include "pipeline/fidelity.h"
 #include "pipeline/parts.h"
-#include "pipeline/precision.h"
 #include "pipeline/seen.h"
 #include "pipeline/ways.h"
 
@@ -231,7 +231,8 @@ static int choose_precision(Recipe *r, const Model *m, Err *e)
     const Kernels *k = kernels_select(&why);
     if (!k) return err_usage(e, "%s", why);
     char text[PRECISION_TEXT];
-    if (precision_choose(&r->precision, r->said.precision, k, unet_weight_bytes(m->unet), e)) return -1;
+    const FidelityModel of = { unet_weight_bytes(m->unet), m->sha256, !m->adapters && !m->controls };
+    if (fidelity_choose(&r->precision, r->said.precision, k, &of, e)) return -1;
     recipe_set_text(&r->said.precision,
                     precision_text(r->precision, text)); /* what made the picture, to make it again */
     return 0;

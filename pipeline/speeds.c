@@ -117,7 +117,7 @@ static int measure(const Kernels *k, Speeds *s)
     return 0;
 }
 
-/* For each kind the fastest, but 8 bits, which is for whoever asks. */
+/* For each kind the fastest, but 8 bits: how near those are depends on the model (fidelity.h). */
 static void choose(Speeds *s)
 {
     double best[PRECISION_WAYS] = { 0 };
@@ -133,8 +133,7 @@ static void choose(Speeds *s)
 
 /* ---- remembering -------------------------------------------------------------------------------------------------------- */
 
-/* "AMD EPYC 25/17/1; avx512bf16; 0.1.0" */
-static void name_of(const Kernels *k, char *buf, size_t size)
+void speeds_name(const Kernels *k, char buf[SPEEDS_NAME])
 {
     char cpu[49] = "";
     unsigned a = 0;
@@ -150,7 +149,7 @@ static void name_of(const Kernels *k, char *buf, size_t size)
         if (*p < ' ' || *p > '~') *p = ' ';
     for (size_t n = strlen(cpu); n && cpu[n - 1] == ' '; n--) cpu[n - 1] = 0;
     unsigned family = (a >> 8 & 15) + (a >> 20 & 255), model = (a >> 4 & 15) | (a >> 12 & 0xf0);
-    snprintf(buf, size, "%s %u/%u/%u; %s; " LIMN_VERSION, cpu, family, model, a & 15, k->name);
+    snprintf(buf, SPEEDS_NAME, "%s %u/%u/%u; %s; " LIMN_VERSION, cpu, family, model, a & 15, k->name);
 }
 
 static void way_name(int i, char buf[32])
@@ -196,11 +195,11 @@ static void remember(cJSON *root, const char *name, const Speeds *s)
 static Speeds find(const Kernels *k)
 {
     Speeds s = { 0 };
-    char name[128];
+    char name[SPEEDS_NAME];
     Folder folder;
     bool there = own_cache_open(&folder) == 0;
     cJSON *root = there ? own_cache_read(&folder, file_name) : cJSON_CreateObject();
-    name_of(k, name, sizeof name);
+    speeds_name(k, name);
     if (!recall(root, name, k, &s)) {
         s = (Speeds){ 0 };
         if (measure(k, &s) == 0) {

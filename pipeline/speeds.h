@@ -10,8 +10,12 @@
 typedef struct {
     double gops
         [PRECISION_WAYS]; /* of a layer of middle size on one thread, as precision_ways[] has them; 0: there is none */
-    Precision chosen;     /* what auto takes for large networks: never fewer than 16 bits */
+    Precision chosen;     /* what auto takes for large networks: never fewer than 16 bits (fidelity.h) */
 } Speeds;
+
+/* What figures of speed hold for: "AMD EPYC 25/17/1; avx512bf16; 0.1.0". */
+enum { SPEEDS_NAME = 128 };
+void speeds_name(const Kernels *k, char buf[SPEEDS_NAME]);
 
 /*
  * Of these kernels; a copy. The first call on a machine takes a tenth of a second and writes $XDG_CACHE_HOME/limn/speeds.json; a
