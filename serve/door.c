@@ -222,15 +222,15 @@ static bool headers_end(const char *s, size_t n)
     return false;
 }
 
-/* Something came, or its end. */
-static void listen_to(Door *d, Guest *g)
+/* Something came, or its end: after that there is nothing to wait for, and half a request is answered as one. */
+static void listen_to(Door *d, Guest *g, bool ended)
 {
     ssize_t n = recv(g->fd, d->peek, (size_t)d->rules.headers, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
         close(g->fd);
         forget(d, g);
-    } else if (n == d->rules.headers || headers_end(d->peek, (size_t)n)) {
+    } else if (ended || n == d->rules.headers || headers_end(d->peek, (size_t)n)) {
         set_state(d, g, READY, clock_now() + READY_SECONDS);
     }
 }
@@ -305,7 +305,7 @@ static void *keep_door(void *ctx)
         pthread_mutex_lock(&d->lock);
         for (int i = 0; i < n; i++) {
             Guest *g = happened[i].data.fd == d->fd ? NULL : find(d, happened[i].data.fd);
-            if (g && g->state == WAITING) listen_to(d, g);
+            if (g && g->state == WAITING) listen_to(d, g, happened[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
         }
         let_in(d);
         take_all(d);

@@ -140,6 +140,27 @@ static void test_long_headers(void **state)
     shut_house(&h);
 }
 
+/* Who has ended in the middle of them gets the library's answer at once. */
+static void test_half_a_request(void **state)
+{
+    House h;
+    (void)state;
+    open_house(&h, usual);
+    int before = client(&h), late = client(&h);
+    double start = clock_now();
+    say(before, "GET / HTTP/1.1\r\nHost: x");
+    shutdown(before, SHUT_WR);
+    leave(&h, came_in(&h, 0));
+    say(late, "GET / HT");
+    usleep(50000);
+    shutdown(late, SHUT_WR);
+    leave(&h, came_in(&h, 1));
+    assert_true(clock_now() - start < 5);
+    close(before);
+    close(late);
+    shut_house(&h);
+}
+
 /* The one that waits longest gives way, and with two inside a third waits for a place. */
 static void test_crowd(void **state)
 {
@@ -272,8 +293,9 @@ static void test_shut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers), cmocka_unit_test(test_long_headers), cmocka_unit_test(test_crowd),
-        cmocka_unit_test(test_full),    cmocka_unit_test(test_time),         cmocka_unit_test(test_shut),
+        cmocka_unit_test(test_headers), cmocka_unit_test(test_long_headers), cmocka_unit_test(test_half_a_request),
+        cmocka_unit_test(test_crowd),   cmocka_unit_test(test_full),         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_shut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
