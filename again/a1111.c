@@ -69,6 +69,7 @@ static const Field fields[] = {
     /* limn's own, where its JSON was lost */
     { "Compat", "compat" },
     { "Prompt syntax", "prompt-syntax" },
+    { "Regions", "region" },
     { "PAG layers", "pag-layers" },
     { "SEG scale", "seg", OFF },
     { "SEG blur sigma", "seg-sigma" },
@@ -253,9 +254,15 @@ static void read_hires_way(Reading *r, const char *value)
 
 static void read_emphasis(Reading *r, const char *value)
 {
-    if (strcasecmp(value, "original") == 0) return;
-    if (strcasecmp(value, "none") == 0) reading_set(r, "prompt-syntax", "plain");
-    else reading_remark(r, MATTERS_SEEN, "Emphasis %.40s: limn weighs words as A1111's Original does", value);
+    static const char *const modes[][2] = {
+        { "original", NULL }, { "no norm", "no-norm" }, { "ignore", "ignore" }, { "none", "none" }
+    };
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        if (strcasecmp(value, modes[i][0]) != 0) continue;
+        if (modes[i][1]) reading_set(r, "emphasis", modes[i][1]);
+        return;
+    }
+    reading_remark(r, MATTERS_SEEN, "Emphasis %.40s: limn weighs words as A1111's Original does", value);
 }
 
 /* stable-diffusion.cpp writes 0 where it is not asked for, and takes the sampler's own. */

@@ -201,6 +201,17 @@ char *files_model(Reading *r, const char *dir, const FilesWatch *w)
     return path;
 }
 
+char *files_vae_of(const char *path)
+{
+    Str config = { 0 };
+    size_t folder = (size_t)(path_last(path) - path);
+    str_addn(&config, path, folder);
+    str_add(&config, "config.json");
+    bool whole = folder > 1 && file_exists(str_text(&config));
+    str_release(&config);
+    return whole ? mem_strndup(path, folder - 1) : mem_strdup(path);
+}
+
 char *files_vae(Reading *r, const char *dir, const FilesWatch *w)
 {
     Candidates all = { 0 };
@@ -212,7 +223,7 @@ char *files_vae(Reading *r, const char *dir, const FilesWatch *w)
     if (!found && other)
         reading_remark(r, MATTERS_SEEN, "VAE %.100s: the file here has another hash than %.16s", r->vae, r->vae_hash);
     if (!found) found = other;
-    char *path = found ? mem_strdup(found->path) : NULL;
+    char *path = found ? files_vae_of(found->path) : NULL;
     if (!path)
         reading_remark(r, MATTERS_SEEN, "VAE %.100s: it is not here: --vae FILE; the model's own is taken", r->vae);
     release(&all);

@@ -26,6 +26,9 @@ bool files_hash_is(const char *path, const char *hash);
  */
 char *files_model(Reading *r, const char *dir, const FilesWatch *w);
 
+/* What --vae takes for a file of weights: the folder that it lies in, where that has a config.json, else itself. The caller's. */
+char *files_vae_of(const char *path);
+
 /* The VAE, in "vae" of limn's data folder and where models are. NULL: not found, which is remarked on; or none is named. */
 char *files_vae(Reading *r, const char *dir, const FilesWatch *w);
 

@@ -57,6 +57,8 @@ static const struct {
     { "prompt-syntax", "a1111" },
     { "prompt-syntax", "comfyui" },
     { "prompt-syntax", "plain" },
+    { "emphasis", "no-norm" },
+    { "emphasis", "original" },
     { "compat", "a1111" },
     { "compat", "comfyui" },
     { "compat", "diffusers" },
@@ -74,7 +76,7 @@ static bool has(const Job *j, const Option *o, const char *value)
 {
     Str now = { 0 };
     bool given = job_get(j, o, &now), same;
-    same = given ? strcmp(str_text(&now), value) == 0 : strcmp(value, "0") == 0;
+    same = given ? strcmp(str_text(&now), value) == 0 : strcmp(value, "0") == 0 || strcmp(value, "original") == 0;
     str_release(&now);
     return same;
 }

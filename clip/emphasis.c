@@ -296,15 +296,16 @@ static double mean(const float *z, size_t len)
     return sum / (double)len;
 }
 
-void emphasis_scale(float *z, const float *weight, size_t tokens, size_t width)
+void emphasis_scale(float *z, const float *weight, size_t tokens, size_t width, bool restore)
 {
     bool weighted = false;
     for (size_t i = 0; i < tokens; i++) weighted |= weight[i] != 1;
     if (!weighted) return;
     double before = mean(z, tokens * width);
     for (size_t i = 0; i < tokens * width; i++) z[i] *= weight[i / width];
-    float restore = (float)(before / mean(z, tokens * width));
-    for (size_t i = 0; i < tokens * width; i++) z[i] *= restore;
+    if (!restore) return;
+    float factor = (float)(before / mean(z, tokens * width));
+    for (size_t i = 0; i < tokens * width; i++) z[i] *= factor;
 }
 
 void emphasis_blend(float *z, const float *empty, const float *weight, size_t tokens, size_t width)

@@ -17,6 +17,14 @@ typedef enum {
     EMPHASIS_COMFYUI /* (w) 1.1, (w:1.3), where a number replaces what is around it; \( \) are the character */
 } Emphasis;
 
+/* What A1111 makes of its weights (its setting "Emphasis mode"). */
+typedef enum {
+    WEIGH_ORIGINAL, /* the embedding times the weight, then the chunk's mean is restored */
+    WEIGH_NO_NORM,  /* the mean stays as it comes */
+    WEIGH_IGNORE,   /* all weigh 1 */
+    WEIGH_NONE,     /* brackets are text, and so is BREAK */
+} Weighing;
+
 typedef struct {
     char *text;
     double weight; /* finite, |weight| <= 1e6 */
@@ -36,8 +44,8 @@ typedef struct {
 int emphasis_parse(Emphasis kind, const char *text, Pieces *out, Err *e);
 void pieces_release(Pieces *p);
 
-/* A1111: z [tokens, width], a chunk's embeddings, times its weights [tokens]; then all, so that their mean is what it was. */
-void emphasis_scale(float *z, const float *weight, size_t tokens, size_t width);
+/* A1111: z [tokens, width], a chunk's embeddings, times its weights [tokens]; restore: then all, so that their mean is what it was. */
+void emphasis_scale(float *z, const float *weight, size_t tokens, size_t width, bool restore);
 
 /* ComfyUI: z away from the empty prompt's embeddings, both [tokens, width], by the weights [tokens]. */
 void emphasis_blend(float *z, const float *empty, const float *weight, size_t tokens, size_t width);

@@ -139,6 +139,22 @@ static size_t compel_at(const char *s, const Prompt *p)
     return n && (!s[n] || is_space(s[n]) || strchr(",.;)", s[n])) ? n : 0;
 }
 
+/* A method of compel's, behind a quote, a bracket or a word. */
+static size_t method_at(const char *s, const Prompt *p, const char *name)
+{
+    size_t n = strlen(name);
+    bool behind = s > p->text && (is_word(s[-1]) || strchr("\"')", s[-1]));
+    return behind && strncmp(s, name, n) == 0 ? n : 0;
+}
+
+static size_t swap_at(const char *s, const Prompt *p) { return method_at(s, p, ".swap("); }
+
+static size_t blend_at(const char *s, const Prompt *p)
+{
+    size_t n = method_at(s, p, ".blend(");
+    return n ? n : s > p->text && s[-1] == ')' ? method_at(s, p, ".and(") : 0;
+}
+
 static size_t option_at(const char *s, const Prompt *p)
 {
     if (strncmp(s, "--", 2) != 0 || (s > p->text && !is_space(s[-1]))) return 0;
@@ -151,6 +167,7 @@ static size_t option_at(const char *s, const Prompt *p)
 static bool weights_read(const Language *l) { return l->emphasis != EMPHASIS_NONE; }
 static bool edits_read(const Language *l) { return l->edits; }
 static bool and_read(const Language *l) { return l->composes; }
+static bool blends_read(const Language *l) { return l->blends; }
 static bool break_read(const Language *l) { return l->emphasis == EMPHASIS_A1111; }
 
 static const struct {
@@ -173,6 +190,9 @@ static const struct {
     [SYNTAX_AND] = { and_at, and_read, false, "AND counts with --prompt-syntax limn and a1111" },
     [SYNTAX_COMPEL] = { compel_at, NULL, false,
                         "limn does not read InvokeAI's weights; (word:1.2) counts, but with --compat diffusers" },
+    [SYNTAX_SWAP] = { swap_at, NULL, false,
+                      "limn does not read InvokeAI's .swap(); [ball:flower:0.3] changes words on the way" },
+    [SYNTAX_BLEND] = { blend_at, blends_read, false, ".blend() and .and() count with --prompt-syntax limn" },
     [SYNTAX_OPTION] = { option_at, NULL, false, "options stand outside of the prompt's quotes" },
 };
 

@@ -22,6 +22,8 @@ typedef enum {
     SYNTAX_BREAK,     /* BREAK */
     SYNTAX_AND,       /* AND */
     SYNTAX_COMPEL,    /* red++, (red)1.3 */
+    SYNTAX_SWAP,      /* ("ball").swap("flower") */
+    SYNTAX_BLEND,     /* ("a", "b").blend(1, 2), .and(), .average() */
     SYNTAX_OPTION,    /* --ar 16:9 */
     SYNTAX_COUNT
 } SyntaxKind;

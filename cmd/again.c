@@ -51,8 +51,8 @@ static int try_foreign(const Args *a, Err *e)
 /* Options that mean nothing for a picture of limn's own, or would make another of it. */
 static int check_own(const Args *a, Err *e)
 {
-    static const char *const others[] = { "sampler", "schedule", "rng",           "clip-skip",
-                                          "ensd",    "compat",   "prompt-syntax", "find" };
+    static const char *const others[] = { "sampler", "schedule",      "rng",      "clip-skip", "ensd",
+                                          "compat",  "prompt-syntax", "emphasis", "find" };
     Job fresh;
     const char *found = NULL;
     job_init(&fresh);

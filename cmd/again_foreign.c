@@ -276,7 +276,7 @@ static char **list_vaes(void)
     int n = 0;
     if (library_open(&l, NULL, "vae", &ignored) == 0)
         for (size_t i = 0; i < l.count && n < TRIAL_VAES; i++)
-            if (l.file[i].readable) list[n++] = mem_strdup(l.file[i].path);
+            if (l.file[i].readable) list[n++] = files_vae_of(l.file[i].path);
     library_close(&l);
     return list;
 }

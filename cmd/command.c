@@ -101,7 +101,7 @@ const Command commands[] = {
       cmd_hint },
     { "again", "PICTURE", 1,
       "model vae unet tokenizer refiner init-image mask control adapter ip-adapter lora lora-dir embedding "
-      "embedding-dir hires-with sampler schedule rng clip-skip ensd compat prompt-syntax output threads trace "
+      "embedding-dir hires-with sampler schedule rng clip-skip ensd compat prompt-syntax emphasis output threads trace "
       "preview preview-vae json quiet verbose "
       "sandbox",
       "draws a picture again, other tools' too",
@@ -135,7 +135,8 @@ const Command commands[] = {
       "  limn list words                               what the model inside can draw\n",
       cmd_list },
     { "tokens", "PROMPT", 1,
-      "prompt negative-prompt prompt-2 negative-prompt-2 prompt-syntax compat long-prompt steps model tokenizer "
+      "prompt negative-prompt prompt-2 negative-prompt-2 prompt-syntax emphasis compat long-prompt steps model "
+      "tokenizer "
       "embedding "
       "embedding-dir json quiet sandbox",
       "what a prompt becomes: ids, pieces, weights, what is cut",

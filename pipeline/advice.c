@@ -154,6 +154,11 @@ static const char *no_ensd(const Situation *s)
     return s->r->sampler->ensd ? NULL : "it does not count for this sampler";
 }
 
+static const char *no_emphasis(const Situation *s)
+{
+    return s->r->language->emphasis == EMPHASIS_A1111 ? NULL : "the prompt's syntax has no weights of A1111's";
+}
+
 static const char *no_order(const Situation *s)
 {
     for (int order = 1; order <= 3; order++) {
@@ -246,6 +251,7 @@ static const struct {
     { "s-tmax", no_churn_range },
     { "s-noise", no_fresh_noise },
     { "ensd", no_ensd },
+    { "emphasis", no_emphasis },
     { "solver-order", no_order },
     { "steps", no_steps },
     { "seed", given_noise },

@@ -71,7 +71,8 @@ static void embed_row(Generator *g, const Encoder *c, Row out, const int *ids)
 static void weigh_row(const Generator *g, Tensor out, Tensor empty, const float *weight)
 {
     size_t tokens = (size_t)out.h, width = (size_t)out.c;
-    if (g->recipe.language->emphasis == EMPHASIS_A1111) emphasis_scale(out.data, weight, tokens, width);
+    if (g->recipe.language->emphasis == EMPHASIS_A1111)
+        emphasis_scale(out.data, weight, tokens, width, g->recipe.weighing == WEIGH_ORIGINAL);
     else emphasis_blend(out.data, empty.data, weight, tokens, width);
 }
 

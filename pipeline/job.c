@@ -263,11 +263,14 @@ const Option job_options[] = {
       "what the network predicts", "prediction-type, parameterization" },
     { "long-prompt", 0, OPT_CHOICE, JOB(long_prompt), NULL, 0, 0, "truncate|chunk", PICTURE, GROUP_TOOLS, NULL,
       "what to do with more than 75 tokens: read 75 at a time, or leave the rest out; otherwise chunk, with plain text truncate" },
-    { "region", 0, OPT_LINES, JOB(region), NULL, 0, 0, "X,Y,W,H[,soft=N][,strength=X]=TEXT", PICTURE, GROUP_GUIDANCE, region_lines_check,
-      "a prompt for a part of the picture, in pixels or shares (0,0,0.5,1=...), whose edges rise over N pixels [16]; may be given again" },
+    { "region", 0, OPT_LINES, JOB(region), NULL, 0, 0, "X,Y,W,H[,soft=N][,strength=X][,over]=TEXT", PICTURE, GROUP_GUIDANCE, region_lines_check,
+      "a prompt for a part of the picture, in pixels or shares (0,0,0.5,1=...), whose edges rise over N pixels [16]; with over the prompt "
+      "counts there too; may be given again" },
     { "prompt-syntax", 0, OPT_CHOICE, JOB(prompt_syntax), NULL, 0, 0, "auto|limn|a1111|comfyui|weights|plain", PICTURE, GROUP_TOOLS, NULL,
       "which marks in a prompt mean something: limn's language, A1111's, ComfyUI's, weights and BREAK only, or none; otherwise "
       "limn's, with --compat that tool's (diffusers: none)" },
+    { "emphasis", 0, OPT_CHOICE, JOB(emphasis), NULL, 0, 0, "original|no-norm|ignore|none", PICTURE, GROUP_TOOLS, NULL,
+      "what weights in brackets do, by A1111's rules: the chunk's mean is restored, or not; all weigh 1; or brackets are text", "emphasis-mode" },
     { "diffusion-tile", 0, OPT_INT, JOB(diffusion_tile), NULL, 64, JOB_MAX_SIDE, "PIXELS", PICTURE, GROUP_MACHINE, NULL,
       "let the network see a larger picture in overlapping parts of this size, averaged in each step (MultiDiffusion): less memory, "
       "and sizes beyond what the model was trained at" },

@@ -52,6 +52,7 @@ typedef struct {
     char *region;                            /* prompts of parts of the picture, a line each (regions.h); NULL: none */
     double region_scale;                     /* no option: of a second pass, how much larger it is; 0: 1 */
     char *prompt_syntax;                     /* NULL, "auto": compat's; clip/language.h's names */
+    char *emphasis;                          /* NULL: "original"; "no-norm" | "ignore" | "none" (clip/emphasis.h) */
     char *precision;                         /* precision.h */
     int diffusion_tile;                      /* pixels that the UNet takes at once; 0: all */
     double diffusion_overlap;                /* pixels that two of them share; < 0: the usual */

@@ -17,6 +17,14 @@ const Language *language_of(const Job *j)
     return l;
 }
 
+Weighing weighing_of(const Job *j)
+{
+    return is(j->emphasis, "no-norm")  ? WEIGH_NO_NORM
+           : is(j->emphasis, "ignore") ? WEIGH_IGNORE
+           : is(j->emphasis, "none")   ? WEIGH_NONE
+                                       : WEIGH_ORIGINAL;
+}
+
 void language_before(Job *j)
 {
     if (j->prompt_syntax) return;

@@ -8,6 +8,9 @@
 /* Never NULL. Open or "auto": limn's; with --compat that tool's, which for diffusers is plain text. */
 const Language *language_of(const Job *j);
 
+/* --emphasis; A1111's Original where nothing is said. */
+Weighing weighing_of(const Job *j);
+
 /*
  * A picture's settings that say nothing of it are from before there was a choice: plain text, or with --compat a1111 and comfyui
  * weights and BREAK only.

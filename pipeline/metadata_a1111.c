@@ -153,7 +153,12 @@ static void add_syntax(Str *out, const Job *j)
     Job usual = *j;
     usual.prompt_syntax = NULL;
     const Language *own = language_of(j);
+    static const char *const modes[] = {
+        [WEIGH_ORIGINAL] = "", [WEIGH_NO_NORM] = "No norm", [WEIGH_IGNORE] = "Ignore", [WEIGH_NONE] = "None"
+    };
     if (own != language_of(&usual)) add_pair(out, "Prompt syntax", own->name);
+    add_pair(out, "Emphasis", modes[weighing_of(j)]);
+    if (j->region) add_pair_option(out, "Regions", j, "region");
 }
 
 /* What acts beside the guidance scale, by A1111's and Forge's names where they have it. */

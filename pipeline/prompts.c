@@ -111,7 +111,9 @@ int prompts_read_leaf(void *leaf, const char *text, Ids *out, Err *e)
     const Language *language = l->r->language;
     Pieces p = { 0 };
     if (l->words) str_addf(l->words, "%s\n", text);
-    int failed = emphasis_parse(language->emphasis, text, &p, e);
+    bool a1111 = language->emphasis == EMPHASIS_A1111, plain_text = a1111 && l->r->weighing == WEIGH_NONE;
+    int failed = emphasis_parse(plain_text ? EMPHASIS_NONE : language->emphasis, text, &p, e);
+    for (size_t i = 0; a1111 && l->r->weighing == WEIGH_IGNORE && i < p.count; i++) p.at[i].weight = 1;
     bool plain = p.count == 0 || (p.count == 1 && !p.at[0].brk && p.at[0].weight == 1);
     if (failed) err_in(e, l->name);
     else if (plain && !language->all_counts) *out = read_plain(l, p.count ? p.at[0].text : "");

@@ -55,6 +55,7 @@ typedef struct {
     NoNegative no_negative;
     bool chunk; /* --long-prompt chunk: as many rows as the text needs; else one, and the rest is left out */
     const Language *language; /* what marks in it mean */
+    Weighing weighing;        /* what A1111's weights do */
     EditSteps steps;
     bool embeddings; /* embedding:name is a word of vectors */
     bool loras;      /* <lora:...> in the prompt is applied */

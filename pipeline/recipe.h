@@ -65,6 +65,7 @@ typedef struct {
     bool wrap_x, wrap_y;      /* seamless */
     bool chunk;               /* a long prompt takes as many rows of tokens as it needs */
     const Language *language; /* of the prompts */
+    Weighing weighing;        /* of A1111's weights in them */
     MemoryUse memory;
     int threads;
 } Recipe;

@@ -18,6 +18,7 @@ void recipe_choose_language(Recipe *r)
 {
     Job *j = &r->said;
     r->language = language_of(j);
+    r->weighing = weighing_of(j);
     r->chunk = chunks(j, r->language);
     recipe_set_text(&j->prompt_syntax, r->language->name);
     if (!j->long_prompt) recipe_set_text(&j->long_prompt, r->chunk ? "chunk" : "truncate");
@@ -53,6 +54,7 @@ PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w)
                            .texts = m->texts,
                            .chunk = chunks(j, l),
                            .language = l,
+                           .weighing = weighing_of(j),
                            .steps = steps,
                            .loras = loras_in_prompt(j),
                            .embeddings = embeddings_in_prompt(j),

@@ -16,9 +16,13 @@ static const char *read_number(const char *s, double *out)
     return isfinite(*out) ? end : NULL;
 }
 
-/* "soft=8" or "strength=0.5" behind a comma; NULL: something else. */
+/* "soft=8", "strength=0.5" or "over" behind a comma; NULL: something else. */
 static const char *read_field(const char *s, RegionWish *r)
 {
+    if (strncmp(s, ",over", 5) == 0 && strchr(",=", s[5])) {
+        r->over = true;
+        return s + 5;
+    }
     if (strncmp(s, ",soft=", 6) == 0) return read_number(s + 6, &r->soft);
     return strncmp(s, ",strength=", 10) == 0 ? read_number(s + 10, &r->strength) : NULL;
 }
@@ -33,9 +37,12 @@ int region_line_parse(const char *line, RegionWish *out, Err *e)
         if (s && i < 3) s = *s == ',' ? s + 1 : NULL;
     }
     while (s && *s == ',') s = read_field(s, out);
-    if (!s || *s != '=' || !s[1]) return err_usage(e, "\"%.80s\" is not X,Y,W,H[,soft=PIXELS][,strength=X]=TEXT", line);
+    if (!s || *s != '=' || !s[1])
+        return err_usage(e, "\"%.80s\" is not X,Y,W,H[,soft=PIXELS][,strength=X][,over]=TEXT", line);
     if (out->w <= 0 || out->h <= 0) return err_usage(e, "\"%.80s\": a width and a height above 0 are expected", line);
-    if (out->strength > 1) return err_usage(e, "strength %g: a number from 0 to 1 is expected", out->strength);
+    double most = out->over ? 10 : 1;
+    if (out->strength > most)
+        return err_usage(e, "strength %g: a number from 0 to %g is expected", out->strength, most);
     out->text = s + 1;
     return 0;
 }
@@ -74,20 +81,30 @@ static void add_share(const RegionWish *r, int factor, int w, int h, double scal
     }
 }
 
+/* The shares of regions in the prompt's place, at most 1 in all, then all divided by 1 and what is over them. */
+static void normalise(float *shares, const bool *over, int count, size_t n, size_t i)
+{
+    double in_place = 0, above = 0;
+    for (int k = 1; k <= count; k++) *(over[k - 1] ? &above : &in_place) += (double)shares[(size_t)k * n + i];
+    shares[i] = (float)(fmax(1 - in_place, 0) / (1 + above));
+    for (int k = 1; k <= count && (in_place > 1 || above > 0); k++) {
+        double by = over[k - 1] ? 1 + above : fmax(in_place, 1) * (1 + above);
+        shares[(size_t)k * n + i] = (float)((double)shares[(size_t)k * n + i] / by);
+    }
+}
+
 void regions_shares(const char *lines, int factor, int w, int h, double scale, float *shares)
 {
-    int count = regions_count(lines), n = w * h;
+    int count = regions_count(lines);
+    size_t n = (size_t)w * (size_t)h;
+    bool over[REGIONS_MAX] = { false };
     const char *line = lines;
     for (int k = 0; k < count; k++, line += strcspn(line, "\n") + 1) {
         RegionWish r;
         Err e;
-        if (region_line_parse(line, &r, &e) == 0)
-            add_share(&r, factor, w, h, scale, shares + (size_t)(k + 1) * (size_t)n);
+        if (region_line_parse(line, &r, &e)) continue;
+        add_share(&r, factor, w, h, scale, shares + (size_t)(k + 1) * n);
+        over[k] = r.over;
     }
-    for (int i = 0; i < n; i++) {
-        double sum = 0;
-        for (int k = 1; k <= count; k++) sum += (double)shares[k * n + i];
-        shares[i] = (float)fmax(1 - sum, 0);
-        for (int k = 1; k <= count && sum > 1; k++) shares[k * n + i] = (float)((double)shares[k * n + i] / sum);
-    }
+    for (size_t i = 0; i < n; i++) normalise(shares, over, count, n, i);
 }

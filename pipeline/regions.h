@@ -1,6 +1,8 @@
-/* regions.h - --region "X,Y,W,H[,soft=N][,strength=X]=TEXT": a prompt that counts in a part of the picture. */
+/* regions.h - --region "X,Y,W,H[,soft=N][,strength=X][,over]=TEXT": a prompt that counts in a part of the picture. */
 #ifndef LIMN_PIPELINE_REGIONS_H
 #define LIMN_PIPELINE_REGIONS_H
+
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "pipeline/job.h"
@@ -10,6 +12,7 @@ enum { REGIONS_MAX = 8 };
 /* Pixels, or all four shares of the picture, 0 .. 1. text is in the line, and ends where it does. */
 typedef struct {
     double x, y, w, h, soft, strength;
+    bool over; /* beside the prompt, which counts there as well; else in its place */
     const char *text;
 } RegionWish;
 
@@ -22,6 +25,7 @@ int regions_count(const char *lines);
 
 /*
  * Where each counts, shares [1 + count, h * w] of a latent: first what is left to the prompt, then each region's. Their sum is 1 everywhere.
+ * Where the strengths of regions that are over the prompt sum up to s, they and all else are divided by 1 + s (ComfyUI's masks).
  * scale: how much larger the picture is than the one that pixels are of. Edges within the picture rise over `soft` pixels.
  */
 void regions_shares(const char *lines, int factor, int w, int h, double scale, float *shares);

@@ -261,7 +261,7 @@ static void test_arithmetic(void **state)
     float out[6];
 
     memcpy(out, z, sizeof z);
-    emphasis_scale(out, weight, 3, 2); /* 1 2 6 -8 -2.5 -3: the mean was 13 / 6, is -4.5 / 6 */
+    emphasis_scale(out, weight, 3, 2, true); /* 1 2 6 -8 -2.5 -3: the mean was 13 / 6, is -4.5 / 6 */
     const float scaled[6] = { 1, 2, 6, -8, -2.5F, -3 };
     double sum = 0;
     for (int i = 0; i < 6; i++) {
@@ -271,12 +271,16 @@ static void test_arithmetic(void **state)
     assert_error(fabs(sum - 13), 1e-5, "the mean");
 
     memcpy(out, z, sizeof z);
+    emphasis_scale(out, weight, 3, 2, false); /* A1111's "No norm" */
+    for (int i = 0; i < 6; i++) assert_true(out[i] == scaled[i]);
+
+    memcpy(out, z, sizeof z);
     emphasis_blend(out, empty, weight, 3, 2);
     const float blended[6] = { 1, 2, 5, -9, -5.5F, 0 };
     for (int i = 0; i < 6; i++) assert_true(out[i] == blended[i]);
 
     memcpy(out, z, sizeof z);
-    emphasis_scale(out, ones, 3, 2);
+    emphasis_scale(out, ones, 3, 2, true);
     emphasis_blend(out, empty, ones, 3, 2);
     assert_memory_equal(out, z, sizeof z);
 }

@@ -146,8 +146,8 @@ static void model_inside(void **state)
 
 /* ---- syntax ---- */
 
-static const char *const kind_names[] = { "lora",     "network", "embedding", "weight", "editing", "choice",
-                                          "wildcard", "break",   "and",       "compel", "option" };
+static const char *const kind_names[] = { "lora",  "network", "embedding", "weight", "editing", "choice", "wildcard",
+                                          "break", "and",     "compel",    "swap",   "blend",   "option" };
 
 static void syntax_seen(void **state)
 {
@@ -182,6 +182,11 @@ static void syntax_seen(void **state)
         { "(red cat)1.3", "compel=1.3" },
         { "(red)-", "compel=-" },
         { "C++ a++b x-- -- red-blue", "" },
+        { "a (\"ball\").swap(\"flower\")", "swap=.swap(" },
+        { "ball.swap(flower, s_start=0.2)", "swap=.swap(" },
+        { "(\"a\", \"b\").blend(1, 2)", "blend=.blend(" },
+        { "('a', 'b').and()", "blend=.and(" },
+        { "a .swap( swap(a) swap this.and(that)", "" },
         { "a cat --ar 16:9", "option=--ar" },
         { "--no-dogs", "option=--no-dogs" },
         { "a--ar -- --1", "" },

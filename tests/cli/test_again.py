@@ -4,6 +4,7 @@ pixels; a setting that is wrong in the text is found; what cannot be honoured is
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import zlib
@@ -204,6 +205,16 @@ def test_again_settings():
 
 # ---- what is wrong is found ----
 
+def change_bias(path, name):
+    """Makes the pictures of a VAE redder."""
+    data = bytearray(read(path))
+    size = struct.unpack("<Q", data[:8])[0]
+    t = json.loads(data[8:8 + size])[name]
+    form = {"F32": "<f", "F16": "<e"}[t["dtype"]]
+    struct.pack_into(form, data, 8 + size + t["data_offsets"][0], 0.3)
+    write(path, bytes(data))
+
+
 def test_again_find():
     drawn("a.png", "--compat", "a1111", "--sampler", "DPM++ 2M", "--schedule", "karras", "--clip-skip", "2")
     wrong = {
@@ -228,6 +239,31 @@ def test_again_find():
     # nothing does: the prompt is another
     retold("a.png", "told.png", parameters=infotext("a.png").replace("red potion", "green tree"))
     assert "none of" in limn("again", "told.png", "-o", "new.png", "--find").err
+
+
+def test_again_find_more():
+    """How brackets are read, noise of its own, another VAE."""
+    limn("a (red:3) potion, [[[glowing]]]", *DRAWN, "--compat", "a1111", "--sampler", "Euler a", "--rng", "torch", "--ensd", "31337", "--emphasis",
+         "no-norm", "-o", "e.png")
+    assert "Emphasis: No norm" in parameters("e.png")
+    same_again("e.png", parameters=infotext("e.png"))
+    for found, text in (("--ensd 31337", infotext("e.png", "ENSD")), ("--emphasis no-norm", infotext("e.png", "Emphasis"))):
+        retold("e.png", "told.png", parameters=text)
+        r = limn("again", "told.png", "-o", "new.png", "--find")
+        assert f"with one setting changed: limn again told.png -o new.png {found}\n" in r.err, r.err
+    drawn("p.png", "--prompt-syntax", "plain")
+    retold("p.png", "told.png", parameters=infotext("p.png", "Prompt syntax"))
+    r = limn("again", "told.png", "-o", "new.png", "--find", "--schedule", "model", "--compat", "diffusers", "--prompt-syntax", "a1111")
+    assert "with one setting changed" in r.err and "--prompt-syntax" in r.err.split("with one setting changed")[1].split("a1111", 1)[1], r.err
+    folder = os.path.join(ENV["HOME"], ".local/share/limn/vae")
+    os.makedirs(folder, exist_ok=True)
+    vae = os.path.join(folder, "own")
+    shutil.copytree(os.path.join(SPRITES, "vae"), vae)
+    change_bias(os.path.join(vae, "diffusion_pytorch_model.safetensors"), "decoder.conv_out.bias")
+    drawn("v.png", "--compat", "a1111", "--sampler", "Euler", "--vae", vae)
+    retold("v.png", "told.png", parameters=infotext("v.png", "VAE", "VAE hash"))
+    r = limn("again", "told.png", "-o", "new.png", "--find")
+    assert "changed: limn again told.png -o new.png --vae " in r.err, r.err
 
 
 # ---- what is said ----

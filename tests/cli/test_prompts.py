@@ -1,5 +1,6 @@
 """The language of prompts: which marks are read, what limn tokens shows of them, and that older pictures stay what they are."""
 from helpers import *  # noqa: F403
+from test_again import retold
 
 
 def options_of(path):
@@ -229,6 +230,35 @@ def test_parts():
         fails(2, "a AND b", *SMALL, "-s", "3", *more, says="AND")
 
 
+def test_parts_go_with_guidance():
+    """Two equal parts of half the weight are the one prompt, whatever makes the sum, and wherever the negative prompt is left out."""
+    whole = lambda prompt, more: latents(prompt, "-n", "blue", "-s", "4", "--cfg-scale", "4", *TINY_MODEL, *more)
+    for more in ([], ["--ngms", "3"], ["--ngms", "3", "--ngms-all"], ["--skip-early", "0.5"], ["--guidance-interval", "0.25:0.75"], ["--reuse-negative", "2"],
+                 ["--cfg-rescale", "0.7"], ["--apg", "1", "--apg-threshold", "2.5"], ["--cfg-zero-star"], ["--perp-neg", "1"], ["--mimic-scale", "2"],
+                 ["--sampler", "euler_cfg_pp", "--cfg-scale", "1"], ["--freeu", "v2"], ["--ngms", "3", "--reuse-negative", "2", "--cfg-rescale", "0.5"]):
+        one, two = whole("a red potion", more), whole("a red potion:0.5 AND a red potion:0.5", more)
+        assert close(two, one, 2e-4), more
+        assert whole("a red potion AND a gem:0.5", more) != one, more
+    for more in (["--seg", "2"], ["--sag", "0.5"], ["--pag", "2", "--cfg-scale", "1"]):
+        fails(2, "a AND b", "-W", "64", "-H", "64", "-s", "3", *more, *TINY_MODEL, says=["AND", more[0]])
+
+
+def test_sums_of_pooled_texts():
+    """SDXL's pooled text is mixed as the rest is; of texts side by side it is the first one's."""
+    def told(prompt):
+        draw(prompt, "-m", os.path.join(REPO, "tests/golden/pipeline/sdxl"), "--cfg-scale", "1", "--precision", "f32", "--seed", "1", "--trace", "t.safetensors", "-o",
+             "t.png")
+        return numbers("t.safetensors", "pooled_prompt_embeds"), numbers("t.safetensors", "prompt_embeds")
+    (a, rows_a), (b, rows_b) = told("a red potion"), told("a gem")
+    assert a != b
+    for prompt, w in (('("a red potion", "a gem").blend(0.7, 0.3)', (0.7, 0.3)), ('("a red potion", "a gem").blend(1, 3)', (0.25, 0.75)),
+                      ('("a red potion", "a gem").blend(0.7, 0.5, no_normalize)', (0.7, 0.5)), ("a red potion AVERAGE(0.2) a gem", (0.2, 0.8))):
+        pooled, rows = told(prompt)
+        assert close(pooled, [w[0] * x + w[1] * y for x, y in zip(a, b)], 1e-6), prompt
+        assert close(rows, [w[0] * x + w[1] * y for x, y in zip(rows_a, rows_b)], 1e-6), prompt
+    assert told("a red potion CONCAT a gem")[0] == a
+
+
 def test_sums_of_texts():
     embedded = lambda prompt, *args: (bits(prompt, "--cfg-scale", "1", *args), numbers("t.safetensors", "prompt_embeds"))[1]
     a, b = embedded("a red potion"), embedded("a gem")
@@ -305,11 +335,18 @@ def test_regions():
     assert close(got, expected([(0, 0, 32, 48, 16, 1, b)], 4))
     got = latents("a potion", *size, "--cfg-scale", "1", "--region", "0,0,64,48=a red gem")
     assert close(got, b)
+    got = latents("a potion", "-n", "blue", *size, "--cfg-scale", "4", "--region", "0,0,0.5,1,soft=0,over,strength=3=a red gem")
+    left = [(i % w) < w // 2 for i in range(len(a))]  # ComfyUI's masks: the mean of all that count at a place
+    assert close(got, [z + 4 * (((x + 3 * y) / 4 if here else x) - z) for x, y, z, here in zip(a, b, u, left)])
     # kept in the picture, and drawn again; with a second pass; in a job
     draw("a potion", "--seed", "5", "-W", "64", "-H", "48", "-s", "2", "--region", "0,0,32,48=a [red:blue:1] gem", "--hires", "2", "-o", "a.png")
     assert options_of("a.png")["region"] == "0,0,32,48=a [red:blue:1] gem"
     limn("again", "a.png", "-q", "-o", "b.png")
     assert read("a.png") == read("b.png")
+    draw("a potion", "--seed", "5", "-W", "64", "-H", "48", "-s", "2", "--schedule", "karras", "--region", "0,0,32,48=a gem: red, 1", "--region", "0,0,8,8,over=b", "-o", "t.png")
+    retold("t.png", "told.png", parameters=texts("t.png")["parameters"])  # A1111's text alone
+    limn("again", "told.png", "-q", "-o", "new.png")
+    assert options_of("new.png")["region"] == "0,0,32,48=a gem: red, 1\n0,0,8,8,over=b" and pixels("new.png") == pixels("t.png")
     write("j.jsonl", b'{"id": "a", "prompt": "a potion", "seed": 5, "region": "0,0,32,48=a [red:blue:1] gem", "hires": 2}')
     limn("batch", "j.jsonl", "-q", "-W", "64", "-H", "48", "-s", "2")
     assert pixels("j/a.png") == pixels("a.png")

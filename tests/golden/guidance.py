@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes pipeline/guide_*.safetensors: runs with other guidance than plain, on make.py's tiny models (test_pipeline reads them).
 
-PAG, SAG and FreeU are diffusers' own; APG and CFG-Zero* diffusers' guiders in a loop of our own; SEG, perp-neg, dynamic thresholding,
+PAG, SAG and FreeU (its first version) are diffusers' own; APG and CFG-Zero* diffusers' guiders in a loop of our own; SEG, perp-neg, dynamic thresholding,
 DeepCache, token merging and HyperTile are written out here as their papers and authors' programs have them. `guidance.py NAME...`
 makes those cases alone.
 """
@@ -17,8 +17,12 @@ from diffusers.guiders.classifier_free_zero_star_guidance import cfg_zero_star_s
 from diffusers.guiders.guider_utils import rescale_noise_cfg
 from diffusers.pipelines.deprecated.stable_diffusion_sag.pipeline_stable_diffusion_sag import StableDiffusionSAGPipeline
 
+from diffusers.models.unets import unet_2d_blocks
+from diffusers.utils.torch_utils import fourier_filter
+
 from make import HERE, JOB, SAMPLERS, generator, load_pipeline, save_tensors
 
+FREEU_1 = unet_2d_blocks.apply_freeu
 FOLDER = HERE / "pipeline"
 
 
@@ -127,9 +131,22 @@ class Deep:
         return (torch.cat([self.kept[x.shape[0]], x[:, below:]], dim=1), *args[1:])
 
 
+def freeu_2(resolution_idx, hidden_states, res_hidden_states, **k):
+    """FreeU's second version, in the place of diffusers' apply_freeu: the backbone counts by the mean of its channels at each place."""
+    if resolution_idx > 1:
+        return hidden_states, res_hidden_states
+    b, s = k[f"b{resolution_idx + 1}"], k[f"s{resolution_idx + 1}"]
+    mean = hidden_states.mean(dim=1, keepdim=True)
+    least, most = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
+    half = torch.arange(hidden_states.shape[1]).view(1, -1, 1, 1) < hidden_states.shape[1] // 2
+    factor = torch.where(half, (b - 1) * (mean - least) / (most - least) + 1, 1.0)
+    return hidden_states * factor, fourier_filter(res_hidden_states, threshold=1, scale=s)
+
+
 def shortened(pipe, job):
     """Sets up what takes less work, or FreeU. Returns what is told the number of each step."""
     unet, w, h, deep = pipe.unet, job["width"] // 8, job["height"] // 8, Deep(job.get("deepcache", 1))
+    unet_2d_blocks.apply_freeu = freeu_2 if job.get("freeu") == "v2" else FREEU_1
     if "freeu" in job:
         unet.enable_freeu(s1=job["freeu-s1"], s2=job["freeu-s2"], b1=job["freeu-b1"], b2=job["freeu-b2"])
     if "deepcache" in job:
@@ -223,6 +240,12 @@ CASES = {
     "freeu": (Plain, {"sampler": "euler", "freeu": "v1", "freeu-b1": 1.5, "freeu-b2": 1.6, "freeu-s1": 0.9, "freeu-s2": 0.2}),
     "freeu_uneven": (Plain, {"sampler": "ddim", "freeu": "v1", "freeu-b1": 1.3, "freeu-b2": 1.4, "freeu-s1": 0.9, "freeu-s2": 0.2,
                              "width": 72, "height": 40}),
+    "freeu_2": (Plain, {"sampler": "euler", "freeu": "v2", "freeu-b1": 1.3, "freeu-b2": 1.4, "freeu-s1": 0.9, "freeu-s2": 0.2}),
+    "freeu_2_uneven": (Plain, {"sampler": "euler", "freeu": "v2", "freeu-b1": 1.5, "freeu-b2": 0.8, "freeu-s1": 1.2, "freeu-s2": 0.5,
+                               "width": 88, "height": 56}),
+    "freeu_square": (Plain, {"sampler": "euler", "freeu": "v1", "freeu-b1": 1.2, "freeu-b2": 1.6, "freeu-s1": 0.5, "freeu-s2": 0.2,
+                             "width": 128, "height": 128, "steps": 3}),
+    "freeu_sd2": (Plain, {"sampler": "euler", "freeu": "v2", "freeu-b1": 1.4, "freeu-b2": 1.6, "freeu-s1": 0.9, "freeu-s2": 0.2, "_model": "sd2"}),
     "deepcache": (Plain, {"sampler": "euler", "deepcache": 2}),
     "deepcache_3": (Plain, {"sampler": "ddim", "deepcache": 3, "steps": 7}),
     "tome": (Plain, {"sampler": "euler", "tome": 0.5}),

@@ -1,0 +1,76 @@
+/* test_regions.c - where regions count: in the prompt's place (latent couple), and over it (ComfyUI's masks), against the sums by hand. */
+#include <math.h>
+
+#include "pipeline/regions.h"
+#include "tests/support.h"
+
+enum { SIDE = 4, FACTOR = 8, PIXELS = SIDE * SIDE };
+
+/* Shares at one place of a latent of 4x4, whose pictures have 32x32: the prompt's and each region's. */
+static void check(const char *lines, int x, int y, const double *expected, int count)
+{
+    float shares[(1 + REGIONS_MAX) * PIXELS] = { 0 };
+    double sum = 0;
+    regions_shares(lines, FACTOR, SIDE, SIDE, 1, shares);
+    for (int k = 0; k < count; k++) {
+        double got = (double)shares[k * PIXELS + y * SIDE + x];
+        assert_error(fabs(got - expected[k]), 1e-6, "%s: share %d at %d,%d", lines, k, x, y);
+        sum += got;
+    }
+    assert_error(fabs(sum - 1), 1e-6, "%s: the sum at %d,%d", lines, x, y);
+}
+
+static void test_in_place(void **state)
+{
+    (void)state;
+    check("0,0,0.5,1,soft=0=a cat", 0, 0, (double[]){ 0, 1 }, 2);
+    check("0,0,0.5,1,soft=0=a cat", 2, 0, (double[]){ 1, 0 }, 2);
+    check("0,0,16,32,soft=0,strength=0.25=a cat", 1, 3, (double[]){ 0.75, 0.25 }, 2);
+    check("0,0,1,1,soft=0=a cat\n0,0,0.5,1,soft=0=a dog", 0, 0, (double[]){ 0, 0.5, 0.5 }, 3);
+    check("0,0,1,1,soft=0=a cat\n0,0,0.5,1,soft=0=a dog", 3, 0, (double[]){ 0, 1, 0 }, 3);
+    check("0,0,16,32,soft=16=a cat", 1, 0, (double[]){ 0.25, 0.75 },
+          2); /* 4 pixels within an edge that rises over 16 */
+}
+
+/* ComfyUI's calc_cond_batch(): the mean of all that count at a place, each by mask times strength, the prompt by 1. */
+static void test_over(void **state)
+{
+    (void)state;
+    check("0,0,0.5,1,soft=0,over=a cat", 0, 0, (double[]){ 0.5, 0.5 }, 2);
+    check("0,0,0.5,1,soft=0,over=a cat", 3, 3, (double[]){ 1, 0 }, 2);
+    check("0,0,0.5,1,over,soft=0,strength=3=a cat", 0, 0, (double[]){ 0.25, 0.75 }, 2);
+    check("0,0,1,1,soft=0,over=a cat\n0,0,1,1,soft=0,strength=2,over=a dog", 1, 1, (double[]){ 0.25, 0.25, 0.5 }, 3);
+    /* one in the prompt's place, one over both */
+    check("0,0,1,1,soft=0,strength=0.5=a cat\n0,0,1,1,soft=0,over=a dog", 1, 1, (double[]){ 0.25, 0.25, 0.5 }, 3);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "0,0,1,1",
+                                         "0,0,1,1=",
+                                         "0,0,1=a cat",
+                                         "0,0,0,1=a",
+                                         "0,0,1,1,strength=2=a",
+                                         "0,0,1,1,over,strength=11=a",
+                                         "0,0,1,1,above=a",
+                                         "0,0,1,1,overt=a",
+                                         "nan,0,1,1=a" };
+    RegionWish r;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        Err e = { 0 };
+        if (region_line_parse(lines[i], &r, &e) == 0) fail_msg("%s was taken", lines[i]);
+        assert_int_equal(e.code, ERR_USAGE);
+    }
+    Err e;
+    assert_int_equal(region_line_parse("0.1,.2,0.5,1,over,strength=10=a = b,c", &r, &e), 0);
+    assert_string_equal(r.text, "a = b,c");
+    assert_true(r.over && r.strength == 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_in_place), cmocka_unit_test(test_over),
+                                        cmocka_unit_test(test_refused) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
