@@ -152,6 +152,14 @@ int convert(const ConvertJob *j, const Watch *w, Converted *made, Err *e)
     if (check_names(j, e)) return -1;
     Model *m = model_open(&paths, e);
     if (!m) return -1;
+    if (to_file(j) && layout_is_seen(m->files)) {
+        model_free(m);
+        return err_set(e,
+                       "%s has parts of its own to see a picture with, which a single file does not keep: convert it "
+                       "into a folder, or "
+                       "give its UNet alone",
+                       j->in);
+    }
     int failed = to_file(j) ? write_file(j, m, w, made, e) : write_folder(j, m, w, made, e);
     model_free(m);
     return failed;

@@ -71,8 +71,9 @@ static int write_index(const Parts *parts, const Folder *f, Err *e)
         if (!part_present(parts_named(parts, "text_encoder")))
             cJSON_AddTrueToObject(index, "requires_aesthetics_score");
     }
+    int failed = layout_seen_index(parts, index, e);
     char *text = cJSON_Print(index);
-    int failed = folder_write_text(f, "model_index.json", text, e);
+    if (!failed) failed = folder_write_text(f, "model_index.json", text, e);
     cJSON_free(text);
     cJSON_Delete(index);
     free(scheduler);
@@ -191,6 +192,7 @@ int layout_folder(const ConvertJob *j, const Parts *parts, const Watch *w, const
         if (p->is->tokenizer) failed = write_tokenizer(p, &f, e);
         if (!failed) failed = write_part(j, parts, p, w, &f, made, e);
     }
+    if (!failed) failed = layout_seen(j, parts, w, &f, made, e);
     folder_close(&f);
     return failed ? -1 : 0;
 }

@@ -85,7 +85,7 @@ static int read_parts(Model *m, Seen *s, Source *from, bool dry, Err *e)
         return err_set(e,
                        "the image encoder gives vectors of %d, the UNet takes %d numbers: they do not belong together",
                        image_encoder_projection(s->encoder->net), width);
-    return dry ? 0 : read_normaliser(s, from, e);
+    return read_normaliser(s, from, e);
 }
 
 int seen_open(Model *m, bool dry, Err *e)
