@@ -76,13 +76,17 @@ enum {
     STRIDE = UNPACKED + BLOCK_MOST + 16, /* with those of the blocks that they begin and end in; no power of 2 */
 };
 
+/* Of the numbers in a block, a power of 2: here every row is looked at for every piece, and dividing took a quarter of what Q8_0 costs. */
+static int block_shift(DType type) { return __builtin_ctzl(dtype_block(type)); }
+
 /* Values first .. first + k - 1 of a matrix row to `room`, of STRIDE floats; returns where in it they begin. */
 static const float *unpack_row(const Kernels *kernels, const Panels *p, size_t row, size_t first, size_t k, float *room)
 {
     size_t place = row, part = part_of(p, &place), at = place * (size_t)p->k + first;
     DType type = p->type[part];
-    size_t block = dtype_block(type), skip = at % block;
-    kernels->unpack[type](room, p->data[part] + at / block * dtype_size(type), (skip + k + block - 1) / block);
+    int shift = block_shift(type);
+    size_t block = (size_t)1 << shift, skip = at & (block - 1);
+    kernels->unpack[type](room, p->data[part] + (at >> shift) * dtype_size(type), (skip + k + block - 1) >> shift);
     if (p->scale[part]) kernels->scale(room + skip, p->scale[part][place], k);
     return room + skip;
 }
@@ -92,9 +96,10 @@ static void fetch_row(const Panels *p, size_t row, PanelPiece at)
 {
     size_t place = row, part = part_of(p, &place), from = place * (size_t)p->k + at.first, depth = (size_t)p->k;
     size_t k = at.first >= depth ? 0 : at.first + at.k > depth ? depth - at.first : at.k;
-    size_t block = dtype_block(p->type[part]), size = dtype_size(p->type[part]);
-    const unsigned char *begin = p->data[part] + from / block * size;
-    for (size_t line = 0; line < k / block * size; line += 64) __builtin_prefetch(begin + line, 0, 2);
+    int shift = block_shift(p->type[part]);
+    size_t size = dtype_size(p->type[part]);
+    const unsigned char *begin = p->data[part] + (from >> shift) * size;
+    for (size_t line = 0; line < (k >> shift) * size; line += 64) __builtin_prefetch(begin + line, 0, 2);
 }
 
 /* Some values of each of a panel's rows, as f32. */
