@@ -81,7 +81,7 @@ static const Field fields[] = {
     { "CFG-Zero*", "cfg-zero-star" },
     { "Reuse negative", "reuse-negative" },
     { "DeepCache interval", "deepcache" },
-    { "CFG Rescale", "cfg-rescale", OFF },
+    { "CFG Rescale|CFG Rescale φ|CFG Rescale phi", "cfg-rescale", OFF },
     { "Guidance interval", "guidance-interval" },
     { "Solver order", "solver-order" },
 

@@ -1,5 +1,5 @@
 /*
- * comfyui.c - ComfyUI's graph as a job: readers.h. From the sampler back to the prompts, the size, the model and what lies over it.
+ * comfyui.c - ComfyUI's graph as a job: readers.h. From the sampler back to the prompts (comfyui_prompt.c), the size, the model and what lies over it.
  * Sources: ComfyUI's nodes.py, comfy_extras/nodes_custom_sampler.py, nodes_model_advanced.py, nodes_clip_sdxl.py, nodes_perpneg.py.
  */
 #include <cjson/cJSON.h>
@@ -33,9 +33,18 @@ double reader_number(Reader *x, const cJSON *node, const char *input, double usu
     return v;
 }
 
+static bool is_words(const char *option)
+{
+    const Option *o = option_find(option, strlen(option));
+    return o && o->type == OPT_STR;
+}
+
 void reader_take(Reader *x, const cJSON *node, const char *input, const char *option)
 {
-    char *text = reader_value(x, node, input);
+    Str words = { 0 };
+    bool found = is_words(option) && graph_text(&x->g, node, input, &words);
+    char *text = is_words(option) ? (found ? mem_strdup(str_text(&words)) : NULL) : reader_value(x, node, input);
+    str_release(&words);
     if (!text && node_has(node, input))
         reading_remark(x->r, MATTERS_WHOLLY, "%s of node %s (%s) is made by a node that limn does not know", input,
                        node_id(node), node_class(node));
@@ -46,7 +55,7 @@ void reader_take(Reader *x, const cJSON *node, const char *input, const char *op
 }
 
 /* What lies between and is passed over. */
-static void passed(Reader *x, const cJSON *node, Matters how)
+void reader_passed(Reader *x, const cJSON *node, Matters how)
 {
     reading_remark(x->r, how, "node %s (%s): limn draws without it", node_id(node), node_class(node));
 }
@@ -97,7 +106,7 @@ static void read_sampling(Reader *x, const cJSON *node)
     if (kind && strcmp(kind, "eps") == 0) reading_set(x->r, "prediction", "epsilon");
     else if (kind && strcmp(kind, "v_prediction") == 0) reading_set(x->r, "prediction", "v_prediction");
     else if (kind && strcmp(kind, "x0") == 0) reading_set(x->r, "prediction", "sample");
-    else if (!kind || strcmp(kind, "lcm") != 0) passed(x, node, MATTERS_WHOLLY);
+    else if (!kind || strcmp(kind, "lcm") != 0) reader_passed(x, node, MATTERS_WHOLLY);
     char *zsnr = reader_value(x, node, "zsnr");
     if (zsnr && strcmp(zsnr, "true") == 0)
         reading_remark(x->r, MATTERS_WHOLLY, "node %s: zsnr is the model's own in limn", node_id(node));
@@ -116,7 +125,7 @@ static void read_patch(Reader *x, const cJSON *node)
     if (node_is(node, "FreeU")) reading_set(x->r, "freeu", "v1");
     if (node_is(node, "FreeU_V2")) reading_set(x->r, "freeu", "v2");
     if (node_is(node, "ModelSamplingDiscrete")) read_sampling(x, node);
-    else if (!known) passed(x, node, MATTERS_SEEN);
+    else if (!known) reader_passed(x, node, MATTERS_SEEN);
 }
 
 static void read_loader(Reader *x, const cJSON *node, char **to)
@@ -134,6 +143,16 @@ static bool is_loader(const cJSON *node)
 {
     return node_has(node, "ckpt_name") || node_has(node, "unet_name") || node_has(node, "base_ckpt_name") ||
            node_has(node, "model_path");
+}
+
+/* Loaders of all at once (Efficient Loader) have a LoRA, too. */
+static void read_loaders_lora(Reader *x, const cJSON *node)
+{
+    char *name = node_has(node, "lora_model_strength") ? reader_value(x, node, "lora_name") : NULL;
+    if (name && strcmp(name, "None") != 0)
+        add_lora(x, node, name, reader_number(x, node, "lora_model_strength", 1), true,
+                 reader_number(x, node, "lora_clip_strength", 1));
+    free(name);
 }
 
 /* Whether the text encoder of the prompts goes through that node, too. */
@@ -155,8 +174,10 @@ static void read_model(Reader *x, const cJSON *from, const cJSON *clip, char **t
         chain[n++] = node;
         node = graph_follow(&x->g, node, "model").node;
     }
-    if (node && is_loader(node)) read_loader(x, node, to);
-    else reading_remark(x->r, MATTERS_WHOLLY, "the graph does not lead from node %s to a model", node_id(from));
+    if (node && is_loader(node)) {
+        read_loader(x, node, to);
+        read_loaders_lora(x, node);
+    } else reading_remark(x->r, MATTERS_WHOLLY, "the graph does not lead from node %s to a model", node_id(from));
     while (n--) {
         const cJSON *p = chain[n];
         if (node_is(p, "Power Lora Loader (rgthree)")) add_power_loras(x, p);
@@ -168,90 +189,6 @@ static void read_model(Reader *x, const cJSON *from, const cJSON *clip, char **t
             free(name);
         } else read_patch(x, p);
     }
-}
-
-/* ---- prompts ---- */
-
-/* How far the text encoder goes, from a node that encodes. */
-static void read_clip(Reader *x, const cJSON *encoder)
-{
-    const cJSON *node = graph_follow(&x->g, encoder, "clip").node;
-    for (int i = 0; node && i < CHAIN; i++, node = graph_follow(&x->g, node, "clip").node) {
-        if (!node_is(node, "CLIPSetLastLayer")) continue;
-        int layer = (int)reader_number(x, node, "stop_at_clip_layer", -1);
-        if (layer < -1) reading_setf(x->r, "clip-skip", "%d", -layer);
-        return;
-    }
-}
-
-static void read_sdxl(Reader *x, const cJSON *node, bool negative)
-{
-    Reading *r = x->r;
-    reader_take(x, node, "text_l", negative ? "negative-prompt" : "prompt");
-    char *g = reader_value(x, node, "text_g"), *l = reader_value(x, node, "text_l");
-    if (g && (!l || strcmp(g, l) != 0)) reading_set(r, negative ? "negative-prompt-2" : "prompt-2", g);
-    free(g);
-    free(l);
-    const char *original = negative ? "negative-original-size" : "original-size",
-               *target = negative ? "negative-target-size" : "target-size", *crop = negative ? "negative-crop" : "crop";
-    reading_setf(r, original, "%.0fx%.0f", reader_number(x, node, "width", 1024),
-                 reader_number(x, node, "height", 1024));
-    reading_setf(r, target, "%.0fx%.0f", reader_number(x, node, "target_width", 1024),
-                 reader_number(x, node, "target_height", 1024));
-    reading_setf(r, crop, "%.0f,%.0f", reader_number(x, node, "crop_w", 0), reader_number(x, node, "crop_h", 0));
-}
-
-/* A text encoder's node. */
-static void read_text(Reader *x, const cJSON *node, bool negative)
-{
-    if (node_has(node, "text_l") && node_has(node, "text_g")) read_sdxl(x, node, negative);
-    else reader_take(x, node, "text", negative ? "negative-prompt" : "prompt");
-    if (node_has(node, "ascore"))
-        reader_take(x, node, "ascore", negative ? "negative-aesthetic-score" : "aesthetic-score");
-    if (negative) return;
-    x->encoder = node;
-    read_clip(x, node);
-}
-
-static void read_control(Reader *x, const cJSON *node)
-{
-    const cJSON *loader = graph_follow(&x->g, node, "control_net").node;
-    char *name = loader ? reader_value(x, loader, "control_net_name") : NULL;
-    reading_remark(x->r, MATTERS_WHOLLY,
-                   "node %s (%s): a ControlNet, %.80s, strength %g, whose picture is not in here: --control "
-                   "model=FILE,image=FILE",
-                   node_id(node), node_class(node), name ? name : "?", reader_number(x, node, "strength", 1));
-    free(name);
-}
-
-/* From the sampler back to the text; what changes it on the way is passed over, and told. */
-static void read_prompt(Reader *x, const cJSON *from, const char *input, bool negative)
-{
-    Place p = graph_follow(&x->g, from, input);
-    for (int i = 0; p.node && i < CHAIN; i++) {
-        if (node_has(p.node, "text") || node_has(p.node, "text_l")) {
-            read_text(x, p.node, negative);
-            return;
-        }
-        if (node_has(p.node, "control_net")) read_control(x, p.node);
-        else if (node_is(p.node, "ConditioningZeroOut") && negative) {
-            reading_remark(x->r, MATTERS_LITTLE, "node %s: the negative prompt is zeros; limn encodes an empty one",
-                           node_id(p.node));
-            reading_set(x->r, "negative-prompt", "");
-            return;
-        } else if (node_has(p.node, "conditioning_1") || node_has(p.node, "conditioning_to"))
-            reading_remark(x->r, MATTERS_WHOLLY, "node %s (%s): of several prompts limn takes the first",
-                           node_id(p.node), node_class(p.node));
-        else passed(x, p.node, MATTERS_SEEN);
-        static const char *const back[] = { "conditioning", "conditioning_1", "conditioning_to" };
-        const char *two = p.slot == 1 ? "negative" : "positive";
-        Place next = graph_follow(&x->g, p.node, two);
-        for (size_t k = 0; !next.node && k < sizeof back / sizeof *back; k++)
-            next = graph_follow(&x->g, p.node, back[k]);
-        p = next;
-    }
-    if (!negative)
-        reading_remark(x->r, MATTERS_WHOLLY, "the graph does not lead from node %s to a prompt", node_id(from));
 }
 
 /* ---- what it starts from, and how it is decoded ---- */
@@ -278,13 +215,18 @@ static void read_start(Reader *x, const cJSON *sampler)
                                node_id(p.node), batch);
             return;
         }
+        if (node_has(p.node, "empty_latent_width")) {
+            reader_take(x, p.node, "empty_latent_width", "width");
+            reader_take(x, p.node, "empty_latent_height", "height");
+            return;
+        }
         if (comfyui_is_sampler(p.node)) {
             reading_remark(x->r, MATTERS_WHOLLY, "node %s goes on from node %s's picture: limn starts from noise",
                            node_id(sampler), node_id(p.node));
             read_start(x, p.node);
             return;
         }
-        passed(x, p.node, MATTERS_SEEN);
+        reader_passed(x, p.node, MATTERS_SEEN);
         p = graph_follow(&x->g, p.node, "samples");
     }
 }
@@ -298,7 +240,7 @@ static void read_vae(Reader *x, const cJSON *sampler)
             continue;
         const cJSON *vae = graph_follow(&x->g, node, "vae").node;
         char *name = vae && node_has(vae, "vae_name") ? reader_value(x, vae, "vae_name") : NULL;
-        if (name) reading_name(&x->r->vae, name);
+        if (name && strcmp(name, "Baked VAE") != 0) reading_name(&x->r->vae, name); /* the checkpoint's */
         free(name);
         return;
     }
@@ -425,8 +367,8 @@ int read_comfyui(Reading *r, const cJSON *graph, const char *id, Err *e)
     if (!second) return -1;
     const cJSON *first = first_pass(&x, second, &larger), *sampler = first ? first : second;
     const cJSON *guider = comfyui_sampler(&x, sampler);
-    read_prompt(&x, guider, node_has(guider, "conditioning") ? "conditioning" : "positive", false);
-    if (node_has(guider, "negative")) read_prompt(&x, guider, "negative", true);
+    comfyui_prompt(&x, guider, node_has(guider, "conditioning") ? "conditioning" : "positive", false);
+    if (node_has(guider, "negative")) comfyui_prompt(&x, guider, "negative", true);
     read_model(&x, guider, x.encoder ? graph_follow(&x.g, x.encoder, "clip").node : NULL, &r->model);
     read_start(&x, sampler);
     if (first) read_second(&x, second, first, larger);

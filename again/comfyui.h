@@ -17,6 +17,12 @@ double reader_number(Reader *x, const struct cJSON *node, const char *input, dou
 /* An input's value as an option's; that it cannot be told is remarked on. "sampler" and "schedule" in ComfyUI's names. */
 void reader_take(Reader *x, const struct cJSON *node, const char *input, const char *option);
 
+/* A node that is passed over, with a word. */
+void reader_passed(Reader *x, const struct cJSON *node, Matters how);
+
+/* The prompt that an input of `from` leads to, back to its text; what changes it on the way is passed over, and told. */
+void comfyui_prompt(Reader *x, const struct cJSON *from, const char *input, bool negative);
+
 bool comfyui_is_sampler(const struct cJSON *node);
 
 /*

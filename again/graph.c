@@ -78,7 +78,7 @@ Place graph_follow(Graph *g, const cJSON *node, const char *input)
     return p;
 }
 
-static bool value_of(Graph *g, const cJSON *item, int depth, Str *out);
+static bool value_of(Graph *g, const cJSON *item, bool words, int depth, Str *out);
 
 /* Two texts and what stands between them. */
 static bool joined(Graph *g, const cJSON *node, int depth, Str *out)
@@ -86,26 +86,32 @@ static bool joined(Graph *g, const cJSON *node, int depth, Str *out)
     static const char *const parts[] = { "string_a", "delimiter", "string_b" };
     bool any = false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        any = value_of(g, input_of(node, parts[i]), depth, out) || any;
+        any = value_of(g, input_of(node, parts[i]), true, depth, out) || any;
     return any;
 }
 
-static bool value_of(Graph *g, const cJSON *item, int depth, Str *out)
+/* A node that makes a value has it among its inputs: words first, then numbers. */
+static bool value_of(Graph *g, const cJSON *item, bool words, int depth, Str *out)
 {
-    static const char *const names[] = {
-        "value", "text",   "string", "prompt", "seed",       "noise_seed", "int",
-        "float", "Number", "number", "String", "text_input", "input",      "positive"
-    };
-    if (!cJSON_IsArray(item)) return loose_text(item, out);
+    static const char *const names[] = { "populated_text", "value",      "text",  "string",   "prompt",
+                                         "String",         "text_input", "input", "positive", "seed",
+                                         "noise_seed",     "int",        "float", "Number",   "number" };
+    const size_t count = sizeof names / sizeof *names, of_words = 9;
+    if (!cJSON_IsArray(item)) return (!words || cJSON_IsString(item)) && loose_text(item, out);
     const cJSON *node = depth < VALUE_DEPTH ? place_of(g, item).node : NULL;
     if (!node) return false;
     if (node_is(node, "StringConcatenate")) return joined(g, node, depth + 1, out);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (value_of(g, input_of(node, names[i]), depth + 1, out)) return true;
+    for (size_t i = 0; i < (words ? of_words : count); i++)
+        if (value_of(g, input_of(node, names[i]), words, depth + 1, out)) return true;
     return false;
 }
 
 bool graph_value(Graph *g, const cJSON *node, const char *input, Str *out)
 {
-    return value_of(g, input_of(node, input), 0, out);
+    return value_of(g, input_of(node, input), false, 0, out);
+}
+
+bool graph_text(Graph *g, const cJSON *node, const char *input, Str *out)
+{
+    return value_of(g, input_of(node, input), true, 0, out);
 }

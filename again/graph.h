@@ -43,4 +43,7 @@ Place graph_follow(Graph *g, const struct cJSON *node, const char *input);
  */
 bool graph_value(Graph *g, const struct cJSON *node, const char *input, Str *out);
 
+/* The same where words are wanted: no number is taken for them. */
+bool graph_text(Graph *g, const struct cJSON *node, const char *input, Str *out);
+
 #endif

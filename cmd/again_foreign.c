@@ -365,6 +365,8 @@ int again_foreign(const Args *a, const PngTexts *texts, Err *e)
     Str command = { 0 };
     progress_init(&x.progress, !a->job.quiet, 1);
     int failed = read_it(&x, texts, e) || apply_line(&x, e);
+    if (!failed && !x.r.job.has_seed)
+        reading_remark(&x.r, MATTERS_WHOLLY, "it does not say its seed: --seed N; limn takes one at random");
     if (!failed && (find_files(&x, e) || check_start(&x, e))) failed = err_in(e, a->words[0]);
     if (!failed) {
         tell_remarks(&x);

@@ -164,6 +164,36 @@ def test_again_comfyui():
                                                     "latent_image": ["30", 0]}}
     g["7"]["inputs"]["samples"] = ["31", 0]
     same_again("h.png", prompt=json.dumps(g))
+    # prompts that nodes join
+    plain = ["--compat", "comfyui", "--sampler", "dpmpp_2m", "--schedule", "karras", "--clip-skip", "2"]
+    encode = lambda text: {"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": ["2", 0]}}
+    joins = {
+        "ConditioningConcat": ({"conditioning_to": ["3", 0], "conditioning_from": ["40", 0]}, f"{PROMPT} CONCAT a gem", []),
+        "ConditioningAverage": ({"conditioning_to": ["3", 0], "conditioning_from": ["40", 0], "conditioning_to_strength": 0.7},
+                                f"{PROMPT} AVERAGE(0.7) a gem", []),
+        "ConditioningCombine": ({"conditioning_1": ["3", 0], "conditioning_2": ["40", 0]}, PROMPT, ["--region", "0,0,1,1,soft=0,strength=1,over=a gem"]),
+    }
+    for kind, (inputs, prompt, more) in joins.items():
+        limn(prompt, *DRAWN, *plain, *more, "-o", "j.png")
+        g = {**graph(positive=["41", 0]), "40": encode("a gem"), "41": {"class_type": kind, "inputs": inputs}}
+        assert "of several prompts" not in same_again("j.png", prompt=json.dumps(g)).err
+    limn(PROMPT, *DRAWN, *plain, "--region", "0,0,1,1,soft=0,over=a gem", "--region", "0,32,32,32,soft=0,strength=2,over=a star", "-o", "j.png")
+    g = {**graph(positive=["43", 0]), "40": encode("a gem"), "41": {"class_type": "ConditioningCombine", "inputs": joins["ConditioningCombine"][0]},
+         "42": {"class_type": "ConditioningSetArea", "inputs": {"width": 32, "height": 32, "x": 0, "y": 32, "strength": 2, "conditioning": ["44", 0]}},
+         "43": {"class_type": "ConditioningCombine", "inputs": {"conditioning_1": ["41", 0], "conditioning_2": ["42", 0]}}, "44": encode("a star")}
+    assert "node 42 (ConditioningSetArea)" in same_again("j.png", prompt=json.dumps(g)).err
+    # a loader of all at once; a node that makes a text, beside a number
+    g = {"1": {"class_type": "Efficient Loader", "inputs": {"ckpt_name": "sprites", "vae_name": "Baked VAE", "clip_skip": -2, "lora_name": "None",
+               "lora_model_strength": 1, "positive": PROMPT, "negative": NEGATIVE, "empty_latent_width": 64, "empty_latent_height": 64}},
+         "6": {"class_type": "KSampler (Efficient)", "inputs": {**graph()["6"]["inputs"], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3]}}}
+    assert "not honoured" not in same_again("a.png", prompt=json.dumps(g)).err
+    g = graph()
+    g["3"]["inputs"]["text"] = ["50", 0]
+    g["50"] = {"class_type": "ImpactWildcardProcessor", "inputs": {"wildcard_text": "{a|b}", "populated_text": PROMPT, "seed": 3}}
+    same_again("a.png", prompt=json.dumps(g))
+    g["50"] = {"class_type": "Of Its Own", "inputs": {"words": PROMPT, "seed": 3, "int": 4}}
+    retold("a.png", "told.png", prompt=json.dumps(g))
+    assert "text of node 3 (CLIPTextEncode) is made by a node that limn does not know" in limn("again", "told.png", "--dry-run").err
     # samplers in parts
     g = graph()
     drawn("c.png", "--compat", "comfyui", "--sampler", "euler_ancestral", "--schedule", "simple", "--clip-skip", "2")
@@ -297,6 +327,9 @@ def test_again_told():
     assert "--init-image FILE" in limn("again", "told.png", "--dry-run").err
     limn("again", "told.png", "--init-image", "a.png", "-q", "-o", "new.png")
     assert json.loads(texts("new.png")["limn"])["options"]["strength"] == 0.6
+    # nor does it say its seed
+    retold("a.png", "told.png", parameters=infotext("a.png", "Seed"))
+    assert "not honoured (another picture): it does not say its seed" in limn("again", "told.png", "--dry-run").err
     # of another size, made larger afterwards
     retold("a.png", "told.png", parameters=infotext("a.png", "Size", Size="72x64"))
     assert "not measured against the original: it has 64x64" in limn("again", "told.png", "-o", "new.png").err
