@@ -174,6 +174,11 @@ static int read_folder(ControlFile *f, Bytes *config, Err *e)
     if (!f->source) return -1;
     const char *folder = source_has(f->source, "config.json") ? "" : "controlnet";
     str_addf(&name, "%s%sconfig.json", folder, *folder ? "/" : "");
+    if (!source_has(f->source, name.s)) {
+        str_release(&name);
+        return err_set(
+            e, "%s: no config.json in it, and no controlnet/ with one: no diffusers folder of such a network", f->path);
+    }
     int failed = source_get(f->source, name.s, config, e) || component_find(f->source, folder, &file, e) ||
                  source_get(f->source, file.s, &weights, e);
     if (!failed) sha_hex(weights, f->sha256);

@@ -161,12 +161,26 @@ static int check_line(const ControlLine *l, Err *e)
     return 0;
 }
 
+/* Pictures may be there several times, and are counted elsewhere; of anything else two values would be one too many. */
+static int check_once(const struct FieldRow *f, bool said[FIELDS], Err *e)
+{
+    bool several = f->type == FIELD_PICTURE || f->type == FIELD_PICTURE_SHA;
+    for (int i = 0; i < FIELDS && !several; i++)
+        if (said[i] && fields[i].offset == f->offset)
+            return err_usage(e, "%s= is there twice%s%s", f->name, f == &fields[i] ? "" : ", as ",
+                             f == &fields[i] ? "" : fields[i].name);
+    said[f - fields] = true;
+    return 0;
+}
+
 int control_line_parse(ControlLine *l, ControlKind kind, const char *text, Err *e)
 {
+    bool said[FIELDS] = { false };
     *l = (ControlLine){ .kind = kind, .strength = -1, .end = 1 };
     for (const char *p = text; *p;) {
         const struct FieldRow *f = field_at(p, kind);
         if (!f) return unknown_field(p, kind, e);
+        if (check_once(f, said, e)) return -1;
         size_t len = field_length(p, kind), name = strlen(f->name);
         char *value = len > name ? mem_strndup(p + name + 1, len - name - 1) : mem_strdup("");
         int failed = set_field(l, f, value, e);

@@ -23,6 +23,15 @@ def test_control_names_of_other_tools():
         assert [d for k, d in chunks(read("a.png")) if k == b"IDAT"] == [d for k, d in chunks(read("b.png")) if k == b"IDAT"], name
 
 
+def test_control_lines_that_say_it_twice():
+    net = os.path.join(REPO, "tests", "golden", "control", "net_a")
+    line = f"model={net},image={PICTURE}"
+    for more, says in (("strength=0.5,strength=0.7", "strength= is there twice"), ("strength=0.5,weight=0.7", "weight= is there twice, as strength"),
+                       (f"model={net}", "model= is there twice"), ("guess,guess", "guess= is there twice"), ("end=0.5,start=0,end=1", "end= is there")):
+        fails(2, "x", *TINY_MODEL, *SMALL, "--control", f"{line},{more}", says=says)
+    fails(1, "x", *TINY_MODEL, *SMALL, "--control", f"model={TINY_MODEL[1]},image={PICTURE}", says=["no config.json in it", "controlnet/"])
+
+
 def test_again_soft_inpainting_is_told():
     """A1111's extension, by its name; where it was off nothing is said."""
     from test_again import drawn, infotext, retold
