@@ -408,6 +408,7 @@ static void draw(Call *r, Reply *out, bool from_picture)
         return;
     }
     wish_init(&w, s);
+    w.keep = cJSON_IsTrue(member(o, "save_images"));
     if (read_fields(&w, o, from_picture, &e)) {
         bool missing = strstr(e.text, "sampler") || strcmp(e.text, "Init image not found") == 0;
         reply_error(r, out, missing ? 404 : 422, w.field, e.text);
@@ -417,7 +418,7 @@ static void draw(Call *r, Reply *out, bool from_picture)
     }
     if (cJSON_IsFalse(member(o, "override_settings_restore_afterwards")))
         a1111_store_settings(s, member(o, "override_settings"));
-    Order *t = wish_order(&w, r, cJSON_IsTrue(member(o, "save_images")));
+    Order *t = wish_order(&w, r);
     if (order_run(s, r, t, &e)) {
         reply_err(r, out, &e);
         cJSON_Delete(o);

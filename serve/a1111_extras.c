@@ -71,7 +71,7 @@ static void single_image(Call *r, Reply *out)
         reply_error(r, out, 422, w.field, e.text);
     } else {
         w.job.count = 1;
-        Order *t = wish_order(&w, r, false);
+        Order *t = wish_order(&w, r);
         t->kind = ORDER_ENLARGE;
         if (order_run(s, r, t, &e)) reply_err(r, out, &e);
         else {

@@ -205,7 +205,7 @@ static void make_current(Server *s, const char *path)
 static int run(Call *r, Wish *w, OrderKind kind, Err *e)
 {
     Server *s = r->server;
-    Order *t = wish_order(w, r, false);
+    Order *t = wish_order(w, r);
     t->kind = kind;
     if (order_run(s, r, t, e)) return -1;
     int failed = order_lost(s, t) ? err_set(e, "%s", t->error.text) : 0;

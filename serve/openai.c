@@ -187,7 +187,8 @@ static void draw(Call *r, Reply *out, Wish *w, const Manner *m)
         refuse(r, out, w, &e);
         return;
     }
-    Order *t = wish_order(w, r, m->url);
+    w->keep = m->url;
+    Order *t = wish_order(w, r);
     if (m->stream) {
         if (openai_stream(r, out, t, m->event, m->partial, &e)) reply_err(r, out, &e);
         return;
@@ -223,10 +224,14 @@ static int set_mask(Wish *w, Bytes file, Err *e)
     const char *note;
     int width, height;
     name_field(w, "mask");
-    if (image_decode_size(file, &width, &height, e)) return err_in(e, "mask");
+    bool read = image_decode_size(file, &width, &height, e) == 0;
+    if (read && width <= SIDE && height <= SIDE) read = image_decode(file, &im, &note, e) == 0;
+    if (!read) {
+        e->code = ERR_USAGE;
+        return err_in(e, "mask");
+    }
     if (width > SIDE || height > SIDE)
         return err_usage(e, "mask: %dx%d, at most %dx%d is expected", width, height, SIDE, SIDE);
-    if (image_decode(file, &im, &note, e)) return err_in(e, "mask");
     int failed = 0;
     if (!im.alpha) failed = err_usage(e, "mask: it has no transparency; what is transparent in it is drawn anew");
     else
@@ -242,6 +247,9 @@ static int set_mask(Wish *w, Bytes file, Err *e)
 static int read_form(Wish *w, Manner *m, const Form *f, bool prompt, Err *e)
 {
     bool image = false, told = !prompt;
+    for (size_t i = 0; i < f->count; i++)
+        w->keep = w->keep ||
+                  (strcmp(f->parts[i].name, "response_format") == 0 && strcmp(str_text(&f->parts[i].data), "url") == 0);
     for (size_t i = 0; i < f->count; i++) {
         const FormPart *p = &f->parts[i];
         Bytes data = { (const unsigned char *)str_text(&p->data), p->data.len };
@@ -249,10 +257,12 @@ static int read_form(Wish *w, Manner *m, const Form *f, bool prompt, Err *e)
         if (strcmp(p->name, "image") == 0 || strcmp(p->name, "image[]") == 0) {
             name_field(w, "image");
             failed = image ? err_usage(e, "image: one picture is expected") : wish_bytes(w, "init-image", data, e);
+            name_field(w, "image");
             image = true;
         } else if (strcmp(p->name, "mask") == 0) {
             failed = set_mask(w, data, e);
         } else {
+            name_field(w, p->name);
             failed = strlen(str_text(&p->data)) != p->data.len ? err_usage(e, "%.60s: a text is expected", p->name)
                                                                : set_field(w, m, p->name, str_text(&p->data), e);
         }

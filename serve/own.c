@@ -99,8 +99,11 @@ static void picture(Call *r, Reply *out)
 
 static void delete_picture(Call *r, Reply *out)
 {
-    if (!picture_name(r->tail) || !folder_remove(&r->server->at, r->tail))
-        reply_error(r, out, 404, NULL, "there is no such picture");
+    Bytes png;
+    Err e;
+    bool there = picture_name(r->tail) && folder_map(&r->server->at, r->tail, &png, &e) == 0;
+    if (there) file_unmap(&png);
+    if (!there || !folder_remove(&r->server->at, r->tail)) reply_error(r, out, 404, NULL, "there is no such picture");
     else reply_json(out, 200, cJSON_CreateObject());
 }
 

@@ -139,6 +139,7 @@ static void post_jobs(Call *r, Reply *out)
     Err e = { .code = ERR_FAILED };
     const char *preview = call_query(r, "preview");
     wish_init(&w, s);
+    w.keep = true;
     if ((preview && wish_set(&w, "preview", preview, &e)) || read_call(&w, r, &drawn, &e)) {
         for (size_t i = 0; i < drawn.count; i++) job_release(&drawn.at[i]);
         free(drawn.at);
@@ -151,7 +152,7 @@ static void post_jobs(Call *r, Reply *out)
             reply_err(r, out, &e);
         } else {
             str_clear(&w.input); /* they stay: limn again wants them */
-            reply_json(out, 202, queue_describe(s->queue, t));
+            reply_json(out, 202, queue_describe(s->queue, t, 0));
             queue_drop(s->queue, t);
         }
     }
@@ -177,10 +178,11 @@ typedef struct {
     Server *server;
     Order *order;
     uint64_t seen;
+    size_t pictures; /* that were told of */
     double sent;
 } Events;
 
-/* At most ten a second; a comment where nothing happens, so that nobody in between takes the connection for dead. */
+/* At most ten a second, each with the pictures that are new; a comment where nothing happens, so that nobody in between takes the connection for dead. */
 static bool next_event(void *ctx, Str *out)
 {
     enum { A_SECOND = 10, QUIET_SECONDS = 10 };
@@ -199,7 +201,8 @@ static bool next_event(void *ctx, Str *out)
     }
     v->seen = version;
     v->sent = clock_now();
-    cJSON *o = queue_describe(q, v->order);
+    cJSON *o = queue_describe(q, v->order, v->pictures);
+    v->pictures += (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(o, "made"));
     char *text = cJSON_PrintUnformatted(o);
     str_addf(out, "event: %s\ndata: %s\n\n", over ? "end" : "progress", text ? text : "{}");
     cJSON_free(text);
@@ -247,7 +250,10 @@ static void get_job(Call *r, Reply *out)
         start_events(r, out, t);
         return;
     }
-    if (!*verb) reply_json(out, 200, queue_describe(r->server->queue, t));
+    const char *from = call_query(r, "made");
+    size_t first = from ? strtoul(from, NULL, 10) : 0;
+    if (first > MAX_PICTURES) first = MAX_PICTURES;
+    if (!*verb) reply_json(out, 200, queue_describe(r->server->queue, t, first));
     else if (strcmp(verb, "preview") == 0) get_preview(r, out, t);
     else reply_error(r, out, 404, NULL, "there is nothing of that name");
     queue_drop(r->server->queue, t);
@@ -255,7 +261,7 @@ static void get_job(Call *r, Reply *out)
 
 static void cancel(Call *r, Reply *out, Order *t)
 {
-    if (queue_cancel(r->server->queue, t)) reply_json(out, 200, queue_describe(r->server->queue, t));
+    if (queue_cancel(r->server->queue, t)) reply_json(out, 200, queue_describe(r->server->queue, t, 0));
     else reply_error(r, out, 409, NULL, "it has ended");
     queue_drop(r->server->queue, t);
 }

@@ -105,9 +105,9 @@ bool queue_cancel(Queue *q, Order *t);
 /* The order of that interface that is drawn now: ends it, or with skip only its picture. */
 void queue_interrupt(Queue *q, Api api, bool skip);
 
-/* What GET /jobs/ID shows; the caller's to delete. */
-struct cJSON *queue_describe(Queue *q, const Order *t);
-/* The same of all that wait, are drawn or are remembered, the newest last. */
+/* What GET /jobs/ID shows, with its pictures from that one on (from 0); the caller's to delete. */
+struct cJSON *queue_describe(Queue *q, const Order *t, size_t from);
+/* The same of all that wait, are drawn or are remembered, the newest last, without their pictures. */
 struct cJSON *queue_list(Queue *q);
 
 /* Where the server is as a whole. */

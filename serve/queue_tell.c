@@ -58,6 +58,8 @@ QueueNow queue_now(Queue *q, Api api)
     return n;
 }
 
+#define NO_PICTURES ((size_t)-1)
+
 static cJSON *describe_made(const Made *m)
 {
     cJSON *o = cJSON_CreateObject();
@@ -73,7 +75,8 @@ static cJSON *describe_made(const Made *m)
     return o;
 }
 
-static cJSON *describe(const Queue *q, const Order *t)
+/* from: the first picture that is listed; NO_PICTURES: none is. */
+static cJSON *describe(const Queue *q, const Order *t, size_t from)
 {
     static const char *const states[] = { "queued", "drawing", "done", "failed", "cancelled" };
     cJSON *o = cJSON_CreateObject();
@@ -90,16 +93,16 @@ static cJSON *describe(const Queue *q, const Order *t)
     cJSON_AddNumberToObject(o, "progress", (double)(long)(share_of(t) * 10000) / 10000);
     if (t->job_count) json_add_text(o, "prompt", t->jobs[0].prompt ? t->jobs[0].prompt : "");
     if (t->state == ORDER_FAILED) json_add_text(o, "error", t->error.text);
-    cJSON *made = cJSON_AddArrayToObject(o, "made");
-    for (size_t i = 0; i < t->made_count; i++) cJSON_AddItemToArray(made, describe_made(&t->made[i]));
+    cJSON *made = from == NO_PICTURES ? NULL : cJSON_AddArrayToObject(o, "made");
+    for (size_t i = from; made && i < t->made_count; i++) cJSON_AddItemToArray(made, describe_made(&t->made[i]));
     json_add_lines(o, "words", str_text(&t->words));
     return o;
 }
 
-cJSON *queue_describe(Queue *q, const Order *t)
+cJSON *queue_describe(Queue *q, const Order *t, size_t from)
 {
     lock(q);
-    cJSON *o = describe(q, t);
+    cJSON *o = describe(q, t, from);
     unlock(q);
     return o;
 }
@@ -109,7 +112,7 @@ cJSON *queue_list(Queue *q)
     cJSON *list = cJSON_CreateArray();
     lock(q);
     for (const Order *t = q->first; t; t = t->next)
-        if (t->keep) cJSON_AddItemToArray(list, describe(q, t));
+        if (t->keep) cJSON_AddItemToArray(list, describe(q, t, NO_PICTURES));
     unlock(q);
     return list;
 }

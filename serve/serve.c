@@ -56,6 +56,7 @@ int serve_open(Serve *s, int *resumed, Err *e)
     if (!v->models) return -1;
     v->queue = queue_new(o->queue);
     v->journal = journal_open(&v->at, v->queue, o, resumed, e);
+    if (v->journal) wish_clean(&v->at);
     return v->journal ? 0 : -1;
 }
 

@@ -56,6 +56,7 @@ typedef struct {
     Job job;
     Str input;      /* files that were made of its pictures, a line each */
     Str passed;     /* fields that nothing was made of, a line each */
+    bool keep;      /* files of its pictures stay when its pictures do: said before the first is made */
     char field[64]; /* the one that an error is about */
 } Wish;
 
@@ -79,6 +80,8 @@ int wish_file(Wish *w, const char *what, const char *base64, Str *path, Err *e);
 int wish_bytes(Wish *w, const char *option, Bytes file, Err *e);
 /* The path of a network of --upscaler-dir by its name, appended. */
 int wish_upscaler(const Wish *w, const char *name, Str *path, Err *e);
+/* Files of requests that a server which was killed left behind: those that were not to be kept. */
+void wish_clean(const Folder *folder);
 /* A field of which nothing is made. */
 void wish_pass(Wish *w, const char *name);
 /* Chooses the seed, looks at the whole. */
@@ -91,7 +94,7 @@ int wish_finish(Wish *w, Err *e);
 int wish_check(Wish *w, Job *j, Err *e);
 
 /* The order of one job; takes it and the wish's files. */
-Order *wish_order(Wish *w, const Call *r, bool keep);
+Order *wish_order(Wish *w, const Call *r);
 
 /*
  * Adds the order and waits for its end, or until the client has gone: then it is cancelled. 0: its state tells what became of it, and it is

@@ -1,5 +1,6 @@
 /* wish.c - from a request's fields to a job. See server.h. */
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ enum {
     MAX_STEPS = 150,
     MAX_COUNT = 16,
     MAX_PROMPT = 10000, /* bytes of each: whole chunks of them are encoded, with as much work and memory */
-    MAX_INPUT = 4096,   /* pixels on a side of a picture that is sent */
+    MAX_PICTURE = 4096, /* pixels on a side of a picture that is sent */
 };
 
 void wish_init(Wish *w, Server *s)
@@ -144,13 +145,33 @@ static const char *ending_of(Bytes file)
     return file.len > 2 && file.data[0] == 0xff && file.data[1] == 0xd8 ? "jpg" : "webp";
 }
 
+static const char passing[] = "passing-"; /* before names of files that go with their request */
+
+void wish_clean(const Folder *folder)
+{
+    Folder inputs;
+    Err e;
+    Str path = { 0 };
+    str_addf(&path, "%sinputs", folder->path);
+    DIR *d = opendir(str_text(&path));
+    if (d && folder_below(&inputs, folder, "inputs", true, &e) == 0) {
+        folder_sweep(&inputs);
+        for (struct dirent *f; (f = readdir(d));)
+            if (str_starts(f->d_name, passing)) folder_remove(&inputs, f->d_name);
+        folder_close(&inputs);
+    }
+    if (d) closedir(d);
+    str_release(&path);
+}
+
 /* In the folder "inputs", under a name that nobody can guess or choose. */
 static int keep_file(Wish *w, const char *option, Bytes file, Str *path, Err *e)
 {
     uint64_t number;
     if (getrandom(&number, sizeof number, 0) != sizeof number) return err_set(e, "no random name: %s", strerror(errno));
     Str name = { 0 };
-    str_addf(&name, "%016" PRIx64 "-%s.%s", number, *option == 'i' ? "start" : option, ending_of(file));
+    str_addf(&name, "%s%016" PRIx64 "-%s.%s", w->keep ? "" : passing, number, *option == 'i' ? "start" : option,
+             ending_of(file));
     Folder inputs;
     int failed = folder_below(&inputs, &w->server->at, "inputs", true, e);
     if (!failed) {
@@ -167,8 +188,8 @@ static int check_picture(const Wish *w, const char *option, Bytes file, Err *e)
 {
     int width, height;
     if (image_decode_size(file, &width, &height, e)) return -1;
-    if (width > MAX_INPUT || height > MAX_INPUT)
-        return err_set(e, "a picture of %dx%d, at most %dx%d is expected", width, height, MAX_INPUT, MAX_INPUT);
+    if (width > MAX_PICTURE || height > MAX_PICTURE)
+        return err_set(e, "a picture of %dx%d, at most %dx%d is expected", width, height, MAX_PICTURE, MAX_PICTURE);
     bool sets = strcmp(option, "init-image") == 0 && !w->job.width && !w->job.height;
     if (sets && (width > MAX_SIDE || height > MAX_SIDE))
         return err_set(e, "a picture of %dx%d needs a width and a height to be drawn at, at most %d", width, height,
@@ -334,14 +355,14 @@ int wish_check(Wish *w, Job *j, Err *e)
     return check_limits(w, j, e) || check_loras(w, j, e) ? -1 : 0;
 }
 
-Order *wish_order(Wish *w, const Call *r, bool keep)
+Order *wish_order(Wish *w, const Call *r)
 {
     Job *jobs = mem_array(1, sizeof *jobs);
     jobs[0] = w->job;
     job_copy(&w->job, &jobs[0]);
     Order *t = order_new(r->route->api, r->client, jobs, 1);
-    t->keep = keep;
-    t->input = keep ? NULL : mem_strdup(str_text(&w->input));
+    t->keep = w->keep;
+    t->input = w->keep ? NULL : mem_strdup(str_text(&w->input));
     str_clear(&w->input);
     return t;
 }

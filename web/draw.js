@@ -290,7 +290,8 @@ function update(job) {
             if (old) URL.revokeObjectURL(old);
         }).catch(() => {});
     }
-    for (; j.shown < job.made.length; j.shown++) addCell({ ...job.made[j.shown], words: job.words }, true);
+    for (const m of job.made || []) addCell({ ...m, words: job.words }, true);
+    j.shown += (job.made || []).length;
     const working = [...jobs.values()].filter((x) => x.job.state === "drawing" || x.job.state === "queued").length;
     $("status").textContent = working ? `${working} in work` : "";
     document.title = working ? `limn (${working})` : "limn";
@@ -311,7 +312,7 @@ async function poll(id) {
     const j = jobs.get(id);
     if (!j) return;
     try {
-        update(await json("GET", `/jobs/${id}`));
+        update(await json("GET", `/jobs/${id}?made=${j.shown}`));
         $("problem").textContent = "";
     } catch (e) { $("problem").textContent = e.message; }
     if (jobs.has(id)) timers.set(id, setTimeout(() => poll(id), jobs.get(id).job.state === "drawing" ? 300 : 1500));

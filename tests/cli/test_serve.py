@@ -285,7 +285,7 @@ def test_serve_openai_edits():
         png_of(r["data"][0]["b64_json"])
         body, kind = form(("image[]", True, read(path)), ("strength", False, b"0.5"), ("steps", False, b"4"))
         png_of(s.ask("POST", "/v1/images/variations", body, kind)["data"][0]["b64_json"])
-        for parts, param in [([("prompt", False, b"x")], "image"), ([("image", True, read(path))], "prompt"), ([("image", True, b"x"), ("prompt", False, b"x")], "init-image")]:
+        for parts, param in [([("prompt", False, b"x")], "image"), ([("image", True, read(path))], "prompt"), ([("image", True, b"x"), ("prompt", False, b"x")], "image")]:
             body, kind = form(*parts)
             assert s.ask("POST", "/v1/images/edits", body, kind, code=400)["error"]["param"] == param
         s.ask("POST", "/v1/images/edits", body[:-20], kind, code=400)
@@ -327,6 +327,7 @@ def test_serve_jobs():
         assert s.get("/pictures?before=limn-00002.png")["pictures"][0]["settings"]["options"]["prompt"] == "a red potion"
         s.ask("DELETE", "/pictures/limn-00001.png")
         s.get("/pictures/limn-00001.png", code=404)
+        s.ask("DELETE", "/pictures/limn-00001.png", code=404)
         for body in ({"prompt": "x", "vae": "/etc/passwd"}, {"prompt": "x", "init_image": "/etc/passwd"}, {"prompt": "x", "model": "/etc/passwd"},
                      {"prompt": "x", "lora": "/etc/passwd"}, {"prompt": "x", "steps": 5000}, {"prompt": "x", "width": 4096}, {"prompt": "x", "seed": "1-5000"},
                      {"prompt": "x", "output": "/tmp/x.png", "sizes": "32"}, {"prompt": "__../../etc/passwd__"}, [], [5], {"prompt": "x", "control": "model=/etc/passwd,image=x"},
