@@ -194,6 +194,10 @@ test-load: all
 test-packaging: all
 	@tests/packaging/run $(B)
 
+# The Dockerfile's steps in bare folders of Debian, without docker; root and debootstrap are wanted, and some minutes.
+test-container:
+	@tests/packaging/container
+
 # What HTTP costs beside the program itself, on a quiet machine.
 bench-serve: all
 	@python3 tests/serve/cost.py $(B)/limn
@@ -288,4 +292,4 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
 FORCE:
-.PHONY: FORCE all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python test-load test-packaging bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: FORCE all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python test-load test-packaging test-container bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

@@ -1,7 +1,7 @@
 /*
  * journal.c - see journal.h. Lines of JSON: {"id": 3, "jobs": [{options}, ...]}, {"id": 3, "made": "limn-00007.png"}, {"id": 3,
- * "passed": true}, {"id": 3, "end": "done"}. A server that finds
- * nothing to go on with begins the file anew.
+ * "made": 12} for so many of them, {"id": 3, "end": 2}. The file begins anew with what has not ended: at the start, when nothing is left,
+ * and where most of it is of orders that have ended.
  */
 #include "serve/journal.h"
 
@@ -19,11 +19,21 @@
 
 static const char name[] = "serve.jsonl";
 
+/* An order that has not ended. */
+typedef struct Live {
+    uint64_t id, made;
+    char *line; /* its jobs */
+    struct Live *next;
+} Live;
+
 struct Journal {
     int fd;
+    const Folder *folder;
+    size_t size; /* bytes in the file */
+    Live *live;  /* the oldest first */
 };
 
-enum { MAX_BYTES = 64 << 20 };
+enum { MAX_BYTES = 1 << 30, /* that are read */ TIDY_BYTES = 4 << 20 /* from which the file is looked over */ };
 
 /* ---- jobs as JSON ---- */
 
@@ -51,46 +61,137 @@ static int job_read(Job *j, const cJSON *o, Err *e)
     return 0;
 }
 
-/* A write that fails loses no picture, only what --resume would know: the server goes on. */
-static void append(const Journal *j, cJSON *line)
+/* Heap; takes the value. */
+static char *line_text(cJSON *line)
 {
     char *text = cJSON_PrintUnformatted(line);
     Str out = { 0 };
     str_addf(&out, "%s\n", text ? text : "{}");
-    if (file_write_all(j->fd, (Bytes){ (const unsigned char *)out.s, out.len }) == 0) fdatasync(j->fd);
-    str_release(&out);
     cJSON_free(text);
     cJSON_Delete(line);
+    return out.s;
 }
 
-static cJSON *line_of(const Order *t)
+/* A write that fails loses no picture, only what --resume would know: the server goes on. */
+static void append(Journal *j, const char *line)
+{
+    size_t len = strlen(line);
+    if (file_write_all(j->fd, (Bytes){ (const unsigned char *)line, len }) == 0) fdatasync(j->fd);
+    j->size += len;
+}
+
+static cJSON *line_of(uint64_t id)
 {
     cJSON *o = cJSON_CreateObject();
-    cJSON_AddNumberToObject(o, "id", (double)t->id);
+    cJSON_AddNumberToObject(o, "id", (double)id);
     return o;
 }
 
-static void on_added(void *ctx, const Order *t)
+static char *jobs_line(const Order *t)
 {
-    cJSON *o = line_of(t), *jobs = cJSON_AddArrayToObject(o, "jobs");
+    cJSON *o = line_of(t->id), *jobs = cJSON_AddArrayToObject(o, "jobs");
     cJSON_AddNumberToObject(o, "api", t->api);
     json_add_text(o, "client", t->client);
     for (size_t i = 0; i < t->job_count; i++) cJSON_AddItemToArray(jobs, job_json(&t->jobs[i]));
-    append(ctx, o);
+    return line_text(o);
 }
+
+/* ---- what has not ended ---- */
+
+static Live *add_live(Journal *j, const Order *t)
+{
+    Live **at = &j->live;
+    while (*at) at = &(*at)->next;
+    *at = mem_alloc(sizeof **at);
+    **at = (Live){ .id = t->id, .made = t->tried, .line = jobs_line(t) };
+    return *at;
+}
+
+static void drop_live(Journal *j, uint64_t id)
+{
+    for (Live **at = &j->live; *at; at = &(*at)->next) {
+        Live *l = *at;
+        if (l->id != id) continue;
+        *at = l->next;
+        free(l->line);
+        free(l);
+        return;
+    }
+}
+
+typedef struct {
+    Journal *journal;
+    int fd; /* of the new file, with its lock */
+    size_t size;
+} Fresh;
+
+static int write_live(void *ctx, int fd, Err *e)
+{
+    Fresh *f = ctx;
+    Str text = { 0 };
+    for (const Live *l = f->journal->live; l; l = l->next) {
+        cJSON *made = line_of(l->id);
+        cJSON_AddNumberToObject(made, "made", (double)l->made);
+        char *line = line_text(made);
+        str_add(&text, l->line);
+        if (l->made) str_add(&text, line);
+        free(line);
+    }
+    f->size = text.len;
+    int failed = file_write_all(fd, (Bytes){ (const unsigned char *)text.s, text.len });
+    f->fd = failed ? -1 : dup(fd);
+    str_release(&text);
+    return failed || f->fd < 0 ? err_set(e, "%s: %s", name, strerror(errno)) : 0;
+}
+
+/* The file, with what has not ended alone. What was there stays where it cannot be written. */
+static int begin_anew(Journal *j, Err *e)
+{
+    Fresh f = { j, -1, 0 };
+    if (!j->live && ftruncate(j->fd, 0) == 0) {
+        j->size = 0;
+        return 0;
+    }
+    int failed = folder_write_made(j->folder, name, &(FileMaker){ &f, write_live }, NULL, e);
+    if (!failed) {
+        close(j->fd);
+        fcntl(f.fd, F_SETFL, O_APPEND);
+        j->fd = f.fd;
+        j->size = f.size;
+    } else if (f.fd >= 0) {
+        close(f.fd);
+    }
+    return failed;
+}
+
+/* ---- what is told ---- */
+
+static void on_added(void *ctx, const Order *t) { append(ctx, add_live(ctx, t)->line); }
 
 static void on_made(void *ctx, const Order *t, const Made *m)
 {
-    cJSON *o = line_of(t);
+    Journal *j = ctx;
+    cJSON *o = line_of(t->id);
     json_add_text(o, "made", m->file ? m->file : "");
-    append(ctx, o);
+    char *line = line_text(o);
+    append(j, line);
+    free(line);
+    for (Live *l = j->live; l; l = l->next) l->made += l->id == t->id;
 }
 
 static void on_ended(void *ctx, const Order *t)
 {
-    cJSON *o = line_of(t);
+    Journal *j = ctx;
+    Err e;
+    size_t wanted = 0;
+    cJSON *o = line_of(t->id);
     cJSON_AddNumberToObject(o, "end", t->state);
-    append(ctx, o);
+    char *line = line_text(o);
+    append(j, line);
+    free(line);
+    drop_live(j, t->id);
+    for (const Live *l = j->live; l; l = l->next) wanted += strlen(l->line);
+    if (!j->live || (j->size > TIDY_BYTES && j->size > 2 * wanted)) begin_anew(j, &e);
 }
 
 /* ---- what an earlier run left ---- */
@@ -167,8 +268,11 @@ static int read_line(Left *l, const cJSON *o, const Job *options, const char *fo
     }
     Order *t = find(l, id);
     if (!t) return 0;
+    const cJSON *made = cJSON_GetObjectItemCaseSensitive(o, "made");
+    double count = cJSON_IsNumber(made) ? made->valuedouble : 1;
     if (cJSON_GetObjectItemCaseSensitive(o, "end")) drop(l, t);
-    else skip_picture(t);
+    else
+        for (; count > 0 && t->tried < t->pictures; count--) skip_picture(t);
     return 0;
 }
 
@@ -208,7 +312,7 @@ static int read_left(Left *l, int fd, const Folder *folder, const Job *options, 
     struct stat st;
     Bytes text = { 0 };
     if (fstat(fd, &st)) return err_set(e, "%s: %s", name, strerror(errno));
-    if (st.st_size > MAX_BYTES) return err_set(e, "%s%s is larger than 64 MB: move it away", folder->path, name);
+    if (st.st_size > MAX_BYTES) return err_set(e, "%s%s is larger than 1 GB: move it away", folder->path, name);
     if (!st.st_size) return 0;
     if (file_map_fd(&text, fd, name, e)) return -1;
     size_t whole = text.len; /* a line that was being written is no line */
@@ -219,14 +323,15 @@ static int read_left(Left *l, int fd, const Folder *folder, const Job *options, 
     return failed;
 }
 
-/* Into the queue; their lines are in the file already. */
-static int add_left(Left *l, Queue *q, int *count, Err *e)
+/* Into the queue, and among what has not ended. */
+static int add_left(Journal *j, Left *l, Queue *q, int *count, Err *e)
 {
     for (size_t i = 0; i < l->count; i++) {
         Order *t = l->at[i];
         if (!t || t->tried >= t->pictures || t->job >= t->job_count) continue;
         t->again = true;
         if (queue_add(q, t, e)) return -1;
+        add_live(j, t);
         l->at[i] = NULL;
         queue_drop(q, t);
         ++*count;
@@ -246,13 +351,13 @@ Journal *journal_open(const Folder *folder, Queue *q, const Job *options, int *c
     Left left = { 0 };
     Journal *j = mem_alloc(sizeof *j);
     *count = 0;
+    j->folder = folder;
     j->fd = open_file(folder, e);
     int failed = j->fd < 0 || read_left(&left, j->fd, folder, options, e);
     queue_number(q, left.last);
-    if (!failed && options->resume) failed = add_left(&left, q, count, e);
+    if (!failed && options->resume) failed = add_left(j, &left, q, count, e);
     else if (!failed) *count = left_count(&left);
-    if (!failed && (!options->resume || !*count) && ftruncate(j->fd, 0))
-        failed = err_set(e, "%s: %s", name, strerror(errno));
+    failed = failed || begin_anew(j, e);
     if (!failed) queue_watch(q, &(QueueWatch){ j, on_added, on_made, on_ended });
     release(&left);
     if (!failed) return j;
@@ -263,6 +368,7 @@ Journal *journal_open(const Folder *folder, Queue *q, const Job *options, int *c
 void journal_close(Journal *j)
 {
     if (!j) return;
+    while (j->live) drop_live(j, j->live->id);
     if (j->fd >= 0) close(j->fd);
     free(j);
 }

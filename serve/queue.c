@@ -10,8 +10,9 @@
 #include "serve/queue_inside.h"
 
 enum {
-    REMEMBERED = 256,    /* kept orders that have ended */
-    WORDS_MAX = 1 << 16, /* bytes of a order's warnings and notes */
+    REMEMBERED = 256,           /* kept orders that have ended */
+    REMEMBERED_PICTURES = 4096, /* of them */
+    WORDS_MAX = 1 << 16,        /* bytes of a order's warnings and notes */
 };
 
 /* ---- the list ---- */
@@ -63,12 +64,16 @@ static void unlink_order(Queue *q, Order *t)
 /* Tasks that nobody holds and nobody will ask for. */
 static void forget(Queue *q)
 {
-    int kept = 0;
-    for (const Order *t = q->first; t; t = t->next) kept += t->keep && ended(t);
+    size_t kept = 0, pictures = 0;
+    for (const Order *t = q->first; t; t = t->next) {
+        kept += t->keep && ended(t);
+        pictures += t->keep && ended(t) ? t->made_count : 0;
+    }
     for (Order *t = q->first, *next; t; t = next) {
         next = t->next;
-        if (t->held || !ended(t) || (t->keep && kept <= REMEMBERED)) continue;
+        if (t->held || !ended(t) || (t->keep && kept <= REMEMBERED && pictures <= REMEMBERED_PICTURES)) continue;
         kept -= t->keep;
+        pictures -= t->keep ? t->made_count : 0;
         unlink_order(q, t);
         order_free(t);
     }
@@ -159,6 +164,17 @@ bool order_ended(Queue *q, const Order *t)
     return is;
 }
 
+/* The first job tells what it was; the others go, and the place that they had whole: a hole with a rest in it fits no other order. */
+static void keep_first(Order *t)
+{
+    if (t->job_count < 2) return;
+    Job *first = mem_array(1, sizeof *first);
+    *first = t->jobs[0];
+    while (t->job_count > 1) job_release(&t->jobs[--t->job_count]);
+    free(t->jobs);
+    t->jobs = first;
+}
+
 static void end_order(Queue *q, Order *t, OrderState state, const Err *e)
 {
     if (q->at_hand == t) q->at_hand = NULL;
@@ -166,6 +182,7 @@ static void end_order(Queue *q, Order *t, OrderState state, const Err *e)
     t->ended = clock_now();
     if (e) t->error = *e;
     if (t->keep && q->watch.ended) q->watch.ended(q->watch.ctx, t);
+    keep_first(t);
     news(q, t);
 }
 

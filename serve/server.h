@@ -56,6 +56,7 @@ typedef struct {
     Job job;
     Str input;      /* files that were made of its pictures, a line each */
     Str passed;     /* fields that nothing was made of, a line each */
+    size_t words;   /* bytes of what its pictures are told */
     bool keep;      /* files of its pictures stay when its pictures do: said before the first is made */
     char field[64]; /* the one that an error is about */
 } Wish;

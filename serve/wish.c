@@ -25,8 +25,9 @@ enum {
     MAX_SIDE = 2048, /* pixels drawn */
     MAX_STEPS = 150,
     MAX_COUNT = 16,
-    MAX_PROMPT = 10000, /* bytes of each: whole chunks of them are encoded, with as much work and memory */
-    MAX_PICTURE = 4096, /* pixels on a side of a picture that is sent */
+    MAX_WORDS = 10000,       /* bytes of a prompt: whole chunks of them are encoded, with as much work and memory */
+    MAX_ALL_WORDS = 1 << 20, /* of all pictures: they are kept, and written down, until these are drawn */
+    MAX_PICTURE = 4096,      /* pixels on a side of a picture that is sent */
 };
 
 void wish_init(Wish *w, Server *s)
@@ -252,24 +253,28 @@ static int check_limit(Wish *w, const char *field, int value, int most, Err *e)
     return err_usage(e, "%s: %d is more than one request may ask for, which is %d", field, value, most);
 }
 
-static int check_prompts(Wish *w, const Job *j, Err *e)
+/* Words of every kind, of which prompts are the longest; and of all the pictures of a request. */
+static int check_words(Wish *w, const Job *j, Err *e)
 {
-    const char *const fields[][2] = { { "prompt", j->prompt },
-                                      { "negative_prompt", j->negative_prompt },
-                                      { "prompt_2", j->prompt_2 },
-                                      { "negative_prompt_2", j->negative_prompt_2 } };
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        size_t len = fields[i][1] ? strlen(fields[i][1]) : 0;
-        if (len <= MAX_PROMPT) continue;
-        name_field(w, fields[i][0]);
-        return err_usage(e, "%s: %zu bytes, at most %d are expected", fields[i][0], len, MAX_PROMPT);
+    for (const Option *o = job_options; o->name; o++) {
+        Str value = { 0 };
+        size_t len = o->type == OPT_STR && o->picture && job_get(j, o, &value) ? value.len : 0;
+        str_release(&value);
+        w->words += len;
+        if (len <= MAX_WORDS) continue;
+        name_field(w, o->name);
+        for (char *c = w->field; *c; c++) *c = *c == '-' ? '_' : *c;
+        return err_usage(e, "%s: %zu bytes, at most %d are expected", w->field, len, MAX_WORDS);
     }
-    return 0;
+    if (w->words <= MAX_ALL_WORDS) return 0;
+    name_field(w, "prompt");
+    return err_usage(e, "the words of all its pictures are more than %d bytes: send them in several requests",
+                     MAX_ALL_WORDS);
 }
 
 static int check_limits(Wish *w, const Job *j, Err *e)
 {
-    if (check_prompts(w, j, e)) return -1;
+    if (check_words(w, j, e)) return -1;
     double larger = j->hires > 1 ? j->hires : 1;
     int width = (int)(larger * j->width), height = (int)(larger * j->height);
     return check_limit(w, "width", width, MAX_SIDE, e) || check_limit(w, "height", height, MAX_SIDE, e) ||

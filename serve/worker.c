@@ -160,6 +160,8 @@ static int draw(Worker *w, Made *m, Err *e)
     if (!failed && t->keep && t->api == API_OWN) { /* the file is enough */
         free((void *)(size_t)m->png.data);
         m->png = (Bytes){ 0 };
+        free(m->infotext);
+        m->infotext = NULL;
     }
     return failed ? -1 : 0;
 }
