@@ -39,6 +39,37 @@ static void test_mean(void **state)
     assert_true(i.mean == 3 && i.low == 3 && i.high == 3);
 }
 
+/* What is told of two settings, picture by picture: stats.ttest_rel(a, b).confidence_interval(0.95). */
+static void test_pairs(void **state)
+{
+    static const struct {
+        int n;
+        double a[8], b[8], mean, low, high;
+    } rows[] = {
+        { 8,
+          { 0.057, 0.046, 0.069, 0.061, 0.052, 0.049, 0.074, 0.058 },
+          { 0.051, 0.046, 0.056, 0.066, 0.047, 0.052, 0.060, 0.049 },
+          0.004875000000000001,
+          -0.0010439454671254487,
+          0.01079394546712545 },
+        { 3,
+          { 0.06, 0.07, 0.065 },
+          { 0.05, 0.03, 0.06 },
+          0.018333333333333337,
+          -0.02869063461125382,
+          0.0653573012779205 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double d[8];
+        for (int k = 0; k < rows[i].n; k++) d[k] = rows[i].a[k] - rows[i].b[k];
+        Interval x = interval_of_mean(d, rows[i].n);
+        assert_error(fabs(x.mean - rows[i].mean), 1e-12, "mean of %d pairs", rows[i].n);
+        assert_error(fabs(x.low - rows[i].low), 1e-12, "low end of %d pairs", rows[i].n);
+        assert_error(fabs(x.high - rows[i].high), 1e-12, "high end of %d pairs", rows[i].n);
+    }
+}
+
 /* binomtest(k, n).proportion_ci(1 - 2 * 0.05 / tries, method="exact").low */
 static void test_share(void **state)
 {
@@ -51,7 +82,9 @@ static void test_share(void **state)
         { 24, 24, 10, 0.8019065303497496 },   { 11, 12, 1, 0.661319331565876 },
         { 11, 12, 10, 0.5229737056375041 },   { 0, 5, 1, 0 },
         { 1, 30, 3, 0.0005600803736121976 },  { 140, 160, 18, 0.786551732978488 },
-        { 400, 400, 25, 0.9845835488615549 },
+        { 400, 400, 25, 0.9845835488615549 }, { 24, 24, 6, 0.8191575682431991 },
+        { 23, 24, 6, 0.747060826704275 },     { 5, 5, 9, 0.3539529195983109 },
+        { 12, 12, 33, 0.5821541602027909 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
@@ -62,6 +95,6 @@ static void test_share(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_student), cmocka_unit_test(test_mean),
-                                        cmocka_unit_test(test_share) };
+                                        cmocka_unit_test(test_pairs), cmocka_unit_test(test_share) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 2, BLOCK = 1024 /* sources whose scores are computed at once */ };
+enum {
+    CELL = 2,
+    BLOCK = 1024, /* sources whose scores are computed at once */
+    CHANNELS = 64 /* that one thread sums up */
+};
 
 /* ---- token merging ---- */
 
@@ -88,11 +92,17 @@ void merge_match(Nn *nn, Tensor x, int left, int *place)
     int at[2] = { 0 };
     for (size_t i = 0; s && i < tokens; i++) {
         bool to = is_destination(x.h, x.w, i);
-        unit((to ? targets : sources).data + (size_t)at[to] * c, x.data + i * c, c);
         if (to) place[i] = kept + at[to];
         else s[at[to]].token = (int)i;
         at[to]++;
     }
+#pragma omp parallel for num_threads(nn->threads) schedule(static)
+    for (int i = 0; i < from_count; i++)
+        if (s) unit(sources.data + (size_t)i * c, x.data + (size_t)s[i].token * c, c);
+#pragma omp parallel for num_threads(nn->threads) schedule(static)
+    for (int i = 0; i < (int)tokens; i++)
+        if (s && is_destination(x.h, x.w, (size_t)i))
+            unit(targets.data + (size_t)(place[i] - kept) * c, x.data + (size_t)i * c, c);
     score(nn, s, sources, targets);
     if (s) qsort(s, (size_t)from_count, sizeof *s, nearest_first);
     for (int i = 0; s && i < from_count; i++) place[s[i].token] = i < gone ? kept + s[i].best : i - gone;
@@ -107,13 +117,15 @@ void merge_tokens(Nn *nn, Tensor to, Tensor x, const int *place)
     if (!to.data) return;
     memset(count, 0, left * sizeof *count);
     memset(to.data, 0, tensor_len(to) * sizeof *to.data);
-    for (size_t i = 0; i < tokens; i++) {
-        float *p = to.data + (size_t)place[i] * c;
-        count[place[i]]++;
-        for (size_t k = 0; k < c; k++) p[k] += x.data[i * c + k];
+    for (size_t i = 0; i < tokens; i++) count[place[i]]++;
+#pragma omp parallel for num_threads(nn->threads) schedule(static)
+    for (size_t first = 0; first < c; first += CHANNELS) { /* each sum by one thread, in the tokens' order */
+        size_t end = first + CHANNELS < c ? first + CHANNELS : c;
+        for (size_t i = 0; i < tokens; i++)
+            for (size_t k = first; k < end; k++) to.data[(size_t)place[i] * c + k] += x.data[i * c + k];
+        for (size_t i = 0; i < left; i++)
+            for (size_t k = first; k < end && count[i] > 1; k++) to.data[i * c + k] /= (float)count[i];
     }
-    for (size_t i = 0; i < left; i++)
-        for (size_t k = 0; k < c && count[i] > 1; k++) to.data[i * c + k] /= (float)count[i];
 }
 
 void merge_undo(Tensor to, Tensor merged, const int *place)

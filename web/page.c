@@ -2,6 +2,7 @@
 #include "web/page.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,18 @@ static void add_file(const char *name, const char *ending, Str *out)
     snprintf(full, sizeof full, "%s%s", name, ending);
     for (const WebFile *f = limn_web_files; f->name; f++)
         if (strcmp(f->name, full) == 0) str_addn(out, f->begin, (size_t)(f->end - f->begin));
+}
+
+/* NAME.js behind its parts, NAME-part.js, which come before it in the order of names. */
+static void add_scripts(const char *name, Str *out)
+{
+    size_t len = strlen(name);
+    for (const WebFile *f = limn_web_files; f->name; f++) {
+        const char *rest = f->name + len;
+        bool own = strncmp(f->name, name, len) == 0 && (*rest == '-' || *rest == '.');
+        if (own && strcmp(f->name + strlen(f->name) - 3, ".js") == 0)
+            str_addn(out, f->begin, (size_t)(f->end - f->begin));
+    }
 }
 
 /* A "<" stands only inside JSON's strings, where it may be written as a number. */
@@ -47,7 +60,7 @@ void page_make(const char *name, const char *json, Str *out)
             add_file(name, ".css", out);
             p = mark + strlen("@style@");
         } else if (str_starts(mark, "@script@")) {
-            add_file(name, ".js", out);
+            add_scripts(name, out);
             p = mark + strlen("@script@");
         } else if (str_starts(mark, "@data@")) {
             add_json(json, out);
