@@ -37,7 +37,7 @@ static void builtin(void **state)
     }
     assert_string_equal(m->name, "sprites");
     assert_true(m->texts == 1 && m->text[0].tokenizer && m->text[0].encoder && m->unet && m->vae);
-    assert_true(m->defaults.width == 128 && m->defaults.steps > 0 && m->defaults.sampler);
+    assert_true(m->defaults.width == 256 && m->defaults.steps > 0 && m->defaults.sampler);
     assert_int_equal(m->noise.prediction, PREDICT_V);
 
     Model *folder = model_open(&(ModelPaths){ .path = "models/sprites", .no_weights = true }, &e);
@@ -452,7 +452,7 @@ static void describe_others(void **state)
     str_clear(&text);
     assert_int_equal(model_describe(&(ModelPaths){ .path = "sprites" }, false, 0, 0, &text, &e), 0);
     static const char *const lines[] = { "text_encoder", "unet",      "vae", "F16",
-                                         "v_prediction", "128 x 128", "GB",  "sha256" };
+                                         "v_prediction", "256 x 256", "GB",  "sha256" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (!strstr(text.s, lines[i])) fail_msg("no \"%s\" in:\n%s", lines[i], text.s);
     str_release(&text);

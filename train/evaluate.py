@@ -42,10 +42,10 @@ def prompts(name, count):
 
 
 def draw(limn, model, jobs):
-    """jobs: [(prompt, seed, path)], each by one call of limn with the model's own defaults; one call a core at a time."""
+    """jobs: [(prompt, seed, path, further options)], each by one call of limn with the model's own defaults; one call a core at a time."""
     def one(job):
-        prompt, seed, path = job
-        subprocess.run([limn, "generate", "-q", "-t", "1", "-m", model, "--seed", str(seed), "-o", path, prompt], check=True,
+        prompt, seed, path, options = job
+        subprocess.run([limn, "generate", "-q", "-t", "1", "-m", model, "--seed", str(seed), "-o", path, prompt, *options], check=True,
                        stdout=subprocess.DEVNULL)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -100,7 +100,7 @@ def main():
         os.makedirs(os.path.join(args.pictures, name), exist_ok=True)
         wanted = prompts(name, args.count)
         paths = [os.path.join(args.pictures, name, f"{i:04d}.png") for i in range(args.count)]
-        draw(args.limn, args.model, [(prompt, i + 1, path) for i, ((_, prompt), path) in enumerate(zip(wanted, paths))
+        draw(args.limn, args.model, [(prompt, i + 1, path, ()) for i, ((_, prompt), path) in enumerate(zip(wanted, paths))
                                      if not os.path.exists(path)])
         scenes = [scene for scene, _ in wanted]
         right = judge_pictures(judge, scenes, paths)

@@ -4,10 +4,11 @@ judge.py - a classifier that names object, colour (or material) and number, trai
 It sees 64x64 pixels: a picture with one or several of one thing at a quarter of its size, or, of two different things, the
 place where each was asked for at half size. In training, noise and
 blur are added to some of the renders, so that it judges what is shown and not how sharp it is. It knows every
-colour-object combination, also those that the model under test has never seen.
+colour-object combination, also those that the model under test has never seen, and the things of shapes.py that no model was shown.
 """
 import argparse
 import random
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from torch import nn
 import render
 from common import DEVICE, autocast, save_checkpoint, to_tensor
 from optim import Clock, make_optimizer
+from shapes import NEVER_SHOWN
 
-PAINTS, VIEW, MOST = list(render.PAINTS), 64, 5
+OBJECTS, PAINTS, VIEW, MOST = render.OBJECTS + list(NEVER_SHOWN), list(render.PAINTS), 64, 5
 
 
 def views(x, scene):
@@ -46,7 +48,7 @@ class Judge(nn.Module):
 
         self.body = nn.Sequential(block(3, 24), block(24, 48), block(48, 96), block(96, 128), nn.Flatten(),
                                   nn.Linear(128 * 16, 256), nn.ReLU())
-        self.object, self.colour, self.number = (nn.Linear(256, n) for n in (len(render.OBJECTS), len(PAINTS), MOST))
+        self.object, self.colour, self.number = (nn.Linear(256, n) for n in (len(OBJECTS), len(PAINTS), MOST))
 
     def forward(self, x):
         h = self.body(x)
@@ -62,7 +64,7 @@ class Judge(nn.Module):
 
 
 def labels(things):
-    return torch.tensor([(render.OBJECTS.index(o), PAINTS.index(c), n - 1) for o, c, n in things], device=DEVICE)
+    return torch.tensor([(OBJECTS.index(o), PAINTS.index(c), n - 1) for o, c, n in things], device=DEVICE)
 
 
 def rendered_views(seed, count):
@@ -70,6 +72,8 @@ def rendered_views(seed, count):
     while len(seen) < count:
         rng = random.Random(seed * 100_003 + len(seen))
         scene = render.random_scene(rng, held=rng.random() < .1, kind=rng.choice(("single", "single", "pair", "count")))
+        if scene.kind == "single" and rng.random() < .03:
+            scene = replace(scene, things=((rng.choice(list(NEVER_SHOWN)), scene.things[0][1]),))
         seen += views(to_tensor(render.draw(scene, rng)[None])[0], scene)
     return seen
 

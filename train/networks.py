@@ -88,3 +88,9 @@ def new_scheduler():
     return DDIMScheduler(
         num_train_timesteps=1000, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.025, prediction_type="v_prediction",
         clip_sample=False, set_alpha_to_one=False, steps_offset=1, timestep_spacing="trailing")
+
+
+def noised(scheduler, z, t, noise):
+    """(noisy latents, the v to be predicted)."""
+    alpha = scheduler.alphas_cumprod.to(z.device)[t][:, None, None, None]
+    return alpha.sqrt() * z + (1 - alpha).sqrt() * noise, alpha.sqrt() * noise - (1 - alpha).sqrt() * z

@@ -15,7 +15,7 @@ import cairo
 import numpy as np
 from PIL import Image
 
-from shapes import THINGS, Pen
+from shapes import NEVER_SHOWN, THINGS, Pen
 
 SIZE = 256
 OBJECTS = list(THINGS)
@@ -133,7 +133,7 @@ def draw(scene, rng):
         pen = Pen(context, scene.style, line / (scale * half), random.Random(form + k))
         if scene.things[k][1] in MATERIALS:
             pen.material, pen.main = scene.things[k][1], colours[k]
-        THINGS[thing](pen, colours[k])
+        (THINGS | NEVER_SHOWN)[thing](pen, colours[k])
         context.restore()
     picture = np.ndarray((grid, grid, 4), np.uint8, surface.get_data())[:, :, 2::-1]
     return picture.repeat(SIZE // grid, 0).repeat(SIZE // grid, 1)

@@ -987,8 +987,35 @@ def ice_cream(pen, colour):
     pen.shine(-.24, -.3, .08, .12)
 
 
-THINGS = {f.__name__.replace("_", " "): f for f in (
+def snowman(pen, colour):
+    """The colour is that of hat and scarf."""
+    pen.circle(0, .48, pen.vary(.44, .48))
+    pen.fill(WHITE)
+    pen.circle(0, -.2, .34)
+    pen.fill(WHITE)
+    pen.box(-.34, .02, .68, .14, .06)
+    pen.fill(colour)
+    pen.box(-.26, -.92, .52, .38, .04)
+    pen.fill(colour)
+    pen.box(-.42, -.58, .84, .11, .05)
+    pen.fill(colour)
+    for x in (-.12, .12):
+        pen.circle(x, -.28, .05)
+        pen.mark(INK)
+    pen.polygon((0, -.2), (.3, -.12), (0, -.1))
+    pen.mark(GOLD)
+    for side in (-1, 1):
+        pen.line((side * .4, .3), (side * .9, pen.vary(-.1, .1)))
+        pen.stroke(WOOD, .06)
+
+
+def named(functions):
+    return {f.__name__.replace("_", " "): f for f in functions}
+
+
+THINGS = named((
     potion, sword, shield, gem, heart, star, key, coin, apple, mushroom, tree, house, crown, ring, scroll, chest, bomb, fish,
     flower, moon, cloud, flame, mug, book, arrow, hammer, axe, lantern, egg, leaf, cactus, rocket, ghost, slime, cat,
     boat, car, bird, butterfly, umbrella, bell, candle, balloon, pear, hat, skull, tent, drum, flag, lock, donut, planet, robot,
-    castle, turtle, anchor, ice_cream)}
+    castle, turtle, anchor, ice_cream))
+NEVER_SHOWN = named((snowman,))    # in no training picture: what a textual inversion has to learn

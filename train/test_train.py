@@ -14,11 +14,13 @@ from transformers import CLIPTokenizer
 
 import common
 import lora
+import measure_adapter
 import networks
 import render
 import sharpness
 import tokenizer
 import train_adapter
+import train_vae
 import words
 from captions import caption, parse
 from optim import orthogonalize
@@ -202,6 +204,22 @@ class Adapters(unittest.TestCase):
             self.assertEqual((64, 64), mask.shape)
             self.assertEqual({0, 1} | set(np.unique(mask)), {0, 1})
             self.assertGreater(mask.sum(), 0)
+
+    def test_silhouettes_overlap(self):
+        a, b = (np.full((32, 32, 3), 200, np.uint8) for _ in range(2))
+        a[12:20, 12:20] = 90, 0, 0
+        b[12:20, 16:24] = 0, 90, 0
+        self.assertEqual(64, measure_adapter.silhouette(a).sum())
+        self.assertEqual(1 / 3, measure_adapter.overlap(measure_adapter.silhouette(a), measure_adapter.silhouette(b)))
+
+    def test_crops_of_pictures_and_latents_are_of_the_same_place(self):
+        redrawn = train_vae.Redrawn.__new__(train_vae.Redrawn)
+        cells = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+        redrawn.pictures = [np.stack([cells % 256, cells // 256, cells * 0], 2).astype(np.uint8).repeat(8, 0).repeat(8, 1)]
+        redrawn.latents = torch.from_numpy(cells.astype(np.float32))[None, None]
+        pictures, latents = redrawn.crops(1, 4, 128)
+        there = pictures[:, ::8, ::8].astype(int)
+        self.assertTrue((there[..., 0] + 256 * there[..., 1] == latents[:, 0].numpy()).all())
 
     def test_a_consistency_model_leaves_a_clean_picture_as_it_is(self):
         skip, out = train_adapter.boundary(torch.tensor([0, 999]))

@@ -10,60 +10,26 @@ train_adapter.py - small additions to a finished model, each trained in minutes 
 Each ends with one file or folder in f16. The model itself stays as it is; only `inpaint` writes a denoiser of its own.
 """
 import argparse
+import copy
 import os
 import random
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import ControlNetModel, StableDiffusionPipeline
+from diffusers import ControlNetModel
 from safetensors.torch import save_file
 from torch import nn
 
 import render
+from base import TIMESTEPS, Base
 from captions import caption
-from common import DEVICE, autocast, to_tensor
+from common import DEVICE, Workers, autocast
+from fast_norm import use_fast_norm
 from lora import add_lora, lora_parameters, save_kohya
-from networks import LATENT, tokenize
+from networks import LATENT, noised, tokenize
 from optim import Clock
-from shapes import GOLD, INK, WHITE, WOOD
-from train_model import EMPTY, noised
-
-TIMESTEPS = 1000
-
-
-class Base:
-    """The finished model, frozen, and what every kind needs of it."""
-
-    def __init__(self, folder):
-        pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
-        self.unet, self.vae, self.text_encoder, self.tokenizer = pipe.unet, pipe.vae, pipe.text_encoder, pipe.tokenizer
-        self.scheduler = pipe.scheduler
-        for part in (self.unet, self.vae, self.text_encoder):
-            part.float().to(DEVICE, memory_format=torch.channels_last).eval().requires_grad_(False)
-
-    @torch.no_grad()
-    def latents(self, pictures):
-        x = to_tensor(np.stack(pictures))
-        with autocast():
-            return torch.cat([self.vae.encode(part).latent_dist.mode().float() for part in x.split(4)])
-
-    def words(self, texts):
-        with autocast():
-            return self.text_encoder(tokenize(self.tokenizer, texts).to(DEVICE)).last_hidden_state
-
-    def predict(self, z, t, hidden, **more):
-        with autocast():
-            return self.unet(z, t, encoder_hidden_states=hidden, **more).sample.float()
-
-    def loss(self, z, texts, unet_inputs=lambda noisy, t, hidden: dict(z=noisy)):
-        """The training's own loss at evenly spread timesteps."""
-        n = len(z)
-        t = ((torch.randperm(n) + torch.rand(n)) * TIMESTEPS / n).long().clamp(max=TIMESTEPS - 1).to(DEVICE)
-        noisy, v = noised(self.scheduler, z, t, torch.randn_like(z))
-        hidden = self.words(texts)
-        more = unet_inputs(noisy, t, hidden)
-        return (self.predict(more.pop("z"), t, hidden, **more) - v).square().mean()
+from train_model import EMPTY
 
 
 class Pool:
@@ -82,18 +48,21 @@ class Pool:
         return self.z[rows], [self.items[row] for row in rows]
 
 
-def fit(params, loss_of, minutes, lr):
-    """AdamW on loss_of(rng) until the minutes are over."""
-    optimizer, clock, step, mean = torch.optim.AdamW(params, lr=lr, weight_decay=0.0), Clock(minutes, 20), 0, None
+def fit(params, loss_of, args, lr):
+    """AdamW on loss_of(rng, samples) until the minutes are over; each thread computes a part of the batch."""
+    workers = Workers(args.threads, args.threads)
+    optimizer, clock, step, mean = torch.optim.AdamW(params, lr=lr, weight_decay=0.0), Clock(args.minutes, 20), 0, None
+
+    def part(seed):
+        return loss_of(random.Random(int(seed)), args.batch // args.threads)
+
     while not clock.done():
-        loss = loss_of(random.Random(step))
-        optimizer.zero_grad()
-        loss.backward()
+        loss = workers.backward(params, part, args.threads * step + torch.arange(args.threads))
         nn.utils.clip_grad_norm_(params, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = lr * clock.factor(step)
         optimizer.step()
-        mean = loss.item() if mean is None else mean + (loss.item() - mean) / min(step + 1, 50)
+        mean = loss if mean is None else mean + (loss - mean) / min(step + 1, 50)
         step += 1
         if step % 20 == 0:
             print(f"step {step} {clock.trained_s():.0f} s loss {mean:.4f}", flush=True)
@@ -134,11 +103,11 @@ def style(base, args):
     base.unet.to(DEVICE)
     pool = Pool(base, make, args.pictures, 3 * 10**6)
 
-    def loss(rng):
-        z, items = pool.batch(rng, args.batch)
+    def loss(rng, samples):
+        z, items = pool.batch(rng, samples)
         return base.loss(z, [some_caption(rng, scene) + ", blueprint" for _, scene in items])
 
-    fit(lora_parameters(added), loss, args.minutes, 2e-3)
+    fit(lora_parameters(added), loss, args, 2e-3)
     save_kohya(added, args.output)
 
 
@@ -151,74 +120,35 @@ def boundary(t):
 
 
 def fast(base, args, jump=TIMESTEPS // 50):
+    plain = copy.copy(base)
+    plain.unet = copy.deepcopy(base.unet)
     added = add_lora(base.unet, args.rank)
     base.unet.to(DEVICE)
     pool = Pool(base, some_scene, args.pictures, 4 * 10**6)
-    alphas = base.scheduler.alphas_cumprod.to(DEVICE)
-
-    def levels(t):
-        a = alphas[t][:, None, None, None]
-        return a.sqrt(), (1 - a).sqrt()
 
     def consistent(z, t, hidden):
-        a, s = levels(t)
+        a, s = base.levels(t)
         skip, out = boundary(t)
         return skip * z + out * (a * z - s * base.predict(z, t, hidden))
 
-    @torch.no_grad()
-    def one_step(z, t, earlier, hidden, empty):
-        """The plain model's DDIM step with guidance."""
-        for lora in added.values():
-            lora.scale = 0.0
-        without, with_ = base.predict(torch.cat([z, z]), torch.cat([t, t]), torch.cat([empty, hidden])).chunk(2)
-        for lora in added.values():
-            lora.scale = 1.0
-        v = without + args.guidance * (with_ - without)
-        (a, s), (a2, s2) = levels(t), levels(earlier)
-        return a2 * (a * z - s * v) + s2 * (a * v + s * z)
-
-    def loss(rng):
-        z, items = pool.batch(rng, args.batch)
+    def loss(rng, samples):
+        z, items = pool.batch(rng, samples)
         hidden, empty = base.words([caption(scene, rng) for _, scene in items]), base.words([""] * len(items))
         t = torch.tensor([jump * rng.randint(1, 50) - 1 for _ in items], device=DEVICE)
         earlier = (t - jump).clamp(min=0)
         noisy, _ = noised(base.scheduler, z, t, torch.randn_like(z))
-        before = one_step(noisy, t, earlier, hidden, empty)
+        before = plain.step(noisy, t, earlier, hidden, empty, args.guidance)
         with torch.no_grad():
             target = consistent(before, earlier, hidden)
         return F.huber_loss(consistent(noisy, t, hidden), target, delta=.1)
 
-    fit(lora_parameters(added), loss, args.minutes, 5e-4)
+    fit(lora_parameters(added), loss, args, 5e-4)
     save_kohya(added, args.output)
 
 
 # -- a new thing ---------------------------------------------------------------------------------------------------------
 
-def snowman(pen, colour):
-    """Nothing like it is in shapes.py. The colour is that of hat and scarf."""
-    pen.circle(0, .48, pen.vary(.44, .48))
-    pen.fill(WHITE)
-    pen.circle(0, -.2, .34)
-    pen.fill(WHITE)
-    pen.box(-.34, .02, .68, .14, .06)
-    pen.fill(colour)
-    pen.box(-.26, -.92, .52, .38, .04)
-    pen.fill(colour)
-    pen.box(-.42, -.58, .84, .11, .05)
-    pen.fill(colour)
-    for x in (-.12, .12):
-        pen.circle(x, -.28, .05)
-        pen.mark(INK)
-    pen.polygon((0, -.2), (.3, -.12), (0, -.1))
-    pen.mark(GOLD)
-    for side in (-1, 1):
-        pen.line((side * .4, .3), (side * .9, pen.vary(-.1, .1)))
-        pen.stroke(WOOD, .06)
-
-
 def token(base, args, name="<snowman>", vectors=2):
-    render.THINGS["snowman"] = snowman
-
     def make(rng):
         scene = render.random_scene(rng, kind="single")
         background = rng.choice(["light blue", "green", "dark blue", "gray", "pink", "black"])
@@ -237,27 +167,39 @@ def token(base, args, name="<snowman>", vectors=2):
     table.register_forward_hook(lambda _, ids, out: torch.where(
         (ids[0] >= first)[..., None], new[(ids[0] - first).clamp(0, vectors - 1)], out))
 
-    def loss(rng):
-        z, items = pool.batch(rng, args.batch)
+    def loss(rng, samples):
+        z, items = pool.batch(rng, samples)
         return base.loss(z, [caption(scene, rng).replace("snowman", " ".join(stand_ins)) for _, scene in items])
 
-    fit([new], loss, args.minutes, 5e-3)
+    fit([new], loss, args, 5e-3)
     save_file({"emb_params": new.detach().half().contiguous()}, args.output, {"format": "pt", "name": name})
 
 
 # -- control and inpainting ----------------------------------------------------------------------------------------------
+
+def lean_control_net(unet):
+    """The denoiser's way down without its attention: words reach the denoiser itself, and half of the weights are saved."""
+    full = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
+    net = ControlNetModel.from_config({
+        **full.config, "down_block_types": ("DownBlock2D",) * len(full.config["down_block_types"]), "mid_block_type": "UNetMidBlock2D",
+        "conditioning_embedding_out_channels": (8, 16, 32, 64)})
+    own, theirs = net.state_dict(), unet.state_dict()
+    net.load_state_dict({k: theirs[k] if k in theirs and theirs[k].shape == v.shape else v for k, v in own.items()})
+    if DEVICE == "cpu":
+        use_fast_norm(net)
+    return net.requires_grad_(True).train()
+
 
 def control(base, args):
     def make(rng):
         picture, scene = some_scene(rng)
         return picture, scene, (lines(picture) > .5).astype(np.uint8)
 
-    net = ControlNetModel.from_unet(base.unet, conditioning_channels=3, load_weights_from_unet=True).to(DEVICE)
-    net.requires_grad_(True).train()
+    net = lean_control_net(base.unet).to(DEVICE, memory_format=torch.channels_last)
     pool = Pool(base, make, args.pictures, 6 * 10**6)
 
-    def loss(rng):
-        z, items = pool.batch(rng, args.batch)
+    def loss(rng, samples):
+        z, items = pool.batch(rng, samples)
         image = torch.from_numpy(np.stack([edge for *_, edge in items])).float().to(DEVICE)[:, None].expand(-1, 3, -1, -1)
 
         def inputs(noisy, t, hidden):
@@ -268,7 +210,7 @@ def control(base, args):
         # Half of the captions say nothing: then only the edges tell what there is.
         return base.loss(z, [caption(scene, rng) if rng.random() < .5 else "" for _, scene, _ in items], inputs)
 
-    fit(list(net.parameters()), loss, args.minutes, 3e-4)
+    fit(list(net.parameters()), loss, args, 3e-4)
     net.half().save_pretrained(args.output)
 
 
@@ -301,15 +243,15 @@ def inpaint(base, args):
     masked = torch.cat([base.latents(grey[i:i + 16]) for i in range(0, len(grey), 16)])
     pool.items = [(*item, masked[i]) for i, item in enumerate(pool.items)]
 
-    def loss(rng):
-        z, items = pool.batch(rng, args.batch)
+    def loss(rng, samples):
+        z, items = pool.batch(rng, samples)
         mask = torch.from_numpy(np.stack([m for _, _, m, _ in items])).to(DEVICE)[:, None]
         mask = F.interpolate(mask, z.shape[-2:])
         kept = torch.stack([m for *_, m in items])
         return base.loss(z, [some_caption(rng, scene) for _, scene, *_ in items],
                          lambda noisy, t, hidden: dict(z=torch.cat([noisy, mask, kept], 1)))
 
-    fit(list(base.unet.parameters()), loss, args.minutes, 3e-4)
+    fit(list(base.unet.parameters()), loss, args, 3e-4)
     base.unet.half().save_pretrained(args.output)
 
 
@@ -324,11 +266,13 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--pictures", type=int, default=512, help="rendered before the first step; a multiple of 16")
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
     parser.add_argument("--rank", type=int, default=4, help="of a LoRA")
     parser.add_argument("--guidance", type=float, default=4.0, help="that an LCM-LoRA learns by heart")
     args = parser.parse_args()
     torch.manual_seed(0)
-    torch.set_num_threads(os.cpu_count())
+    if args.threads > 1:
+        torch.set_num_threads(1)
     KINDS[args.kind](Base(args.model), args)
 
 

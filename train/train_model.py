@@ -26,7 +26,7 @@ import render
 from captions import caption
 from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
 from fast_norm import use_fast_norm
-from networks import (CELLS, LATENT, WIDTH, grow, load_tokenizer, new_scheduler, new_text_encoder, new_unet, take_words,
+from networks import (CELLS, LATENT, WIDTH, grow, load_tokenizer, new_scheduler, new_text_encoder, new_unet, noised, take_words,
                       tokenize)
 from optim import Clock, Ema, make_optimizer
 
@@ -147,12 +147,6 @@ def teach_words(text_encoder, tokenizer, minutes, batch=128):
 
 
 # -- the denoiser ----------------------------------------------------------------------------------------------------------
-
-def noised(scheduler, z, t, noise):
-    """(noisy latents, the v to be predicted)."""
-    alpha = scheduler.alphas_cumprod.to(z.device)[t][:, None, None, None]
-    return alpha.sqrt() * z + (1 - alpha).sqrt() * noise, alpha.sqrt() * noise - (1 - alpha).sqrt() * z
-
 
 def v_loss(model, scheduler, z, ids, t, noise, weights=1.0):
     noisy, v = noised(scheduler, z, t, noise)

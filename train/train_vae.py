@@ -6,7 +6,8 @@ unit variance (PCA). So colour and silhouette are plain to see in the latents, a
 from the first step. The other five carry detail; they are normalised over the batch, and noise is added to all of
 them before decoding: that bounds what a channel can carry and keeps the latents smooth.
 
-With --decoder the decoder alone is trained on, at any time later: what a denoiser learnt of the latents stays true.
+With --decoder the decoder alone is trained on, at any time later: what a denoiser learnt of the latents stays true. With
+--denoiser as well it learns to decode what that denoiser draws, whose latents are never quite those of a picture.
 """
 import argparse
 import math
@@ -20,8 +21,10 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import nn
 
+import captions
 import render
 import sharpness
+from base import Base
 from common import DEVICE, Workers, autocast, load_checkpoint, save_checkpoint, save_grid, to_pictures, to_tensor
 from fast_norm import use_fast_norm
 from optim import Clock, Ema, make_optimizer
@@ -109,6 +112,32 @@ class Trainee(nn.Module):
         return reconstruction_loss(x, y) + thumb
 
 
+class Redrawn:
+    """Renders, and their latents as a finished denoiser draws them: what the decoder will have to decode."""
+
+    def __init__(self, folder, count, part=16):
+        base, self.pictures, latents = Base(folder), [], []
+        for i in range(0, count, part):
+            scenes = [render.random_scene(random.Random(8 * 10**6 + j)) for j in range(i, i + part)]
+            some = [render.draw(scene, random.Random(j)) for j, scene in enumerate(scenes, i)]
+            texts = [captions.caption(scene, full=True) for scene in scenes]
+            start = 100 + 300 * (i // part) / max(1, count // part - 1)
+            latents.append(base.drawn_again(base.latents(some), texts, start, 4))
+            self.pictures += some
+        self.latents = torch.cat(latents)
+
+    def crops(self, seed, count, size):
+        """(pictures [count, size, size, 3], their latents): the same place of both, most near the middle."""
+        cells, room, pictures, latents = size // CELL, (render.SIZE - size) // CELL, [], []
+        for i in range(count):
+            rng = random.Random(seed * 100_003 + i)
+            k = rng.randrange(len(self.pictures))
+            x, y = (round(room * rng.triangular(0, 1, 0.5)) for _ in range(2))
+            pictures.append(self.pictures[k][CELL * y:CELL * y + size, CELL * x:CELL * x + size])
+            latents.append(self.latents[k, :, y:y + cells, x:x + cells])
+        return np.stack(pictures), torch.stack(latents)
+
+
 class Polish(nn.Module):
     """A finished autoencoder whose decoder alone is trained on: the latents stay what a denoiser has learnt them to be."""
 
@@ -125,10 +154,12 @@ class Polish(nn.Module):
     def decode(self, z):
         return self.vae.decode(z).sample.float()
 
-    def loss(self, x):
-        z = self.encode(x)
-        level = POLISH_NOISE * torch.rand(len(x), 1, 1, 1, device=x.device)
-        return reconstruction_loss(x, self.decode(z + level * torch.randn_like(z)))
+    def loss(self, x, z=None):
+        """z: latents that a denoiser made; without them the encoder's own, with noise."""
+        if z is None:
+            z = self.encode(x)
+            z = z + POLISH_NOISE * torch.rand(len(x), 1, 1, 1, device=x.device) * torch.randn_like(z)
+        return reconstruction_loss(x, self.decode(z))
 
 
 def reconstruction_loss(x, y):
@@ -226,6 +257,8 @@ def main():
     parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--decoder", action="store_true", help="train the decoder of the finished autoencoder on, the latents staying")
+    parser.add_argument("--denoiser", help="with --decoder: a finished model's folder; half of the latents are then as it draws them")
+    parser.add_argument("--redrawn", type=int, default=480, help="pictures that the denoiser draws again")
     parser.add_argument("--init", help="the folder of an autoencoder of the same shape to begin from")
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
@@ -251,20 +284,26 @@ def main():
         optimizer.load_state_dict(saved["optimizer"])
         ema.load_state_dict(saved["ema"])
         step, trained_s = saved["step"], saved["trained_s"]
-    clock = Clock(args.minutes, 50, trained_s)
     last_save = last_look = time.time()
     mean_loss = 0.0
     workers, params = Workers(args.threads, 2), [p for p in model.parameters() if p.requires_grad]
+    redrawn = Redrawn(args.denoiser, args.redrawn) if args.denoiser else None
+    clock = Clock(args.minutes, 50, trained_s)
 
-    def loss_of(part):
+    def loss_of(*part):
         with autocast():
-            return model.loss(part)
+            return model.loss(*part)
 
     while not clock.done():
         whole = clock.trained_s() > (1 - args.whole) * clock.total_s
-        x = to_tensor(pictures(step, args.batch // 4) if whole else pictures(step, args.batch, render.SIZE // 2))
+        count, size = (args.batch // 4, render.SIZE) if whole else (args.batch, render.SIZE // 2)
+        if redrawn and step % 2:
+            x, z = redrawn.crops(step, count, size)
+            batch = to_tensor(x), z
+        else:
+            batch = to_tensor(pictures(step, count, size)),
         model.train()
-        loss = workers.backward(params, loss_of, x)
+        loss = workers.backward(params, loss_of, *batch)
         nn.utils.clip_grad_norm_(params, 1.0)
         clock.apply(optimizer, args.lr, step)
         optimizer.step(workers.map)

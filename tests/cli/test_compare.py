@@ -9,7 +9,7 @@ from test_pictures import png
 # ---- compare ----
 
 TINY = [*TINY_MODEL, "-W", "32", "-H", "32"]
-SPRITE = ["-W", "32", "-H", "32"]  # of the default model, where what it shows counts
+SPRITE = ["-W", "64", "-H", "64"]  # of the default model, where what it shows counts
 PLAIN = [*SPRITE, "--cfg-scale", "1"]
 CSV = "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,flip_worst,spectrum,own_rmse,own_flip_worst,seconds,peak_mb,file"
 

@@ -194,7 +194,7 @@ def test_printed_commands():
     records += [{"prompt": "x", "id": i} for i in ["{b}", "{seed}", "a'b c", "-x", "sub/dir/y", "50%", "{{"]]
     records += [{"prompt": "x", **o} for o in [
         {"cfg_scale": 0}, {"cfg_scale": 7.123456789012345}, {"eta": 0, "sampler": "DDIM"}, {"sampler": "DPM++ 2M Karras"}, {"schedule": "Automatic"},
-        {"seed": "18446744073709551615"}, {"transparent": True, "transparent_tolerance": 3.5}, {"tile": "both"}, {"sizes": "16,8"},
+        {"seed": "18446744073709551615"}, {"transparent": True, "transparent_tolerance": 3.5}, {"tile": "both", "width": 64, "height": 64}, {"sizes": "16,8"},
         {"compat": "a1111"}, {"guidance_interval": "0.2:0.8"}, {"precision": "f32"}, {"vae_tile": 128}, {"count": 2}, {"model": "sprites"}]]
     for options, records in [([], records), (["--memory", "low", "-n", "a b"], records[:3])]:
         write("j.jsonl", "".join(json.dumps(r) + "\n" for r in records).encode())
