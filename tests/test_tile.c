@@ -15,7 +15,11 @@
 #include "scheduler/rng.h"
 #include "vae/vae.h"
 
-enum { SIDE = 128, DX = 8, DY = 8 }; /* pixels of a whole run; latents to turn by: what the default model's levels halve evenly */
+enum {
+    SIDE = 128,
+    DX = 8,
+    DY = 8
+}; /* pixels of a whole run; latents to turn by: what the default model's levels halve evenly */
 
 /* x turned by dx and dy: what was at 0, 0 is at dy, dx. */
 static void turn(float *out, const float *in, Tensor shape, int dy, int dx)

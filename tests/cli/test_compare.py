@@ -21,7 +21,7 @@ def table(folder):
 
 
 def test_compare():
-    out = limn("compare", "a red potion", *SPRITE, "--samplers", "euler,heun", "--schedules", "trailing,karras", "--steps", "2,4",
+    out = limn("compare", "a red potion", *PLAIN, "--samplers", "euler,heun", "--schedules", "trailing,karras", "--steps", "2,4",
                "--seeds", "1", "-o", "out").out
     for words in ["Measured against", "converged", "What to use", "No longer changes visibly", "order", "report.html"]:
         assert words in out, (words, out)
@@ -42,11 +42,11 @@ def test_compare():
     # a cell is the very picture that generate draws
     limn("again", "out/" + rows[3]["file"], "-o", "again.png")
     assert read("again.png") == read("out/" + rows[3]["file"])
-    limn("a red potion", "-q", *SPRITE, "--sampler", "heun", "--schedule", "karras", "-s", "4", "--seed", "1", "-o", "plain.png")
+    limn("a red potion", "-q", *PLAIN, "--sampler", "heun", "--schedule", "karras", "-s", "4", "--seed", "1", "-o", "plain.png")
     assert read("plain.png") == read("out/" + rows[7]["file"])
     doc = json.loads(read("out/compare.json"))
     assert len(doc["cells"]) == 9 and doc["references"][0]["converged"] and doc["references"][0]["own_error"]["psnr"] > 45
-    assert doc["command"].startswith("limn compare 'a red potion' -W 32") and doc["options"]["prompt"] == "a red potion"
+    assert doc["command"].startswith("limn compare 'a red potion' -W 64") and doc["options"]["prompt"] == "a red potion"
     assert len(doc["cells"][0]["spectrum_db"]) == 16 and doc["cells"][0]["key"] in doc["cells"][0]["file"]
     page = read("out/report.html").decode()
     assert not re.search(r"(src|href)=.?https?:|@import|url\(|@data@|@style@", page)

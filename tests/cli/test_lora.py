@@ -12,7 +12,7 @@ from helpers import SPRITES, UNET, chunks, draw, fails, limn, read, texts, write
 
 SIZE = ["-W", "32", "-H", "32", "-s", "2", "--seed", "1", "--precision", "f32"]
 TEXT = "text_encoder/model.safetensors"
-LINEAR = ["down_blocks.2.attentions.0.transformer_blocks.0.attn1.to_q", "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_out.0",
+LINEAR = ["down_blocks.2.attentions.0.transformer_blocks.0.attn1.to_q", "down_blocks.2.attentions.0.transformer_blocks.0.attn1.to_out.0",
           "mid_block.attentions.0.transformer_blocks.0.attn2.to_k", "mid_block.attentions.0.transformer_blocks.0.ff.net.0.proj",
           "down_blocks.2.attentions.0.proj_in"]
 CONV = "up_blocks.0.resnets.0.conv1"
