@@ -267,7 +267,7 @@ def test_again_find():
     assert r.err == "" and said["near"]["psnr"] < 40 and said["nearer"].endswith("--schedule karras")
     assert [t["option"] for t in said["tried"] if t["best"]] == ["schedule"]
     # nothing does: the prompt is another
-    retold("a.png", "told.png", parameters=infotext("a.png").replace("red potion", "green tree"))
+    retold("a.png", "told.png", parameters=infotext("a.png").replace("red potion", "yellow star on a black background"))
     assert "none of" in limn("again", "told.png", "-o", "new.png", "--find").err
 
 
