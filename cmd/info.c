@@ -28,9 +28,20 @@ static void put_row(const char *name, const char *text)
     put_text(text, "    ");
 }
 
+/* What is as it always is, unless it is asked for, goes without saying here; --json has it. */
+static bool goes_without_saying(const Job *usual, const Option *o, const char *value)
+{
+    Str other = { 0 };
+    bool same = job_get(usual, o, &other) && strcmp(str_text(&other), value) == 0;
+    str_release(&other);
+    return same;
+}
+
 static void put_job(const Job *j, const Origin *from)
 {
     Str made_by = { 0 };
+    Job usual;
+    job_init(&usual);
     str_addf(&made_by, "limn %s, kernels %s", from->version, from->kernels);
     put_row("made by", made_by.s);
     put_row("model", from->model);
@@ -38,9 +49,11 @@ static void put_job(const Job *j, const Origin *from)
     str_release(&made_by);
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 };
-        if (o->picture && job_get(j, o, &value) && value.len) put_row(o->name, str_text(&value));
+        if (o->picture && job_get(j, o, &value) && value.len && !goes_without_saying(&usual, o, str_text(&value)))
+            put_row(o->name, str_text(&value));
         str_release(&value);
     }
+    job_release(&usual);
 }
 
 static void describe_text(const char *path, const PngTexts *texts, int w, int h)
