@@ -202,11 +202,32 @@ static void on_step(void *ctx, int done, int steps)
     progress_say(ctx, done ? "measuring" : "warming up");
 }
 
+/* Error: an option that is for drawing, where networks alone are timed. */
+static int check_given(const Job *o, Err *e)
+{
+    static const char *const drawing[] = { "vae", "unet", "tokenizer", "steps", "sampler", "cfg-scale", NULL };
+    Job usual;
+    int failed = 0;
+    job_init(&usual);
+    for (const char *const *name = drawing; *name && !failed; name++) {
+        const Option *row = option_find(*name, strlen(*name));
+        Str given = { 0 }, without = { 0 };
+        bool said = job_get(o, row, &given) &&
+                    (!job_get(&usual, row, &without) || strcmp(str_text(&given), str_text(&without)) != 0);
+        if (said) failed = err_usage(e, "--%s is for limn bench -m MODEL, which draws", *name);
+        str_release(&given);
+        str_release(&without);
+    }
+    job_release(&usual);
+    return failed;
+}
+
 int cmd_bench(const Args *a, Err *e)
 {
     const Job *o = &a->job;
     Progress progress;
     if (o->model || a->count) return bench_model(a, e);
+    if (check_given(o, e)) return -1;
     progress_init(&progress, !o->quiet, 1);
     progress_say(&progress, "making weights");
     const Watch watch = { .ctx = &progress, .step = on_step, .cancelled = interrupt_asked };

@@ -189,6 +189,9 @@ static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
     if (!failed && c->failed) {
         failed = err_set(e, "%d of %d cells failed; the others are in %s", c->failed, c->count, c->dir);
     }
+    if (!failed && c->unmeasured)
+        failed = err_set(e, "%d of %d cells could not be measured (%.200s); what is drawn is in %s", c->unmeasured,
+                         c->count, c->unmeasured_why, c->dir);
     cJSON_Delete(doc);
     conclusions_release(&k);
     return failed ? -1 : 0;

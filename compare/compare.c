@@ -241,6 +241,7 @@ int comparison_run(Comparison *c, const Job *base, const char *dir, const Compar
 
 void comparison_release(Comparison *c)
 {
+    free(c->unmeasured_why);
     for (int i = 0; i < c->count; i++) {
         Cell *cell = &c->cells[i];
         job_release(&cell->job);

@@ -84,6 +84,8 @@ typedef struct {
     char *model, *sha256; /* of the first cell's model */
     int w, h;             /* pixels of the largest cell */
     int failed;           /* cells that could not be drawn, of this shard's */
+    int unmeasured;       /* cells whose picture, or that to measure it against, could not be read or measured */
+    char *unmeasured_why; /* of the first */
     Shard shard;          /* of 1: everything. Else only what is its own was drawn, and nothing is measured */
     bool merge;           /* nothing was drawn: what shards have left was put together */
 } Comparison;

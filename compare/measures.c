@@ -43,10 +43,13 @@ int measures_take(Measures *m, const Image *a, const Image *b, Err *e)
     return failed ? -1 : 0;
 }
 
-static int measure_cell(const Comparison *c, Cell *cell, const Reference *f, const Image *standard, Err *e)
+/* *other: the picture has another size, which is no fault. */
+static int measure_cell(const Comparison *c, Cell *cell, const Reference *f, const Image *standard, bool *other, Err *e)
 {
     Image im = { 0 };
+    *other = false;
     if (comparison_image(c, cell, &im, e)) return -1;
+    *other = im.w != standard->w || im.h != standard->h;
     int failed = measures_take(&cell->m, &im, standard, e);
     if (!failed && cell->len == f->len) cell->m.latent_rmse = measure_rmse(cell->latent, f->latent, f->len);
     image_release(&im);
@@ -86,13 +89,16 @@ void measure_cells(Comparison *c)
         Image standard = { 0 };
         Err e = { 0 };
         keep_change(f);
-        bool there = f->file && !store_image(&c->store, f->file, &standard, &e);
-        if (!f->file) err_set(&e, "no reference: %s", f->error ? f->error : "it was not drawn");
+        bool there = f->file && !store_image(&c->store, f->file, &standard, &e), drawn = f->file != NULL;
+        if (!drawn) err_set(&e, "no reference: %s", f->error ? f->error : "it was not drawn");
         if (there) keep_spectrum(f, &standard);
         for (int i = 0; i < c->count; i++) {
             Cell *cell = &c->cells[i];
             if (cell->reference != k || cell->error) continue;
-            if (!there || measure_cell(c, cell, f, &standard, &e)) cell->note = mem_strdup(e.text);
+            bool other = false;
+            if (there && !measure_cell(c, cell, f, &standard, &other, &e)) continue;
+            cell->note = mem_strdup(e.text);
+            if (drawn && !other && !c->unmeasured++) c->unmeasured_why = mem_strdup(e.text);
         }
         image_release(&standard);
     }

@@ -47,7 +47,7 @@ def test_compare():
     doc = json.loads(read("out/compare.json"))
     assert len(doc["cells"]) == 9 and doc["references"][0]["converged"] and doc["references"][0]["own_error"]["psnr"] > 45
     assert doc["command"].startswith("limn compare 'a red potion' -W 64") and doc["options"]["prompt"] == "a red potion"
-    assert len(doc["cells"][0]["spectrum_db"]) == 16 and doc["cells"][0]["key"] in doc["cells"][0]["file"]
+    assert len(doc["cells"][0]["spectrum_db"]) == 32 and doc["cells"][0]["key"] in doc["cells"][0]["file"]
     page = read("out/report.html").decode()
     assert not re.search(r"(src|href)=.?https?:|@import|url\(|@data@|@style@", page)
     assert page.count("data:image/png;base64,") == 10  # 9 cells and the reference, each once
