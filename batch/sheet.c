@@ -2,6 +2,7 @@
  * sheet.c - what is made of all pictures at the end of a batch: contact sheets and a gallery (--sheet), a sprite atlas
  * (--atlas).
  */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +52,14 @@ static int collect(Batch *b, Pictures *p, Err *e)
     int got;
     plan_rewind(b->plan);
     while ((got = plan_next(b->plan, &item, e)) > 0) {
-        if (shard_has(&b->shard, item.index) && folder_has_file(&b->folder, str_text(&item.file))) add(p, &item);
+        errno = 0;
+        bool there = shard_has(&b->shard, item.index) && folder_has_file(&b->folder, str_text(&item.file));
+        int why = errno; /* no file is none; what cannot be looked for is not left out in silence */
+        if (there) add(p, &item);
+        else if (why && why != ENOENT && why != ENOTDIR)
+            got = err_set(e, "%s: %s", str_text(&item.file), strerror(why));
         item_release(&item);
+        if (got < 0) break;
     }
     return got;
 }

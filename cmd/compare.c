@@ -166,6 +166,15 @@ static int missing_references(const Comparison *c, Err *e)
                    : 0;
 }
 
+/* Error: so many of them could not be drawn, and why the first could not. */
+static int failed_cells(const Comparison *c, int of, Err *e)
+{
+    const char *why = NULL;
+    for (int i = 0; i < c->count && !why; i++)
+        if (c->cells[i].mine) why = c->cells[i].error;
+    return err_set(e, "%d of %d cells failed (%.200s); the others are in %s", c->failed, of, why ? why : "?", c->dir);
+}
+
 static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
 {
     Conclusions k = { 0 };
@@ -186,9 +195,7 @@ static int finish(const Comparison *c, Teller *t, const char *command, Err *e)
         print_files(c, pages);
     }
     if (!failed) failed = missing_references(c, e);
-    if (!failed && c->failed) {
-        failed = err_set(e, "%d of %d cells failed; the others are in %s", c->failed, c->count, c->dir);
-    }
+    if (!failed && c->failed) failed = failed_cells(c, c->count, e);
     if (!failed && c->unmeasured)
         failed = err_set(e, "%d of %d cells could not be measured (%.200s); what is drawn is in %s", c->unmeasured,
                          c->count, c->unmeasured_why, c->dir);
@@ -242,7 +249,7 @@ static int finish_shard(const Comparison *c, Teller *t, Err *e)
         if (c->reference_count) say(stdout, ", %d of %d converged pictures", n.converged, c->reference_count);
         say(stdout, "\nWhen all shards are there, the same command with --merge in place of --shard measures them\n");
     }
-    if (c->failed) return err_set(e, "%d of %d cells failed; the others are in %s", c->failed, n.own, c->dir);
+    if (c->failed) return failed_cells(c, n.own, e);
     return missing_references(c, e);
 }
 

@@ -41,7 +41,7 @@ class Test(unittest.TestCase):
         self.assertEqual(picture.settings["options"]["prompt"], "a red potion")
         self.assertIn("Seed: 7", picture.infotext)
         self.assertEqual(self.steps, [(1, 0, 2), (1, 1, 2), (1, 2, 2)])
-        self.assertTrue(any(not warning and "128x128" in text for text, warning in self.words))
+        self.assertTrue(any(not warning and "256x256" in text for text, warning in self.words))
 
     def test_alpha_and_smaller(self) -> None:
         picture = self.limn.draw("a red potion", **SMALL, transparent=True, resize=16)

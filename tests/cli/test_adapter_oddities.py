@@ -4,16 +4,17 @@ from helpers import *
 from test_lora import SIZE, drawing, f32, kohya, make, save
 
 PROMPT = "a key"
+LARGER = ["-W", "64", "-H", "64", *SIZE[4:]]  # so that the coarsest level has more than one cell: a query means nothing to one alone
 
 
 def picture(*args):
-    draw(PROMPT, *SIZE, "-o", "x.png", *args)
+    draw(PROMPT, *LARGER, "-o", "x.png", *args)
     return drawing("x.png")
 
 
 def warned(*args):
     """The picture, and its warnings."""
-    r = limn(PROMPT, *SIZE, "-o", "x.png", *args)
+    r = limn(PROMPT, *LARGER, "-o", "x.png", *args)
     return drawing("x.png"), [line for line in r.err.splitlines() if "warning" in line]
 
 
@@ -37,7 +38,7 @@ def test_lora_oddities():
     save("x.safetensors", odd)
     fails(1, PROMPT, *SIZE, "--lora", "x.safetensors", "--lora-partial", says='"hello" is none of')
     # a side of a LoKr that is there twice
-    lokr = {"lokr_w1": f32([8, 8], [0.1] * 64), "lokr_w2": f32([16, 16], [0.1] * 256)}
+    lokr = {"lokr_w1": f32([8, 8], [0.1 * (i % 5 - 2) for i in range(64)]), "lokr_w2": f32([16, 16], [0.1 * (i % 7 - 3) for i in range(256)])}
     save("x.safetensors", {f"{stem}.{k}": v for k, v in lokr.items()})
     assert picture("--lora", "x.safetensors") != bare
     for more in {"lokr_w1_a": f32([8, 2], [0.1] * 16), "lokr_w1_b": f32([2, 8], [0.1] * 16)}, {"lokr_w2_b": f32([2, 16], [0.1] * 32)}:

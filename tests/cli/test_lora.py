@@ -127,7 +127,7 @@ def test_lora_is_the_merged_model():
     got = pixels()
     error = (sum((a - b) ** 2 for a, b in zip(got, want)) / len(want)) ** 0.5
     assert 20 * math.log10(2 / max(error, 1e-12)) > 100, error  # dB, of -1 .. 1; 131 measured
-    assert apart(through, merged) < 1e-5 < 1e-2 < apart(bare, merged)
+    assert apart(through, merged) < 1e-5 < 1e-3 < apart(bare, merged)
     assert drawn("--lora", "peft.safetensors:0.8")[0] == through
     assert drawn("--lora", "kohya.safetensors:0")[0] == bare
     twice = drawn("--lora", "kohya.safetensors:0.5", "--lora", "kohya.safetensors:0.3")[0]
