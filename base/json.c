@@ -106,7 +106,8 @@ struct cJSON *json_parse(Bytes text, Err *e)
     }
     rewrite_infinity(copy);
     root = cJSON_ParseWithLengthOpts(copy, text.len, &end, false);
-    Magic other = root ? (Magic){ 0 } : magic_of(text);
+    Magic other = { 0 };
+    if (!root) other = magic_of(text);
     if (!root && other.kind == MAGIC_OTHER) { /* what stands there in place of a file that was not fetched */
         err_set(e, "%s, not JSON%s%s", other.what, other.advice ? ": " : "", other.advice ? other.advice : "");
         goto fail;

@@ -47,7 +47,7 @@ static int draw_all(Engine *engine, const Job *job, const char *precision, char 
                     Err *e)
 {
     int failed = 0;
-    for (int i = 0; prompts[i] && i < FIDELITY_PROMPTS && !failed; i++) {
+    for (int i = 0; i < FIDELITY_PROMPTS && prompts[i] && !failed; i++) {
         Job j;
         job_copy(&j, job);
         free(j.prompt);

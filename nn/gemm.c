@@ -173,7 +173,7 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     if (copied) {
         size_t most = PREPARED_BYTES / w->lda / PART * PART, blocks;
         if (most < PART) most = PART;
-        blocks = (p->rows + most - 1) / most;
+        blocks = p->rows > most ? (p->rows + most - 1) / most : 1;
         w->rows = (p->rows + blocks - 1) / blocks;
         w->left = arena_alloc(nn->arena, w->rows * w->lda);
     }

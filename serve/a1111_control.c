@@ -66,12 +66,12 @@ static int add_module(const cJSON *unit, Str *line, Err *e)
     for (char *c = plain; *c; c++) *c = (char)tolower((unsigned char)*c);
     const HintWay *way = hint_way_find(plain);
     bool told = false;
-    for (int i = 0; way && i < way->numbers; i++) {
+    for (int i = 0; way && i < way->numbers && i < HINT_NUMBERS; i++) {
         const cJSON *v = member(unit, names[i]);
         told = told || (cJSON_IsNumber(v) && v->valuedouble > 0);
     }
     str_addf(line, "%s:", plain);
-    for (int i = 0; told && i < way->numbers; i++) {
+    for (int i = 0; told && i < way->numbers && i < HINT_NUMBERS; i++) {
         const cJSON *v = member(unit, names[i]);
         str_addf(line, "%g:", cJSON_IsNumber(v) && v->valuedouble > 0 ? v->valuedouble : way->usual[i]);
     }

@@ -272,7 +272,7 @@ static int read_line(Left *l, const cJSON *o, const Job *options, const char *fo
     double count = cJSON_IsNumber(made) ? made->valuedouble : 1;
     if (cJSON_GetObjectItemCaseSensitive(o, "end")) drop(l, t);
     else
-        for (; count > 0 && t->tried < t->pictures; count--) skip_picture(t);
+        while (count-- > 0 && t->tried < t->pictures) skip_picture(t);
     return 0;
 }
 
