@@ -177,7 +177,7 @@ def test_large_records():
     assert len(plan("f.jsonl")) == 10000
     write("f.jsonl", json.dumps({"prompt": "_" * 1000000, "seed": 1}).encode())
     assert plan("f.jsonl", "--expand", "off", "--long-prompt", "truncate")[0]["file"] == "00001_untitled.png"
-    assert "a prompt in" in limn("batch", "f.jsonl", "--expand", "off", "-q", *SMALL, code=1).err
+    assert "a prompt in" in limn("batch", "f.jsonl", "--expand", "off", "-q", *SMALL, "--memory-limit", "1G", code=1).err
     assert spent() - start < 15
 
 
