@@ -34,8 +34,11 @@ static char *unescape(char *s)
 static bool lists(const char *list, const char *word)
 {
     size_t n = strlen(word);
-    for (const char *p = list; p; p = strchr(p, ','), p += p != NULL)
+    for (const char *p = list; p;) {
         if (strncmp(p, word, n) == 0 && (p[n] == ',' || !p[n])) return true;
+        p = strchr(p, ',');
+        if (p) p++;
+    }
     return false;
 }
 
