@@ -66,13 +66,13 @@ def held_out(thing, colour):
     return (OBJECTS.index(thing) * 5 + list(PAINTS).index(colour) * 7) % 11 == 3
 
 
-def random_scene(rng, held=False, kind=None):
-    """held: every colour-object combination is one that training never sees; otherwise none is."""
+def random_scene(rng, held=False, kind=None, materials=.1):
+    """held: every colour-object combination is one that training never sees; otherwise none is. materials: their share among paints."""
     kind = kind or rng.choices(list(KINDS), KINDS.values())[0]
     things = []
     while len(things) < (2 if kind == "pair" else 1):
         thing = rng.choice(OBJECTS)
-        colour = rng.choice(list(COLOURS if thing in THIN or rng.random() < .9 else MATERIALS))
+        colour = rng.choice(list(COLOURS if thing in THIN or rng.random() < 1 - materials else MATERIALS))
         if held_out(thing, colour) == held and thing not in (t for t, _ in things):
             things.append((thing, colour))
     style = rng.choice(STYLES)
