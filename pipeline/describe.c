@@ -7,122 +7,15 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/wrap.h"
-#include "adapter/info.h"
-#include "adapter/embedding.h"
-#include "pipeline/describe_adapter.h"
 #include "pipeline/describe_few.h"
 #include "pipeline/describe_control.h"
-#include "pipeline/describe_embedding.h"
+#include "pipeline/describe_file.h"
 #include "pipeline/generate.h"
 #include "pipeline/parts.h"
 #include "pipeline/parts_name.h"
 #include "pipeline/precision.h"
 #include "pipeline/recipe.h"
 #include "pipeline/refine.h"
-#include "weights/kind.h"
-#include "weights/read.h"
-
-/* What a set of tensors holds. */
-typedef struct {
-    size_t tensors, parameters, bytes;
-    bool types[DT_COUNT];
-} Sum;
-
-static Sum sum_of(Weights *w)
-{
-    Sum s = { .tensors = weights_count(w) };
-    for (size_t i = 0; i < s.tensors; i++) {
-        const Weight *t = weights_at(w, i);
-        s.parameters += weight_count(t);
-        s.bytes += t->bytes;
-        s.types[t->dtype] = true;
-    }
-    return s;
-}
-
-static const char *types_text(const Sum *s, Str *out)
-{
-    str_clear(out);
-    for (DType t = 0; t < DT_COUNT; t++)
-        if (s->types[t]) str_addf(out, "%s%s", out->len ? ", " : "", dtype_name(t));
-    return str_text(out);
-}
-
-static void add_sum(cJSON *to, const Sum *s)
-{
-    cJSON *types = cJSON_AddArrayToObject(to, "dtypes");
-    for (DType t = 0; t < DT_COUNT; t++)
-        if (s->types[t]) cJSON_AddItemToArray(types, cJSON_CreateString(dtype_name(t)));
-    cJSON_AddNumberToObject(to, "tensors", (double)s->tensors);
-    cJSON_AddNumberToObject(to, "parameters", (double)s->parameters);
-    cJSON_AddNumberToObject(to, "bytes", (double)s->bytes);
-}
-
-static void print_json(cJSON *root, Str *out)
-{
-    char *text = cJSON_Print(root);
-    str_addf(out, "%s\n", text);
-    cJSON_free(text);
-    cJSON_Delete(root);
-}
-
-/* ---- a file that is no model of its own: a VAE, a LoRA ---- */
-
-static int describe_weights(const char *path, Weights *w, bool json, Str *out)
-{
-    Sum s = sum_of(w);
-    const Kind *kind = kind_of(w);
-    const char *foreign = adapter_foreign(w);
-    Str what = { 0 };
-    str_addf(&what, foreign ? "a LoRA for %s" : "%s", foreign ? foreign : kind->what);
-    if (json) {
-        cJSON *root = cJSON_CreateObject();
-        json_add_text(root, "path", path);
-        cJSON_AddStringToObject(root, "kind", what.s);
-        add_sum(root, &s);
-        print_json(root, out);
-        str_release(&what);
-        return 0;
-    }
-    Str types = { 0 };
-    str_addf(out, "%s: %s\n  %-14s %zu (%s)\n  %-14s %.2f M\n  %-14s %s\n", path, what.s, "tensors", s.tensors,
-             types_text(&s, &types), "parameters", (double)s.parameters * 1e-6, "to use it",
-             foreign ? "limn does not run that kind of model" : kind->advice);
-    str_release(&types);
-    str_release(&what);
-    return 0;
-}
-
-static int describe_known(const char *path, Weights *w, Bytes file, bool json, Str *out, Err *e)
-{
-    if (adapter_is(w)) return describe_adapter(path, w, file, json, out, e);
-    ControlKind control = describe_control_kind(w);
-    if (control != CONTROL_KINDS) return describe_control(path, control, json, out, e);
-    if (embedding_is(w)) return describe_embedding(path, w, json, out, e);
-    return describe_weights(path, w, json, out);
-}
-
-/* *done: the file was no model and is described. */
-static int describe_file(const char *path, bool json, Str *out, bool *done, Err *e)
-{
-    Bytes file;
-    Weights *w = weights_new();
-    int failed = -1;
-    if (file_map(&file, path, e)) goto done;
-    if (weights_read(w, file, e)) {
-        err_in(e, path);
-        goto done;
-    }
-    *done = kind_of(w)->id != KIND_CHECKPOINT;
-    failed = *done ? describe_known(path, w, file, json, out, e) : 0;
-
-done:
-    file_unmap(&file);
-    weights_free(w);
-    return failed;
-}
-
-/* ---- a model ---- */
 
 /* Beside the model itself. */
 typedef struct {
@@ -254,9 +147,9 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
         const Part *p = &m->files->part[i];
         if (!part_present(p)) continue;
         cJSON *part = cJSON_AddObjectToObject(parts, p->is->name);
-        Sum s = sum_of(p->weights);
+        Sum s = describe_sum(p->weights);
         json_add_text(part, "file", p->where);
-        add_sum(part, &s);
+        describe_add_sum(part, &s);
     }
     if (tokenizer_of(m)) json_add_text(root, "tokenizer", tokenizer_of(m));
     defaults = cJSON_AddObjectToObject(root, "defaults");
@@ -287,7 +180,7 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
         cJSON_AddItemToArray(notes, cJSON_CreateString(str_text(&line)));
     str_release(&line);
     if (m->words) add_words_json(m->words, root);
-    print_json(root, out);
+    describe_print(root, out);
 }
 
 static void describe_text(const Model *m, const Needs *n, Str *out)
@@ -298,9 +191,9 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
     for (int i = 0; i < m->files->count; i++) {
         const Part *p = &m->files->part[i];
         if (!part_present(p)) continue;
-        Sum s = sum_of(p->weights);
+        Sum s = describe_sum(p->weights);
         str_addf(out, "  %-14s %.1f M parameters, %s, %zu tensors, %s\n", p->is->name, (double)s.parameters * 1e-6,
-                 types_text(&s, &types), s.tensors, p->where);
+                 describe_types(&s, &types), s.tensors, p->where);
     }
     str_addf(out, "  %-14s %s\n", "tokenizer", tokenizer_of(m) ? tokenizer_of(m) : "none found (--tokenizer)");
     str_addf(out, "  %-14s %s\n", "prediction", prediction_name(m->noise.prediction));
