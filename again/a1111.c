@@ -49,6 +49,9 @@ static const Field fields[] = {
     { "Mask blur", "mask-blur", OFF },
     { "Hires sampler", "hires-sampler", "Use same sampler" },
     { "Hires CFG Scale", "hires-cfg-scale", OFF },
+    { "Hires prompt", "hires-prompt", "" },
+    { "Hires negative prompt", "hires-negative-prompt", "" },
+    { "Hires schedule type", "@hires-schedule", "Use same scheduler" },
     { "Hires steps", "hires-steps", OFF },
     { "NGMS", "ngms", OFF },
     { "NGMS all steps", "ngms-all", OFF },
@@ -114,8 +117,6 @@ static const Field fields[] = {
     { "Token merging ratio hr", NULL, OFF, MATTERS_SEEN, "the second pass has the first one's" },
     { "FP8 weight", NULL, "Disable", MATTERS_SEEN, "weights were rounded to 8 bits" },
     { "SGM noise multiplier", NULL, OFF, MATTERS_SEEN, "limn has no such setting" },
-    { "Hires prompt|Hires negative prompt", NULL, "", MATTERS_SEEN, "limn's second pass has the first one's prompts" },
-    { "Hires schedule type", NULL, "Use same scheduler", MATTERS_SEEN, "limn's second pass has the first one's schedule" },
     { "Hires Module 1|Hires Module 2|Hires module", NULL, "Use same choices", MATTERS_SEEN, "limn's second pass has the first one's model" },
     { "First pass size", NULL, "0x0", MATTERS_WHOLLY, "an old hires fix: try --hires, with -W and -H of the first pass" },
     { "Hypernet|Hypernet strength", NULL, "", MATTERS_WHOLLY, "limn has no hypernetworks" },
@@ -306,6 +307,16 @@ static void read_strength(Reading *r, const Infotext *t)
     reading_set(r, r->hires ? "hires-strength" : "strength", strength);
 }
 
+/* "Automatic" beside a schedule that was chosen for the first pass: what the second one's sampler has of its own. */
+static void read_hires_automatic(Reading *r, const Infotext *t)
+{
+    const char *said = infotext_value(t, "Hires schedule type");
+    const char *name = r->job.hires_sampler ? r->job.hires_sampler : r->job.sampler;
+    const Sampler *s = name ? sampler_find(name) : NULL;
+    if (!said || strcasecmp(said, "Automatic") != 0 || !r->job.schedule || !r->hires) return;
+    reading_set(r, "hires-schedule", s && s->automatic ? s->automatic : "normal");
+}
+
 /*
  * Where nothing is said of a schedule: before 1.9 A1111 wrote it behind the sampler's name, and a name alone is the plain one; since then
  * "Automatic" is written. stable-diffusion.cpp's own is the plain one, too.
@@ -331,6 +342,7 @@ bool read_infotext(Reading *r, const char *text)
         reading_set(r, "negative-prompt", t.negative);
         for (size_t i = 0; i < t.count; i++) read_pair(r, &t.pair[i]);
         read_strength(r, &t);
+        read_hires_automatic(r, &t);
         read_unsaid_schedule(r, &t);
         if (strcmp(r->tool, "limn") == 0 && r->job.schedule && strcmp(r->job.schedule, "sgm_uniform") == 0)
             reading_remark(

@@ -50,6 +50,7 @@ void reader_take(Reader *x, const cJSON *node, const char *input, const char *op
                        node_id(node), node_class(node));
     else if (text && strcmp(option, "sampler") == 0) reading_sampler(x->r, text);
     else if (text && strcmp(option, "schedule") == 0) reading_schedule(x->r, text);
+    else if (text && strcmp(option, "hires-schedule") == 0) reading_hires_schedule(x->r, text);
     else if (text) reading_set(x->r, option, text);
     free(text);
 }
@@ -292,6 +293,18 @@ static bool alike(Reader *x, const cJSON *a, const cJSON *b, const char *input)
     return same;
 }
 
+/* A prompt of the second pass's own, where its text is right there. */
+static void read_second_prompt(Reader *x, const cJSON *second, const cJSON *first, const char *input,
+                               const char *option)
+{
+    const cJSON *node = graph_follow(&x->g, second, input).node;
+    if (!node || node == graph_follow(&x->g, first, input).node) return;
+    if (node_is(node, "CLIPTextEncode")) reader_take(x, node, "text", option);
+    else
+        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's %s prompt", node_id(second),
+                       input);
+}
+
 /* What of the second pass has an option. */
 static void read_second(Reader *x, const cJSON *second, const cJSON *first, const cJSON *larger)
 {
@@ -300,14 +313,13 @@ static void read_second(Reader *x, const cJSON *second, const cJSON *first, cons
     reader_take(x, second, "denoise", "hires-strength");
     if (!alike(x, second, first, "cfg")) reader_take(x, second, "cfg", "hires-cfg-scale");
     if (!alike(x, second, first, "sampler_name")) reader_take(x, second, "sampler_name", "hires-sampler");
-    if (!alike(x, second, first, "scheduler"))
-        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's schedule", node_id(second));
+    if (!alike(x, second, first, "scheduler")) reader_take(x, second, "scheduler", "hires-schedule");
     if (!alike(x, second, first, "seed"))
         reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's seed", node_id(second));
-    if (graph_follow(&x->g, second, "positive").node != graph_follow(&x->g, first, "positive").node ||
-        graph_follow(&x->g, second, "model").node != graph_follow(&x->g, first, "model").node)
-        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's model and prompts",
-                       node_id(second));
+    if (graph_follow(&x->g, second, "model").node != graph_follow(&x->g, first, "model").node)
+        reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's model", node_id(second));
+    read_second_prompt(x, second, first, "positive", "hires-prompt");
+    read_second_prompt(x, second, first, "negative", "hires-negative-prompt");
 }
 
 /* ---- which sampler ---- */

@@ -69,20 +69,11 @@ static const struct {
     const char *to;
     void (*put)(Reading *r, const char *value);
 } targets[] = {
-    { "@model", put_model },
-    { "@model-hash", put_model_hash },
-    { "@vae", put_vae },
-    { "@vae-hash", put_vae_hash },
-    { "@refiner", put_refiner },
-    { "@init", put_init },
-    { "@sampler", reading_sampler },
-    { "@schedule", reading_schedule },
-    { "@size", reading_size },
-    { "@clip-skip", put_clip_skip },
-    { "@clip-skip-0", put_clip_skip_from_0 },
-    { "@tile", put_tile_both },
-    { "@tile-x", put_tile_x },
-    { "@tile-y", put_tile_y },
+    { "@model", put_model },         { "@model-hash", put_model_hash }, { "@vae", put_vae },
+    { "@vae-hash", put_vae_hash },   { "@refiner", put_refiner },       { "@init", put_init },
+    { "@sampler", reading_sampler }, { "@schedule", reading_schedule }, { "@hires-schedule", reading_hires_schedule },
+    { "@size", reading_size },       { "@clip-skip", put_clip_skip },   { "@clip-skip-0", put_clip_skip_from_0 },
+    { "@tile", put_tile_both },      { "@tile-x", put_tile_x },         { "@tile-y", put_tile_y },
     { "@freeu", put_freeu },
 };
 

@@ -302,6 +302,7 @@ int files_loras(Reading *r, const char *dir, const FilesWatch *w, Err *e)
     if (!failed) {
         rename_in(r, "prompt", r->job.prompt, &all, w);
         rename_in(r, "prompt-2", r->job.prompt_2, &all, w);
+        rename_in(r, "hires-prompt", r->job.hires_prompt, &all, w);
     }
     for (int i = 0; !failed && i < r->loras; i++) {
         const Candidate *c = r->lora[i].apply ? find_lora(r, &all, &r->lora[i], w) : NULL;

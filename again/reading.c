@@ -118,16 +118,19 @@ void reading_sampler(Reading *r, const char *name)
     if (schedule) reading_set(r, "schedule", schedule);
 }
 
-void reading_schedule(Reading *r, const char *name)
+static void take_schedule(Reading *r, const char *option, const char *name)
 {
     const Schedule *s = schedule_find(name);
     const char *meant = s ? s->name : schedule_meant(name);
     if (strcasecmp(name, "automatic") == 0 || !*name) return;
-    if (meant) reading_set(r, "schedule", meant);
+    if (meant) reading_set(r, option, meant);
     else
         reading_remark(r, MATTERS_SEEN, "schedule %.*s: limn has none of that name, and takes the usual one", SHOWN,
                        name);
 }
+
+void reading_schedule(Reading *r, const char *name) { take_schedule(r, "schedule", name); }
+void reading_hires_schedule(Reading *r, const char *name) { take_schedule(r, "hires-schedule", name); }
 
 void reading_size(Reading *r, const char *value)
 {

@@ -60,6 +60,7 @@ void reading_setf(Reading *r, const char *option, const char *fmt, ...) __attrib
 void reading_sampler(Reading *r, const char *name);
 /* A1111's and ComfyUI's names; "Automatic" leaves it open. */
 void reading_schedule(Reading *r, const char *name);
+void reading_hires_schedule(Reading *r, const char *name);
 /* "512x768". */
 void reading_size(Reading *r, const char *value);
 

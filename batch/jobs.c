@@ -257,7 +257,7 @@ int jobs_blame(const Jobs *j, size_t line, Err *e)
     return -1;
 }
 
-int jobs_next(Jobs *j, Record *out, Err *e)
+int jobs_next_row(Jobs *j, Record *out, Err *e)
 {
     *out = (Record){ 0 };
     int got = formats[j->format].read(&j->cursor, out, e);
@@ -267,5 +267,12 @@ int jobs_next(Jobs *j, Record *out, Err *e)
     }
     if (!got) return 0;
     out->number = ++j->number;
+    return 1;
+}
+
+int jobs_next(Jobs *j, Record *out, Err *e)
+{
+    int got = jobs_next_row(j, out, e);
+    if (got < 1) return got;
     return record_resolve(out, &j->host, e) ? jobs_blame(j, out->line, e) : 1;
 }

@@ -31,6 +31,8 @@ const char *jobs_name(const Jobs *j); /* for messages: the path, or "stdin" */
  * end, or -1: the error (ERR_USAGE) begins with file and line.
  */
 int jobs_next(Jobs *j, Record *out, Err *e);
+/* The same as it is written, for tables of something else than jobs: no field is an option. */
+int jobs_next_row(Jobs *j, Record *out, Err *e);
 void jobs_rewind(Jobs *j);
 
 /* "jobs.csv:12: " before the error. Returns -1. */

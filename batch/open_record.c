@@ -10,7 +10,9 @@
 #include "output/template.h"
 #include "pipeline/foreign.h"
 
-const char *const plan_prompt_names[PROMPTS] = { "prompt", "negative-prompt", "prompt-2", "negative-prompt-2" };
+const char *const plan_prompt_names[PROMPTS] = { "prompt",       "negative-prompt",
+                                                 "prompt-2",     "negative-prompt-2",
+                                                 "hires-prompt", "hires-negative-prompt" };
 
 /* Whether its text may have choices and fields in it. */
 bool plan_is_prompt(const Option *o)

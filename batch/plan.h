@@ -15,7 +15,7 @@ typedef struct {
     uint64_t values;
 } Prompt;
 
-enum { PROMPT, NEGATIVE, PROMPT_2, NEGATIVE_2, PROMPTS };
+enum { PROMPT, NEGATIVE, PROMPT_2, NEGATIVE_2, HIRES_PROMPT, HIRES_NEGATIVE, PROMPTS };
 
 /* The options that they are. */
 extern const char *const plan_prompt_names[PROMPTS];

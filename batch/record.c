@@ -37,7 +37,8 @@ typedef struct {
 
 static Templates find_templates(const Record *r, const JobsHost *host)
 {
-    static const char *const names[] = { "prompt", "negative-prompt", "prompt-2", "negative-prompt-2", "output" };
+    static const char *const names[] = { "prompt",       "negative-prompt",       "prompt-2", "negative-prompt-2",
+                                         "hires-prompt", "hires-negative-prompt", "output" };
     Templates t = { .host = host };
     for (size_t i = 0; i < r->count && t.count < TEMPLATES; i++) {
         const Option *o = option_find(r->fields[i].name, strlen(r->fields[i].name));

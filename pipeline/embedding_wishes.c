@@ -12,7 +12,7 @@
 
 static const char FOLDER[] = "embeddings", TAG[] = "embedding:";
 
-enum { PROMPTS = 5, TOKEN_MAX = 200 /* bytes of one */ };
+enum { PROMPTS = 7, TOKEN_MAX = 200 /* bytes of one */ };
 
 /* Takes the texts. */
 static int add(Wishes *w, Wish wish, Err *e)
@@ -78,6 +78,8 @@ static void prompts_of(const Job *j, const char *out[PROMPTS])
     out[2] = j->prompt_2;
     out[3] = j->negative_prompt_2;
     out[4] = j->blend_prompt;
+    out[5] = j->hires_prompt;
+    out[6] = j->hires_negative_prompt;
 }
 
 /* The next embedding:name at or behind *at, up to a weight's colon; NULL: none. heap */

@@ -154,7 +154,7 @@ Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch
     if (control_read(g, e)) goto fail;
     warn_of_model(g);
     advise_job(m, &g->recipe, j, &g->watch);
-    if (hires_begin(g, e)) goto fail;
+    if (hires_begin(g, j, e)) goto fail;
     if (memory_reserve(g, e)) goto fail;
     if (new_preview(g, e)) goto fail;
     const Prompts *own = &g->prompts;
@@ -214,7 +214,7 @@ bool generator_takes(Generator *g, const Job *j)
     if (prompts_read(&reader, &texts, &p, &e)) return false;
     bool alike = prompts_alike(&p, &g->prompts);
     prompts_release(&p);
-    return alike;
+    return alike && (!g->larger || hires_takes(g, j));
 }
 
 int generator_batch(const Generator *g) { return g->share.batch; }

@@ -22,18 +22,36 @@ static void set_text(char **field, const char *text)
     *field = mem_strdup(text);
 }
 
+void hires_prompts(Job *out, const Job *said)
+{
+    static const char *const second[] = { "prompt-2", NULL }, *const second_negative[] = { "negative-prompt-2", NULL };
+    if (said->hires_prompt) {
+        set_text(&out->prompt, said->hires_prompt);
+        job_reset_all(out, second);
+    }
+    if (said->hires_negative_prompt) {
+        set_text(&out->negative_prompt, said->hires_negative_prompt);
+        out->negative_given = true;
+        job_reset_all(out, second_negative);
+    }
+}
+
 /*
  * The second pass's job: the same picture, larger. What is left open is as in the first pass, and is written into it. The picture that
- * the first one starts from is in its result already.
+ * the first one starts from is in its result already. automatic: no schedule was asked for, so that another sampler has its own.
  */
-static void job_of(Job *out, Job *said, const Generator *g)
+static void job_of(Job *out, Job *said, const Generator *g, bool automatic)
 {
+    static const char *const schedule[] = { "schedule", NULL };
     static const char *const first_only[] = { "hires",
                                               "hires-steps",
                                               "hires-strength",
                                               "hires-with",
                                               "hires-sampler",
                                               "hires-cfg-scale",
+                                              "hires-schedule",
+                                              "hires-prompt",
+                                              "hires-negative-prompt",
                                               "hires-sha256",
                                               "latents",
                                               "init-image",
@@ -47,6 +65,7 @@ static void job_of(Job *out, Job *said, const Generator *g)
     if (!said->hires_with) set_text(&said->hires_with, ways[0].name);
     job_copy(out, said);
     job_reset_all(out, first_only);
+    hires_prompts(out, said);
     const Way *way = way_find(said->hires_with);
     out->second_pass = way && way->latent ? 1 : 2;
     out->width = (int)(said->width * said->hires) / factor * factor;
@@ -56,7 +75,9 @@ static void job_of(Job *out, Job *said, const Generator *g)
     out->first_steps = recipe_counted_steps(g->recipe.sampler, said->steps);
     out->strength = said->hires_strength;
     if (said->hires_cfg_scale >= 0) out->cfg_scale = said->hires_cfg_scale;
+    if (said->hires_schedule) set_text(&out->schedule, said->hires_schedule);
     if (!said->hires_sampler) return;
+    if (automatic && !said->hires_schedule) job_reset_all(out, schedule);
     set_text(&out->sampler, said->hires_sampler);
     out->eta = -1;
 }
@@ -80,12 +101,23 @@ static int open_network(Generator *g, Err *e)
     return 0;
 }
 
-int hires_begin(Generator *g, Err *e)
+/* What the second pass chose where it is another thing than the first one's. */
+static void write_down(Job *said, const Job *second)
+{
+    if (said->hires_sampler) set_text(&said->hires_sampler, second->sampler);
+    if (said->hires_schedule || strcmp(said->schedule, second->schedule) != 0)
+        set_text(&said->hires_schedule, second->schedule);
+    set_text(&said->vae_tile, second->vae_tile);
+    said->refiner_at = second->refiner_at;
+    if (second->refiner_sha256) set_text(&said->refiner_sha256, second->refiner_sha256);
+}
+
+int hires_begin(Generator *g, const Job *asked, Err *e)
 {
     Job *said = &g->recipe.said;
     Job j;
     if (!hires_wanted(said)) return 0;
-    job_of(&j, said, g);
+    job_of(&j, said, g, !asked->schedule);
     int failed = open_network(g, e);
     Share share = g->share;
     share.texts = g->own_texts ? g->own_texts : g->share.texts;
@@ -99,10 +131,7 @@ int hires_begin(Generator *g, Err *e)
     g->larger = to;
     g->share.batch = to->share.batch; /* what there is room for */
     g->share.steps = g->share.latents = false;
-    set_text(&said->vae_tile, to->recipe.said.vae_tile);
-    if (said->hires_sampler) set_text(&said->hires_sampler, to->recipe.said.sampler);
-    said->refiner_at = to->recipe.said.refiner_at; /* what it chose */
-    if (to->recipe.said.refiner_sha256) set_text(&said->refiner_sha256, to->recipe.said.refiner_sha256);
+    write_down(said, &to->recipe.said);
     return 0;
 }
 
@@ -119,7 +148,7 @@ size_t hires_memory(const Generator *g, int batch)
     Job said, j;
     if (!hires_wanted(&g->recipe.said)) return 0;
     job_copy(&said, &g->recipe.said);
-    job_of(&j, &said, g);
+    job_of(&j, &said, g, false);
     size_t need = generator_memory(g->m, &j, batch);
     job_release(&j);
     job_release(&said);
@@ -199,13 +228,37 @@ static int make_larger(Generator *g, Tensor x, Err *e)
     return 0;
 }
 
+bool hires_takes(const Generator *g, const Job *j)
+{
+    Job second;
+    job_copy(&second, j);
+    hires_prompts(&second, &g->recipe.said);
+    bool takes = generator_takes(g->larger, &second);
+    job_release(&second);
+    return takes;
+}
+
+/* What each request says, but for prompts that the second pass has of its own; heap. */
+static Request *own_requests(const Job *said, const Request *requests, int n)
+{
+    Request *out = mem_array((size_t)n, sizeof *out);
+    for (int i = 0; i < n; i++) {
+        out[i] = requests[i];
+        if (said->hires_prompt) out[i].prompt = NULL;
+        if (said->hires_negative_prompt) out[i].negative_prompt = NULL;
+    }
+    return out;
+}
+
 int hires_run(Generator *g, const Request *requests, Tensor x, Picture *out, Err *e)
 {
     Generator *to = g->larger;
     if (make_larger(g, x, e)) return -1;
     arena_reset(&g->arena, 0);
     arena_rest(&g->arena);
-    int failed = generator_run(to, requests, x.n, out, e);
+    Request *own = own_requests(&g->recipe.said, requests, x.n);
+    int failed = generator_run(to, own, x.n, out, e);
+    free(own);
     g->time.evals += to->time.evals;
     g->time.sample += to->time.sample;
     g->time.decode = to->time.decode;

@@ -12,11 +12,16 @@
 static inline bool hires_wanted(const Job *j) { return j->hires > 1; }
 
 /*
- * The second pass's generator, into g, and what it chose into g's job; nothing where the job has no --hires. Before g's own memory is
- * reserved. Error: a size that cannot be, a network that cannot be read, what cannot go together.
+ * The second pass's generator, into g, and what it chose into g's job; nothing where the job has no --hires. asked: the job with its
+ * open options. Before g's own memory is reserved. Error: a size that cannot be, a network that cannot be read, what cannot go together.
  */
-int hires_begin(Generator *g, Err *e);
+int hires_begin(Generator *g, const Job *asked, Err *e);
 void hires_end(Generator *g);
+
+/* The second pass's own prompts, if said has them, in place of out's; both text encoders of SDXL read them. */
+void hires_prompts(Job *out, const Job *said);
+/* Whether a picture of the job has prompts that fit into g's second pass, as generator_takes(). */
+bool hires_takes(const Generator *g, const Job *j);
 
 /* The second pass over the first one's latents x [n, h, w, c], in g's arena: pictures. */
 int hires_run(Generator *g, const Request *requests, Tensor x, Picture *out, Err *e);

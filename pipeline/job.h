@@ -91,7 +91,8 @@ typedef struct {
     int hires_steps;                           /* 0: as many as the first */
     double hires_strength, hires_cfg_scale;    /* < 0: the usual; the first's */
     char *hires_with, *hires_sha256;           /* ways.h's name, or a network's file, and its hash; NULL: the usual */
-    char *hires_sampler;                       /* NULL: the first's */
+    char *hires_sampler, *hires_schedule;      /* NULL: the first's */
+    char *hires_prompt, *hires_negative_prompt; /* NULL: the first's */
     int first_steps; /* no option: of a second pass, the first one's, as prompts count them; 0: there is none */
     int second_pass; /* no option: hires.c says that this is one, 1: over latents, 2: over pixels, which are encoded */
     char *model, *vae, *unet, *tokenizer, *latents; /* files that the picture is made from; NULL: none given */
@@ -127,7 +128,7 @@ typedef struct {
     char *shard, *batch_size, *wildcards, *expand, *changed, *format; /* shard NULL: all of it */
     bool dry_run, merge, sheet, retry_failed, keep_going, fail_fast;
     /* limn serve's */
-    char *host, *api_key_file, *model_dir, *control_dir, *upscaler_dir, *allow_host,
+    char *host, *api_key_file, *model_dir, *control_dir, *upscaler_dir, *styles_file, *allow_host,
         *cors; /* NULL: not said, but for host */
     int port, queue;
     bool resume;

@@ -142,6 +142,9 @@ static void add_picture(Str *out, const Job *j)
         if (!way && j->hires_with) add_stem(&value, j->hires_with);
         add_pair(out, "Hires upscaler", way ? way->a1111 : str_text(&value));
         add_pair_option(out, "Hires sampler", j, "hires-sampler");
+        add_pair(out, "Hires schedule type", j->hires_schedule ? schedule_label(j->hires_schedule) : "");
+        add_pair_option(out, "Hires prompt", j, "hires-prompt");
+        add_pair_option(out, "Hires negative prompt", j, "hires-negative-prompt");
         add_pair_option(out, "Hires CFG Scale", j, "hires-cfg-scale");
     }
     str_release(&value);

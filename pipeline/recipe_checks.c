@@ -1,6 +1,7 @@
 /* recipe_checks.c - whether a model can do what a job asks for, and whether its parts belong together. See recipe.h. */
 #include <string.h>
 
+#include "pipeline/hires.h"
 #include "pipeline/loras.h"
 #include "pipeline/recipe_internal.h"
 #include "pipeline/seen.h"
@@ -139,14 +140,34 @@ static int check_picture(const Model *m, const Job *j, Err *e)
     return check_beside(recipe_beside(m), j, e);
 }
 
+/* LoRAs are laid over the model for both passes. */
+static int check_hires_loras(const Job *j, Err *e)
+{
+    Job second;
+    if (!j->hires_prompt) return 0;
+    job_copy(&second, j);
+    hires_prompts(&second, j);
+    char *first = loras_tags(j), *other = loras_tags(&second);
+    bool differ = (loras_in_prompt(j) || loras_in_prompt(&second)) && strcmp(first, other) != 0;
+    free(first);
+    free(other);
+    job_release(&second);
+    if (!differ) return 0;
+    return err_usage(
+        e, "hires-prompt: both passes have the same LoRAs: name those of the prompt, in their order and as strong");
+}
+
 /* A second pass goes on from the whole of the first one's result. */
 static int check_hires(const Model *m, const Job *j, Err *e)
 {
-    bool said =
-        j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler || j->hires_cfg_scale >= 0;
+    bool words = j->hires_prompt || j->hires_negative_prompt;
+    bool said = j->hires_steps || j->hires_strength >= 0 || j->hires_with || j->hires_sampler ||
+                j->hires_cfg_scale >= 0 || j->hires_schedule || words;
     if (said && j->hires <= 1)
-        return err_usage(e, "hires-steps, hires-strength, hires-with, ...: there is no --hires, such as --hires 2");
+        return err_usage(e, "hires-steps, hires-strength, hires-prompt, ...: there is no --hires, such as --hires 2");
     if (j->hires <= 1) return 0;
+    if (words && j->blend_prompt) return err_usage(e, "hires-prompt: not together with --blend-prompt");
+    if (check_hires_loras(j, e)) return -1;
     if (j->mask || j->extend)
         return err_usage(e, "hires: not together with --mask or --extend; limn upscale makes the result larger");
     if (recipe_beside(m) != BESIDE_NOTHING)

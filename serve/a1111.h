@@ -4,6 +4,19 @@
 
 #include "serve/server.h"
 
+/* ---- a1111_fields.c ---- */
+
+/* All fields of a request of txt2img, or img2img (from_picture), into the wish; values of o get the types that A1111 has. */
+int a1111_read(Wish *w, struct cJSON *o, bool from_picture, Err *e);
+
+/* A field; NULL: it is left out. Its number; dflt: it is left out, or null. Its text; NULL. The styles that it names; NULL: none. */
+const struct cJSON *a1111_member(const struct cJSON *o, const char *name);
+double a1111_number(const struct cJSON *o, const char *name, double dflt);
+const char *a1111_text(const struct cJSON *o, const char *name);
+const struct cJSON *a1111_styles(const struct cJSON *o);
+
+/* ---- a1111_control.c, a1111_settings.c ---- */
+
 /*
  * The units of alwayson_scripts.controlnet, each a line of --control. start: the picture that the job is started from, for units that have
  * none; NULL. Error (ERR_USAGE): what limn cannot do of them.

@@ -132,6 +132,20 @@ static void empty_list(Call *r, Reply *out)
     reply_json(out, 200, cJSON_CreateArray());
 }
 
+static void styles_list(Call *r, Reply *out)
+{
+    cJSON *list = cJSON_CreateArray();
+    const Styles *s = &r->server->styles;
+    for (size_t i = 0; i < s->count; i++) {
+        if (styles_find(s, s->at[i].name) != &s->at[i]) continue;
+        cJSON *o = new_row(list);
+        json_add_text(o, "name", s->at[i].name);
+        json_add_text(o, "prompt", s->at[i].prompt);
+        json_add_text(o, "negative_prompt", s->at[i].negative);
+    }
+    reply_json(out, 200, list);
+}
+
 static void latent_modes(Call *r, Reply *out)
 {
     cJSON *list = cJSON_CreateArray();
@@ -183,7 +197,7 @@ const Route a1111_lists[] = {
     { "GET", "/sdapi/v1/hypernetworks", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/face-restorers", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/realesrgan-models", empty_list, 0, API_A1111 },
-    { "GET", "/sdapi/v1/prompt-styles", empty_list, 0, API_A1111 },
+    { "GET", "/sdapi/v1/prompt-styles", styles_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/scripts", scripts_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/script-info", empty_list, 0, API_A1111 },
     { "GET", "/sdapi/v1/extensions", empty_list, 0, API_A1111 },

@@ -36,6 +36,7 @@ int serve_listen(Serve **out, const Job *options, Err *e)
     v->guard.allow = o->allow_host ? mem_strdup(o->allow_host) : NULL;
     v->guard.cors = o->cors ? mem_strdup(o->cors) : NULL;
     pthread_mutex_init(&v->lock, NULL);
+    if (styles_read(o->styles_file, &v->styles, e)) return -1;
     if (o->api_key_file && guard_read_key(o->api_key_file, &v->guard.key, e)) return -1;
     if (http_listen(&s->listener, o->host, o->port, e)) return -1;
     if (!s->listener.loopback && !v->guard.key)
@@ -82,6 +83,7 @@ void serve_close(Serve *s)
     queue_free(v->queue);
     catalogue_free(v->models);
     folder_close(&v->at);
+    styles_release(&v->styles);
     if (s->listener.fd >= 0) close(s->listener.fd);
     free(v->guard.key);
     free(v->guard.host);

@@ -14,6 +14,7 @@
 #include "serve/http.h"
 #include "serve/journal.h"
 #include "serve/queue.h"
+#include "serve/styles.h"
 
 typedef struct {
     atomic_uint_fast64_t requests[6]; /* by the first digit of their status */
@@ -30,6 +31,7 @@ typedef struct Server {
     Journal *journal;
     const char *folder; /* of the pictures */
     Folder at;          /* the same, open */
+    Styles styles;
     Metrics metrics;
     pthread_mutex_t lock; /* of what follows */
     char *model;          /* the one that jobs get which name none: a name of the catalogue; NULL: the command line's */

@@ -106,7 +106,7 @@ def test_serve_a1111_info():
         assert i["all_negative_prompts"] == ["blur"] * 4 and i["index_of_first_image"] == 0 and "Variation seed: 5" in i["infotexts"][0]
         i = info_of(s, {**RED, "styles": ["x"], "restore_faces": True, "hr_prompt": "other", "script_name": "x/y/z plot", "infotext": "x", "distilled_cfg_scale": 3.5, "unknown_a": 1,
                         "unknown_b": None, "alwayson_scripts": {"ADetailer": {"args": [True]}, "empty": {"args": []}}})
-        assert sorted(i["passed_over"]) == ["ADetailer", "hr_prompt", "infotext", "restore_faces", "script_name", "styles", "unknown_a", "unknown_b"], i["passed_over"]
+        assert sorted(i["passed_over"]) == ["ADetailer", "infotext", "restore_faces", "script_name", "styles.x", "unknown_a", "unknown_b"], i["passed_over"]
         both = {**RED, "steps": 4, "init_images": [start], "mask": start, "inpaint_full_res": False}
         r = s.post("/sdapi/v1/img2img", {**both, "include_init_images": True, "mask_blur_x": 4, "mask_blur_y": 4, "mask_round": True, "image_cfg_scale": 1.5, "initial_noise_multiplier": 1})
         assert r["parameters"]["init_images"] == [start] and r["parameters"]["mask"] == start and json.loads(r["info"])["passed_over"] == []
