@@ -139,7 +139,7 @@ static int lay_modules(Adapter *a, const Modules *m, const AdapterTargets *to, M
     }
     free(made);
     for (size_t i = 0; i < a->count; i++) patch_lay(a->laid[i].on, a->laid[i].patch);
-    file_forget(a->file); /* factors are copied; a difference gets its pages again */
+    file_evict(a->file); /* factors are copied; a difference gets its pages again */
     return failed;
 }
 

@@ -23,7 +23,7 @@ typedef struct {
     } of[EMBEDDING_ENCODERS]; /* in the order of their widths; width 0: no more */
 } Embedding;
 
-/* Whether a file's tensors are such vectors. */
+/* Returns whether a file's tensors are such vectors. */
 bool embedding_is(Weights *w);
 
 /* Error: they are none, of unlike numbers, too many, no numbers. embedding_release() in any case. */

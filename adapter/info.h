@@ -32,7 +32,7 @@ typedef struct {
     double norm[INFO_BLOCKS];
 } AdapterInfo;
 
-/* Whether a file's tensors are an adapter's. */
+/* Returns whether a file's tensors are an adapter's. */
 bool adapter_is(Weights *w);
 
 /* The networks that an adapter is for where limn runs none of that kind, "Flux"; NULL: it is for Stable Diffusion's, or no adapter. */

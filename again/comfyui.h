@@ -31,7 +31,7 @@ bool comfyui_is_sampler(const struct cJSON *node);
  */
 const struct cJSON *comfyui_sampler(Reader *x, const struct cJSON *node);
 
-/* Whether one of two strengths changes anything. */
+/* Returns whether one of two strengths changes anything. */
 static inline bool strength_counts(double a, double b) { return a < 0 || a > 0 || b < 0 || b > 0; }
 
 #endif

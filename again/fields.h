@@ -18,7 +18,7 @@ typedef struct {
 /* The row of a key; NULL: it is none of the table's, which ends with a key of NULL. */
 const Field *fields_find(const Field *table, const char *key);
 
-/* Whether nothing is lost with that value, and it is not taken over. */
+/* Returns whether nothing is lost with that value, and it is not taken over. */
 bool fields_neutral(const Field *f, const char *value);
 
 /* Takes the value of a key over as its row says. A key of no row is remembered as unknown. */

@@ -31,7 +31,7 @@ const char *node_id(const struct cJSON *node);
 /* The node of an id; NULL: there is none. */
 const struct cJSON *graph_node(const Graph *g, const char *id);
 
-/* Whether an input is there, be it a value or a link. */
+/* Returns whether an input is there, be it a value or a link. */
 bool node_has(const struct cJSON *node, const char *input);
 
 /* Where an input's link leads, past reroutes; nowhere: it is a value, or the steps are used up. */

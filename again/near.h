@@ -22,7 +22,7 @@ int nearness_take(Nearness *n, const Image *drawn, const Image *original, Err *e
 const char *nearness_words(const Nearness *n);
 /* "PSNR 23.1 dB, SSIM 0.812, FLIP 0.104: ..." */
 void nearness_text(const Nearness *n, Str *out);
-/* Whether something else than rounding must be different. */
+/* Returns whether something else than rounding must be different. */
 bool nearness_far(const Nearness *n);
 
 /* One setting that was tried. */

@@ -83,7 +83,7 @@ void file_unmap(Bytes *b)
     *b = (Bytes){ 0 };
 }
 
-void file_forget(Bytes range)
+void file_evict(Bytes range)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = ((size_t)range.data + page - 1) / page * page;
     size_t end = ((size_t)range.data + range.len) / page * page;

@@ -50,7 +50,7 @@ void file_unmap(Bytes *b);
  * A range of a mapped file (never of the heap) was read and is not needed soon: its whole pages stop counting as this
  * process's memory, and stay in the system's cache. Reading them again is allowed.
  */
-void file_forget(Bytes range);
+void file_evict(Bytes range);
 
 /* All of it, however many calls that takes. -1 with errno set. */
 int file_write_all(int fd, Bytes data);
@@ -66,7 +66,7 @@ int file_check_writable(const char *path, Err *e);
 /* Removes the temporary files of writes in progress, if any; async-signal-safe, for a signal handler. */
 void file_remove_temporary(void);
 
-/* Whether the name is taken, be it by a link that leads nowhere; file_exists() is about what can be opened. */
+/* Returns whether the name is taken, be it by a link that leads nowhere; file_exists() is about what can be opened. */
 bool file_named(const char *path);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);

@@ -28,14 +28,14 @@ int folder_of(Folder *f, const char *path, const char **name, Err *e);
 int folder_below(Folder *out, const Folder *f, const char *path, bool make, Err *e);
 void folder_close(Folder *f);
 
-/* Whether what is there is this user's, be it on a file system that gives every file to somebody else. */
+/* Returns whether what is there is this user's, be it on a file system that gives every file to somebody else. */
 bool folder_owns(const Folder *f, const struct stat *st);
 
 /* Error: a folder on the way to the file is a link or no folder. One that is missing is none. */
 int folder_check_way(const Folder *f, const char *file, Err *e);
-/* Whether the name of a file is taken, be it by a link. */
+/* Returns whether the name of a file is taken, be it by a link. */
 bool folder_has(const Folder *f, const char *file);
-/* Whether it is a regular file, and no link is on the way to it. */
+/* Returns whether it is a regular file, and no link is on the way to it. */
 bool folder_has_file(const Folder *f, const char *file);
 /* As file_map(): a regular file, and no link on the way to it. */
 int folder_map(const Folder *f, const char *file, Bytes *out, Err *e);
@@ -68,7 +68,7 @@ typedef struct {
 int folder_write_made(const Folder *f, const char *name, const FileMaker *m, bool *exists, Err *e);
 /* Error: what has the name may not be replaced. */
 int folder_check_target(const Folder *f, const char *name, Err *e);
-/* Whether that could be done; what killed runs have left in the folder is removed on the way. */
+/* Returns whether that could be done; what killed runs have left in the folder is removed on the way. */
 int folder_check_writable(const Folder *f, const char *name, Err *e);
 
 /* Removes the temporary files of runs that were killed: of limn's own name, this user's, and locked by nobody. */

@@ -20,7 +20,7 @@ enum {
     JSON_MAX_DEPTH = 100,
 };
 
-/* Whether a text is within these figures; it is not looked at otherwise. */
+/* Returns whether a text is within these figures; it is not looked at otherwise. */
 int json_check_size(Bytes text, Err *e);
 
 /* The text must be one object. cJSON_Delete() frees it. Error: the byte where it stops being JSON, or what else is wrong. */

@@ -9,7 +9,7 @@ typedef struct {
     int count;
 } Told;
 
-/* Whether the line is new; then it is remembered. Nothing is new any more after the first 1000: nobody reads more. */
+/* Returns whether the line is new; then it is remembered. Nothing is new any more after the first 1000: nobody reads more. */
 bool told_add(Told *t, const char *line);
 void told_release(Told *t);
 

@@ -17,7 +17,7 @@
  */
 bool visible(uint32_t code);
 
-/* Whether all of a text is visible and valid UTF-8. */
+/* Returns whether all of a text is visible and valid UTF-8. */
 bool visible_all(const char *text);
 
 /* In place: each character that is not visible, and each invalid part, becomes '?'. lines: newlines and tabs stay. */

@@ -43,7 +43,7 @@ void item_release(Item *i);
 
 /* Sets key and kind from the job. usual: a job of defaults (job_init()). */
 void item_set_keys(Item *i, const Job *usual);
-/* Whether the option decides what the file holds, and so is part of the key. */
+/* Returns whether the option decides what the file holds, and so is part of the key. */
 bool item_counts(const Option *o);
 
 /* The pictures of a job file in order. */

@@ -34,7 +34,7 @@ int place_new_manifest(const Place *p, Err *e);
 /* It takes the place of the output folder's `name`. */
 int place_manifest(const Place *p, const char *name, Err *e);
 
-/* Whether the file is there, itself and no link, with that many bytes and that SHA-256 (hexadecimal). */
+/* Returns whether the file is there, itself and no link, with that many bytes and that SHA-256 (hexadecimal). */
 bool place_whole(const Folder *folder, const char *file, uint64_t bytes, const char *sha256);
 
 #endif

@@ -37,10 +37,10 @@ struct Plan {
 /* Parses the prompts of p->record, counts its pictures and makes room for their digits. Error: names the field. */
 int plan_open_record(Plan *p, Err *e);
 
-/* Whether it is one of plan_prompt_names. */
+/* Returns whether it is one of plan_prompt_names. */
 bool plan_is_prompt(const Option *o);
 
-/* Whether the job gives the option a value. */
+/* Returns whether the job gives the option a value. */
 bool plan_is_said(const Job *j, const Option *o);
 
 /* The template of names from the command line; NULL: there is none. */

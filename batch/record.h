@@ -72,7 +72,7 @@ bool same_name(const char *a, const char *b); /* '_' counts as '-' */
  */
 int record_resolve(Record *r, const JobsHost *host, Err *e);
 
-/* Whether an option may be a field of a job, and not only stand on the command line. */
+/* Returns whether an option may be a field of a job, and not only stand on the command line. */
 bool option_is_field(const Option *o);
 
 /* a * b, and UINT64_MAX where that is too much. */

@@ -7,7 +7,7 @@
 
 #include "batch/record.h"
 
-/* Whether any text is a value of the option, or of a field of the user's own (NULL). */
+/* Returns whether any text is a value of the option, or of a field of the user's own (NULL). */
 bool takes_any_text(const Option *o);
 
 /*

@@ -17,7 +17,7 @@ typedef struct TextEncoder TextEncoder;
 TextEncoder *text_encoder_new(Config *c, Weights *w, Err *e);
 void text_encoder_free(TextEncoder *t);
 
-/* Whether both compute the same from the same weights. */
+/* Returns whether both compute the same from the same weights. */
 bool text_encoder_alike(const TextEncoder *a, const TextEncoder *b);
 
 int text_encoder_width(const TextEncoder *t);  /* hidden_size */

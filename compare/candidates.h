@@ -53,7 +53,7 @@ typedef struct {
 void candidates_find(Candidates *k, const Comparison *c);
 void candidates_release(Candidates *k);
 
-/* Whether a cell is of the choice. */
+/* Returns whether a cell is of the choice. */
 bool candidate_has(const Candidate *x, const Comparison *c, const Cell *cell);
 
 /* a - b of the target's measure, observation by observation (Student's t on the differences). n 0: they have not the same ones. */

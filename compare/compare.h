@@ -110,7 +110,7 @@ const Cell *comparison_first(const Comparison *c, int row, int number);
 /* How many pictures the row's places have: a seed of a prompt each. */
 int comparison_numbers(const Comparison *c, int row);
 
-/* Whether it is of the model's default sampler, schedule and steps, and shown as such. */
+/* Returns whether it is of the model's default sampler, schedule and steps, and shown as such. */
 bool comparison_is_default(const Comparison *c, const Cell *cell);
 
 /* Measures the cells against their references, whose pictures are each read once: the last thing that comparison_run() does. */

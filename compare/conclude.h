@@ -36,7 +36,7 @@ typedef struct {
 int conclude(Conclusions *k, const Comparison *c, Err *e);
 void conclusions_release(Conclusions *k);
 
-/* Whether the cell is of the choice that is recommended. */
+/* Returns whether the cell is of the choice that is recommended. */
 bool conclusions_recommend(const Conclusions *k, const Comparison *c, const Cell *cell);
 
 /* A section, and lines of it. */

@@ -62,7 +62,7 @@ void grid_add_default(Grid *g, const Job *dflt, int row, int column);
 /* Cells that differ only in such options solve the same equation: solver_options of reference.h. */
 bool grid_is_solver(const Option *o);
 
-/* Whether there is a cell at that place. */
+/* Returns whether there is a cell at that place. */
 bool grid_has(const Grid *g, int row, int column);
 
 /* The job of a cell: j with the row's and the column's settings. job_release() it. */

@@ -20,7 +20,7 @@ typedef struct ControlNet ControlNet;
 ControlNet *controlnet_new(Config *c, Weights *w, const UNet *like, Err *e);
 void controlnet_free(ControlNet *c);
 
-/* Whether what it gives can be added to that UNet's. factor: pixels a latent. Error: which widths differ. */
+/* Returns whether what it gives can be added to that UNet's. factor: pixels a latent. Error: which widths differ. */
 int controlnet_fits(const ControlNet *c, const UNet *u, int factor, Err *e);
 
 int controlnet_hint_channels(const ControlNet *c); /* 3: RGB; 1: grey */

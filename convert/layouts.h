@@ -13,13 +13,13 @@ int layout_same(Plan *p, Weights *all, bool prune, size_t *dropped, Err *e);
 /* Configs, tokenizers, scheduler and weights into an empty folder. */
 int layout_folder(const ConvertJob *j, const Parts *parts, const Watch *w, const char *dir, Converted *made, Err *e);
 
-/* Whether the model is the x4 upscaler or unCLIP, which have parts that only a folder keeps. */
+/* Returns whether the model is the x4 upscaler or unCLIP, which have parts that only a folder keeps. */
 bool layout_is_seen(const Parts *parts);
 /* Those parts, as IN has them: their places in model_index.json, and their files. Nothing of other models. */
 int layout_seen_index(const Parts *parts, struct cJSON *index, Err *e);
 int layout_seen(const ConvertJob *j, const Parts *parts, const Watch *w, const Folder *f, Converted *made, Err *e);
 
-/* Whether both draw the same, but for what w is told. Error: what differs. */
+/* Returns whether both draw the same, but for what w is told. Error: what differs. */
 int same_models(const Model *was, const Model *is, const Watch *w, Err *e);
 
 #endif

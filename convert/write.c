@@ -103,7 +103,7 @@ static int put_weight(Writer *w, const PlanTensor *t, const Weight *from, Err *e
         if (same) {
             size_t size = dtype_size(t->dtype);
             if (put(w, from->data + at * size, some * size, e)) return -1;
-            file_forget((Bytes){ from->data + at * size, from->own ? 0 : some * size });
+            file_evict((Bytes){ from->data + at * size, from->own ? 0 : some * size });
             continue;
         }
         weight_values(from, at, some, w->values);

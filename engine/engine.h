@@ -25,10 +25,10 @@ void engine_free(Engine *g);
 /* Told before a model is opened: no model will run more than a few times, so its weights are not prepared for many. */
 void engine_briefly(Engine *g);
 
-/* Whether two jobs name the same model, opened in the same form. */
+/* Returns whether two jobs name the same model, opened in the same form. */
 bool engine_same_model(const Job *a, const Job *b);
 
-/* Whether the model that the job's options name is open, so that engine_model() only hands it out. */
+/* Returns whether the model that the job's options name is open, so that engine_model() only hands it out. */
 bool engine_has(const Engine *g, const Job *j);
 
 /*

@@ -22,7 +22,7 @@ typedef struct {
     char *file;     /* NULL: the repository's only one, or its folder */
 } HubName;
 
-/* Whether it may be such a name; then *out is hub_name_release()'s. What begins with '.' or '/' is none. */
+/* Returns whether it may be such a name; then *out is hub_name_release()'s. What begins with '.' or '/' is none. */
 bool hub_name_parse(const char *text, HubName *out);
 void hub_name_release(HubName *n);
 

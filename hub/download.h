@@ -26,7 +26,7 @@ typedef struct {
 int hub_download(const Folder *into, const char *name, const HubFile *file, const char *token, const HubWatch *w,
                  Str *name_out, Err *e);
 
-/* Whether `name` is there with that size and hash: read whole where there is a hash. */
+/* Returns whether `name` is there with that size and hash: read whole where there is a hash. */
 bool hub_verified(const Folder *in, const char *name, const HubFile *file);
 
 #endif

@@ -44,7 +44,7 @@ int hub_files_choose(HubFiles *f, const char *index, const char *file, const Hub
 /* The shards that an index of weights names, which stands at `path` in the repository, marked too. */
 int hub_files_add_shards(HubFiles *f, const char *path, const char *json, Err *e);
 
-/* Whether it is such an index. */
+/* Returns whether it is such an index. */
 bool hub_files_is_index(const char *path);
 
 #endif

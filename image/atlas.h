@@ -32,7 +32,7 @@ typedef struct {
 int atlas_write(const char *file, const AtlasFrame *frames, size_t count, const AtlasShape *shape, Str *written,
                 Err *e);
 
-/* Whether FILE's pair could be written there. */
+/* Returns whether FILE's pair could be written there. */
 int atlas_check(const char *file, Err *e);
 
 #endif

@@ -20,7 +20,7 @@ int exif_orientation(Bytes exif);
  */
 Bytes exif_value(Bytes exif, uint32_t tag, bool inner);
 
-/* Whether width and height change places. */
+/* Returns whether width and height change places. */
 bool exif_turns(int orientation);
 
 /* Turns and mirrors the picture so that it stands as it is to be shown. */

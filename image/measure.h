@@ -17,7 +17,7 @@
 
 enum { SSIM_WINDOW = 7 }; /* pixels: no side of a picture may be smaller */
 
-/* Whether two pictures can be measured against each other: the same size. */
+/* Returns whether two pictures can be measured against each other: the same size. */
 int measure_check(const Image *a, const Image *b, Err *e);
 
 /* Peak signal to noise over all RGB values, dB: 10 log10(255^2 / mean squared difference). They show the same: INFINITY. */

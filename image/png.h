@@ -28,7 +28,7 @@ typedef struct {
     size_t count;
 } PngTexts;
 
-/* Whether a file begins as a PNG does. */
+/* Returns whether a file begins as a PNG does. */
 bool png_is(Bytes file);
 
 /* The whole file, RGB or RGBA, in *out (heap: free((void *)out->data)). The same input gives the same bytes. Error: too large. */

@@ -34,10 +34,10 @@ uint32_t png_crc32(const unsigned char *p, size_t n);
  */
 int png_chunk_next(Bytes png, PngChunk *c, Err *e);
 
-/* Whether its type is so. */
+/* Returns whether its type is so. */
 bool png_chunk_is(const PngChunk *c, const char *type);
 
-/* Whether its checksum is right. The error names the chunk. */
+/* Returns whether its checksum is right. The error names the chunk. */
 int png_chunk_check(const PngChunk *c, Err *e);
 
 /* Puts "PNG chunk "TYPE" at byte N: " before an error. Returns -1. */

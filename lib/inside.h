@@ -30,7 +30,7 @@ struct limn_picture {
 /* A job that begins as j; limn_job_free() it. */
 limn_job *job_of(const Job *j);
 
-/* Whether the library takes the option: what says what is drawn, and of the run what concerns more than files and words. */
+/* Returns whether the library takes the option: what says what is drawn, and of the run what concerns more than files and words. */
 bool job_option_here(const Option *o);
 
 /* The model that is open; NULL: none is. */

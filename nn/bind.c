@@ -204,7 +204,7 @@ static int borrow(Binder *b, Weight *t)
 {
     if (b->check_only) return 0;
     b->borrowed += t->bytes;
-    t->unchecked = weights_are_put_off(b->weights);
+    t->unchecked = weights_check_deferred(b->weights);
     return weights_dry(b->weights) || t->unchecked ? 0 : scan_weight(t, false, b->e);
 }
 

@@ -110,7 +110,7 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
             gemm(nn, &p);
         }
         if (c.relu && !fast) nn_act(nn, ACT_RELU, c.y);
-        forget_weights(nn, &cv->w, tensor_rows(c.y));
+        evict_weights(nn, &cv->w, tensor_rows(c.y));
     }
     arena_reset(nn->arena, mark);
     return c.y;

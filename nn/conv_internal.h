@@ -23,7 +23,7 @@ typedef struct {
 /* The channels of a pixel of image n, which may lie beyond the edge. */
 const float *conv_pixel(const Convolution *c, size_t n, int y, int x);
 
-/* Whether Winograd's way suits it: 3x3, stride 1, channels in whole vectors, and a picture large enough to win. */
+/* Returns whether Winograd's way suits it: 3x3, stride 1, channels in whole vectors, and a picture large enough to win. */
 bool winograd_suits(const Convolution *c);
 /* In a dry arena it only counts its memory. */
 void winograd_convolve(const Nn *nn, const Convolution *c);

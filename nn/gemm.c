@@ -273,7 +273,7 @@ void gemm(const Nn *nn, const Product *p)
     gemm_low_rank(nn, p);
 }
 
-void forget_weights(const Nn *nn, const Panels *w, size_t rows)
+void evict_weights(const Nn *nn, const Panels *w, size_t rows)
 {
-    if (nn->forget && rows >= nn->forget && !arena_dry(nn->arena)) panels_forget(w);
+    if (nn->evict_rows && rows >= nn->evict_rows && !arena_dry(nn->arena)) panels_evict(w);
 }

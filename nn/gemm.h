@@ -41,7 +41,7 @@ void gemm(const Nn *nn, const Product *p);
 /* y += what low-rank patches add to the product, of the same left side (low_rank.h); bias and residual are not read. */
 void gemm_low_rank(const Nn *nn, const Product *p);
 
-/* After a layer of so many rows: its weights' pages are let go of, if nn says so. */
-void forget_weights(const Nn *nn, const Panels *w, size_t rows);
+/* After a layer of so many rows: its weights' pages are evicted, if nn says so. */
+void evict_weights(const Nn *nn, const Panels *w, size_t rows);
 
 #endif

@@ -154,7 +154,7 @@ typedef struct {
     size_t (*from_f16)(float *x, const uint16_t *h, size_t n);
     size_t (*from_bf16)(float *x, const uint16_t *h, size_t n);
     size_t (*find_bad)(const float *x, size_t n); /* the index of the first NaN or infinity, or n */
-    /* Whether n values of a file, perhaps unaligned, are neither: of 16 bits, where `exponent` is all ones in one; f32 */
+    /* Returns whether n values of a file, perhaps unaligned, are neither: of 16 bits, where `exponent` is all ones in one; f32 */
     bool (*finite16)(const void *data, size_t n, uint16_t exponent);
     bool (*finite32)(const void *data, size_t n);
 } Kernels;

@@ -72,7 +72,7 @@ Tensor nn_linear_with(Nn *nn, const Linear *l, Tensor x, const With *with)
                          .ldy = (size_t)width,
                          .bias = l->b,
                          .residual = with->residual.data });
-    forget_weights(nn, &l->w, tensor_rows(x));
+    evict_weights(nn, &l->w, tensor_rows(x));
     arena_reset(nn->arena, mark);
     return y;
 }

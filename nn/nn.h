@@ -52,7 +52,7 @@ typedef struct {
     Precision precision; /* zeros: f32 */
     GroupStats *stats;   /* NULL but for tiles; then n is 1 */
     Profile *profile;    /* NULL: nobody asks what each layer costs */
-    size_t forget;       /* a layer of so many rows or more lets go of its weights' pages (panels.h); 0: none does */
+    size_t evict_rows;   /* a layer of so many rows or more evicts its weights (panels.h); 0: none does */
     bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
 } Nn;
 

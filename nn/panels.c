@@ -234,8 +234,8 @@ void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece
     }
 }
 
-void panels_forget(const Panels *p)
+void panels_evict(const Panels *p)
 {
     for (int i = 0; p->mapped && i < PANELS_JOINED && p->data[i]; i++)
-        file_forget((Bytes){ p->data[i], dtype_bytes(p->type[i], part_rows(p) * (size_t)p->k) });
+        file_evict((Bytes){ p->data[i], dtype_bytes(p->type[i], part_rows(p) * (size_t)p->k) });
 }

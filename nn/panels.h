@@ -35,7 +35,7 @@ struct Panels {
     int k, n;                          /* depth; columns, the last panel is filled with zeros */
     bool paired;                       /* GEGLU: half of each panel are values, half their gates; n counts both */
     const Patch *patch;                /* what is laid over the file's values, in turn; NULL: nothing. Borrowed */
-    bool mapped;                       /* a file's pages, which panels_forget() may give back */
+    bool mapped;                       /* a file's pages, which panels_evict() may give back */
     /* In place of data and patches: writes a piece of a matrix that is made of the patches on another (low_rank.h). */
     void (*made)(const Kernels *kernels, const Panels *p, PanelPiece at, float *out);
     const Panels *of;
@@ -73,7 +73,7 @@ void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPi
 /* The same as integers of 8 bits, whole blocks (kernels.h). at.first: a multiple of BLOCK_I8. */
 void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out);
 
-/* All of it was used and is not needed soon: its pages stop counting as ours (file.h). Nothing where it is not mapped. */
-void panels_forget(const Panels *p);
+/* All of it was used and is not needed soon: its pages are evicted (file.h). Does nothing where it is not mapped. */
+void panels_evict(const Panels *p);
 
 #endif

@@ -6,7 +6,7 @@
 
 enum { PATCH_CHUNK = 256 /* inputs at once, on the stack; a multiple of every format's block */ };
 
-/* Whether a panel has one of the patch's rows. */
+/* Returns whether a panel has one of the patch's rows. */
 bool patch_touches(const Patch *p, const Panels *w, size_t panel);
 
 /* A patch of that size, zeroed, with so many floats behind it, aligned. NULL: out of memory. */

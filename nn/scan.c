@@ -31,7 +31,7 @@ static bool finite(const Kernels *k, DType type, const unsigned char *data, size
     return type == DT_F32 ? k->finite32(data, n) : k->finite16(data, n, type == DT_F16 ? 0x7c00 : 0x7f80);
 }
 
-int scan_weight(const Weight *t, bool forget, Err *e)
+int scan_weight(const Weight *t, bool evict, Err *e)
 {
     const Kernels *k = kernels_select(&(const char *){ NULL });
     size_t n = weight_count(t), block = dtype_block(t->dtype), bad = n;
@@ -41,7 +41,7 @@ int scan_weight(const Weight *t, bool forget, Err *e)
         size_t m = n - from < piece ? n - from : piece;
         const unsigned char *data = t->data + dtype_bytes(t->dtype, from);
         if (!finite(k, t->dtype, data, m) && from < bad) bad = from;
-        if (forget) file_forget((Bytes){ data, dtype_bytes(t->dtype, m) });
+        if (evict) file_evict((Bytes){ data, dtype_bytes(t->dtype, m) });
     }
     if (bad == n) return 0;
     while (finite(k, t->dtype, t->data + dtype_bytes(t->dtype, bad), block)) bad += block;

@@ -11,10 +11,10 @@
 bool scan_knows(DType t);
 
 /*
- * On all cores of the calling thread's OpenMP. Error: names the tensor and the first bad element. With `forget` its pages stop
+ * On all cores of the calling thread's OpenMP. Error: names the tensor and the first bad element. With `evict` its pages stop
  * counting as ours as they are done with: for weights that are not needed yet; they must be a file's.
  */
-int scan_weight(const Weight *t, bool forget, Err *e);
+int scan_weight(const Weight *t, bool evict, Err *e);
 
 /* The calling thread's scans use no other core. */
 void scan_alone(void);

@@ -13,7 +13,7 @@
 /* Before the run: what --atlas names can be written. made: a folder that will be there by then; NULL. */
 int extras_check(const Job *j, const char *made, Err *e);
 
-/* Whether a file, by the same path, would be the atlas's: "a.png", "a-2.json", "a_64.png" of --atlas a. */
+/* Returns whether a file, by the same path, would be the atlas's: "a.png", "a-2.json", "a_64.png" of --atlas a. */
 bool extras_is_atlas(const Job *j, const char *path);
 
 /*

@@ -19,7 +19,7 @@ typedef struct {
     const char *date; /* today's, as template_date() */
 } OutputNames;
 
-/* Whether the picture itself goes to stdout: "-" or /dev/stdout. Then no name is printed there. */
+/* Returns whether the picture itself goes to stdout: "-" or /dev/stdout. Then no name is printed there. */
 bool output_is_stdout(const Job *j);
 
 /*

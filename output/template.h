@@ -15,7 +15,7 @@ typedef int (*TemplateFn)(void *ctx, const char *name, const char **near, Str *o
 /* The template with its names put in. Error (ERR_USAGE). */
 int template_format(const char *pattern, TemplateFn value, void *ctx, Str *out, Err *e);
 
-/* Whether the template has {name}. */
+/* Returns whether the template has {name}. */
 bool template_uses(const char *pattern, const char *name);
 
 /* Its first name's brace; NULL: it has no name. */

@@ -15,7 +15,7 @@ typedef struct Baked Baked;
 Baked *baked_new(const char *path, Weights *w, const Job *j, const Watch *watch, Err *e);
 void baked_free(Baked *b);
 
-/* Whether an adapter changes that tensor of w. b may be NULL: none does. */
+/* Returns whether an adapter changes that tensor of w. b may be NULL: none does. */
 bool baked_has(const Baked *b, const Weight *t);
 
 /* Its elements from .. from + n - 1 as they are then. */

@@ -125,7 +125,7 @@ typedef struct {
     Nn nn;
     const Networks *networks;
     Precision precision;
-    bool large; /* pages of weights are let go of as `limn generate` does */
+    bool large; /* pages of weights are evicted as `limn generate` does */
     int side;   /* of the latent */
     Tensor kv;  /* the UNet's, of a prompt */
 } Bench;
@@ -144,7 +144,7 @@ static Nn network_nn(const Bench *b)
 {
     Nn nn = b->nn;
     nn.precision = b->precision;
-    nn.forget = b->large ? MODEL_CHEAP_ROWS : 0;
+    nn.evict_rows = b->large ? MODEL_CHEAP_ROWS : 0;
     return nn;
 }
 
@@ -175,7 +175,7 @@ static Tensor decode(Bench *b)
 {
     const Vae *v = b->networks->vae;
     Nn nn = network_nn(b);
-    nn.forget = b->large;
+    nn.evict_rows = b->large;
     nn.precision = precision_beside(nn.precision);
     return vae_decode(&nn, v, normals(&b->nn, 1, b->side, b->side, vae_latent_channels(v)));
 }
@@ -297,7 +297,7 @@ int bench_run(const BenchJob *j, BenchResult *out, Err *e)
     if (!failed) prompt(&b);
     failed = failed || measure(&b, step, "UNet", &out->step, e);
     arena_reset(&arena, 0);
-    if (b.large) weights_forget(synthetic_weights(networks.unet_weights));
+    if (b.large) weights_evict(synthetic_weights(networks.unet_weights));
     failed = failed || measure(&b, decode, "VAE", &out->vae, e);
     out->peak_bytes = peak_bytes();
     out->unet_bytes = synthetic_bytes(networks.unet_weights);

@@ -7,7 +7,7 @@
 
 #include "pipeline/model.h"
 
-/* Notes the tensors whose finite check binding deferred (weights_put_off()). */
+/* Notes the tensors whose finite check binding deferred (weights_defer_check()). */
 void model_check_later(Model *m);
 
 /* Starts the thread: other work begins now. */

@@ -226,7 +226,7 @@ static int find_and_keep(Generator *g, Unit *u, Err *e)
         arena_reset(g->nn.arena, mark);
     }
     for (int k = 0; k < CONTROL_PICTURES; k++) image_release(&u->picture[k]);
-    if (u->file->encoder) weights_forget(u->file->encoder->weights);
+    if (u->file->encoder) weights_evict(u->file->encoder->weights);
     if (!bad) return 0;
     return err_set(e, "%s: %.300s gave NaN or infinity: its weights are damaged", control_options[u->line.kind],
                    u->line.model);

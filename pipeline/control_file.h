@@ -34,7 +34,7 @@ typedef struct {
 ControlFile *control_file_open(const ControlLine *l, const UNet *like, Err *e);
 void control_file_close(ControlFile *f);
 
-/* Whether it can steer that model. Error: for what other one it is. */
+/* Returns whether it can steer that model. Error: for what other one it is. */
 int control_file_fits(const ControlFile *f, const Model *m, Err *e);
 
 #endif

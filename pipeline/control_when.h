@@ -5,7 +5,7 @@
 #include "pipeline/control_line.h"
 #include "pipeline/generator.h"
 
-/* Whether it counts in the call of the network that is being made; in a dry arena always. */
+/* Returns whether it counts in the call of the network that is being made; in a dry arena always. */
 bool control_active(const Generator *g, const ControlLine *l, const Evaluation *ev);
 
 #endif

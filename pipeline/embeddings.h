@@ -17,7 +17,7 @@ void embeddings_drop(Model *m); /* model_free()'s part */
 /* What --embedding-sha256 is for them, "SHA256:A1111's hash:name", a line each; heap. NULL: there are none. */
 char *embeddings_facts(const Model *m);
 
-/* Whether embedding:name in the job's prompts is such a word. */
+/* Returns whether embedding:name in the job's prompts is such a word. */
 bool embeddings_in_prompt(const Job *j);
 
 /* What decides which words the prompts have, so that prompts with others are not drawn at once; heap. */

@@ -38,7 +38,7 @@ typedef struct {
 const Foreign *foreign_find(const char *name, size_t len, bool line);
 const Foreign *foreign_letter(char c);
 
-/* Whether a value is looked at: without, the row says why it is refused whatever the value. */
+/* Returns whether a value is looked at: without, the row says why it is refused whatever the value. */
 bool foreign_takes_value(const Foreign *f);
 
 /*

@@ -26,7 +26,7 @@ Nn generator_nn(const Generator *g)
     Nn nn = g->nn;
     nn.precision = g->recipe.precision;
     if (g->m->large && g->recipe.memory != MEMORY_HIGH)
-        nn.forget = g->recipe.memory == MEMORY_LOW ? 1 : MODEL_CHEAP_ROWS;
+        nn.evict_rows = g->recipe.memory == MEMORY_LOW ? 1 : MODEL_CHEAP_ROWS;
     return nn;
 }
 

@@ -69,7 +69,7 @@ struct Generator {
 Nn generator_nn(const Generator *g);        /* for the UNet and what steers it */
 Nn generator_nn_beside(const Generator *g); /* for the networks that run once a picture */
 
-/* Whether the work must stop; a dry pass goes on: half a measurement would reserve too little. */
+/* Returns whether the work must stop; a dry pass goes on: half a measurement would reserve too little. */
 int generator_check(const Generator *g, Err *e);
 
 /* 2. encode.c: the context for n pictures into g->run, in the arena. */

@@ -104,7 +104,7 @@ static void *compute(void *arg)
     for (size_t at = 0, n; at < parts->hashed.len && !h->stop; at += n) {
         n = parts->hashed.len - at < PIECE ? parts->hashed.len - at : PIECE;
         sha256_update(&ctx, n, parts->hashed.data + at);
-        if (parts->hashed_path) file_forget((Bytes){ parts->hashed.data + at, n });
+        if (parts->hashed_path) file_evict((Bytes){ parts->hashed.data + at, n });
     }
     Weights *unet = shards ? parts_next(parts, ROLE_NETWORK, NULL)->weights : NULL;
     for (size_t i = 0; unet && i < weights_count(unet) && !h->stop; i++)

@@ -8,7 +8,7 @@
 
 #include "pipeline/generator.h"
 
-/* Whether the job asks for it. */
+/* Returns whether the job asks for it. */
 static inline bool hires_wanted(const Job *j) { return j->hires > 1; }
 
 /*

@@ -216,7 +216,7 @@ void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 
 /* By its name (the first row's, where one command has a row of its own) or one of its aliases; case, '-', '_' and spaces do not count. NULL: none. */
 const Option *option_find(const char *name, size_t len);
-/* Whether that is another tool's name for it. */
+/* Returns whether that is another tool's name for it. */
 bool option_is_alias(const Option *o, const char *name, size_t len);
 const Option *option_letter(char c);
 
@@ -257,7 +257,7 @@ bool job_pair(const char *text, char between, int *first, int *second);
 /* A number of bytes, "8G", "512M", "1.5GB": powers of 1024. 0: the text is no such thing, or out of range; NULL has none. */
 size_t job_bytes(const char *text);
 
-/* Whether --tile is along that axis, 'x' or 'y'. */
+/* Returns whether --tile is along that axis, 'x' or 'y'. */
 bool job_tiles(const Job *j, char axis);
 
 #endif

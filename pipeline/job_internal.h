@@ -7,7 +7,7 @@
 /* An option's place in a job. */
 static inline void *option_field(const Job *j, const Option *o) { return (char *)(size_t)j + o->offset; }
 
-/* Whether it is a text on the heap there. */
+/* Returns whether it is a text on the heap there. */
 static inline bool option_is_text(const Option *o)
 {
     return o->type == OPT_STR || o->type == OPT_PATH || o->type == OPT_CHOICE || o->type == OPT_LINES;

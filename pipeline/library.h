@@ -34,7 +34,7 @@ void library_close(Library *l);
 /* Where the default folder is, or would be; heap. */
 char *library_usual(const char *usual);
 
-/* Whether there is a folder to look into, without looking. */
+/* Returns whether there is a folder to look into, without looking. */
 bool library_there(const char *given, const char *usual);
 
 /*

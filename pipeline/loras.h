@@ -34,10 +34,10 @@ int lora_lines_check(const char *line, Err *e);
 int loras_of(const Job *j, Loras *out, Err *e);
 void loras_release(Loras *l);
 
-/* Whether the job's prompts name adapters that are applied: with --compat a1111, or where there is a folder of them. */
+/* Returns whether the job's prompts name adapters that are applied: with --compat a1111, or where there is a folder of them. */
 bool loras_in_prompt(const Job *j);
 
-/* Whether a text has one. */
+/* Returns whether a text has one. */
 bool loras_tagged(const char *text);
 
 /* The tags of the job's prompts, one after the other; heap. */

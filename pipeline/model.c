@@ -113,7 +113,7 @@ static int bind_part(Model *m, Part *part, const ModelPaths *p, Err *e)
     if (p->no_weights) weights_set_dry(part->weights);
     if (m->large) {
         weights_set_mapped(part->weights);
-        weights_put_off(part->weights);
+        weights_defer_check(part->weights);
     }
     int failed = part->class->bind(m, part, c, p, e);
     if (!failed && config_passed_over(c))
@@ -165,7 +165,7 @@ size_t model_texts(const Model *m, size_t (*figure)(const TextEncoder *t))
 
 void model_rest(const Model *m, PartRole role)
 {
-    for (const Part *p = NULL; m->large && (p = parts_next(m->files, role, p));) weights_forget(p->weights);
+    for (const Part *p = NULL; m->large && (p = parts_next(m->files, role, p));) weights_evict(p->weights);
 }
 
 /* Transformed weights are kept where they are asked for, or small beside what is free. */

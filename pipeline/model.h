@@ -74,10 +74,10 @@ typedef struct {
     UNet *unet;
     Vae *vae;
     size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
-    bool large;        /* of files, and more than MODEL_SMALL: pages of weights are let go of when their turn is over */
-    char warning[160]; /* one line to tell the user; "" */
-    bool looked;       /* model_hash() has looked at the files */
-    char *replaced;    /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
+    bool large;          /* of files, and more than MODEL_SMALL: pages of weights are evicted when their turn is over */
+    char warning[160];   /* one line to tell the user; "" */
+    bool looked;         /* model_hash() has looked at the files */
+    char *replaced;      /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
     struct Checking *checking;     /* values looked over on their way (checking.h); NULL: all are */
     struct Controls *controls;     /* networks that steer it, which are open now (controls.h); NULL: none */
     struct Embeddings *embeddings; /* words with vectors of their own (embeddings.h); NULL: none */
@@ -90,7 +90,7 @@ typedef struct {
 /* Bytes of weights: normal keeps transformed ones of at most so many; a larger model's stay in the system's page cache. */
 enum { MODEL_SMALL = 256 << 20 };
 
-/* Rows of a product beside which getting the pages of its weights again, when they were let go of, is cheap. */
+/* From this many rows on, reading evicted weights again costs little compared with the product. */
 enum { MODEL_CHEAP_ROWS = 1024 };
 
 /* The sum of a figure over the text encoders. */

@@ -105,7 +105,7 @@ void parts_note(Parts *parts, const char *fmt, ...) __attribute__((format(printf
 /* What has become of the files since they were mapped: as source_change(), of all. */
 FileChange parts_change(const Parts *parts, Str *path);
 
-/* Whether the model has that part. */
+/* Returns whether the model has that part. */
 static inline bool part_present(const Part *p) { return p->weights != NULL; }
 
 /* The part of that name, "unet", present or not; NULL: components[] has none. */

@@ -80,7 +80,7 @@ void parts_edm_release(FileEdm *x);
 /* Adds the parts' shift to the config of a VAE that came without one. */
 void parts_shift_vae(const Parts *parts, Part *vae);
 
-/* Whether a file's UNet takes pooled text (SD XL). */
+/* Returns whether a file's UNet takes pooled text (SD XL). */
 bool parts_pooled(const Weights *all);
 
 /* The scaling factor of a VAE without a configuration: that of the model's family. */

@@ -11,7 +11,7 @@ Tensor picture_decode(Generator *g, Tensor x)
 {
     Nn nn = generator_nn_beside(g);
     Tensor z = tensor_like(nn.arena, x);
-    if (g->m->large) nn.forget = 1; /* each layer has its turn once */
+    if (g->m->large) nn.evict_rows = 1; /* each layer has its turn once */
     vae_unscale(g->m->vae, z, x);
     return g->tile == VAE_WHOLE ? vae_decode(&nn, g->m->vae, z) : vae_decode_tiled(&nn, g->m->vae, z, g->tile);
 }

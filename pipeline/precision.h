@@ -31,7 +31,7 @@ const char *precision_lacks(const Kernels *k, Precision p);
 /* Error (ERR_USAGE): the text is none of the above. */
 int precision_parse(const char *text, Precision *p, Err *e);
 
-/* Whether it is one, or "auto". */
+/* Returns whether it is one, or "auto". */
 int check_precision(const char *text, Err *e);
 
 /*
@@ -45,9 +45,9 @@ int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t w
 /* The text that gives the same precision again on this kind of kernels; buf: PRECISION_TEXT. */
 const char *precision_text(Precision p, char *buf);
 
-/* Whether convolutions' weights are rounded when they are transformed beforehand (winograd.h). */
+/* Returns whether convolutions' weights are rounded when they are transformed beforehand (winograd.h). */
 static inline bool precision_rounds_convs(Precision p) { return p.conv != FACTORS_F32; }
-/* Whether matrices are rounded in products, so that what is laid over them may be. */
+/* Returns whether matrices are rounded in products, so that what is laid over them may be. */
 static inline bool precision_rounds_matrices(Precision p) { return p.linear != FACTORS_F32; }
 
 /* For networks that run once a picture, beside the UNet and what steers it: linear layers in no less than 16 bits. */

@@ -75,12 +75,12 @@ void prompts_release(Prompts *p);
 /* Which text holds in an evaluation, from 0. part -1: the negative prompt's. */
 int prompts_text(const Prompts *p, int part, int evaluation);
 
-/* Whether it is more than one text that weighs 1. */
+/* Returns whether it is more than one text that weighs 1. */
 bool prompts_composed(const Prompts *p);
-/* Whether its weights may have another sum than 1. */
+/* Returns whether its weights may have another sum than 1. */
 bool prompts_weighed(const Prompts *p);
 
-/* Whether the two fit into one run: they have as many rows, texts and parts. */
+/* Returns whether the two fit into one run: they have as many rows, texts and parts. */
 bool prompts_alike(const Prompts *a, const Prompts *b);
 
 /* The ids of a text for one encoder, [rows, tokens of a row]; where several are summed up, the first. The caller's. */

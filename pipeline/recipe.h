@@ -88,16 +88,16 @@ PromptTexts recipe_texts(const Job *j);
 /* The same without a recipe: of a job that is not drawn. */
 PromptReader recipe_job_reader(const Job *j, const Model *m, const Watch *w);
 
-/* Whether the job needs the VAE's encoder. */
+/* Returns whether the job needs the VAE's encoder. */
 bool recipe_encodes(const Job *j);
 
-/* Whether a job's prompts can be read. */
+/* Returns whether a job's prompts can be read. */
 bool recipe_can_read(const Model *m, const Job *j);
 
 /* Steps as marks of time in a prompt count them: with samplers that evaluate twice a step, evaluations, as A1111 does. */
 int recipe_counted_steps(const Sampler *s, int steps);
 
-/* Whether the model can draw that size. Error (ERR_USAGE): the nearest ones. */
+/* Returns whether the model can draw that size. Error (ERR_USAGE): the nearest ones. */
 int recipe_check_size(const Model *m, int width, int height, Err *e);
 
 #endif

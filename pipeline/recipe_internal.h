@@ -13,7 +13,7 @@ static inline void recipe_set_text(char **field, const char *text)
     *field = mem_strdup(text);
 }
 
-/* Whether the model's parts belong together, and can do what the completed job asks for. Error: the first thing that is wrong. */
+/* Returns whether the model's parts belong together, and can do what the completed job asks for. Error: the first thing that is wrong. */
 int recipe_check_model(const Model *m, const Job *j, Err *e);
 
 /*

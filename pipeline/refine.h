@@ -22,7 +22,7 @@
 int refine_begin(Generator *g, Err *e);
 void refine_end(Generator *g);
 
-/* Whether b can go on with a's latents. Error: what differs. */
+/* Returns whether b can go on with a's latents. Error: what differs. */
 int refine_fits(const Model *a, const Model *b, Err *e);
 
 /* What its pictures need of it: the prompts' embeddings, in its arena. Before it takes over in a run of these requests. */

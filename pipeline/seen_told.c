@@ -35,7 +35,7 @@ int seen_encode(Generator *g, Err *e)
     g->shown = mem_array(len, sizeof *g->shown);
     memcpy(g->shown, v.data, len * sizeof *g->shown);
     arena_reset(g->nn.arena, mark);
-    weights_forget(g->m->seen->encoder->weights);
+    weights_evict(g->m->seen->encoder->weights);
     image_release(&g->init.picture);
     return bad ? err_set(e, "the image encoder gave NaN or infinity: its weights are damaged") : 0;
 }

@@ -88,7 +88,7 @@ static int make(void *ctx, Weight *t, bool described, Err *e)
     s->bytes += t->bytes;
     if (s->dry) return 0;
 
-    /* shared: pages that are let go of keep their values, as a file's do */
+    /* shared: evicted pages keep their values, as a file's do */
     void *p = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return err_set(e, "cannot get %.1f MB for %s: %s", (double)t->bytes * 1e-6, t->name, strerror(errno));
@@ -97,7 +97,7 @@ static int make(void *ctx, Weight *t, bool described, Err *e)
     s->maps[s->count++] = (Bytes){ p, t->bytes };
     if (t->dtype == DT_F16) fill(s, t, p);
     else fill_blocks(s, t, p);
-    file_forget((Bytes){ p, t->bytes });
+    file_evict((Bytes){ p, t->bytes });
     return 0;
 }
 
@@ -107,7 +107,7 @@ Synthetic *synthetic_new(DType type, bool dry, int threads)
     *s = (Synthetic){ .weights = weights_new(), .type = type, .dry = dry, .threads = threads };
     weights_set_maker(s->weights, (WeightMaker){ s, make });
     weights_set_mapped(s->weights);
-    weights_put_off(s->weights); /* there is nothing to find */
+    weights_defer_check(s->weights); /* there is nothing to find */
     if (dry) weights_set_dry(s->weights);
     Rng rng;
     rng_init(&rng, RNG_TORCH, 0);

@@ -12,7 +12,7 @@ int windows_count(int size, int window, int overlap);
 /* Where the i-th begins; the last one ends where the axis does. */
 int windows_start(int size, int window, int overlap, int i);
 
-/* Whether the job's latent is larger than a window. */
+/* Returns whether the job's latent is larger than a window. */
 bool windows_wanted(const Recipe *r);
 
 /* How many there are, and where the i-th is; all are of one size. Without windows: one, all of the latent. */

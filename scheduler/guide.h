@@ -31,7 +31,7 @@ typedef enum {
     BRANCH_KINDS
 } BranchKind;
 
-/* Whether that is told the prompt, and not the negative or the empty one. */
+/* Returns whether that is told the prompt, and not the negative or the empty one. */
 bool branch_prompted(BranchKind kind);
 
 /* One evaluation of a step for each picture. */
@@ -96,7 +96,7 @@ typedef struct {
     bool negative;                     /* it needs the negative prompt's evaluation */
     bool remembers;                    /* it has a GuideMemory */
 
-    /* Whether it acts in a run. value: its numbers. */
+    /* Returns whether it acts in a run. value: its numbers. */
     bool (*on)(const Guidance *g, const double *value);
     /*
      * Asks for evaluations with guide_want(). round: 0 first; the next comes when those of this one are there, as long as a guide
@@ -112,7 +112,7 @@ extern const Guide guides[]; /* ends with name NULL */
 /* The numbers of a row, by its name, to be filled. */
 double *guide_values(Guidance *g, const char *name);
 
-/* Whether any step of a run evaluates that kind. */
+/* Returns whether any step of a run evaluates that kind. */
 bool guidance_wants(const Guidance *g, BranchKind kind);
 
 /* Prompts that a picture is told of: 1 the prompt; 2 the negative one before it; 3 the empty one between them. */
@@ -123,7 +123,7 @@ void guides_begin(const Guidance *g, Tensor x, Arena *a, GuideMemory *memory);
 /* A row's, by its name. */
 GuideMemory *guide_memory(const GuideStep *s, const char *name);
 
-/* Whether step asks for guidance: it is on, and the step lies in the interval. */
+/* Returns whether step asks for guidance: it is on, and the step lies in the interval. */
 bool guidance_in(const Guidance *g, int step);
 
 /* Asks for an evaluation, once however often it is asked for. */

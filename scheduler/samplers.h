@@ -89,7 +89,7 @@ double sampler_eta(const Sampler *s, Compat compat);
 /* "DPM++ 2M Karras", "dpmpp_2m_k": the sampler, and *schedule the schedule's row name, or NULL where the name has none. */
 const Sampler *sampler_split(const char *name, const char **schedule);
 
-/* Whether the same first noise gives the same picture whatever is drawn later: an ODE solver, or eta 0. */
+/* Returns whether the same first noise gives the same picture whatever is drawn later: an ODE solver, or eta 0. */
 bool sampler_deterministic(const Sampler *s, double eta);
 
 /* Evaluations of the network that the timeline takes, from a dry run. 0: the sampler chooses its own steps. */

@@ -94,7 +94,7 @@ void http_stop(Http *h);
 /* A request's header; NULL: it has none. A value of its query ("?a=b"). */
 const char *call_header(const Call *r, const char *name);
 const char *call_query(const Call *r, const char *name);
-/* Whether the one who asked has gone. */
+/* Returns whether the one who asked has gone. */
 bool call_gone(const Call *r);
 
 /* The body as a JSON object; cJSON_Delete() it. Error: what is wrong with it. */

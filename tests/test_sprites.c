@@ -207,7 +207,7 @@ static void test_all_numbers_are_finite(void **state)
             Weights *w = weights_new();
             Str file = { 0 };
             assert_false(component_find(s, parts[k], &file, &e) || component_read(s, file.s, w, &e));
-            assert_true(weights_are_put_off(w));
+            assert_true(weights_check_deferred(w));
             for (size_t i = 0; i < weights_count(w); i++)
                 if (scan_knows(weights_at(w, i)->dtype)) assert_int_equal(scan_weight(weights_at(w, i), false, &e), 0);
             weights_free(w);

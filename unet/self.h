@@ -14,7 +14,7 @@ typedef struct SelfPlace {
     int h, w;
 } SelfPlace;
 
-/* Whether anything but plain attention is asked for. */
+/* Returns whether anything but plain attention is asked for. */
 bool self_wanted(const UNetSelf *s);
 
 /*

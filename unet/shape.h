@@ -43,7 +43,7 @@ int unet_shape_read_down(UNetShape *s, Config *c, Err *e);
 /* The keys of class labels, which only a whole UNet may have. */
 void unet_shape_refuse_labels(Config *c);
 
-/* Whether heads divide channels wherever there is attention. */
+/* Returns whether heads divide channels wherever there is attention. */
 int unet_shape_check(const UNetShape *s, Err *e);
 
 /* The same in all but the size of its samples; what nothing reads (heads where there is no attention) does not count. */

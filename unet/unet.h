@@ -17,7 +17,7 @@ typedef struct UNet UNet;
 UNet *unet_new(Config *c, Weights *w, Err *e);
 void unet_free(UNet *u);
 
-/* Whether both compute the same from the same weights: all settings but the size that it was trained at. */
+/* Returns whether both compute the same from the same weights: all settings but the size that it was trained at. */
 bool unet_alike(const UNet *a, const UNet *b);
 
 int unet_in_channels(const UNet *u); /* 4; 9 inpainting; 8 pix2pix */
@@ -57,7 +57,7 @@ typedef struct {
 int unet_crosses(const UNet *u, UNetCross out[UNET_MAX_CROSSES]);
 
 int unet_deep_channels(const UNet *u);
-/* Whether there is self-attention at the latent's own size. */
+/* Returns whether there is self-attention at the latent's own size. */
 bool unet_attends_at_full_size(const UNet *u);
 
 /* Its config; shape.h is internal to unet/ and control/. */

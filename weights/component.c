@@ -163,6 +163,6 @@ int component_read(Source *s, const char *file, Weights *w, Err *e)
     if (str_ends(file, ".json")) return read_index(s, file, w, e);
     if (source_get(s, file, &bytes, e)) return -1;
     if (source_builtin_sha256(bytes.data))
-        weights_put_off(w); /* of the program's own a test has looked at every number */
+        weights_defer_check(w); /* of the program's own a test has looked at every number */
     return weights_read(w, bytes, e) ? err_in(e, file) : 0;
 }

@@ -41,13 +41,13 @@ typedef struct {
     int rows, stride, max;
 } ConfigRows;
 void config_int_rows(Config *c, const char *key, int dflt, int *out, const ConfigRows *r);
-/* Whether a list has a list in it. */
+/* Returns whether a list has a list in it. */
 bool config_nested(const Config *c, const char *key);
 /* The same as config_ints() for bools. */
 void config_bools(Config *c, const char *key, bool dflt, bool *out, int count);
 /* The length of a list; 0 when absent; -1 when it is not a list. Does not mark the key. */
 int config_list_len(const Config *c, const char *key);
-/* Whether entry i of a list is a text. */
+/* Returns whether entry i of a list is a text. */
 bool config_is_str_at(const Config *c, const char *key, int i);
 /* The i-th key in the file's order; NULL behind the last. Does not mark it. */
 const char *config_key(const Config *c, int i);

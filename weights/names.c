@@ -188,7 +188,7 @@ Weights *names_convert(Weights *all, const char *prefix, NameTable table, NameSh
 {
     char buf[SHOWN_MAX];
     Weights *out = weights_new();
-    if (weights_are_put_off(all)) weights_put_off(out);
+    if (weights_check_deferred(all)) weights_defer_check(out);
     size_t len = strlen(prefix);
 
     for (size_t i = 0; i < weights_count(all); i++) {

@@ -8,7 +8,7 @@
 
 #include "weights/weights.h"
 
-/* Whether quantise() knows it. */
+/* Returns whether quantise() knows it. */
 bool quantise_knows(DType t);
 
 /* count numbers, whole blocks of at most BLOCK_MOST each, all finite. What is too large for a type becomes its largest number. */

@@ -34,7 +34,7 @@ int shapes_text(const Weights *w, const char *act, bool pooled, Str *out, Err *e
 /* The width of what a UNet attends to; 0: to nothing. */
 int shapes_context(const Weights *w);
 
-/* Whether a UNet takes pooled text and sizes in addition to the timestep (SD XL). */
+/* Returns whether a UNet takes pooled text and sizes in addition to the timestep (SD XL). */
 static inline bool shapes_pooled(const Weights *w) { return weights_find(w, "add_embedding.linear_1.weight") != NULL; }
 
 /* Dimension i of the tensor of that name (printf); 0 when the tensor or the dimension is not there, or beyond an int. */

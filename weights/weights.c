@@ -70,8 +70,8 @@ bool weights_dry(const Weights *w) { return w->dry; }
 void weights_set_mapped(Weights *w) { w->mapped = true; }
 bool weights_mapped(const Weights *w) { return w->mapped; }
 
-void weights_put_off(Weights *w) { w->put_off = true; }
-bool weights_are_put_off(const Weights *w) { return w->put_off; }
+void weights_defer_check(Weights *w) { w->put_off = true; }
+bool weights_check_deferred(const Weights *w) { return w->put_off; }
 
 void weights_set_maker(Weights *w, WeightMaker maker) { w->maker = maker; }
 
@@ -87,10 +87,10 @@ Weight *weights_make(Weights *w, const Weight *want, bool described, Err *e)
 
 void weights_converted(const Weights *w, const Weight *t)
 {
-    if (w->mapped && !t->own) file_forget((Bytes){ t->data, t->bytes });
+    if (w->mapped && !t->own) file_evict((Bytes){ t->data, t->bytes });
 }
 
-void weights_forget(const Weights *w)
+void weights_evict(const Weights *w)
 {
     for (size_t i = 0; w->mapped && i < w->count; i++) weights_converted(w, w->items[i]);
 }

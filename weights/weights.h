@@ -63,7 +63,7 @@ typedef struct {
     DType scale_type; /* F32, F16 or BF16 */
     size_t scales;    /* 1, or one for each of shape[0] */
     bool used;        /* set by weights_take(): what is left over is reported as extra */
-    bool unchecked;   /* binding put off the look for NaN and infinity */
+    bool unchecked;   /* the finite check (for NaN and infinity) is deferred to the first step */
     bool folded; /* tells of another tensor (a scale, a mark), which knows it by now: it stands for nothing itself */
 } Weight;
 
@@ -72,22 +72,22 @@ typedef struct Weights Weights;
 Weights *weights_new(void);
 void weights_free(Weights *w);
 
-/* A dry set is only described: binding checks names and shapes and counts bytes, nobody reads the data. */
+/* A dry set is only described: binding checks names and shapes and counts bytes; no data is read. */
 void weights_set_dry(Weights *w);
 bool weights_dry(const Weights *w);
 
-/* The data lie in mapped files, so that pages may be let go of: file_forget(). */
+/* The data lie in mapped files, so that pages may be evicted: file_evict(). */
 void weights_set_mapped(Weights *w);
 bool weights_mapped(const Weights *w);
 
-/* Who binds leaves the look for NaN and infinity in what stays in the file to the caller: it marks such tensors. */
-void weights_put_off(Weights *w);
-bool weights_are_put_off(const Weights *w);
+/* Binding defers the finite check (for NaN and infinity) of tensors that stay in the file: it marks them, the caller does it. */
+void weights_defer_check(Weights *w);
+bool weights_check_deferred(const Weights *w);
 
-/* All of the set is not needed soon: its pages stop counting as ours (file.h). Nothing where they are not mapped. */
-void weights_forget(const Weights *w);
+/* All of the set is not needed soon: its pages are evicted (file.h). Does nothing where they are not mapped. */
+void weights_evict(const Weights *w);
 
-/* A tensor's values were copied to where they are used: its pages of a mapped file are let go of. */
+/* A tensor's values were copied to where they are used: its pages of a mapped file are evicted. */
 void weights_converted(const Weights *w, const Weight *t);
 
 /*
@@ -120,7 +120,7 @@ size_t dtype_block(DType t);
 const char *dtype_name(DType t);
 /* Bytes of so many elements, which are whole blocks. */
 static inline size_t dtype_bytes(DType t, size_t count) { return count / dtype_block(t) * dtype_size(t); }
-/* Whether weight_to_f32() knows its numbers. */
+/* Returns whether weight_to_f32() knows its numbers. */
 bool dtype_computes(DType t);
 
 /* "[320, 4, 3, 3]" into buf; returns buf. */
