@@ -25,7 +25,10 @@ int blocks_parse(const char *text, BlockWeights *out, Err *e);
 int blocks_of(const char *ldm_name);
 void blocks_name(int block, char out[8]); /* "IN04" */
 
-/* Returns whether the list is one for a UNet whose last block on the way down is `last` (11: SD 1.x, 8: SDXL). Error (ERR_USAGE). */
+/*
+ * Returns whether the list is one for a UNet whose last block on the way down is `last` (11: SD 1.x, 8: SDXL). Error
+ * (ERR_USAGE).
+ */
 int blocks_check(const BlockWeights *w, int last, Err *e);
 
 #endif

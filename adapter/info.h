@@ -28,14 +28,20 @@ typedef struct {
         char *text;
         long count;   /* of the training pictures */
     } tag[INFO_TAGS]; /* the most frequent first; text NULL: no more */
-    /* The size of the change: the root of the sum of squares of each block's changes at strength 1; < 0: it has none, or it is not a sum */
+    /*
+     * The size of the change: the root of the sum of squares of each block's changes at strength 1; < 0: it has none,
+     * or it is not a sum
+     */
     double norm[INFO_BLOCKS];
 } AdapterInfo;
 
 /* Returns whether a file's tensors are an adapter's. */
 bool adapter_is(Weights *w);
 
-/* The networks that an adapter is for where limn runs none of that kind, "Flux"; NULL: it is for Stable Diffusion's, or no adapter. */
+/*
+ * The networks that an adapter is for where limn runs none of that kind, "Flux"; NULL: it is for Stable Diffusion's, or
+ * no adapter.
+ */
 const char *adapter_foreign(Weights *w);
 
 /* What a file is instead, "a UNet alone"; NULL: that is not known, or it is nothing. */

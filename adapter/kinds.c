@@ -100,7 +100,10 @@ int factor_misfit(const Module *m, Factor a, Factor b, Err *e)
     return MODULE_MISFIT;
 }
 
-/* Inputs that a factor of `rank` rows covers: all of them, or fewer where the model's first layer grew (inpainting). 0: it does not fit. */
+/*
+ * Inputs that a factor of `rank` rows covers: all of them, or fewer where the model's first layer grew (inpainting). 0:
+ * it does not fit.
+ */
 static size_t covered(const Module *m, size_t count, size_t rank)
 {
     size_t depth = module_depth(m), found = rank ? count / rank : 0;

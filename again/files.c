@@ -1,4 +1,7 @@
-/* files.c - see files.h. Sources of the hashes: A1111's modules/hashes.py, sd_models.py (model_hash), Civitai's AutoV1 to AutoV3. */
+/*
+ * files.c - see files.h. Sources of the hashes: A1111's modules/hashes.py, sd_models.py (model_hash), Civitai's AutoV1
+ * to AutoV3.
+ */
 #include "again/files.h"
 
 #include <stdio.h>

@@ -20,7 +20,10 @@ int read_comfyui(Reading *r, const struct cJSON *graph, const char *node, Err *e
 /* The API's form of ComfyUI's other one, `workflow`, for the nodes that come with ComfyUI. cJSON_Delete() it. */
 struct cJSON *comfyui_from_workflow(const struct cJSON *workflow);
 
-/* One object of settings: InvokeAI's, fastsdcpu's, Draw Things', NovelAI's, Fooocus', SwarmUI's, Easy Diffusion's. False: nobody's. */
+/*
+ * One object of settings: InvokeAI's, fastsdcpu's, Draw Things', NovelAI's, Fooocus', SwarmUI's, Easy Diffusion's.
+ * False: nobody's.
+ */
 bool read_settings(Reading *r, const struct cJSON *settings);
 
 /* InvokeAI's of 2022: a command line of its prompt. */

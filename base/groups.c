@@ -80,7 +80,10 @@ static bool mount_of(char *line, const Walk *w, char **mounted, char **at)
     return w->second || lists(options, w->controller);
 }
 
-/* A container may see a part of the hierarchy only: the mount says which, and a group outside of it ("/..", or elsewhere) is not seen. */
+/*
+ * A container may see a part of the hierarchy only: the mount says which, and a group outside of it ("/..", or
+ * elsewhere) is not seen.
+ */
 static void see_all(const Walk *w, const char *mounted, const char *at, const char *group)
 {
     size_t skip = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);

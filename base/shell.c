@@ -8,7 +8,10 @@
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
 
-/* The length of what must be escaped at the beginning of a text of `left` bytes, with one character more where it ends in a newline. */
+/*
+ * The length of what must be escaped at the beginning of a text of `left` bytes, with one character more where it ends
+ * in a newline.
+ */
 static size_t escaped_len(const char *s, size_t left)
 {
     size_t n = 0, took = 0;

@@ -22,7 +22,10 @@ typedef struct {
     struct Wildcards *wildcards;
     ExpandMode mode; /* EXPAND_OFF: only {field}s that there are */
     void *ctx;
-    /* Returns whether a job has that field; near, where it is not NULL, becomes a name that is close. May be NULL: there are none. */
+    /*
+     * Returns whether a job has that field; near, where it is not NULL, becomes a name that is close. May be NULL:
+     * there are none.
+     */
     bool (*has_field)(void *ctx, const char *name, const char **near);
 } ChoiceReader;
 

@@ -1,4 +1,7 @@
-/* fields.c - the fields of a record, kept: values, ranges, and finding one by its name. See record.h; record.c says what they are. */
+/*
+ * fields.c - the fields of a record, kept: values, ranges, and finding one by its name. See record.h; record.c says
+ * what they are.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -142,7 +142,10 @@ static bool is_object_line(const char *p, const char *end)
     return q > p && q[-1] == '}';
 }
 
-/* From the first character that is no space: { jsonl, or json where the line ends before the object; [ json; else the first line: a header of fields with "prompt", or text. */
+/*
+ * From the first character that is no space: { jsonl, or json where the line ends before the object; [ json; else the
+ * first line: a header of fields with "prompt", or text.
+ */
 static JobsFormat guess(Bytes text)
 {
     const char *p = (const char *)text.data, *end = p + text.len;

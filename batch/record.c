@@ -1,4 +1,7 @@
-/* record.c - what the fields of a record are: options by their names and by other tools', or fields of the user's own. See record.h. */
+/*
+ * record.c - what the fields of a record are: options by their names and by other tools', or fields of the user's own.
+ * See record.h.
+ */
 #include "batch/record.h"
 
 #include <stdio.h>

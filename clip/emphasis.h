@@ -44,7 +44,10 @@ typedef struct {
 int emphasis_parse(Emphasis kind, const char *text, Pieces *out, Err *e);
 void pieces_release(Pieces *p);
 
-/* A1111: z [tokens, width], a chunk's embeddings, times its weights [tokens]; restore: then all, so that their mean is what it was. */
+/*
+ * A1111: z [tokens, width], a chunk's embeddings, times its weights [tokens]; restore: then all, so that their mean is
+ * what it was.
+ */
 void emphasis_scale(float *z, const float *weight, size_t tokens, size_t width, bool restore);
 
 /* ComfyUI: z away from the empty prompt's embeddings, both [tokens, width], by the weights [tokens]. */

@@ -28,7 +28,10 @@ int clip_layer_bind(Binder *b, const ClipShape *s, ClipLayer *l, int i);
 /* x [n, tokens, 1, width], in place. */
 void clip_layer_forward(Nn *nn, const ClipShape *s, const ClipLayer *l, Tensor x);
 
-/* The keys that both halves' configs have. Error: heads that do not divide the width, another activation (act: where none is said). */
+/*
+ * The keys that both halves' configs have. Error: heads that do not divide the width, another activation (act: where
+ * none is said).
+ */
 int clip_shape_read(ClipShape *s, Config *c, Err *e);
 
 /* What any transformers config may carry and limn need not read; ends with NULL. */

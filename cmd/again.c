@@ -1,4 +1,7 @@
-/* again.c - limn again: a picture drawn again from what is written in it: limn's own byte for byte, other tools' as near as can be. */
+/*
+ * again.c - limn again: a picture drawn again from what is written in it: limn's own byte for byte, other tools' as
+ * near as can be.
+ */
 #include <stdlib.h>
 #include <string.h>
 

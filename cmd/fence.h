@@ -10,7 +10,10 @@
  */
 int fence_enter(const Command *c, const Args *a, Err *e);
 
-/* The same for a server, whether --sandbox says so or not: its folder is written, and only this socket may be asked for connections. */
+/*
+ * The same for a server, whether --sandbox says so or not: its folder is written, and only this socket may be asked for
+ * connections.
+ */
 int fence_server(const Command *c, const Args *a, const char *folder, int listening, Err *e);
 
 #endif

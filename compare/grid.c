@@ -80,7 +80,10 @@ static int check_value(const Option *o, const char *value, Err *e)
 
 /* ---- samplers, schedules and steps ---- */
 
-/* "all": those that draw with the sigmas of any schedule; dpm_adaptive, which chooses its own steps, has no column; nor have those for networks of one kind. */
+/*
+ * "all": those that draw with the sigmas of any schedule; dpm_adaptive, which chooses its own steps, has no column; nor
+ * have those for networks of one kind.
+ */
 static int split_samplers(List *l, const char *names, Err *e)
 {
     Str all = { 0 };

@@ -15,7 +15,10 @@ int run_model(Run *r, const Job *j, Err *e)
     return -1;
 }
 
-/* Evaluations of the network that a picture of the job takes (0: the sampler chooses its steps), and the job with every choice made. */
+/*
+ * Evaluations of the network that a picture of the job takes (0: the sampler chooses its steps), and the job with every
+ * choice made.
+ */
 static int decide(const Model *m, const Job *j, Job *said, int *evals, Err *e)
 {
     Recipe recipe;

@@ -40,7 +40,10 @@ int controlnet_keep_transformed(ControlNet *c, const Kernels *k, bool rounded, E
 /* As unet_context(): kv [n, tokens, 1, controlnet_context_columns()] is filled. */
 void controlnet_context(Nn *nn, const ControlNet *c, Tensor context, Tensor kv);
 
-/* hint [1, H, W, hint channels], 0..1; type: a union's, below controlnet_types(). Returns what every step adds to the latent's first layer: [1, H / factor, W / factor, channels]. */
+/*
+ * hint [1, H, W, hint channels], 0..1; type: a union's, below controlnet_types(). Returns what every step adds to the
+ * latent's first layer: [1, H / factor, W / factor, channels].
+ */
 Tensor controlnet_hint(Nn *nn, const ControlNet *c, Tensor hint, int type);
 
 /*

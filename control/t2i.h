@@ -26,7 +26,10 @@ size_t t2i_borrowed(const T2iAdapter *a);
 /* "full_adapter", "full_adapter_xl", "light_adapter" */
 const char *t2i_type(const T2iAdapter *a);
 
-/* Returns whether its maps of a picture of that size can be added to that UNet's; factor: pixels a latent. Error: which one cannot. */
+/*
+ * Returns whether its maps of a picture of that size can be added to that UNet's; factor: pixels a latent. Error: which
+ * one cannot.
+ */
 int t2i_fits(const T2iAdapter *a, const UNet *u, int factor, int width, int height, Err *e);
 
 /* hint [1, H, W, hint channels], 0..1. Fills maps, [1, h, w, c] each, in nn->arena, and returns how many. */

@@ -24,7 +24,10 @@ typedef struct {
     UnionLayer layer[UNION_MAX_LAYERS];
 } Union;
 
-/* Returns whether the weights are a union's: then its shapes are read and bound, for a net of so many channels. 0, or -1 with b->e set. */
+/*
+ * Returns whether the weights are a union's: then its shapes are read and bound, for a net of so many channels. 0, or
+ * -1 with b->e set.
+ */
 int union_bind(Binder *b, Union *u, int channels, int time_width, int heads);
 
 /* What the type adds to the time embedding: a vector of time_width in nn->arena. */

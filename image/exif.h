@@ -11,7 +11,10 @@
 #include "base/file.h"
 #include "image/image.h"
 
-/* exif: what a file carries, with or without "Exif\0\0" in front. 1 to 8; 1 (as it is) where nothing, or nothing sensible, is said. */
+/*
+ * exif: what a file carries, with or without "Exif\0\0" in front. 1 to 8; 1 (as it is) where nothing, or nothing
+ * sensible, is said.
+ */
 int exif_orientation(Bytes exif);
 
 /*

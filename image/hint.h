@@ -25,7 +25,10 @@ extern const HintWay hint_ways[]; /* ends with name NULL */
 /* By its name or an alias; NULL: it is none. */
 const HintWay *hint_way_find(const char *name);
 
-/* "edges:100:200:photo.png": a way, its numbers where they are not the usual ones, a file. Without a way the file is the map itself. */
+/*
+ * "edges:100:200:photo.png": a way, its numbers where they are not the usual ones, a file. Without a way the file is
+ * the map itself.
+ */
 typedef struct {
     const HintWay *way; /* NULL: none */
     double numbers[HINT_NUMBERS];

@@ -163,7 +163,10 @@ typedef struct {
 extern const Kernels *const kernels_rows[];
 bool kernels_supported(const Kernels *k);
 
-/* To be called before any layer: also tells OpenBLAS to stay on the thread that calls it. The best supported row, or the one LIMN_CPU names. NULL with *why set when LIMN_CPU names none that runs here. */
+/*
+ * To be called before any layer: also tells OpenBLAS to stay on the thread that calls it. The best supported row, or
+ * the one LIMN_CPU names. NULL with *why set when LIMN_CPU names none that runs here.
+ */
 const Kernels *kernels_select(const char **why);
 
 #endif

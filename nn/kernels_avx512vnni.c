@@ -1,4 +1,7 @@
-/* kernels_avx512vnni.c - the avx512vnni row of the kernel table: avx512's and products of 16- and 8-bit integers; see kernels.inc. */
+/*
+ * kernels_avx512vnni.c - the avx512vnni row of the kernel table: avx512's and products of 16- and 8-bit integers; see
+ * kernels.inc.
+ */
 #include <immintrin.h>
 
 #define ROW              kernels_avx512vnni

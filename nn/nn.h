@@ -129,7 +129,10 @@ Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal);
 /* The same where q, k and v stand side by side: qkv [n, h, w, 3 heads*d] -> [n, h, w, heads*d]. */
 Tensor nn_attention_joined(Nn *nn, Tensor qkv, int heads, bool causal);
-/* The same where k and v stand side by side in wider rows: kv [n, tk, 1, ..], from column `first` on; every query sees every key. */
+/*
+ * The same where k and v stand side by side in wider rows: kv [n, tk, 1, ..], from column `first` on; every query sees
+ * every key.
+ */
 Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int first, int heads);
 
 /*

@@ -76,7 +76,10 @@ enum {
     STRIDE = UNPACKED + BLOCK_MOST + 16, /* with those of the blocks that they begin and end in; no power of 2 */
 };
 
-/* Of the numbers in a block, a power of 2: here every row is looked at for every piece, and dividing took a quarter of what Q8_0 costs. */
+/*
+ * Of the numbers in a block, a power of 2: here every row is looked at for every piece, and dividing took a quarter of
+ * what Q8_0 costs.
+ */
 static int block_shift(DType type) { return __builtin_ctzl(dtype_block(type)); }
 
 /* Values first .. first + k - 1 of a matrix row to `room`, of STRIDE floats; returns where in it they begin. */

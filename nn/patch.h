@@ -40,7 +40,10 @@ long patch_row(const Patch *p, const Panels *w, size_t panel, size_t j);
  * are theirs from then on, in any case.
  */
 
-/* W += strength * up down, where up [rows, rank] and down [rank, depth] lie as files have them: row by row. depth: of the k inputs. */
+/*
+ * W += strength * up down, where up [rows, rank] and down [rank, depth] lie as files have them: row by row. depth: of
+ * the k inputs.
+ */
 Patch *patch_low_rank(const Panels *w, PatchRows at, const float *up, const float *down, size_t rank, size_t depth,
                       float strength, Err *e);
 

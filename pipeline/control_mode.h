@@ -20,7 +20,10 @@ typedef struct {
  */
 ControlMode control_mode(const Generator *g, const ControlLine *l);
 
-/* A1111's soft weight of result i of a ControlNet (0.825 for each that is further from the last of 13), or of a T2I-Adapter's map. */
+/*
+ * A1111's soft weight of result i of a ControlNet (0.825 for each that is further from the last of 13), or of a
+ * T2I-Adapter's map.
+ */
 double control_soft_share(ControlKind kind, int i);
 
 #endif

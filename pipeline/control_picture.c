@@ -1,4 +1,7 @@
-/* control_picture.c - see control_picture.h. Source: diffusers' VaeImageProcessor (Lanczos); ComfyUI, comfy/utils.py, common_upscale(). */
+/*
+ * control_picture.c - see control_picture.h. Source: diffusers' VaeImageProcessor (Lanczos); ComfyUI, comfy/utils.py,
+ * common_upscale().
+ */
 #include "pipeline/control_picture.h"
 
 #include <math.h>

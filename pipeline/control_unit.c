@@ -1,4 +1,7 @@
-/* control_unit.c - see control_unit.h. Source: Mikubill/sd-webui-controlnet, internal_controlnet/external_code.py and infotext.py. */
+/*
+ * control_unit.c - see control_unit.h. Source: Mikubill/sd-webui-controlnet, internal_controlnet/external_code.py and
+ * infotext.py.
+ */
 #include "pipeline/control_unit.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* describe_file.h - what `limn info` says of a file of weights that is no model of its own (a VAE, a LoRA), and of any set of tensors. */
+/*
+ * describe_file.h - what `limn info` says of a file of weights that is no model of its own (a VAE, a LoRA), and of any
+ * set of tensors.
+ */
 #ifndef LIMN_PIPELINE_DESCRIBE_FILE_H
 #define LIMN_PIPELINE_DESCRIBE_FILE_H
 

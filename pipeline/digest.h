@@ -1,4 +1,7 @@
-/* digest.h - SHA-256 of the files that go with a model, and what a picture says of them: "SHA256:A1111's hash:name", a line each. */
+/*
+ * digest.h - SHA-256 of the files that go with a model, and what a picture says of them: "SHA256:A1111's hash:name", a
+ * line each.
+ */
 #ifndef LIMN_PIPELINE_DIGEST_H
 #define LIMN_PIPELINE_DIGEST_H
 

@@ -1,4 +1,7 @@
-/* embeddings.h - textual inversion: the words of a job's prompts that have vectors of their own, set in tokenizers and text encoders. */
+/*
+ * embeddings.h - textual inversion: the words of a job's prompts that have vectors of their own, set in tokenizers and
+ * text encoders.
+ */
 #ifndef LIMN_PIPELINE_EMBEDDINGS_H
 #define LIMN_PIPELINE_EMBEDDINGS_H
 

@@ -30,7 +30,10 @@ typedef struct {
 /* By the name of a file or folder, or a path with it (the hub's cache has the name above the folder). adapter: of a LoRA's file. */
 FewSteps few_steps_named(const char *name, bool adapter);
 
-/* Of an adapter's file, by its name; where that says nothing (pytorch_lora_weights), by its folder's; or by the trainer's name in it. */
+/*
+ * Of an adapter's file, by its name; where that says nothing (pytorch_lora_weights), by its folder's; or by the
+ * trainer's name in it.
+ */
 FewSteps few_steps_of_adapter(const char *path, Bytes file);
 
 /* scheduler: the class of the folder's scheduler, or NULL; told: the UNet is told the guidance (time_cond_proj_dim). */

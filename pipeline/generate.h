@@ -73,7 +73,10 @@ void generator_free(Generator *g);
 /* The job with what the model chose for its open options, and the VAE's tile that fits into memory: for metadata. */
 const Job *generator_job(const Generator *g);
 
-/* Returns whether a picture of a job of the same kind, with prompts of its own, can be drawn in a run of it: they have as many rows, texts and parts. */
+/*
+ * Returns whether a picture of a job of the same kind, with prompts of its own, can be drawn in a run of it: they have
+ * as many rows, texts and parts.
+ */
 bool generator_takes(Generator *g, const Job *j);
 
 /* Pictures that there is room for. */

@@ -214,7 +214,10 @@ void job_init(Job *j); /* every option at its default */
 void job_release(Job *j);
 void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 
-/* By its name (the first row's, where one command has a row of its own) or one of its aliases; case, '-', '_' and spaces do not count. NULL: none. */
+/*
+ * By its name (the first row's, where one command has a row of its own) or one of its aliases; case, '-', '_' and
+ * spaces do not count. NULL: none.
+ */
 const Option *option_find(const char *name, size_t len);
 /* Returns whether that is another tool's name for it. */
 bool option_is_alias(const Option *o, const char *name, size_t len);

@@ -1,4 +1,7 @@
-/* loras.c - see loras.h. Tags as A1111's extra_networks.py and its Lora extension read them: the first number is the text encoder's. */
+/*
+ * loras.c - see loras.h. Tags as A1111's extra_networks.py and its Lora extension read them: the first number is the
+ * text encoder's.
+ */
 #include "pipeline/loras.h"
 
 #include <math.h>

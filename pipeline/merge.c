@@ -1,4 +1,7 @@
-/* merge.c - see merge.h. Names are those of the first file, so files of one naming are merged; what drawing does not need is kept. */
+/*
+ * merge.c - see merge.h. Names are those of the first file, so files of one naming are merged; what drawing does not
+ * need is kept.
+ */
 #include "pipeline/merge.h"
 
 #include <stdlib.h>

@@ -94,7 +94,10 @@ typedef struct Parts {
 
 /* Error: whatever is wrong with the files. parts_release() also then. */
 int parts_open(Parts *parts, const ModelPaths *p, Err *e);
-/* A VAE alone, by its file or folder; option: what asked for it, for messages. *vae is the parts'. parts_release() also on an error. */
+/*
+ * A VAE alone, by its file or folder; option: what asked for it, for messages. *vae is the parts'. parts_release() also
+ * on an error.
+ */
 int parts_open_codec(Parts *parts, const char *path, const char *option, const Part **vae, Err *e);
 
 void parts_release(Parts *parts);

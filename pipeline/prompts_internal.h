@@ -18,7 +18,10 @@ int prompts_read_leaf(void *leaf, const char *text, Ids *out, Err *e);
 /* prompts.c: the text without tags, as the reader's language has it; what is not read is told. The caller's. */
 char *prompts_bare(const PromptReader *r, const char *name, const char *text, bool positive);
 
-/* prompts_plan.c: the parts and texts of a prompt (positive) or negative prompt, behind those that are there; second NULL: the same. */
+/*
+ * prompts_plan.c: the parts and texts of a prompt (positive) or negative prompt, behind those that are there; second
+ * NULL: the same.
+ */
 int prompts_plan(const PromptReader *r, const char *text, const char *second, bool positive, Prompts *out, Err *e);
 
 /* The same of regions, behind the prompt's parts. */

@@ -1,4 +1,7 @@
-/* prompts_plan.c - a prompt taken apart: its parts, their texts in time, and what each text encoder makes of them. See prompts.h. */
+/*
+ * prompts_plan.c - a prompt taken apart: its parts, their texts in time, and what each text encoder makes of them. See
+ * prompts.h.
+ */
 #include "pipeline/prompts_internal.h"
 
 #include <stdlib.h>

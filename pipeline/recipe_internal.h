@@ -13,7 +13,10 @@ static inline void recipe_set_text(char **field, const char *text)
     *field = mem_strdup(text);
 }
 
-/* Returns whether the model's parts belong together, and can do what the completed job asks for. Error: the first thing that is wrong. */
+/*
+ * Returns whether the model's parts belong together, and can do what the completed job asks for. Error: the first thing
+ * that is wrong.
+ */
 int recipe_check_model(const Model *m, const Job *j, Err *e);
 
 /*
@@ -30,7 +33,10 @@ int recipe_choose_sigmas(Recipe *r, const Timeline *given, Err *e);
 /* The sampler's settings, once the timeline is there. */
 void recipe_tune(Recipe *r);
 
-/* The recipe's guidance, and what of the network it disturbs. Error (ERR_USAGE): methods that cannot act together, or in this model. */
+/*
+ * The recipe's guidance, and what of the network it disturbs. Error (ERR_USAGE): methods that cannot act together, or
+ * in this model.
+ */
 int recipe_choose_guidance(Recipe *r, const Model *m, Err *e);
 
 /* The language of the recipe's prompts (recipe_prompts.c), and with it what the job left open of that. */

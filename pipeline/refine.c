@@ -59,7 +59,10 @@ static void tell_timesteps(Timeline *tl, const Noise *mine, const Noise *its)
     for (int i = 0; i < tl->steps; i++) tl->t[i] = noise_timestep(its, tl->sigma[i]);
 }
 
-/* The steps that are the first model's. diffusers: those at timesteps of T - round(at T) and more (Python's round, half to even). */
+/*
+ * The steps that are the first model's. diffusers: those at timesteps of T - round(at T) and more (Python's round, half
+ * to even).
+ */
 static int first_steps(const Generator *g)
 {
     const Recipe *r = &g->recipe;

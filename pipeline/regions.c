@@ -1,4 +1,7 @@
-/* regions.c - see regions.h. What of latent couple (opparco) and ComfyUI's areas is common: predictions weighted by masks, whose sum is 1. */
+/*
+ * regions.c - see regions.h. What of latent couple (opparco) and ComfyUI's areas is common: predictions weighted by
+ * masks, whose sum is 1.
+ */
 #include "pipeline/regions.h"
 
 #include <math.h>

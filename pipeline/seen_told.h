@@ -5,7 +5,10 @@
 #include "pipeline/generator.h"
 #include "pipeline/seen.h"
 
-/* unCLIP: the picture's vector, once a generator; and, in a dry arena, what that takes. Nothing for others. Error: damaged weights. */
+/*
+ * unCLIP: the picture's vector, once a generator; and, in a dry arena, what that takes. Nothing for others. Error:
+ * damaged weights.
+ */
 void seen_measure(Generator *g);
 int seen_encode(Generator *g, Err *e);
 

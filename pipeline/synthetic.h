@@ -12,7 +12,10 @@
 
 typedef struct Synthetic Synthetic;
 
-/* type: of its matrices (quantise_choice()). dry: names and shapes only, to count what a network will take. threads: that make the values. */
+/*
+ * type: of its matrices (quantise_choice()). dry: names and shapes only, to count what a network will take. threads:
+ * that make the values.
+ */
 Synthetic *synthetic_new(DType type, bool dry, int threads);
 void synthetic_free(Synthetic *s);
 

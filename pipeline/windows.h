@@ -7,7 +7,10 @@
 
 #include "pipeline/generator.h"
 
-/* Windows along an axis of `size` latents: all of `window`, at least `overlap` of which each shares with the next; 1: it is no longer. */
+/*
+ * Windows along an axis of `size` latents: all of `window`, at least `overlap` of which each shares with the next; 1:
+ * it is no longer.
+ */
 int windows_count(int size, int window, int overlap);
 /* Where the i-th begins; the last one ends where the axis does. */
 int windows_start(int size, int window, int overlap, int i);

@@ -24,7 +24,10 @@ Exponential exponential_data(double sigma, double to, double eta, bool flipped);
 /* Of the noise, as an ODE or an SDE; to 0: to the estimate. */
 Exponential exponential_noise(double sigma, double to, bool sde);
 
-/* x += the second-order correction: m[0] the prediction at the start, m[1] the one r steps before it; heun: by phi2, else phi1 / 2. */
+/*
+ * x += the second-order correction: m[0] the prediction at the start, m[1] the one r steps before it; heun: by phi2,
+ * else phi1 / 2.
+ */
 void exponential_second(Tensor x, const Exponential *w, bool heun, double r, const Tensor *m);
 
 /* x += the third-order correction; m[2] is the prediction r[1] steps before m[1]. */

@@ -3,7 +3,10 @@
 
 #include "scheduler/sigmas.h"
 
-/* count values of a falling table of `size`, evenly in its index, log sigma interpolated. The first `steps` of them are the timeline's. */
+/*
+ * count values of a falling table of `size`, evenly in its index, log sigma interpolated. The first `steps` of them are
+ * the timeline's.
+ */
 static void interpolate(Timeline *tl, const double *table, int size, int count)
 {
     int last = size - 1;

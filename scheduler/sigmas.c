@@ -98,7 +98,10 @@ int sigmas_linspace(const Noise *n, Timeline *tl, Err *e)
     return from_timesteps(n, tl, "linspace", e);
 }
 
-/* diffusers' timesteps=[...]: each step goes to the next one, the last to a clean latent, also of classes that take no such list. */
+/*
+ * diffusers' timesteps=[...]: each step goes to the next one, the last to a clean latent, also of classes that take no
+ * such list.
+ */
 int sigmas_given(const Noise *n, Timeline *tl, Err *e)
 {
     int last = n->timesteps - 1;

@@ -26,7 +26,10 @@ int a1111_control(Wish *w, const struct cJSON *script, const char *start, Err *e
 /* null, false, 0, -1, "", [], {}: what clients send that send every field. */
 bool a1111_says_nothing(const struct cJSON *v);
 
-/* Settings by their names into the wish; `before` stands before the names of those that limn does not know, where they are listed. */
+/*
+ * Settings by their names into the wish; `before` stands before the names of those that limn does not know, where they
+ * are listed.
+ */
 int a1111_settings(Wish *w, const struct cJSON *o, const char *before, Err *e);
 /* Those that POST options has set, but for the model. */
 int a1111_stored_settings(Wish *w, Err *e);

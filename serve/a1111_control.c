@@ -35,7 +35,10 @@ static int add_model(const Wish *w, const char *name, Str *out, Err *e)
     return f && !failed ? 0 : -1;
 }
 
-/* The picture, as each version of the extension has it: text, or {"image": text, "mask": ...}. NULL: the one that is started from. */
+/*
+ * The picture, as each version of the extension has it: text, or {"image": text, "mask": ...}. NULL: the one that is
+ * started from.
+ */
 static const char *picture_of(const cJSON *unit)
 {
     static const char *const names[] = { "image", "input_image" };
@@ -54,7 +57,10 @@ static int check_word(const char *field, const char *word, size_t len, Err *e)
     return strspn(word, letters) >= len ? 0 : err_usage(e, "%s: \"%.60s\" is no name", field, word);
 }
 
-/* "canny", with its numbers where the unit has some: "canny:100:200:". Clients send both thresholds to modules that take one, or none. */
+/*
+ * "canny", with its numbers where the unit has some: "canny:100:200:". Clients send both thresholds to modules that
+ * take one, or none.
+ */
 static int add_module(const cJSON *unit, Str *line, Err *e)
 {
     static const char *const names[HINT_NUMBERS] = { "threshold_a", "threshold_b" };

@@ -1,4 +1,7 @@
-/* a1111_extras.c - A1111's "extras": a picture made larger by a network of limn upscale's kind or by Lanczos, and the words in a PNG. */
+/*
+ * a1111_extras.c - A1111's "extras": a picture made larger by a network of limn upscale's kind or by Lanczos, and the
+ * words in a PNG.
+ */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -213,7 +213,10 @@ static int run(Call *r, Wish *w, OrderKind kind, Err *e)
     return failed;
 }
 
-/* Opens the model, so that the answer tells whether it can be; from then on jobs get it that name none. name NULL: the one that is current. */
+/*
+ * Opens the model, so that the answer tells whether it can be; from then on jobs get it that name none. name NULL: the
+ * one that is current.
+ */
 static int switch_model(Call *r, const char *name, Err *e)
 {
     Wish w;

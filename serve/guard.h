@@ -20,12 +20,18 @@ typedef struct {
 /* Returns whether a request's Host ("name", "name:port", "[::1]:7860") is one of this server's names. */
 bool guard_host(const Guard *g, const char *host);
 
-/* Returns whether a browser sent it for a page of this server, or of an origin that --cors lists. NULL: the request has no such header. */
+/*
+ * Returns whether a browser sent it for a page of this server, or of an origin that --cors lists. NULL: the request has
+ * no such header.
+ */
 bool guard_origin(const Guard *g, const char *origin, const char *site, const char *host);
 /* The origin, where --cors lists it: for Access-Control-Allow-Origin. NULL: it does not. */
 const char *guard_cors(const Guard *g, const char *origin);
 
-/* Returns whether the value of Authorization (NULL: there is none) has the key: Bearer KEY, or Basic with it as password. In constant time. */
+/*
+ * Returns whether the value of Authorization (NULL: there is none) has the key: Bearer KEY, or Basic with it as
+ * password. In constant time.
+ */
 bool guard_key(const Guard *g, const char *authorization);
 
 /* The key of a file: its first line. Error: none is there, it is short, or others may read it. */

@@ -44,7 +44,10 @@ typedef struct {
     struct MHD_Connection *connection;
 } Call;
 
-/* Appends what comes next of a reply that is not there yet; false: that was all. Waits as long as it likes, up to a second at a time. */
+/*
+ * Appends what comes next of a reply that is not there yet; false: that was all. Waits as long as it likes, up to a
+ * second at a time.
+ */
 typedef bool (*Stream)(void *ctx, Str *out);
 
 typedef struct {
@@ -84,7 +87,10 @@ int http_listen(Listener *l, const char *host, int port, Err *e);
 
 typedef struct Http Http;
 
-/* Routes: tables that end with method NULL; the list ends with NULL. Takes l->fd. From when stop() is true the queue takes nothing. */
+/*
+ * Routes: tables that end with method NULL; the list ends with NULL. Takes l->fd. From when stop() is true the queue
+ * takes nothing.
+ */
 Http *http_start(struct Server *s, const Listener *l, const Route *const *routes, bool (*stop)(void), Err *e);
 /* No new connections; those without a request are closed. */
 void http_quiesce(Http *h);

@@ -182,7 +182,10 @@ typedef struct {
     double sent;
 } Events;
 
-/* At most ten a second, each with the pictures that are new; a comment where nothing happens, so that nobody in between takes the connection for dead. */
+/*
+ * At most ten a second, each with the pictures that are new; a comment where nothing happens, so that nobody in between
+ * takes the connection for dead.
+ */
 static bool next_event(void *ctx, Str *out)
 {
     enum { A_SECOND = 10, QUIET_SECONDS = 10 };

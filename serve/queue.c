@@ -164,7 +164,10 @@ bool order_ended(Queue *q, const Order *t)
     return is;
 }
 
-/* The first job tells what it was; the others go, and the place that they had whole: a hole with a rest in it fits no other order. */
+/*
+ * The first job tells what it was; the others go, and the place that they had whole: a hole with a rest in it fits no
+ * other order.
+ */
 static void keep_first(Order *t)
 {
     if (t->job_count < 2) return;

@@ -104,7 +104,10 @@ Order *wish_order(Wish *w, const Call *r);
  * held: queue_drop(). Error: it was not added, and is freed.
  */
 int order_run(Server *s, Call *r, Order *t, Err *e);
-/* Returns whether an order that has ended left nothing to answer with; its error says why. One that was given up answers with what was drawn. */
+/*
+ * Returns whether an order that has ended left nothing to answer with; its error says why. One that was given up
+ * answers with what was drawn.
+ */
 bool order_lost(Server *s, Order *t);
 
 /*

@@ -89,7 +89,10 @@ int dummy_network(void *ctx, Tensor out, const Evaluation *ev, Err *e)
     return 0;
 }
 
-/* k-diffusion's denoiser of the reference: x / (1 + sigma^2) + 0.3 tanh(x / (1 + sigma)); or with net in the places of 1, 0.3, ... */
+/*
+ * k-diffusion's denoiser of the reference: x / (1 + sigma^2) + 0.3 tanh(x / (1 + sigma)); or with net in the places of
+ * 1, 0.3, ...
+ */
 int kdiffusion_denoiser(void *ctx, Tensor x0, Tensor x, double sigma, Err *e)
 {
     (void)e;

@@ -1,4 +1,7 @@
-/* test_blocks.c - numbers in blocks and of 8 bits: as the references read them, by every kernel set, in panels, from broken files. */
+/*
+ * test_blocks.c - numbers in blocks and of 8 bits: as the references read them, by every kernel set, in panels, from
+ * broken files.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* test_cores.c - what control groups grant of processors, over trees of /proc and /sys as containers and batch systems have them. */
+/*
+ * test_cores.c - what control groups grant of processors, over trees of /proc and /sys as containers and batch systems
+ * have them.
+ */
 #define _GNU_SOURCE
 #include "tests/support.h"
 

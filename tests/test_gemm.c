@@ -177,7 +177,10 @@ static double worst(const Trial *t, const float *y)
     return most;
 }
 
-/* Other threads, another way to the left side, fewer rows: the same bits. OpenBLAS rounds otherwise where rows are divided otherwise. */
+/*
+ * Other threads, another way to the left side, fewer rows: the same bits. OpenBLAS rounds otherwise where rows are
+ * divided otherwise.
+ */
 static void check_bits(const Trial *t, Run run, const float *y)
 {
     size_t all = t->c.rows;

@@ -298,7 +298,10 @@ static void check_orders(const Comparison *c, const Conclusions *k)
     }
 }
 
-/* Of two cells of a seed that which is said to be nearer is nearer, and every error is within the reference's own of the true one. */
+/*
+ * Of two cells of a seed that which is said to be nearer is nearer, and every error is within the reference's own of
+ * the true one.
+ */
 static void check_ranks(const Comparison *c, World *w)
 {
     double error[SOLVERS * COUNTS * SEEDS];

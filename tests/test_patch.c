@@ -194,7 +194,10 @@ static void test_several(void **state)
 
 enum { LAID = 3 };
 
-/* Some low-rank patches over one wide layer, beside its product: as if merged, alone and with other samples, and not with a scale. */
+/*
+ * Some low-rank patches over one wide layer, beside its product: as if merged, alone and with other samples, and not
+ * with a scale.
+ */
 static void check_beside(Nn *nn, bool rounded)
 {
     enum { K = 1024, N = 600, ROWS = 20 };

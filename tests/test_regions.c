@@ -1,4 +1,7 @@
-/* test_regions.c - where regions count: in the prompt's place (latent couple), and over it (ComfyUI's masks), against the sums by hand. */
+/*
+ * test_regions.c - where regions count: in the prompt's place (latent couple), and over it (ComfyUI's masks), against
+ * the sums by hand.
+ */
 #include <math.h>
 
 #include "pipeline/regions.h"

@@ -1,4 +1,7 @@
-/* test_upscale.c - networks that make pictures larger, in every release's names, whole and in tiles, against torch (golden/upscale.py). */
+/*
+ * test_upscale.c - networks that make pictures larger, in every release's names, whole and in tiles, against torch
+ * (golden/upscale.py).
+ */
 #include "tests/support.h"
 
 #include <math.h>

@@ -83,7 +83,10 @@ Tensor freeu_filter(Nn *nn, Tensor x, double s)
 
 /* ---- where ---- */
 
-/* diffusers: the first two up blocks. The authors, A1111 and ComfyUI: by what comes from below, four and two times the first level's. */
+/*
+ * diffusers: the first two up blocks. The authors, A1111 and ComfyUI: by what comes from below, four and two times the
+ * first level's.
+ */
 static int stage_of(const UNetFreeU *f, const UNetShape *s, int i, int channels)
 {
     if (!f->by_channels) return i;

@@ -54,7 +54,7 @@ static void score(Nn *nn, Source *s, Tensor sources, Tensor targets)
 {
     Nn exact = *nn;
     exact.precision = (Precision){ 0 };
-    exact.forget = 0;
+    exact.evict_rows = 0;
     exact.profile = NULL;
     const Linear l = {
         .w = { .data = { (const unsigned char *)targets.data }, .type = { DT_F32 }, .k = targets.c, .n = targets.h },

@@ -37,7 +37,10 @@ struct UNetShape {
 /* The keys of a UNet2DConditionModel. config_finish() is called. Error: what limn does not run. */
 int unet_shape_read(UNetShape *s, Config *c, Err *e);
 
-/* Those that a ControlNetModel shares with it: the way down and the middle. The caller reads its own keys and calls config_finish(). */
+/*
+ * Those that a ControlNetModel shares with it: the way down and the middle. The caller reads its own keys and calls
+ * config_finish().
+ */
 int unet_shape_read_down(UNetShape *s, Config *c, Err *e);
 
 /* The keys of class labels, which only a whole UNet may have. */

@@ -1,4 +1,7 @@
-/* quantise.c - see quantise.h. Rounding follows the reference word for word: half away from zero, or truncation after adding a half. */
+/*
+ * quantise.c - see quantise.h. Rounding follows the reference word for word: half away from zero, or truncation after
+ * adding a half.
+ */
 #include "weights/quantise.h"
 
 #include <math.h>

@@ -17,7 +17,10 @@ char *weights_metadata(Bytes file, const char *key);
 char **weights_texts(Bytes file);
 void weights_texts_free(char **texts);
 
-/* Returns whether a file of that name would be one of these formats: ".safetensors", ".gguf", in any case. Returns the ending's length, or 0. */
+/*
+ * Returns whether a file of that name would be one of these formats: ".safetensors", ".gguf", in any case. Returns the
+ * ending's length, or 0.
+ */
 size_t weights_ending(const char *name);
 
 #endif

@@ -1,4 +1,7 @@
-/* fuzz_control.c - lines of --control and the like, and configs of the networks that they name, bound to weights made up as asked for. */
+/*
+ * fuzz_control.c - lines of --control and the like, and configs of the networks that they name, bound to weights made
+ * up as asked for.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 

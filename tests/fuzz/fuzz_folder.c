@@ -1,4 +1,7 @@
-/* fuzz_folder.c - a model's folder: the first byte chooses which of its files the rest replaces; then described as `limn info` does. */
+/*
+ * fuzz_folder.c - a model's folder: the first byte chooses which of its files the rest replaces; then described as
+ * `limn info` does.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* fuzz_gguf.c - a file of weights of any bytes, GGUF or safetensors with scales: what is accepted must be readable to the last byte. */
+/*
+ * fuzz_gguf.c - a file of weights of any bytes, GGUF or safetensors with scales: what is accepted must be readable to
+ * the last byte.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

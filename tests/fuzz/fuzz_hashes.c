@@ -1,4 +1,7 @@
-/* fuzz_hashes.c - hashes.json of any bytes: whatever it says, a model's hash is 64 hexadecimal digits, and the file is JSON afterwards. */
+/*
+ * fuzz_hashes.c - hashes.json of any bytes: whatever it says, a model's hash is 64 hexadecimal digits, and the file is
+ * JSON afterwards.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,7 @@
-/* fuzz_options.c - the first byte chooses an option, the rest is its text: what is accepted is accepted again as it is written. Also lists. */
+/*
+ * fuzz_options.c - the first byte chooses an option, the rest is its text: what is accepted is accepted again as it is
+ * written. Also lists.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* fuzz_picture.c - a PNG of any bytes that decodes: cut out, made smaller, measured, put on a sheet with its texts, written and read. */
+/*
+ * fuzz_picture.c - a PNG of any bytes that decodes: cut out, made smaller, measured, put on a sheet with its texts,
+ * written and read.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
