@@ -320,6 +320,9 @@ static void read_second(Reader *x, const cJSON *second, const cJSON *first, cons
         reading_remark(x->r, MATTERS_SEEN, "node %s: limn's second pass has the first one's model", node_id(second));
     read_second_prompt(x, second, first, "positive", "hires-prompt");
     read_second_prompt(x, second, first, "negative", "hires-negative-prompt");
+    if (x->pixels)
+        reading_remark(x->r, MATTERS_SEEN, "node %s: in limn's second pass areas grow with the picture",
+                       node_id(second));
 }
 
 /* ---- which sampler ---- */

@@ -9,6 +9,7 @@ typedef struct {
     Graph g;
     Reading *r;
     const struct cJSON *encoder; /* of the prompt; NULL: none was found */
+    bool pixels;                 /* an area of the prompt is given in pixels */
 } Reader;
 
 /* An input's value as text, on the heap; NULL: it has none that can be told. */

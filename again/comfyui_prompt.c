@@ -92,20 +92,18 @@ static void add_region(Reader *x, const Leaf *leaf)
 {
     bool share = leaf->area && node_is(leaf->area, "ConditioningSetAreaPercentage");
     const cJSON *a = leaf->area;
+    x->pixels = x->pixels || (a && !share);
     Str line = { 0 };
     if (a)
         str_addf(&line, "%.9g,%.9g,%.9g,%.9g", reader_number(x, a, "x", 0), reader_number(x, a, "y", 0),
                  reader_number(x, a, "width", share ? 1 : 64), reader_number(x, a, "height", share ? 1 : 64));
     else str_add(&line, "0,0,1,1");
-    str_addf(&line, ",soft=0,strength=%.9g,over=%s", a ? reader_number(x, a, "strength", 1) : 1, str_text(&leaf->text));
+    if (a) str_addf(&line, ",strength=%.9g,area=%s", reader_number(x, a, "strength", 1), str_text(&leaf->text));
+    else str_addf(&line, ",soft=0,strength=1,over=%s", str_text(&leaf->text));
     for (char *c = line.s; c && *c; c++)
         if (*c == '\n' || *c == '\r') *c = ' '; /* a region is a line */
     reading_set(x->r, "region", str_text(&line));
     str_release(&line);
-    if (a)
-        reading_remark(x->r, MATTERS_SEEN,
-                       "node %s (%s): there the network sees its area alone; limn shows it all of the picture",
-                       node_id(a), node_class(a));
 }
 
 /* ConditioningConcat and ConditioningAverage of two texts, in limn's words for them. False: they are something else. */

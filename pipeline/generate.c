@@ -1,5 +1,6 @@
 /* generate.c - prompt to picture: the numbered steps put together. See generate.h and docs/architecture.md. */
 #include "pipeline/advice.h"
+#include "pipeline/areas.h"
 #include "pipeline/generate.h"
 
 #include <assert.h>
@@ -96,7 +97,7 @@ static int read_own_prompts(Generator *g, Err *e)
     if (guidance->parts > 1 && g->recipe.beside == BESIDE_PICTURE)
         return err_usage(e,
                          "the prompt: AND and --region are not for models that edit by instruction (InstructPix2Pix)");
-    return check_together(g, e);
+    return check_together(g, e) || areas_check(&g->recipe, e) ? -1 : 0;
 }
 
 /* What generator_new() and generator_memory() begin with: the recipe and the prompts. */

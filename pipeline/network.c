@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pipeline/areas.h"
 #include "pipeline/checking.h"
 #include "pipeline/control.h"
 #include "pipeline/deepcache.h"
@@ -70,6 +71,7 @@ static void key_of(const Generator *g, CacheKey *key, const Evaluation *ev)
     key_add(key, &g->recipe.precision, sizeof g->recipe.precision);
     const int windows[] = { g->recipe.window, g->recipe.overlap };
     key_add(key, windows, sizeof windows);
+    if (areas_wanted(&g->recipe)) key_add(key, g->recipe.said.region, strlen(g->recipe.said.region));
     told_key(g, key);
     key_end(key);
 }
@@ -92,8 +94,11 @@ int network_call(void *generator, Tensor out, const Evaluation *ev, Err *e)
         g->time.shared = cache_get(g->share.firsts, &key, out);
         if (g->time.shared) return 0;
     }
-    if (!windows_wanted(&g->recipe)) evaluate(g, out, ev);
-    else if (windows_evaluate(g, out, ev, e)) return -1;
+    if (windows_wanted(&g->recipe)) {
+        if (windows_evaluate(g, out, ev, e)) return -1;
+    } else if (areas_wanted(&g->recipe)) {
+        if (areas_evaluate(g, out, ev, e)) return -1;
+    } else evaluate(g, out, ev);
     size_t len = out.data ? tensor_len(out) : 0;
     if (g->nn.k->find_bad(out.data, len) < len && model_check(g->m, e)) return -1; /* that says which tensor */
     if (first) cache_put(g->share.firsts, &key, out);

@@ -19,11 +19,13 @@ static const char *read_number(const char *s, double *out)
     return isfinite(*out) ? end : NULL;
 }
 
-/* "soft=8", "strength=0.5" or "over" behind a comma; NULL: something else. */
+/* "soft=8", "strength=0.5", "over" or "area" behind a comma; NULL: something else. */
 static const char *read_field(const char *s, RegionWish *r)
 {
-    if (strncmp(s, ",over", 5) == 0 && strchr(",=", s[5])) {
+    bool area = strncmp(s, ",area", 5) == 0;
+    if ((area || strncmp(s, ",over", 5) == 0) && strchr(",=", s[5])) {
         r->over = true;
+        r->area = r->area || area;
         return s + 5;
     }
     if (strncmp(s, ",soft=", 6) == 0) return read_number(s + 6, &r->soft);
@@ -32,7 +34,7 @@ static const char *read_field(const char *s, RegionWish *r)
 
 int region_line_parse(const char *line, RegionWish *out, Err *e)
 {
-    *out = (RegionWish){ .soft = SOFT, .strength = 1 };
+    *out = (RegionWish){ .soft = -1, .strength = 1 };
     double *const numbers[] = { &out->x, &out->y, &out->w, &out->h };
     const char *s = line;
     for (int i = 0; i < 4 && s; i++) {
@@ -41,8 +43,11 @@ int region_line_parse(const char *line, RegionWish *out, Err *e)
     }
     while (s && *s == ',') s = read_field(s, out);
     if (!s || *s != '=' || !s[1])
-        return err_usage(e, "\"%.80s\" is not X,Y,W,H[,soft=PIXELS][,strength=X][,over]=TEXT", line);
+        return err_usage(e, "\"%.80s\" is not X,Y,W,H[,soft=PIXELS][,strength=X][,over|,area]=TEXT", line);
     if (out->w <= 0 || out->h <= 0) return err_usage(e, "\"%.80s\": a width and a height above 0 are expected", line);
+    if (out->area && out->soft >= 0)
+        return err_usage(e, "\"%.80s\": soft is not for an area, whose edges are ComfyUI's", line);
+    if (out->soft < 0) out->soft = SOFT;
     double most = out->over ? 10 : 1;
     if (out->strength > most)
         return err_usage(e, "strength %g: a number from 0 to %g is expected", out->strength, most);
@@ -71,9 +76,53 @@ static double within(double at, double from, double to, double size, double soft
     return (from <= 0 ? 1 : left) * (to >= size ? 1 : right);
 }
 
+/* Whether all four are shares of the picture. */
+static bool in_shares(const RegionWish *r) { return r->x + r->w <= 1 && r->y + r->h <= 1; }
+
+/* Latents, from `size` of them: of shares the nearest, ties to the even one; of pixels those that are whole. */
+static int latents_of(double v, bool share, int size, int factor, double scale)
+{
+    return (int)fmin(share ? nearbyint(v * size) : floor(v * scale / factor), size);
+}
+
+Region region_area(const RegionWish *r, int factor, int w, int h, double scale)
+{
+    bool share = in_shares(r);
+    int least = share ? 1 : 0;
+    Region at = { latents_of(r->x, share, w, factor, scale), latents_of(r->y, share, h, factor, scale),
+                  latents_of(r->w, share, w, factor, scale), latents_of(r->h, share, h, factor, scale) };
+    at.w = at.w < least ? least : at.w;
+    at.h = at.h < least ? least : at.h;
+    if (at.w > w - at.x) at.w = w - at.x;
+    if (at.h > h - at.y) at.h = h - at.y;
+    return at.w > 0 && at.h > 0 ? at : (Region){ 0 };
+}
+
+/* Of one axis: up to 8 places, a quarter of the area at most, rise from an edge that is not the picture's. */
+static double rise(int at, int from, int length, int size)
+{
+    int places = length / 4 < 8 ? length / 4 : 8, left = at - from, right = from + length - 1 - at;
+    double by = 1;
+    if (from != 0 && left < places) by *= (double)(left + 1) / places;
+    if (from + length < size && right < places) by *= (double)(right + 1) / places;
+    return by;
+}
+
+double region_area_weight(const RegionWish *r, Region at, int w, int h, int x, int y)
+{
+    if (x < at.x || y < at.y || x >= at.x + at.w || y >= at.y + at.h) return 0;
+    return r->strength * rise(x, at.x, at.w, w) * rise(y, at.y, at.h, h);
+}
+
+static void add_area(const RegionWish *r, int factor, int w, int h, double scale, float *share)
+{
+    Region at = region_area(r, factor, w, h, scale);
+    for (int i = 0; i < w * h; i++) share[i] = (float)region_area_weight(r, at, w, h, i % w, i / w);
+}
+
 static void add_share(const RegionWish *r, int factor, int w, int h, double scale, float *share)
 {
-    bool shares = r->x + r->w <= 1 && r->y + r->h <= 1;
+    bool shares = in_shares(r);
     double width = w * factor, height = h * factor, sx = shares ? width : scale, sy = shares ? height : scale,
            soft = r->soft * scale;
     for (int i = 0; i < w * h; i++) {
@@ -106,7 +155,7 @@ void regions_shares(const char *lines, int factor, int w, int h, double scale, f
         RegionWish r;
         Err e;
         if (region_line_parse(line, &r, &e)) continue;
-        add_share(&r, factor, w, h, scale, shares + (size_t)(k + 1) * n);
+        (r.area ? add_area : add_share)(&r, factor, w, h, scale, shares + (size_t)(k + 1) * n);
         over[k] = r.over;
     }
     for (size_t i = 0; i < n; i++) normalise(shares, over, count, n, i);

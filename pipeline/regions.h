@@ -1,10 +1,11 @@
-/* regions.h - --region "X,Y,W,H[,soft=N][,strength=X][,over]=TEXT": a prompt that counts in a part of the picture. */
+/* regions.h - --region "X,Y,W,H[,soft=N][,strength=X][,over|,area]=TEXT": a prompt that counts in a part of the picture. */
 #ifndef LIMN_PIPELINE_REGIONS_H
 #define LIMN_PIPELINE_REGIONS_H
 
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "image/fit.h"
 #include "pipeline/job.h"
 
 enum { REGIONS_MAX = 8 };
@@ -13,6 +14,7 @@ enum { REGIONS_MAX = 8 };
 typedef struct {
     double x, y, w, h, soft, strength;
     bool over; /* beside the prompt, which counts there as well; else in its place */
+    bool area; /* over, and the network sees this part of the latent alone (areas.h) */
     const char *text;
 } RegionWish;
 
@@ -22,6 +24,12 @@ int region_lines_check(const char *line, Err *e);
 
 /* How many lines there are. */
 int regions_count(const char *lines);
+
+/* The part of a latent of w x h that is an area, rounded as ComfyUI does; w 0: it lies outside. scale: as of regions_shares(). */
+Region region_area(const RegionWish *r, int factor, int w, int h, double scale);
+
+/* What an area counts at a place of its own: its strength, less near edges within the picture (ComfyUI's get_area_and_mult()). */
+double region_area_weight(const RegionWish *r, Region at, int w, int h, int x, int y);
 
 /*
  * Where each counts, shares [1 + count, h * w] of a latent: first what is left to the prompt, then each region's. Their sum is 1 everywhere.

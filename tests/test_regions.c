@@ -47,6 +47,42 @@ static void test_over(void **state)
     check("0,0,1,1,soft=0,strength=0.5=a cat\n0,0,1,1,soft=0,over=a dog", 1, 1, (double[]){ 0.25, 0.25, 0.5 }, 3);
 }
 
+/* ComfyUI's get_area_and_mult(): an edge that is not the picture's rises over 8 places, or a quarter of the area. */
+static void test_area(void **state)
+{
+    (void)state;
+    RegionWish r;
+    Err e;
+    assert_int_equal(region_line_parse("0.25,0,0.5,1,strength=2,area=a", &r, &e), 0);
+    assert_true(r.area && r.over);
+    Region at = region_area(&r, 8, 40, 30, 1);
+    assert_true(at.x == 10 && at.y == 0 && at.w == 20 && at.h == 30);
+    for (int i = 0; i < 5; i++) {
+        assert_error(fabs(region_area_weight(&r, at, 40, 30, 10 + i, 7) - 2 * (i + 1) / 5.0), 1e-9, "left %d", i);
+        assert_error(fabs(region_area_weight(&r, at, 40, 30, 29 - i, 7) - 2 * (i + 1) / 5.0), 1e-9, "right %d", i);
+    }
+    assert_error(fabs(region_area_weight(&r, at, 40, 30, 20, 0) - 2), 1e-9, "the picture's own edge");
+    assert_error(region_area_weight(&r, at, 40, 30, 9, 0), 0, "outside");
+    /* shares are rounded to the nearest, ties to the even one, and are one latent at least; pixels are cut; what lies outside is cut off */
+    static const struct {
+        const char *line;
+        int at[4];
+    } cases[] = { { "0.5,0.5,0.5,0.001,area=a", { 2, 2, 2, 1 } },
+                  { "0,0,12,39,area=a", { 0, 0, 1, 4 } },
+                  { "0.0625,0,0.875,1,area=a", { 0, 0, 4, 4 } },
+                  { "24,8,640,640,area=a", { 3, 1, 1, 3 } },
+                  { "64,0,64,64,area=a", { 0, 0, 0, 0 } } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *want = cases[i].at;
+        assert_int_equal(region_line_parse(cases[i].line, &r, &e), 0);
+        at = region_area(&r, 8, 4, 4, 1);
+        if (at.x != want[0] || at.y != want[1] || at.w != want[2] || at.h != want[3])
+            fail_msg("%s: %d,%d,%d,%d", cases[i].line, at.x, at.y, at.w, at.h);
+    }
+    check("0,0,0.5,1,strength=3,area=a cat", 0, 0, (double[]){ 0.25, 0.75 }, 2);
+    check("0,0,0.5,1,area=a cat", 3, 0, (double[]){ 1, 0 }, 2);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -58,6 +94,8 @@ static void test_refused(void **state)
                                          "0,0,1,1,over,strength=11=a",
                                          "0,0,1,1,above=a",
                                          "0,0,1,1,overt=a",
+                                         "0,0,1,1,areas=a",
+                                         "0,0,1,1,area,soft=4=a",
                                          "nan,0,1,1=a" };
     RegionWish r;
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -74,6 +112,6 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_in_place), cmocka_unit_test(test_over),
-                                        cmocka_unit_test(test_refused) };
+                                        cmocka_unit_test(test_area), cmocka_unit_test(test_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

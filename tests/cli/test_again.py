@@ -177,11 +177,14 @@ def test_again_comfyui():
         limn(prompt, *DRAWN, *plain, *more, "-o", "j.png")
         g = {**graph(positive=["41", 0]), "40": encode("a gem"), "41": {"class_type": kind, "inputs": inputs}}
         assert "of several prompts" not in same_again("j.png", prompt=json.dumps(g)).err
-    limn(PROMPT, *DRAWN, *plain, "--region", "0,0,1,1,soft=0,over=a gem", "--region", "0,32,32,32,soft=0,strength=2,over=a star", "-o", "j.png")
+    limn(PROMPT, *DRAWN, *plain, "--region", "0,0,1,1,soft=0,over=a gem", "--region", "0,32,32,32,strength=2,area=a star", "-o", "j.png")
     g = {**graph(positive=["43", 0]), "40": encode("a gem"), "41": {"class_type": "ConditioningCombine", "inputs": joins["ConditioningCombine"][0]},
          "42": {"class_type": "ConditioningSetArea", "inputs": {"width": 32, "height": 32, "x": 0, "y": 32, "strength": 2, "conditioning": ["44", 0]}},
          "43": {"class_type": "ConditioningCombine", "inputs": {"conditioning_1": ["41", 0], "conditioning_2": ["42", 0]}}, "44": encode("a star")}
-    assert "node 42 (ConditioningSetArea)" in same_again("j.png", prompt=json.dumps(g)).err
+    assert "not honoured" not in same_again("j.png", prompt=json.dumps(g)).err
+    limn(PROMPT, *DRAWN, *plain, "--region", "0,0,1,1,soft=0,over=a gem", "--region", "0.5,0,0.5,0.7,strength=1,area=a star", "-o", "j.png")
+    g["42"] = {"class_type": "ConditioningSetAreaPercentage", "inputs": {"width": 0.5, "height": 0.7, "x": 0.5, "y": 0, "strength": 1, "conditioning": ["44", 0]}}
+    assert "not honoured" not in same_again("j.png", prompt=json.dumps(g)).err
     # a loader of all at once; a node that makes a text, beside a number
     g = {"1": {"class_type": "Efficient Loader", "inputs": {"ckpt_name": "sprites", "vae_name": "Baked VAE", "clip_skip": -2, "lora_name": "None",
                "lora_model_strength": 1, "positive": PROMPT, "negative": NEGATIVE, "empty_latent_width": 64, "empty_latent_height": 64}},
