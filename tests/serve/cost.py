@@ -30,23 +30,26 @@ def over_http(route, body):
     return time.monotonic() - start
 
 
-def by_program():
+def by_program(*compat):
     args = [x for k, v in SIZE.items() for x in ("--" + k, str(v))]
-    out = subprocess.run([LIMN, "a key", *args, "--seed", "1", "--count", str(PICTURES + 1), "--json", "-q", "-o", "x.png"], capture_output=True, check=True).stdout
+    out = subprocess.run([LIMN, "a key", *args, *compat, "--seed", "1", "--count", str(PICTURES + 1), "--json", "-q", "-o", "x.png"], capture_output=True, check=True).stdout
     return [json.loads(line)["seconds"] for line in out.splitlines()][1:]
 
 
 openai = {"prompt": "a key", "size": "128x128", "steps": 20}
 over_http("/v1/images/generations", openai)
-http_times, a1111_times, program_times = [], [], []
+http_times, a1111_times, program_times, a1111_program_times = [], [], [], []
 for turn in range(TURNS):
     for i in range(PICTURES):
         http_times.append(over_http("/v1/images/generations", {**openai, "seed": 100 * turn + i}))
         a1111_times.append(over_http("/sdapi/v1/txt2img", {"prompt": "a key", **SIZE, "seed": 100 * turn + i}))
     program_times += by_program()
-best = min(program_times)
-for name, times in [("OpenAI's", http_times), ("A1111's", a1111_times)]:
-    print(f"a picture of 128x128 in 20 steps by {name} interface: {1000 * min(times):.1f} ms, by limn generate --count: {1000 * best:.1f} ms; {min(times) / best:.3f}")
+    a1111_program_times += by_program("--compat", "a1111")
+ratios = []
+for name, times, program in [("OpenAI's", http_times, program_times), ("A1111's", a1111_times, a1111_program_times)]:
+    best = min(program)
+    ratios.append(min(times) / best)
+    print(f"a picture of 128x128 in 20 steps by {name} interface: {1000 * min(times):.1f} ms, by limn generate --count: {1000 * best:.1f} ms; {ratios[-1]:.3f}")
 
 firsts = []
 for _ in range(10):
@@ -61,5 +64,4 @@ for _ in range(10):
 print(f"the first step of a job is heard of after {1000 * min(firsts):.0f} to {1000 * max(firsts):.0f} ms")
 p.terminate()
 assert p.wait(60) == 0
-worst = max(min(http_times), min(a1111_times)) / best
-sys.exit(0 if worst <= 1.03 and max(firsts) <= 0.2 else f"more than 1.03 of the program's time ({worst:.3f}), or 200 ms")
+sys.exit(0 if max(ratios) <= 1.03 and max(firsts) <= 0.2 else f"more than 1.03 of the program's time ({max(ratios):.3f}), or 200 ms")
