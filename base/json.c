@@ -140,7 +140,7 @@ fail:
 
 bool json_number(double d, char out[JSON_NUMBER])
 {
-    if (!isfinite(d) || fabs(d) > 9007199254740992.0) return false; /* 2^53 */
+    if (!isfinite(d) || fabs(d) >= 9007199254740992.0) return false; /* 2^53, which 2^53 + 1 is read as, too */
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, JSON_NUMBER, "%.*g", digits, d);
         if (strtod(out, NULL) == d) break;

@@ -31,7 +31,7 @@ bool json_whole(const struct cJSON *item, uint64_t *out);
 
 /*
  * A number as the text that an option takes: the fewest digits that are read back as the same double, a whole one without exponent.
- * False: it is not finite, or above 2^53, where a double has not all digits of a whole number.
+ * False: it is not finite, or 2^53 and more, where a double has not all digits of a whole number.
  */
 enum { JSON_NUMBER = 32 };
 bool json_number(double d, char out[JSON_NUMBER]);

@@ -73,3 +73,13 @@ bool utf8_add(Str *out, const char *s, size_t n)
     }
     return all;
 }
+
+bool utf8_valid(const char *s, size_t n)
+{
+    bool valid = true;
+    for (size_t i = 0; i < n && valid;) {
+        uint32_t code;
+        i += utf8_next(s + i, n - i, &code, &valid);
+    }
+    return valid;
+}

@@ -20,4 +20,7 @@ void utf8_put(Str *out, uint32_t code);
 /* Appends s with its invalid parts replaced; returns whether all of it was valid. */
 bool utf8_add(Str *out, const char *s, size_t n);
 
+/* Whether all of it is UTF-8. */
+bool utf8_valid(const char *s, size_t n);
+
 #endif

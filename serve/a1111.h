@@ -4,6 +4,24 @@
 
 #include "serve/server.h"
 
+/* ---- a1111_types.c ---- */
+
+/* What its value is there; what is like it is taken for it, as pydantic does. */
+typedef enum {
+    TYPE_ANY, /* its option says */
+    TYPE_TEXT,
+    TYPE_NUMBER,
+    TYPE_FLAG,
+    TYPE_LIST,
+    TYPE_OBJECT,
+} FieldType;
+
+/*
+ * Brings a field's value into the type's own form, in place; nothing where it is left out or null. Error (ERR_USAGE): it is of another type,
+ * and would else count as left out.
+ */
+int a1111_fit(Wish *w, struct cJSON *o, const char *name, FieldType type, Err *e);
+
 /* ---- a1111_fields.c ---- */
 
 /* All fields of a request of txt2img, or img2img (from_picture), into the wish; values of o get the types that A1111 has. */
@@ -21,7 +39,7 @@ const struct cJSON *a1111_styles(const struct cJSON *o);
  * The units of alwayson_scripts.controlnet, each a line of --control. start: the picture that the job is started from, for units that have
  * none; NULL. Error (ERR_USAGE): what limn cannot do of them.
  */
-int a1111_control(Wish *w, const struct cJSON *script, const char *start, Err *e);
+int a1111_control(Wish *w, struct cJSON *script, const char *start, Err *e);
 
 /* null, false, 0, -1, "", [], {}: what clients send that send every field. */
 bool a1111_says_nothing(const struct cJSON *v);

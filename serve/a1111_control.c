@@ -66,7 +66,7 @@ static int add_module(const cJSON *unit, Str *line, Err *e)
     static const char *const names[HINT_NUMBERS] = { "threshold_a", "threshold_b" };
     const char *module = text(member(unit, "module"));
     size_t len = module ? strcspn(module, " (") : 0;
-    if (!len || strncasecmp(module, "none", len) == 0) return 0;
+    if (!len || (len == 4 && strncasecmp(module, "none", len) == 0)) return 0;
     if (check_word("module", module, len, e)) return -1;
     char *plain = mem_strndup(module, len);
     for (char *c = plain; *c; c++) *c = (char)tolower((unsigned char)*c);
@@ -210,12 +210,30 @@ static int add_unit(Wish *w, const cJSON *unit, const char *start, Err *e)
     return failed ? err_in(e, "controlnet") : 0;
 }
 
-int a1111_control(Wish *w, const cJSON *script, const char *start, Err *e)
+/* Numbers and flags in their own form. */
+static int fit_unit(Wish *w, cJSON *unit, Err *e)
 {
-    const cJSON *unit;
-    cJSON_ArrayForEach(unit, member(script, "args"))
+    static const char *const flags[] = { "enabled", "guess_mode", "guessmode", "pixel_perfect", NULL },
+                             *const numbers[] = { "weight",      "guidance_start", "guidance_end",
+                                                  "threshold_a", "threshold_b",    NULL };
+    for (const char *const *name = flags; *name; name++)
+        if (a1111_fit(w, unit, *name, TYPE_FLAG, e)) return -1;
+    for (const char *const *name = numbers; *name; name++)
+        if (a1111_fit(w, unit, *name, TYPE_NUMBER, e)) return -1;
+    return 0;
+}
+
+int a1111_control(Wish *w, cJSON *script, const char *start, Err *e)
+{
+    cJSON *units = cJSON_GetObjectItemCaseSensitive(script, "args"), *unit;
+    if (units && !cJSON_IsNull(units) && !cJSON_IsArray(units))
+        return err_usage(e, "controlnet: args: a list of units is expected");
+    cJSON_ArrayForEach(unit, units)
     {
-        if (!cJSON_IsObject(unit) || cJSON_IsFalse(member(unit, "enabled"))) continue;
+        if (cJSON_IsNull(unit)) continue;
+        if (!cJSON_IsObject(unit)) return err_usage(e, "controlnet: args: units are expected as objects");
+        if (fit_unit(w, unit, e)) return err_in(e, "controlnet");
+        if (cJSON_IsFalse(member(unit, "enabled"))) continue;
         if (add_unit(w, unit, start, e)) return -1;
     }
     return 0;

@@ -9,8 +9,10 @@
 #include <strings.h>
 
 #include "base/base64.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "image/load.h"
 #include "image/png.h"
 #include "pipeline/library.h"
 #include "pipeline/metadata.h"
@@ -19,12 +21,6 @@
 
 static const cJSON *member(const cJSON *o, const char *name) { return cJSON_GetObjectItemCaseSensitive(o, name); }
 
-static double number(const cJSON *o, const char *name, double dflt)
-{
-    const cJSON *v = member(o, name);
-    return cJSON_IsNumber(v) ? v->valuedouble : dflt;
-}
-
 static int set_number(Job *j, const char *option, double value, Err *e)
 {
     char digits[JSON_NUMBER];
@@ -32,35 +28,74 @@ static int set_number(Job *j, const char *option, double value, Err *e)
     return job_set(j, option_find(option, strlen(option)), digits, e) ? err_in(e, option) : 0;
 }
 
+static bool is_none(const char *name) { return !name || !*name || strcasecmp(name, "None") == 0; }
+
 /* "None" and "Lanczos" need no network. */
 static int set_network(Wish *w, const char *name, Err *e)
 {
     free(w->job.with);
     w->job.with = NULL;
-    if (!name || strcasecmp(name, "None") == 0 || strcasecmp(name, "Lanczos") == 0) return 0;
+    if (is_none(name) || strcasecmp(name, "Lanczos") == 0) return 0;
     Str path = { 0 };
     int failed = wish_upscaler(w, name, &path, e);
     w->job.with = path.s;
     return failed ? err_in(e, "upscaler_1") : 0;
 }
 
-static int read_fields(Wish *w, const cJSON *o, Err *e)
+static int fit_types(Wish *w, cJSON *o, Err *e)
+{
+    static const struct {
+        const char *name;
+        FieldType type;
+    } fields[] = { { "image", TYPE_TEXT },
+                   { "upscaler_1", TYPE_TEXT },
+                   { "resize_mode", TYPE_NUMBER },
+                   { "upscaling_resize", TYPE_NUMBER },
+                   { "upscaling_resize_w", TYPE_NUMBER },
+                   { "upscaling_resize_h", TYPE_NUMBER },
+                   { "upscaling_crop", TYPE_FLAG },
+                   { "extras_upscaler_2_visibility", TYPE_NUMBER },
+                   { "gfpgan_visibility", TYPE_NUMBER },
+                   { "codeformer_visibility", TYPE_NUMBER } };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (a1111_fit(w, o, fields[i].name, fields[i].type, e)) return -1;
+    return 0;
+}
+
+/* A size, and what is beyond it cut off; without upscaling_crop all stays, of the picture's own shape. */
+static int set_size(Wish *w, const cJSON *o, Err *e)
+{
+    double to_w = a1111_number(o, "upscaling_resize_w", 512), to_h = a1111_number(o, "upscaling_resize_h", 512);
+    Bytes file;
+    int width, height;
+    if (!cJSON_IsFalse(a1111_member(o, "upscaling_crop")))
+        return set_number(&w->job, "width", to_w, e) || set_number(&w->job, "height", to_h, e) ? -1 : 0;
+    if (file_map(&file, w->job.init_image, e)) return -1;
+    int failed = image_decode_size(file, &width, &height, e);
+    file_unmap(&file);
+    if (failed) return -1;
+    double x = to_w / width, y = to_h / height;
+    return set_number(&w->job, "factor", x > y ? x : y, e);
+}
+
+static int read_fields(Wish *w, cJSON *o, Err *e)
 {
     static const char *const off[] = { "extras_upscaler_2_visibility", "gfpgan_visibility", "codeformer_visibility" };
-    const cJSON *image = member(o, "image"), *name = member(o, "upscaler_1");
+    if (fit_types(w, o, e)) return -1;
+    const char *image = a1111_text(o, "image"), *name = a1111_text(o, "upscaler_1");
+    double mode = a1111_number(o, "resize_mode", 0);
     for (size_t i = 0; i < sizeof off / sizeof *off; i++)
-        if (number(o, off[i], 0) > 0) return err_usage(e, "%s: limn serve cannot do that", off[i]);
-    if (!cJSON_IsString(image)) return err_usage(e, "image: a picture as base64 is expected");
+        if (a1111_number(o, off[i], 0) > 0) return err_usage(e, "%s: limn serve cannot do that", off[i]);
+    if (!image) return err_usage(e, "image: a picture as base64 is expected");
+    if (mode != 0 && mode != 1) return err_usage(e, "resize_mode: 0 or 1 is expected");
     job_reset_all(&w->job, (const char *const[]){ "width", "height", "factor", NULL });
     w->job.width = w->job.height = 1; /* of any size: it is not drawn at */
-    if (wish_picture(w, "init-image", image->valuestring, e)) return -1;
+    if (wish_picture(w, "init-image", image, e)) return -1;
     w->job.width = w->job.height = 0;
-    if (set_network(w, cJSON_IsString(name) ? name->valuestring : NULL, e)) return -1;
-    if (number(o, "resize_mode", 0) == 0) return set_number(&w->job, "factor", number(o, "upscaling_resize", 2), e);
-    return set_number(&w->job, "width", number(o, "upscaling_resize_w", 512), e) ||
-                   set_number(&w->job, "height", number(o, "upscaling_resize_h", 512), e)
-               ? -1
-               : 0;
+    if (set_network(w, name, e)) return -1;
+    if (is_none(name)) return set_number(&w->job, "factor", 1, e); /* it stays as it is, as there */
+    if (mode == 1) return set_size(w, o, e);
+    return set_number(&w->job, "factor", a1111_number(o, "upscaling_resize", 2), e);
 }
 
 static void single_image(Call *r, Reply *out)

@@ -28,16 +28,6 @@ typedef enum {
     FIELD_OWN,      /* looked at below */
 } FieldKind;
 
-/* What its value is there; what is like it is taken for it, as pydantic does. */
-typedef enum {
-    TYPE_ANY, /* its option says */
-    TYPE_TEXT,
-    TYPE_NUMBER,
-    TYPE_FLAG,
-    TYPE_LIST,
-    TYPE_OBJECT,
-} FieldType;
-
 static const struct {
     const char *name;
     FieldKind kind;
@@ -142,82 +132,10 @@ bool a1111_says_nothing(const cJSON *v)
     return (cJSON_IsArray(v) || cJSON_IsObject(v)) && !v->child;
 }
 
-/* ---- types ---- */
-
-/* true, 1, "1", "yes": 1; their opposites: 0; else -1. */
-static int truth_of(const cJSON *v)
-{
-    static const char *const words[][2] = { { "false", "true" }, { "0", "1" }, { "no", "yes" }, { "off", "on" } };
-    if (cJSON_IsBool(v)) return cJSON_IsTrue(v);
-    if (cJSON_IsNumber(v) && (v->valuedouble == 0 || v->valuedouble == 1)) return v->valuedouble == 1;
-    for (size_t i = 0; cJSON_IsString(v) && i < sizeof words / sizeof *words; i++)
-        for (int k = 0; k < 2; k++)
-            if (strcasecmp(v->valuestring, words[i][k]) == 0) return k;
-    return -1;
-}
-
-static bool read_number(const cJSON *v, double *out)
-{
-    char *end;
-    if (cJSON_IsNumber(v)) *out = v->valuedouble;
-    else if (cJSON_IsBool(v)) *out = cJSON_IsTrue(v);
-    else {
-        if (!cJSON_IsString(v) || !*v->valuestring || v->valuestring[strspn(v->valuestring, "0123456789.+-eE")])
-            return false;
-        *out = strtod(v->valuestring, &end);
-        if (*end) return false;
-    }
-    return true;
-}
-
-/* A value in the type's own form; NULL: it has none. */
-static cJSON *as_type(const cJSON *v, FieldType type)
-{
-    char digits[JSON_NUMBER];
-    double x;
-    switch (type) {
-    case TYPE_ANY: break;
-    case TYPE_TEXT:
-        if (cJSON_IsNumber(v) && json_number(v->valuedouble, digits)) return cJSON_CreateString(digits);
-        break;
-    case TYPE_NUMBER: return read_number(v, &x) ? cJSON_CreateNumber(x) : NULL;
-    case TYPE_FLAG: return truth_of(v) < 0 ? NULL : cJSON_CreateBool(truth_of(v));
-    case TYPE_LIST: break;
-    case TYPE_OBJECT: return cJSON_IsArray(v) && !v->child ? cJSON_CreateObject() : NULL;
-    }
-    return NULL;
-}
-
-static bool has_type(const cJSON *v, FieldType type)
-{
-    switch (type) {
-    case TYPE_ANY: return true;
-    case TYPE_TEXT: return cJSON_IsString(v);
-    case TYPE_NUMBER: return cJSON_IsNumber(v);
-    case TYPE_FLAG: return cJSON_IsBool(v);
-    case TYPE_LIST: return cJSON_IsArray(v);
-    case TYPE_OBJECT: return cJSON_IsObject(v);
-    }
-    return false;
-}
-
-/* Brings what clients send into the form that is read below. Error: a value of another type, which would else count as left out. */
 static int fit_types(Wish *w, cJSON *o, Err *e)
 {
-    static const char *const wanted[] = {
-        [TYPE_ANY] = "",        [TYPE_TEXT] = "a text",     [TYPE_NUMBER] = "a number", [TYPE_FLAG] = "true or false",
-        [TYPE_LIST] = "a list", [TYPE_OBJECT] = "an object"
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        const cJSON *v = a1111_member(o, fields[i].name);
-        if (!v || cJSON_IsNull(v) || has_type(v, fields[i].type)) continue;
-        cJSON *fit = as_type(v, fields[i].type);
-        if (!fit) {
-            snprintf(w->field, sizeof w->field, "%s", fields[i].name);
-            return err_usage(e, "%s: %s is expected", fields[i].name, wanted[fields[i].type]);
-        }
-        cJSON_ReplaceItemInObjectCaseSensitive(o, fields[i].name, fit);
-    }
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (a1111_fit(w, o, fields[i].name, fields[i].type, e)) return -1;
     return 0;
 }
 
@@ -268,11 +186,12 @@ static int set_choice(Wish *w, const cJSON *o, const char *field, const char *op
     return wish_set(w, option, values[v->valueint], e);
 }
 
-static int set_scripts(Wish *w, const cJSON *o, Err *e)
+static int set_scripts(Wish *w, cJSON *o, Err *e)
 {
-    const cJSON *item, *images = a1111_member(o, "init_images");
+    cJSON *item;
+    const cJSON *images = a1111_member(o, "init_images");
     const char *start = cJSON_IsArray(images) && cJSON_IsString(images->child) ? images->child->valuestring : NULL;
-    cJSON_ArrayForEach(item, a1111_member(o, "alwayson_scripts"))
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(o, "alwayson_scripts"))
     {
         const cJSON *args = a1111_member(item, "args");
         if (strcasecmp(item->string, "controlnet") == 0) {

@@ -20,7 +20,8 @@ static const char *text_of(const cJSON *v) { return cJSON_IsString(v) ? v->value
 static int set_model(Wish *w, const char *option, const cJSON *v, Err *e)
 {
     (void)option;
-    return text_of(v) && *v->valuestring ? wish_model(w, v->valuestring, e) : 0;
+    if (!text_of(v)) return err_usage(e, "sd_model_checkpoint: a model's name is expected");
+    return *v->valuestring ? wish_model(w, v->valuestring, e) : 0;
 }
 
 static int set_rng(Wish *w, const char *option, const cJSON *v, Err *e)
@@ -233,7 +234,8 @@ static int check(Server *s, const cJSON *o, Str *passed, Err *e)
     Wish w;
     wish_init(&w, s);
     cJSON *copy = cJSON_Duplicate(o, true);
-    cJSON_DeleteItemFromObjectCaseSensitive(copy, "sd_model_checkpoint");
+    if (text_of(cJSON_GetObjectItemCaseSensitive(copy, "sd_model_checkpoint")))
+        cJSON_DeleteItemFromObjectCaseSensitive(copy, "sd_model_checkpoint");
     int failed = a1111_settings(&w, copy, "", e);
     for (const char *c = str_text(&w.passed); *c; c++) {
         bool plain = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || *c == '_';

@@ -14,12 +14,7 @@ enum { FORM_BUFFER = 64 << 10, FORM_PARTS = 64 };
 cJSON *call_json(const Call *r, Err *e)
 {
     const char *text = str_text(&r->body);
-    bool valid = true;
-    for (size_t i = 0; i < r->body.len && valid;) {
-        uint32_t code;
-        i += utf8_next(text + i, r->body.len - i, &code, &valid);
-    }
-    if (!valid) {
+    if (!utf8_valid(text, r->body.len)) {
         err_usage(e, "the body is not UTF-8");
         return NULL;
     }

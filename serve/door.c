@@ -230,6 +230,8 @@ static void listen_to(Door *d, Guest *g, bool ended)
     if (n <= 0) {
         close(g->fd);
         forget(d, g);
+    } else if ((unsigned char)*d->peek < ' ' && *d->peek != '\r' && *d->peek != '\n') { /* such as TLS */
+        send_away(d, g, "400 Bad Request");
     } else if (ended || n == d->rules.headers || headers_end(d->peek, (size_t)n)) {
         set_state(d, g, READY, clock_now() + READY_SECONDS);
     }

@@ -253,7 +253,7 @@ static int check_headers(Incoming *in, const char **why)
     if (seen.odd || seen.hosts > 1 || seen.lengths > 1 || seen.codings > 1 || (seen.lengths && seen.codings))
         return 400;
     *why = "Host: this server has no such name (--allow-host gives it one)";
-    if (!guard_host(g, host) || !take_absolute(in)) return 421;
+    if ((host && !guard_host(g, host)) || !take_absolute(in)) return 421; /* without: HTTP/1.0, which is no browser */
     in->r.route = find_route(in);
     *why = "a page of another site may not ask this server (--cors lets one)";
     bool link = in->r.route && (in->r.route->flags & ROUTE_PAGE) && strcmp(in->r.method, "GET") == 0;

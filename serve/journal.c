@@ -190,11 +190,26 @@ static void on_ended(void *ctx, const Order *t)
     append(j, line);
     free(line);
     drop_live(j, t->id);
+    if (!t->made_count) input_remove(t->kept);
     for (const Live *l = j->live; l; l = l->next) wanted += strlen(l->line);
     if (!j->live || (j->size > TIDY_BYTES && j->size > 2 * wanted)) begin_anew(j, &e);
 }
 
 /* ---- what an earlier run left ---- */
+
+/* Those of its pictures that requests sent; heap. */
+static char *kept_of(const Job *jobs, int n, const char *folder)
+{
+    Str inputs = { 0 }, all = { 0 };
+    str_addf(&inputs, "%s/inputs/", folder);
+    for (int i = 0; i < n; i++) {
+        const char *const paths[] = { jobs[i].init_image, jobs[i].mask };
+        for (int k = 0; k < 2; k++)
+            if (paths[k] && str_starts(paths[k], str_text(&inputs))) str_addf(&all, "%s\n", paths[k]);
+    }
+    str_release(&inputs);
+    return all.s;
+}
 
 /* The order of a line, or NULL. */
 static Order *read_order(const cJSON *o, const Job *options, const char *folder, Err *e)
@@ -213,6 +228,7 @@ static Order *read_order(const cJSON *o, const Job *options, const char *folder,
     }
     Order *t = order_new(API_OWN, cJSON_IsString(client) ? client->valuestring : "", jobs, (size_t)n);
     t->keep = true;
+    t->kept = kept_of(jobs, n, folder);
     if (!failed) return t;
     order_free(t);
     return NULL;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/base64.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "image/load.h"
 #include "image/png.h"
 #include "serve/server.h"
@@ -68,6 +69,24 @@ static int set_partial(Wish *w, Manner *m, const char *value, Err *e)
     return 0;
 }
 
+static int set_stream(Wish *w, Manner *m, const char *value, Err *e)
+{
+    m->stream = strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
+    name_field(w, "stream");
+    if (m->stream || strcasecmp(value, "false") == 0 || strcmp(value, "0") == 0) return 0;
+    return err_usage(e, "stream: true or false is expected");
+}
+
+static int set_background(Wish *w, const char *value, Err *e)
+{
+    name_field(w, "background");
+    if (strcmp(value, "auto") == 0) return 0;
+    bool clear = strcmp(value, "transparent") == 0;
+    if (!clear && strcmp(value, "opaque") != 0)
+        return err_usage(e, "background: transparent, opaque or auto is expected");
+    return wish_set(w, "transparent", clear ? "true" : "false", e);
+}
+
 /* A field as text, whichever kind of body it came in. */
 static int set_field(Wish *w, Manner *m, const char *name, const char *value, Err *e)
 {
@@ -79,17 +98,13 @@ static int set_field(Wish *w, Manner *m, const char *name, const char *value, Er
         name_field(w, "n");
         return failed;
     }
-    if (strcmp(name, "stream") == 0) {
-        m->stream = strcasecmp(value, "true") == 0;
-        return 0;
-    }
+    if (strcmp(name, "stream") == 0) return set_stream(w, m, value, e);
     if (strcmp(name, "partial_images") == 0) return set_partial(w, m, value, e);
     if (strcmp(name, "model") == 0) return wish_model(w, value, e);
     name_field(w, name);
     if (strcmp(name, "output_format") == 0)
         return strcasecmp(value, "png") == 0 ? 0 : err_usage(e, "output_format: png is what there is");
-    if (strcmp(name, "background") == 0)
-        return strcmp(value, "transparent") == 0 ? wish_set(w, "transparent", "true", e) : 0;
+    if (strcmp(name, "background") == 0) return set_background(w, value, e);
     const Option *o = option_find(name, strlen(name));
     if (!o) wish_pass(w, name);
     return o ? wish_set(w, name, value, e) : 0;
@@ -107,7 +122,7 @@ static int set_json(Wish *w, Manner *m, const cJSON *v, Err *e)
         wish_pass(w, v->string);
         return 0;
     }
-    return err_usage(e, "%.60s: a text, a number, true or false is expected", v->string);
+    return wish_json(w, v->string, v, e); /* which refuses it */
 }
 
 static int read_json(Wish *w, Manner *m, const Call *r, Err *e)
@@ -167,6 +182,13 @@ static void answer(const Call *r, Reply *out, const Order *t, const Manner *m, c
     reply_json(out, 200, o);
 }
 
+/* What the field is called here. */
+static void rename_field(Wish *w)
+{
+    if (strcmp(w->field, "count") == 0) name_field(w, "n");
+    if (strcmp(w->field, "width") == 0 || strcmp(w->field, "height") == 0) name_field(w, "size");
+}
+
 static void refuse(Call *r, Reply *out, const Wish *w, const Err *e)
 {
     if (strcmp(w->field, "model") == 0) reply_error(r, out, 404, "model", e->text);
@@ -184,6 +206,7 @@ static void draw(Call *r, Reply *out, Wish *w, const Manner *m)
         w->job.preview = apart ? apart : 1;
     }
     if (wish_finish(w, &e)) {
+        rename_field(w);
         refuse(r, out, w, &e);
         return;
     }
@@ -244,6 +267,14 @@ static int set_mask(Wish *w, Bytes file, Err *e)
     return failed ? -1 : 0;
 }
 
+/* Whether the part's name was there before. */
+static bool is_twice(const Form *f, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(f->parts[k].name, f->parts[i].name) == 0) return true;
+    return false;
+}
+
 static int read_form(Wish *w, Manner *m, const Form *f, bool prompt, Err *e)
 {
     bool image = false, told = !prompt;
@@ -260,11 +291,13 @@ static int read_form(Wish *w, Manner *m, const Form *f, bool prompt, Err *e)
             name_field(w, "image");
             image = true;
         } else if (strcmp(p->name, "mask") == 0) {
-            failed = set_mask(w, data, e);
+            failed = w->job.mask && is_twice(f, i) ? err_usage(e, "mask: one is expected") : set_mask(w, data, e);
         } else {
             name_field(w, p->name);
-            failed = strlen(str_text(&p->data)) != p->data.len ? err_usage(e, "%.60s: a text is expected", p->name)
-                                                               : set_field(w, m, p->name, str_text(&p->data), e);
+            bool text = strlen(str_text(&p->data)) == p->data.len && utf8_valid(str_text(&p->data), p->data.len);
+            failed = !text            ? err_usage(e, "%.60s: a text in UTF-8 is expected", p->name)
+                     : is_twice(f, i) ? err_usage(e, "%.60s: it is there twice", p->name)
+                                      : set_field(w, m, p->name, str_text(&p->data), e);
         }
         told = told || strcmp(p->name, "prompt") == 0;
         if (failed) return -1;

@@ -44,6 +44,7 @@ void order_free(Order *t)
     free(t->made);
     free(t->client);
     free(t->input);
+    free(t->kept);
     str_release(&t->words);
     image_release(&t->preview);
     free(t);

@@ -147,6 +147,7 @@ static void post_jobs(Call *r, Reply *out)
     } else {
         Order *t = order_new(API_OWN, r->client, drawn.at, drawn.count);
         t->keep = true;
+        t->kept = mem_strdup(str_text(&w.input));
         if (queue_add(s->queue, t, &e)) {
             order_free(t);
             reply_err(r, out, &e);

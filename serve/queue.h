@@ -54,6 +54,7 @@ typedef struct Order {
     bool again; /* of an earlier run: it was accepted, however many wait */
     OrderKind kind;
     char *input; /* files of the request that go when the order does, a line each; NULL */
+    char *kept;  /* those that stay with its pictures, and go where it ends without one; NULL */
 
     /* the queue's */
     OrderState state;

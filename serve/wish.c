@@ -106,14 +106,20 @@ static int set_way(Wish *w, const char *name, Err *e)
     return failed ? -1 : 0;
 }
 
+/* Lines of regions are words, those of LoRAs and what steers are files. */
+static bool names_file(const Option *o)
+{
+    if (o->type != OPT_LINES) return o->type == OPT_PATH;
+    return !str_ends(o->name, "-sha256") && strcmp(o->name, "region") != 0;
+}
+
 static int set_option(Wish *w, const Option *o, const char *value, Err *e)
 {
     if (strcmp(o->name, "model") == 0) return wish_model(w, value, e);
     if (strcmp(o->name, "refiner") == 0) return set_refiner(w, value, e);
     if (strcmp(o->name, "hires-with") == 0) return set_way(w, value, e);
     bool alpha = strcmp(o->name, "mask") == 0 && strcmp(value, "alpha") == 0;
-    bool names_file = o->type == OPT_PATH || (o->type == OPT_LINES && !str_ends(o->name, "-sha256"));
-    if (names_file && !alpha) return err_usage(e, "files of this machine are not named over HTTP");
+    if (names_file(o) && !alpha) return err_usage(e, "files of this machine are not named over HTTP");
     if (!o->picture && strcmp(o->name, "count") != 0 && strcmp(o->name, "preview") != 0)
         return err_usage(e, "that is the server's own to choose, not a request's");
     return job_set(&w->job, o, value, e);
@@ -133,8 +139,11 @@ int wish_json(Wish *w, const char *option, const cJSON *value, Err *e)
     if (cJSON_IsNull(value)) return 0;
     if (cJSON_IsString(value)) return wish_set(w, option, value->valuestring, e);
     if (cJSON_IsBool(value)) return wish_set(w, option, cJSON_IsTrue(value) ? "true" : "false", e);
-    if (cJSON_IsNumber(value) && json_number(value->valuedouble, number)) return wish_set(w, option, number, e);
     name_field(w, option);
+    if (cJSON_IsNumber(value) && json_number(value->valuedouble, number)) return wish_set(w, option, number, e);
+    if (cJSON_IsNumber(value))
+        return err_usage(e, "%.60s: a number below 2^53 is expected; a larger one as text, which keeps all its digits",
+                         option);
     return err_usage(e, "%.60s: a text, a number, true or false is expected", option);
 }
 
@@ -258,7 +267,8 @@ static int check_words(Wish *w, const Job *j, Err *e)
 {
     for (const Option *o = job_options; o->name; o++) {
         Str value = { 0 };
-        size_t len = o->type == OPT_STR && o->picture && job_get(j, o, &value) ? value.len : 0;
+        bool words = o->type == OPT_STR || (o->type == OPT_LINES && !names_file(o));
+        size_t len = words && o->picture && job_get(j, o, &value) ? value.len : 0;
         str_release(&value);
         w->words += len;
         if (len <= MAX_WORDS) continue;
@@ -350,7 +360,7 @@ int wish_check(Wish *w, Job *j, Err *e)
     free(j->output);
     j->output = mem_strdup(w->server->folder);
     for (const Option *o = job_options; o->name; o++) {
-        bool file = o->type == OPT_PATH || (o->type == OPT_LINES && !str_ends(o->name, "-sha256"));
+        bool file = names_file(o);
         Str value = { 0 };
         int failed = file && (o->picture || strcmp(o->name, "model") == 0) && job_get(j, o, &value) &&
                      check_file(w, j, o, str_text(&value), e);
@@ -367,7 +377,7 @@ Order *wish_order(Wish *w, const Call *r)
     job_copy(&w->job, &jobs[0]);
     Order *t = order_new(r->route->api, r->client, jobs, 1);
     t->keep = w->keep;
-    t->input = w->keep ? NULL : mem_strdup(str_text(&w->input));
+    *(w->keep ? &t->kept : &t->input) = mem_strdup(str_text(&w->input));
     str_clear(&w->input);
     return t;
 }

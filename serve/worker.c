@@ -28,11 +28,32 @@ typedef struct {
 
 /* ---- who is told ---- */
 
+/* What a file of the request is called here is nothing to who sent it. */
+static void hide_files(const Order *t, char *text)
+{
+    static const char instead[] = "the picture that was sent";
+    const char *const lists[] = { t->input, t->kept };
+    for (int i = 0; i < 2; i++)
+        for (const char *p = lists[i], *end; p && (end = strchr(p, '\n')); p = end + 1) {
+            char *path = mem_strndup(p, (size_t)(end - p)), *at = strstr(text, path);
+            size_t len = strlen(path), new = sizeof instead - 1;
+            if (at && len >= new) {
+                memcpy(at, instead, new);
+                memmove(at + new, at + len, strlen(at + len) + 1);
+            }
+            free(path);
+        }
+}
+
 static void on_word(void *ctx, int warning, const char *text)
 {
     Worker *w = ctx;
     (void)warning;
-    if (w->order) queue_word(w->s->queue, w->order, text);
+    char *shown = w->order ? mem_strdup(text) : NULL;
+    if (!shown) return;
+    hide_files(w->order, shown);
+    queue_word(w->s->queue, w->order, shown);
+    free(shown);
 }
 
 static void told(void *ctx, const char *text) { on_word(ctx, 0, text); }
@@ -211,6 +232,7 @@ static void draw_next(Worker *w, Order *t)
                                            : draw(w, &m, &e);
     bool given_up = failed && e.code == ERR_INTERRUPTED;
     if (failed && !given_up) forget(w);
+    if (failed) hide_files(t, e.text);
     w->order = NULL;
     if (!failed && t->kind >= ORDER_LOAD) queue_end(q, t, ORDER_DONE, NULL);
     else if (!failed) {
