@@ -139,6 +139,33 @@ static void real_sizes(void **state)
     }
 }
 
+/* What an earlier run found out about a file, as it is now. */
+static void note(const char *dir, const char *path, const char *name, const char *value)
+{
+    struct stat st;
+    Str json = { 0 };
+    char *real = realpath(path, NULL);
+    assert_int_equal(stat(path, &st), 0);
+    str_addf(
+        &json,
+        "{\"%s\": {\"size\": \"%lld\", \"time\": \"%lld.%09ld\", \"changed\": \"%lld.%09ld\", \"inode\": \"%llu\", "
+        "\"%s\": \"%s\"}}",
+        real, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
+        st.st_ctim.tv_nsec, (unsigned long long)st.st_ino, name, value);
+    put_text(dir, "cache/limn/hashes.json", json.s);
+    str_release(&json);
+    free(real);
+}
+
+static void spoil(const char *path, long at)
+{
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, at, SEEK_SET), 0);
+    assert_int_equal(fwrite("\0\xfc", 1, 2, f), 2);
+    assert_int_equal(fclose(f), 0);
+}
+
 /* A large model's values are looked over after it is opened, by a thread or by who asks: the first bad one is told. */
 static void bad_values_of_a_large_model(void **state)
 {
@@ -158,12 +185,8 @@ static void bad_values_of_a_large_model(void **state)
             t = weights_find(parts_named(m->files, "text_encoder")->weights,
                              "text_model.encoder.layers.0.mlp.fc1.weight");
         assert_non_null(t);
-        FILE *f = fopen(path, "r+b");
-        assert_non_null(f);
         const long places[] = { 77777, 1234 }; /* both are there in the end */
-        assert_int_equal(fseek(f, (long)(t->data - m->files->file[0].bytes.data) + 2 * places[beside], SEEK_SET), 0);
-        assert_int_equal(fwrite("\0\xfc", 1, 2, f), 2);
-        assert_int_equal(fclose(f), 0);
+        spoil(path, (long)(t->data - m->files->file[0].bytes.data) + 2 * places[beside]);
 
         char said[100];
         snprintf(said, sizeof said, "%s holds NaN or infinity (element %ld): the file is damaged", t->name,
@@ -177,6 +200,46 @@ static void bad_values_of_a_large_model(void **state)
         }
         model_free(m);
     }
+    remove(path);
+    free(path);
+}
+
+/* A part that an earlier run has looked over is believed as long as the file is what it was, and as many tensors count. */
+static void values_looked_over_before(void **state)
+{
+    char *path = checkpoint_put(*state, "noted.safetensors", "sd15", NULL, NULL), value[64];
+    ModelPaths paths = { .path = path, .tokenizer = "models/sprites/tokenizer" };
+    Err e = { 0 };
+    static const struct {
+        int more, found;
+    } rows[] = { { 1, -1 }, { 0, 0 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t tensors = 0, bytes = 0;
+        Model *m = model_open(&paths, &e);
+        if (!m) {
+            fail_msg("%s", e.text);
+            return;
+        }
+        Weights *w = parts_named(m->files, "unet")->weights;
+        for (size_t k = 0; k < weights_count(w); k++) {
+            if (weights_at(w, k)->unchecked) tensors++, bytes += weights_at(w, k)->bytes;
+        }
+        model_free(m);
+        snprintf(value, sizeof value, "%zu tensors, %zu bytes", tensors + (size_t)rows[i].more, bytes);
+        note(*state, path, "finite unet", value);
+        m = model_open(&paths, &e);
+        assert_non_null(m);
+        w = parts_named(m->files, "unet")->weights;
+        const Weight *t = weights_find(w, "mid_block.attentions.0.proj_in.weight");
+        assert_non_null(t);
+        spoil(path, (long)(t->data - m->files->file[0].bytes.data));
+        assert_int_equal(model_check(m, &e), rows[i].found);
+        model_free(m);
+    }
+    Model *m = model_open(&paths, &e); /* another file by now */
+    assert_non_null(m);
+    assert_int_equal(model_check(m, &e), -1);
+    model_free(m);
     remove(path);
     free(path);
 }
@@ -381,28 +444,10 @@ static const char *word(const cJSON *root, const char *key)
     return text ? text : "none";
 }
 
-/* So that nobody hashes 2 GB of zeros. */
-static void pretend_hashed(const char *dir, const char *path)
-{
-    struct stat st;
-    Str json = { 0 };
-    char *real = realpath(path, NULL);
-    assert_int_equal(stat(path, &st), 0);
-    str_addf(
-        &json,
-        "{\"%s\": {\"size\": \"%lld\", \"time\": \"%lld.%09ld\", \"changed\": \"%lld.%09ld\", \"inode\": \"%llu\", "
-        "\"sha256\": \"%s\"}}",
-        real, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
-        st.st_ctim.tv_nsec, (unsigned long long)st.st_ino, abc_hash);
-    put_text(dir, "cache/limn/hashes.json", json.s);
-    str_release(&json);
-    free(real);
-}
-
 static void describe_models(void **state)
 {
     char *path = checkpoint_put(*state, "sd15.safetensors", "sd15", NULL, NULL);
-    pretend_hashed(*state, path);
+    note(*state, path, "sha256", abc_hash); /* so that nobody hashes 2 GB of zeros */
     cJSON *root = described(&(ModelPaths){ .path = path, .tokenizer = "models/sprites/tokenizer" }, 0);
     assert_string_equal(word(root, "family"), "SD 1.x");
     assert_string_equal(word(root, "prediction"), "epsilon");
@@ -466,6 +511,7 @@ int main(void)
         cmocka_unit_test(broken_parts),
         cmocka_unit_test(real_sizes),
         cmocka_unit_test(bad_values_of_a_large_model),
+        cmocka_unit_test(values_looked_over_before),
         cmocka_unit_test(missing_and_misshaped),
         cmocka_unit_test(hash),
         cmocka_unit_test(replaced_while_loading),
