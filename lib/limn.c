@@ -31,6 +31,7 @@ struct limn {
     Model *model;         /* that is open; NULL: none is */
     int index;            /* of the last picture, from 1 */
     unsigned since;       /* the reserve, as it was when the call began */
+    bool busy;            /* a call is at work: what a callback asks of the same handle is refused */
 };
 
 int limn_abi(void) { return LIMN_ABI; }
@@ -90,7 +91,7 @@ limn *limn_new(const limn_callbacks *c, limn_error *error)
     return l;
 }
 
-void limn_end(limn *l)
+static void end(limn *l)
 {
     generator_free(l->generator);
     limn_job_free(l->decided);
@@ -100,10 +101,15 @@ void limn_end(limn *l)
     l->index = 0;
 }
 
+void limn_end(limn *l)
+{
+    if (!l->busy) end(l);
+}
+
 void limn_free(limn *l)
 {
-    if (!l) return;
-    limn_end(l);
+    if (!l || l->busy) return;
+    end(l);
     engine_free(l->engine);
     free(l);
 }
@@ -125,6 +131,7 @@ static int enter(limn *l, const limn_job *job, Caller *caller, Err *e)
 {
     const Job *j = &job->job;
     caller->threads = omp_get_max_threads();
+    l->busy = true;
     if (memory_ready(&l->since, e)) return -1;
     omp_set_num_threads(team_start(j->threads ? j->threads : cores_allowed()));
     return 0;
@@ -132,18 +139,9 @@ static int enter(limn *l, const limn_job *job, Caller *caller, Err *e)
 
 static int leave(limn *l, const Caller *caller, int failed, const Err *from, limn_error *e)
 {
+    l->busy = false;
     omp_set_num_threads(caller->threads);
     return outcome(failed, l->since, from, e);
-}
-
-int limn_load(limn *l, const limn_job *job, limn_error *error)
-{
-    Caller caller;
-    Err e;
-    limn_end(l);
-    int failed = enter(l, job, &caller, &e);
-    if (!failed) l->model = engine_model(l->engine, &job->job, &e);
-    return leave(l, &caller, failed || !l->model, &e, error);
 }
 
 /* What fails before it begins. */
@@ -155,12 +153,42 @@ static int refuse(const Err *from, limn_error *e)
     return outcome(-1, now, from, e);
 }
 
+static int refuse_within(limn_error *error)
+{
+    Err e;
+    err_usage(&e, "a call of this handle is at work: its callbacks cannot ask it for more");
+    return refuse(&e, error);
+}
+
+/* Ends what was begun before. The job is copied first: it may be the one that was. */
+static int begin_anew(limn *l, const limn_job *job, limn_error *error)
+{
+    Err e;
+    if (l->busy) return refuse_within(error);
+    limn_job *asked = limn_job_copy(job);
+    end(l);
+    l->asked = asked;
+    if (asked) return 0;
+    err_set(&e, "out of memory");
+    return refuse(&e, error);
+}
+
+int limn_load(limn *l, const limn_job *job, limn_error *error)
+{
+    Caller caller;
+    Err e;
+    if (begin_anew(l, job, error)) return -1;
+    int failed = enter(l, l->asked, &caller, &e);
+    if (!failed) l->model = engine_model(l->engine, &l->asked->job, &e);
+    failed = leave(l, &caller, failed || !l->model, &e, error);
+    end(l);
+    return failed;
+}
+
 /* ---- drawing ---- */
 
-static int begin(limn *l, const limn_job *job, Err *e)
+static int begin(limn *l, Err *e)
 {
-    l->asked = limn_job_copy(job);
-    if (!l->asked) return err_set(e, "out of memory");
     Job *j = &l->asked->job;
     if (vary_choose(j, e)) return -1;
     l->model = engine_model(l->engine, j, e);
@@ -177,10 +205,10 @@ int limn_begin(limn *l, const limn_job *job, limn_error *error)
 {
     Caller caller;
     Err e;
-    limn_end(l);
-    int failed = enter(l, job, &caller, &e) || begin(l, job, &e);
+    if (begin_anew(l, job, error)) return -1;
+    int failed = enter(l, l->asked, &caller, &e) || begin(l, &e);
     failed = leave(l, &caller, failed, &e, error);
-    if (failed) limn_end(l);
+    if (failed) end(l);
     return failed;
 }
 
@@ -232,6 +260,7 @@ static int next(limn *l, limn_picture *p, Err *e)
 int limn_seek(limn *l, int picture, limn_error *error)
 {
     Err e;
+    if (l->busy) return refuse_within(error);
     if (l->decided && picture >= 1 && picture <= l->decided->job.count) {
         l->index = picture - 1;
         return 0;
@@ -245,6 +274,7 @@ int limn_next(limn *l, limn_picture **out, limn_error *error)
     Caller caller;
     Err e;
     *out = NULL;
+    if (l->busy) return refuse_within(error);
     if (!l->generator) {
         err_usage(&e, "nothing is begun: limn_begin() comes first");
         return refuse(&e, error);

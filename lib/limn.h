@@ -7,7 +7,8 @@
  *     if (limn_job_set(job, "prompt", "a red potion", &e) == 0) p = limn_draw(l, job, &e);
  *     if (!p) fprintf(stderr, "%s\n", e.text);
  *
- * Handles are opaque and independent of each other: each is used by one thread at a time, several by as many threads. Nothing is printed, no
+ * Handles are opaque and independent of each other: each is used by one thread at a time, several by as many threads.
+ * While a call is at work its callbacks may not use the same handle: what they ask of it is refused, limn_end() and limn_free() do nothing. Nothing is printed, no
  * signal is caught, no connection is opened, and no file is written but $XDG_CACHE_HOME/limn/hashes.json and
  * speeds.json, where the SHA-256 of models and the speed of this CPU are remembered. Text is UTF-8 and ends with NUL. What a function returns as const belongs to the handle that it was asked of.
  */
