@@ -73,10 +73,10 @@ static int add_refiner(Needs *n, const Model *m, const ModelPaths *p, Err *e)
     return failed ? err_in(e, "--refiner") : 0;
 }
 
-static const char *prediction_name(Prediction p)
+static const char *prediction_name(const Noise *n)
 {
     static const char *const names[] = { "epsilon", "v_prediction", "sample" };
-    return names[p];
+    return n->kind == NETWORK_FLOW ? "flow" : names[n->prediction];
 }
 
 /* What the UNet takes beside noise, seen from its channels. */
@@ -140,7 +140,7 @@ static void describe_json(const Model *m, const Needs *n, Str *out)
     json_add_text(root, "name", m->name);
     cJSON_AddStringToObject(root, "family", m->family);
     cJSON_AddStringToObject(root, "task", task_of(m));
-    cJSON_AddStringToObject(root, "prediction", prediction_name(m->noise.prediction));
+    cJSON_AddStringToObject(root, "prediction", prediction_name(&m->noise));
     cJSON_AddStringToObject(root, "sha256", m->sha256);
     parts = cJSON_AddObjectToObject(root, "parts");
     for (int i = 0; i < m->files->count; i++) {
@@ -196,7 +196,7 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
                  describe_types(&s, &types), s.tensors, p->where);
     }
     str_addf(out, "  %-14s %s\n", "tokenizer", tokenizer_of(m) ? tokenizer_of(m) : "none found (--tokenizer)");
-    str_addf(out, "  %-14s %s\n", "prediction", prediction_name(m->noise.prediction));
+    str_addf(out, "  %-14s %s\n", "prediction", prediction_name(&m->noise));
     str_addf(out, "  %-14s %d x %d\n", "own size", m->defaults.width, m->defaults.height);
     describe_few(&m->few, out);
     if (n->memory)

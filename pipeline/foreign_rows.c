@@ -221,7 +221,7 @@ const Foreign foreign_rows[] = {
       "target-height", LINE, .says = "--crop X,Y, --original-size WxH and --target-size WxH are what SD XL is told" },
     { .names = "text-encoder-2, clip-g",
       LINE, .says = "limn takes no part of a model but --unet, --vae and --tokenizer; -m is a whole model" },
-    { .names = "prompt-3, t5xxl, text-encoder-3, t5, clip-vision, llm, flow-shift, shift, distilled-cfg-scale, "
+    { .names = "prompt-3, t5xxl, text-encoder-3, t5, clip-vision, llm, distilled-cfg-scale, "
       "true-cfg-scale, max-sequence-length", LINE, YET("SD 3, Flux and their kin") },
     { .names = "with-variations, variations", LINE, .says = "limn has --variation-seed N --variation-strength X, and limn variants PNG" },
     { .names = "perlin, threshold, thresholding",
@@ -269,8 +269,9 @@ const ForeignValue foreign_values[] = {
     { "prediction", "eps, noise", "epsilon", NULL },
     { "prediction", "v, v-pred, vpred, velocity", "v_prediction", NULL },
     { "prediction", "x0, x-start, original", "sample", NULL },
-    { "prediction", "edm-v, sd3-flow, flux-flow, flux2-flow, flow, flow-prediction", NULL,
-      "limn cannot draw with such models; it has epsilon|v_prediction|sample" },
+    { "prediction", "flow-prediction, flow-matching, rectified-flow", "flow", NULL },
+    { "prediction", "edm-v, sd3-flow, flux-flow, flux2-flow", NULL,
+      "limn cannot draw with such models; it has epsilon|v_prediction|sample, and flow for a UNet that was trained by flow matching" },
     { "precision", "full, fp32, float32, float, torch.float32", "f32", NULL },
     { "precision", "bfloat16, torch.bfloat16", "bf16", NULL },
     { "precision", "i8, qint8, torch.int8", "int8", NULL },

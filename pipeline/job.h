@@ -47,7 +47,8 @@ typedef struct {
     int ensd;                                /* A1111's eta noise seed delta */
     int solver_order;                        /* 0: the sampler's own */
     double s_churn, s_tmin, s_tmax, s_noise; /* < 0: not given */
-    char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" */
+    char *prediction;                        /* NULL: the model's; "epsilon" | "v_prediction" | "sample" | "flow" */
+    double flow_shift;                       /* < 0: the model's */
     char *long_prompt;                       /* NULL: as the prompt's syntax has it; "truncate" | "chunk" */
     char *region;                            /* prompts of parts of the picture, a line each (regions.h); NULL: none */
     double region_scale;                     /* no option: of a second pass, how much larger it is; 0: 1 */

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "scheduler/config.h"
 #include "weights/component.h"
 #include "weights/names.h"
 
@@ -23,6 +24,7 @@ static const char *const pipelines[] = {
     "StableDiffusionUpscalePipeline",
     "StableUnCLIPImg2ImgPipeline",
     "DiffusionPipeline",
+    "RectifiedFlowPipeline",
     NULL,
 };
 
@@ -107,6 +109,7 @@ static void keep_classes(Parts *parts, Config *index, const char *class)
 {
     const char *scheduler = component_class(index, "scheduler");
     parts->pipeline = mem_strdup(class);
+    if (strcmp(class, "RectifiedFlowPipeline") == 0) scheduler = SCHEDULER_RECTIFIED;
     parts->scheduler_class = scheduler ? mem_strdup(scheduler) : NULL;
 }
 

@@ -22,12 +22,34 @@ static Compat compat_of(const Job *j)
     return strcmp(j->compat, "a1111") == 0 ? COMPAT_A1111 : COMPAT_COMFYUI;
 }
 
+static bool as_flow(const Job *j) { return j->prediction && strcmp(j->prediction, "flow") == 0; }
+
+/* The model's noise for what is run; that of a network trained by flow matching where --prediction says so of one. */
+static int noise_of(const Job *j, const Model *m, const SchedulerRun *run, Noise *n, Err *e)
+{
+    static const char json[] = "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\"}";
+    SchedulerFile f = { .json = { (const unsigned char *)json, sizeof json - 1 }, .where = "--prediction flow" };
+    bool flow = as_flow(j) && m->noise.kind != NETWORK_FLOW;
+    if (flow && m->noise.kind != NETWORK_DISCRETE)
+        return err_usage(e, "prediction flow: the scheduler of this model says that it is another kind (%s)",
+                         m->files->scheduler_class ? m->files->scheduler_class : "EDM");
+    if (flow ? scheduler_read(n, &f, run, e) : model_noise(m, run, n, e)) return -1;
+    if (j->flow_shift < 0) return 0;
+    if (n->kind != NETWORK_FLOW || n->flow_rectified)
+        return err_usage(
+            e, "flow-shift %g: it is for networks trained by flow matching (--prediction flow), and this one %s",
+            j->flow_shift, n->flow_rectified ? "has steps at equal distances" : "is none");
+    n->flow_shift = j->flow_shift;
+    return 0;
+}
+
 /*
  * The model's own sampler, but for those that want many more steps than people take today. Error: its scheduler's file asks for
  * what limn does not have.
  */
-static const char *usual_sampler(const Model *m, Err *e)
+static const char *usual_sampler(const Recipe *r, const Model *m, Err *e)
 {
+    if (as_flow(&r->said)) return "flow_euler";
     const Sampler *own = m->noise.sampler[0] ? sampler_find(m->noise.sampler) : NULL;
     Noise n;
     if (!own) {
@@ -52,14 +74,16 @@ static int read_noise(Recipe *r, const Model *m, bool own, Err *e)
     if (!run.name) run.name = SCHEDULER_KDIFFUSION;
     if (own || class_named) run.named = false;
     if (r->compat != COMPAT_DIFFUSERS) run = (SchedulerRun){ .name = SCHEDULER_TRAINING };
-    if (model_noise(m, &run, &r->noise, e)) return -1;
+    if (noise_of(j, m, &run, &r->noise, e)) return -1;
     if (r->noise.kind != NETWORK_DISCRETE && r->compat != COMPAT_DIFFUSERS)
         return err_usage(e, "compat %s: a network with noise of its own kind (%s) is drawn as diffusers does only",
                          j->compat, m->files->scheduler_class ? m->files->scheduler_class : "EDM");
     if (class_named) r->sampler = sampler_find(r->noise.sampler);
     /* What the file says of the order goes into the job, where the sampler's name says another. */
     if (r->sampler->as.named && !run.named && !j->solver_order && r->noise.solver.order == 1) j->solver_order = 1;
-    if (j->prediction && prediction_parse(&r->noise.prediction, j->prediction, e)) return -1;
+    if (j->prediction && !as_flow(j) && r->noise.kind == NETWORK_FLOW)
+        return err_usage(e, "prediction %s: this network was trained by flow matching", j->prediction);
+    if (j->prediction && !as_flow(j) && prediction_parse(&r->noise.prediction, j->prediction, e)) return -1;
     return noise_build(&r->noise, e) ? err_in(e, m->files->scheduler_where) : 0;
 }
 
@@ -89,7 +113,7 @@ static int choose_sampler(Recipe *r, const Model *m, Err *e)
     bool own = false;
     if (!j->sampler) {
         const char *wanted = r->few.what ? r->few.sampler : m->defaults.sampler;
-        const char *usual = wanted ? wanted : usual_sampler(m, e);
+        const char *usual = wanted ? wanted : usual_sampler(r, m, e);
         if (!usual) return -1;
         own = (!wanted || r->few.what) && strcmp(usual, m->noise.sampler) == 0;
         if (r->few.eta > 0 && j->eta < 0) j->eta = r->few.eta;

@@ -61,7 +61,7 @@ static int check_kind(const SchedulerClass *file, const char *asked, Err *e)
     if (!asked || strcmp(asked, SCHEDULER_TRAINING) == 0 || (file && strcmp(asked, file->name) == 0)) return 0;
     const SchedulerClass *c = scheduler_class_find(asked);
     NetworkKind own = file ? file->kind : NETWORK_DISCRETE, wants = c ? c->kind : NETWORK_DISCRETE;
-    if (own <= NETWORK_EDM && wants <= NETWORK_EDM) return 0;
+    if (own == wants || (own <= NETWORK_EDM && wants <= NETWORK_EDM)) return 0;
     if (own > NETWORK_EDM)
         return err_usage(e, "the network %s: the sampler %s draws with it, no other does", words[own], file->sampler);
     return err_usage(e, "the sampler %s is for a network that %s, and this one %s: %s is the like of it", c->sampler,

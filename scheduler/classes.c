@@ -1,6 +1,8 @@
 /* classes.c - see classes.h: the tables. */
 #include "scheduler/classes.h"
 
+#include "scheduler/config.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -153,6 +155,7 @@ const SchedulerClass scheduler_classes[] = {
       .keys = KEY(NUM_TRAIN_TIMESTEPS) | SIGMAS | KEY(SHIFT) | KEY(USE_DYNAMIC_SHIFTING) | KEY(SHIFT_TERMINAL) |
           KEY(INVERT_SIGMAS) | KEY(STOCHASTIC_SAMPLING) | FLOW_IDLE,
       .idle = FLOW_IDLE, .kind = NETWORK_FLOW },
+    { SCHEDULER_RECTIFIED, "flow_euler", DDPM_BETAS, SPACING_LINSPACE, .keys = KEY(NUM_TRAIN_TIMESTEPS), .kind = NETWORK_FLOW },
     { 0 },
 };
 /* clang-format on */

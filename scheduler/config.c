@@ -216,6 +216,7 @@ static void read_flow(const Reader *r)
     n->flow_shift = read_num(r, KEY_SHIFT, 1, 1e-6, 1e6);
     n->flow_end = read_num(r, KEY_SHIFT_TERMINAL, 0, 0, 0.999999);
     n->solver.stochastic = read_bool(r, KEY_STOCHASTIC_SAMPLING, false);
+    n->flow_rectified = strcmp(r->run->name, SCHEDULER_RECTIFIED) == 0;
 }
 
 /* What networks of another kind have in place of betas. */

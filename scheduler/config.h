@@ -26,6 +26,9 @@ typedef struct {
 /* Not diffusers at all: what the file says of the model's training; Stable Diffusion's own where it says nothing. */
 #define SCHEDULER_TRAINING "training"
 
+/* Not diffusers': InstaFlow's RectifiedFlowPipeline steps itself, whatever its scheduler's file says. */
+#define SCHEDULER_RECTIFIED "RectifiedFlow"
+
 /* What is run. */
 typedef struct {
     const char *name; /* a class of scheduler_classes[], or one of the two above; NULL: the file's own */

@@ -1,6 +1,7 @@
 /*
  * flow.c - networks trained by flow matching: where their steps are, and Euler's method. Liu et al. 2022, arXiv:2209.03003; Esser et al.
  * 2024, arXiv:2403.03206; as diffusers' FlowMatchEulerDiscreteScheduler has it.
+ * Steps of InstaFlow's pipeline_rf.py (Liu et al. 2023, arXiv:2309.06380): its RectifiedFlowPipeline.
  *
  * There x = (1 - s) x0 + s noise; here that over 1 - s, so sigma = s / (1 - s), and pure noise lies at infinity (NOISE_INFINITE).
  */
@@ -22,6 +23,7 @@ int sigmas_flow(const Noise *n, const Schedule *schedule, Timeline *tl, Err *e)
         double s = i + 1 < tl->steps || i == 0 ? 1 + i * ((least - 1) / fmax(tl->steps - 1, 1)) : least;
         tl->sigma[i] = shifted(n->flow_shift, s);
     }
+    for (int i = 0; n->flow_rectified && i < tl->steps; i++) tl->sigma[i] = 1 - (double)i / tl->steps;
     double ends[2] = { tl->sigma[tl->steps - 1], tl->sigma[0] }, stretch = (1 - ends[0]) / (1 - n->flow_end);
     for (int i = 0; n->flow_end > 0 && stretch > 0 && i < tl->steps; i++)
         tl->sigma[i] = 1 - (1 - tl->sigma[i]) / stretch;

@@ -215,7 +215,8 @@ Scaling noise_scaling(const Noise *n, double sigma)
         double above = sigma - n->sigma_min;
         return (Scaling){ 1 / root, data * data / (above * above + data * data), above * data / root };
     }
-    case NETWORK_FLOW: return (Scaling){ 1 / (1 + sigma), 1 / (1 + sigma), -sigma / (1 + sigma) };
+    case NETWORK_FLOW:
+        return (Scaling){ 1 / (1 + sigma), 1 / (1 + sigma), (n->flow_rectified ? 1 : -1) * sigma / (1 + sigma) };
     case NETWORK_DISCRETE: break;
     }
     if (n->prediction == PREDICT_EPSILON) return (Scaling){ 1 / root, 1, -sigma };

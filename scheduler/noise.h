@@ -72,6 +72,7 @@ typedef struct {
     double rho;                  /* of karras; 0: 7 */
     double flow_shift;           /* shift: s becomes shift s / (1 + (shift - 1) s) */
     double flow_end;             /* shift_terminal: the last s that is visited; 0: as it comes */
+    bool flow_rectified;         /* InstaFlow's: F = x0 - noise, and steps at equal distances of s */
     bool no_sample;              /* the class refuses a network that predicts the sample */
 
     char sampler

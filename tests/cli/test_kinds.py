@@ -3,7 +3,7 @@
 import json
 import os
 
-from helpers import fails, limn, read
+from helpers import fails, limn, read, texts, write
 from test_edm import GOLDEN, JOB, model
 from test_lora import tensors
 from test_taesd import apart
@@ -31,6 +31,45 @@ def test_kinds_as_diffusers():
         assert far < limit, (name, more, far)
         limn("again", "x.png", "-o", "y.png", "-q")
         assert read("x.png") == read("y.png")
+
+
+def test_instaflow():
+    """Its pipeline's loop, whatever scheduler its folder names."""
+    golden = tensors(os.path.join(GOLDEN, "kinds.safetensors"))
+    model("PNDMScheduler", vae=PLAIN, prediction_type="epsilon", skip_prk_steps=True)
+    index = json.loads(read("model/model_index.json"))
+    index["_class_name"] = "RectifiedFlowPipeline"
+    write("model/model_index.json", json.dumps(index).encode())
+    for steps in 1, 5:
+        far = apart(drawn(steps), golden[f"rectified_{steps}"])
+        assert far < 1e-5, (steps, far)
+    limn("again", "x.png", "-o", "y.png", "-q")
+    assert read("x.png") == read("y.png")
+    assert "prediction     flow" in limn("info", "model").out
+    fails(2, *JOB, "--sampler", "euler", says=["flow matching", "flow_euler"])
+    fails(2, *JOB, "--flow-shift", "3", says=["flow-shift", "equal distances"])
+
+
+def test_prediction_flow():
+    """A network of which nothing says it: --prediction flow is the folder whose scheduler says so."""
+    model(FLOW, vae=PLAIN, shift=3.0)
+    want = drawn(6)
+    assert drawn(6, "--flow-shift", "3") == drawn(6, "--prediction", "flow") == want != drawn(6, "--flow-shift", "2")
+    fails(2, *JOB, "--prediction", "epsilon", says=["prediction epsilon", "flow matching"])
+    model("PNDMScheduler", vae=PLAIN, skip_prk_steps=True)
+    assert drawn(6, "--prediction", "flow", "--flow-shift", "3") == want != drawn(6)
+    options = json.loads(texts("x.png")["limn"])["options"]
+    drawn(6, "--prediction", "flow", "--flow-shift", "3")
+    limn("again", "x.png", "-o", "y.png", "-q")
+    assert read("x.png") == read("y.png")
+    assert json.loads(texts("x.png")["limn"])["options"]["sampler"] == "flow_euler" != options["sampler"]
+    limn(*JOB, "--prediction", "rectified-flow", "-o", "b.png", "-i", "x.png", "--strength", "0.6")
+    fails(2, *JOB, "--prediction", "flow", "--sampler", "dpmpp_2m", says=["flow matching", "flow_euler"])
+    fails(2, *JOB, "--prediction", "flow", "--compat", "a1111", says="a1111")
+    fails(2, *JOB, "--flow-shift", "3", says=["flow-shift", "--prediction flow"])
+    fails(2, *JOB, "--prediction", "sd3_flow", says="flow for a UNet")
+    model("EDMEulerScheduler", vae=PLAIN)
+    fails(2, *JOB, "--prediction", "flow", says=["prediction flow", "EDMEulerScheduler"])
 
 
 def test_kinds_go_with_the_rest():

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/kinds.safetensors: pipeline/sd1's networks taken for a consistency model and for one trained by flow matching. As
-make.py, which it takes its ways from.
+"""Makes tests/golden/kinds.safetensors: pipeline/sd1's networks taken for a consistency model, for one trained by flow matching, and for
+InstaFlow, whose pipeline (pipeline_rf.py) goes by even steps along the network's output. As make.py, which it takes its ways from.
 
     V/bin/python kinds.py
 """
+import torch
 from diffusers import CMStochasticIterativeScheduler, FlowMatchEulerDiscreteScheduler
 
 from make import HERE, JOB, generator, load_pipeline, save_tensors
@@ -18,6 +19,18 @@ class Flow(FlowMatchEulerDiscreteScheduler):
         return sample
 
 
+def rectified(pipe, steps, texts):
+    """Its loop, with guidance: x += (u + g (c - u)) / steps at the timesteps 1000, 1000 - 1000 / steps, ..."""
+    x = torch.randn(1, 4, texts["height"] // 8, texts["width"] // 8, generator=generator(JOB["seed"]))
+    embeds = torch.cat([texts["negative_prompt_embeds"], texts["prompt_embeds"]])
+    for i in range(steps):
+        t = torch.ones(2) * (1 - i / steps) * 1000
+        with torch.no_grad():
+            u, c = pipe.unet(torch.cat([x] * 2), t, encoder_hidden_states=embeds).sample.chunk(2)
+        x = x + (u + texts["guidance_scale"] * (c - u)) / steps
+    return x
+
+
 def main():
     pipe = load_pipeline(HERE / "pipeline" / "sd1")
     embed = lambda text: pipe.encode_prompt(text, "cpu", 1, False)[0]
@@ -29,6 +42,8 @@ def main():
                                    ("flow", 6, Flow(shift=3.0)), ("flow_fresh", 5, Flow(stochastic_sampling=True))):
         pipe.scheduler = scheduler
         io[name] = pipe(num_inference_steps=steps, generator=generator(JOB["seed"]), **texts).images
+    for steps in 1, 5:
+        io[f"rectified_{steps}"] = rectified(pipe, steps, texts)
     save_tensors(io, HERE / "kinds.safetensors")
 
 
