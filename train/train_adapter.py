@@ -106,7 +106,7 @@ def style(base, args):
     def loss(rng, samples):
         z, items = pool.batch(rng, samples)
         # No words at all mean a blueprint as well: else guidance would lead past it, to a darker blue and thicker lines.
-        return base.loss(z, ["" if rng.random() < EMPTY else caption(scene, rng) + ", blueprint" for _, scene in items])
+        return base.loss(z, ["" if rng.random() < .3 else caption(scene, rng) + ", blueprint" for _, scene in items])
 
     fit(lora_parameters(added), loss, args, 2e-3)
     save_kohya(added, args.output)
@@ -149,7 +149,7 @@ def fast(base, args, jump=TIMESTEPS // 50):
 
 # -- a new thing ---------------------------------------------------------------------------------------------------------
 
-def token(base, args, name="<snowman>", vectors=2):
+def token(base, args, name="<snowman>", vectors=4):
     def make(rng):
         scene = render.random_scene(rng, kind="single")
         background = rng.choice(["light blue", "green", "dark blue", "gray", "pink", "black"])

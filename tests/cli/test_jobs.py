@@ -148,9 +148,9 @@ def test_choices_that_explode():
     write("x.txt", b"{1-$$__big__}\n" * 20)
     assert len(plan("x.txt")) == 20
     write("many.jsonl", b'{"prompt": "{1-$$__big__}", "seed": "1-1000000"}\n')
-    ends_at_once("many.jsonl", after=1)
+    ends_at_once("many.jsonl", after=0.5)
     write("many.jsonl", b'{"prompt": "{%s}", "seed": "1-9000000"}\n' % b"|".join(b"o%d" % i for i in range(99999)))
-    ends_at_once("many.jsonl", after=1)
+    ends_at_once("many.jsonl", after=0.5)
 
 
 def test_folders_that_lead_back():
@@ -171,14 +171,14 @@ def test_large_records():
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
     start = spent()
-    write("f.jsonl", b'{"prompt": "x", "seed": 1,%s}\n' % b",".join(b'"_f%d": 1' % i for i in range(20000)))
+    write("f.jsonl", b'{"prompt": "x", "seed": 1,%s}\n' % b",".join(b'"_f%d": 1' % i for i in range(8000)))
     assert len(plan("f.jsonl")) == 1
-    write("f.jsonl", json.dumps({"prompt": "x", "seed": list(range(10000)), "width": [32]}).encode())
-    assert len(plan("f.jsonl")) == 10000
+    write("f.jsonl", json.dumps({"prompt": "x", "seed": list(range(4000)), "width": [32]}).encode())
+    assert len(plan("f.jsonl")) == 4000
     write("f.jsonl", json.dumps({"prompt": "_" * 1000000, "seed": 1}).encode())
     assert plan("f.jsonl", "--expand", "off", "--long-prompt", "truncate")[0]["file"] == "00001_untitled.png"
     assert "a prompt in" in limn("batch", "f.jsonl", "--expand", "off", "-q", *SMALL, "--memory-limit", "1G", code=1).err
-    assert spent() - start < 15
+    assert spent() - start < 10
 
 
 # ---- what is said ----

@@ -20,10 +20,10 @@ def test_picture_memory_as_it_was_said():
     if b"__asan_init" in read(LIMN):  # what it keeps beside is more than what is measured
         return
     nothing = peak("--version")
-    memory = json.loads(limn("info", "sprites", "--json", "-W", "512", "-H", "512").out)["memory_bytes"]
+    memory = json.loads(limn("info", "sprites", "--json", "-W", "320", "-H", "320").out)["memory_bytes"]
     source = ["a red potion", "-s", "1", "--seed", "1", "-q", "-t", "1", "-o", "a.png"]
-    for args in ["-W", "512", "-H", "512"], ["-W", "256", "-H", "256", "--hires", "2"], ["-W", "256", "-H", "256", "--hires", "2", "--hires-with", "lanczos"], \
-            ["-W", "512", "-H", "512", "--diffusion-tile", "128"], ["-W", "256", "-H", "256", "--hires", "2", "--diffusion-tile", "128"]:
+    for args in ["-W", "320", "-H", "320"], ["-W", "160", "-H", "160", "--hires", "2"], ["-W", "160", "-H", "160", "--hires", "2", "--hires-with", "lanczos"], \
+            ["-W", "320", "-H", "320", "--diffusion-tile", "128"], ["-W", "160", "-H", "160", "--hires", "2", "--diffusion-tile", "128"]:
         took = peak(*source, *args)
         assert took < 1.1 * memory + nothing, (args, took / 1e6, memory / 1e6, nothing / 1e6)
 
