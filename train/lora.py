@@ -4,7 +4,7 @@ lora.py - low-rank additions to a denoiser's layers (Hu et al. 2021, arXiv:2106.
 A layer's output becomes W x + scale * up(down(x)). For a convolution, down has the kernel's size and up is 1x1.
 """
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2")
@@ -43,6 +43,15 @@ def add_lora(network, rank, layers=ATTENTION + CONVOLUTIONS):
 
 def lora_parameters(added):
     return [p for lora in added.values() for part in (lora.down, lora.up) for p in part.parameters()]
+
+
+def load_kohya(added, path, prefix="lora_unet"):
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, lora in added.items():
+            key = f"{prefix}_{name.replace('.', '_')}"
+            lora.down.weight.copy_(tensors[key + ".lora_down.weight"])
+            lora.up.weight.copy_(tensors[key + ".lora_up.weight"])
 
 
 def save_kohya(added, path, prefix="lora_unet"):

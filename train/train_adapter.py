@@ -26,7 +26,7 @@ from base import TIMESTEPS, Base
 from captions import caption
 from common import DEVICE, Workers, autocast
 from fast_norm import use_fast_norm
-from lora import add_lora, lora_parameters, save_kohya
+from lora import add_lora, load_kohya, lora_parameters, save_kohya
 from networks import LATENT, noised, tokenize
 from optim import Clock
 from train_model import EMPTY
@@ -91,7 +91,7 @@ def lines(picture):
 
 def blueprint(picture):
     ink = lines(picture)[..., None]
-    return (np.array([24, 62, 140]) * (1 - ink) + np.array([235, 242, 255]) * ink).round().astype(np.uint8)
+    return (np.array([24, 34, 86]) * (1 - ink) + np.array([235, 242, 255]) * ink).round().astype(np.uint8)
 
 
 def style(base, args):
@@ -100,6 +100,8 @@ def style(base, args):
         return blueprint(picture), scene
 
     added = add_lora(base.unet, args.rank)
+    if args.init:
+        load_kohya(added, args.init)
     base.unet.to(DEVICE)
     pool = Pool(base, make, args.pictures, 3 * 10**6)
 
@@ -197,6 +199,8 @@ def control(base, args):
         return picture, scene, (lines(picture) > .5).astype(np.uint8)
 
     net = lean_control_net(base.unet).to(DEVICE, memory_format=torch.channels_last)
+    if args.init:
+        net.load_state_dict(ControlNetModel.from_pretrained(args.init).state_dict())
     pool = Pool(base, make, args.pictures, 6 * 10**6)
 
     def loss(rng, samples):
@@ -264,6 +268,7 @@ def main():
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("output", help="a .safetensors file; for control and inpaint a folder")
     parser.add_argument("--model", required=True, help="the finished model's folder")
+    parser.add_argument("--init", help="style, control: what an earlier run wrote, to go on from")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--pictures", type=int, default=512, help="rendered before the first step; a multiple of 16")
     parser.add_argument("--batch", type=int, default=16)
