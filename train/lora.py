@@ -3,6 +3,8 @@ lora.py - low-rank additions to a denoiser's layers (Hu et al. 2021, arXiv:2106.
 
 A layer's output becomes W x + scale * up(down(x)). For a convolution, down has the kernel's size and up is 1x1.
 """
+import json
+
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -54,12 +56,15 @@ def load_kohya(added, path, prefix="lora_unet"):
             lora.up.weight.copy_(tensors[key + ".lora_up.weight"])
 
 
-def save_kohya(added, path, prefix="lora_unet"):
-    """f16; alpha is the rank, so that weight 1 is what was trained."""
+def save_kohya(added, path, trigger=None, prefix="lora_unet"):
+    """f16; alpha is the rank, so that weight 1 is what was trained. trigger: the word that captions had, as kohya's trainer tells it."""
     tensors = {}
     for name, lora in added.items():
         key = f"{prefix}_{name.replace('.', '_')}"
         tensors[key + ".lora_down.weight"] = lora.down.weight.detach().half().contiguous()
         tensors[key + ".lora_up.weight"] = lora.up.weight.detach().half().contiguous()
         tensors[key + ".alpha"] = torch.tensor(float(lora.down.weight.shape[0])).half()
-    save_file(tensors, path, {"format": "pt", "ss_network_module": "networks.lora"})
+    metadata = {"format": "pt", "ss_network_module": "networks.lora"}
+    if trigger:
+        metadata["ss_tag_frequency"] = json.dumps({"renders": {trigger: 1}})
+    save_file(tensors, path, metadata)

@@ -111,7 +111,7 @@ def style(base, args):
         return base.loss(z, ["" if rng.random() < .3 else caption(scene, rng) + ", blueprint" for _, scene in items])
 
     fit(lora_parameters(added), loss, args, 2e-3)
-    save_kohya(added, args.output)
+    save_kohya(added, args.output, "blueprint")
 
 
 # -- few steps -----------------------------------------------------------------------------------------------------------
