@@ -140,7 +140,7 @@ $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 $(B)/third_party/%.o: EXTRA = -w -Dmalloc=mem_plain -Drealloc=mem_grow
 
 # The default model, read in place from the program.
-$(B)/models.S: scripts/pack $(shell find models -type f)
+$(B)/models.S: scripts/pack $(shell find models -type f ! -path 'models/adapters/*')
 	@mkdir -p $(@D)
 	$(Q)scripts/pack models > $@.tmp && mv $@.tmp $@
 
