@@ -258,11 +258,14 @@ static void tell_trials(const Again *x)
         note_user(str_text(&line));
     }
     str_clear(&line);
-    if (x->best.len) str_addf(&line, "the nearest is with one setting changed: %s", x->best.s);
+    bool near = x->best.len && !nearness_far(&t->trial[t->best].near);
+    if (near) str_addf(&line, "the nearest is with one setting changed: %s", x->best.s);
     else
         str_addf(&line,
-                 "none of %d settings brings it nearer, alone: the model, the prompt or what is not honoured may",
+                 "none of %d settings brings it near, alone: the model, the prompt or what is not honoured may be "
+                 "another",
                  t->count);
+    if (x->best.len && !near) str_addf(&line, "; the least far: %s", x->best.s);
     note_user(str_text(&line));
     str_release(&line);
 }
