@@ -159,7 +159,9 @@ static void test_table(void **state)
     cJSON *golden = golden_open("pairs.json");
     const cJSON *classes = cJSON_GetObjectItem(golden, "classes"), *key;
     int count = 0;
-    for (const SchedulerClass *c = scheduler_classes; c->name; c++, count++) {
+    for (const SchedulerClass *c = scheduler_classes; c->name; c++) {
+        if (strcmp(c->name, SCHEDULER_RECTIFIED) == 0) continue; /* no class of diffusers' */
+        count++;
         const cJSON *keys = cJSON_GetObjectItem(classes, c->name);
         assert_non_null(keys);
         cJSON_ArrayForEach(key, keys) check_default(c, key);
