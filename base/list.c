@@ -47,6 +47,7 @@ int list_split(List *l, const char *text, Err *e)
         bool empty = !bad && !value.len && !in_quotes;
         if (!bad && !empty) add(l, &value);
         str_release(&value);
+        if (bad || empty) list_release(l);
         if (bad)
             return err_usage(e, "\"%.60s\": a double quote where none is expected, or one that does not end", text);
         if (empty) return err_usage(e, "\"%.60s\": a value is missing; values are parted by one comma", text);
@@ -99,6 +100,7 @@ int list_split_counts(List *l, const char *text, Err *e)
     if (!failed && l->count > LIST_MOST_COUNTS)
         failed = err_usage(e, "\"%.60s\" stands for more than %d numbers", text, LIST_MOST_COUNTS);
     list_release(&written);
+    if (failed) list_release(l);
     return failed ? -1 : 0;
 }
 

@@ -11,7 +11,7 @@ typedef struct {
     int count;
 } List;
 
-/* Spaces around a value do not count. Error: an empty value, a quote that does not end. list_release() also then. */
+/* Spaces around a value do not count. Error: an empty value, a quote that does not end; then the list is empty. */
 int list_split(List *l, const char *text, Err *e);
 void list_release(List *l);
 

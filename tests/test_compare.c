@@ -44,7 +44,7 @@ static void test_lists(void **state)
         Err e = { 0 };
         if (!list_split(&l, bad[i], &e)) fail_msg("\"%s\" is taken", bad[i]);
         assert_int_equal(e.code, ERR_USAGE);
-        list_release(&l);
+        assert_null(l.items); /* nothing is left to release */
     }
 }
 
@@ -77,7 +77,7 @@ static void test_counts(void **state)
         Err e = { 0 };
         if (!list_split_counts(&l, bad[i], &e)) fail_msg("\"%s\" is taken", bad[i]);
         assert_int_equal(e.code, ERR_USAGE);
-        list_release(&l);
+        assert_null(l.items); /* nothing is left to release */
     }
 }
 
