@@ -100,12 +100,12 @@ $(B)/bench/%: $(B)/bench/%.o $(B)/objects.a
 	$(Q)$(COMPILE) -o $@ $^ $(LIBS)
 
 # The seeds of every fuzz target run in one test: there each target's entry has its file's name.
-FUZZ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_NAMES := $(notdir $(FUZZ:.o=))
-$(B)/tests/test_corpus: $(FUZZ) $(B)/tests/fuzz/work.o $(B)/fuzz_targets.o
-$(FUZZ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*) -DLLVMFuzzerCustomMutator=$(notdir $*)_mutator
+FUZZ_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_NAMES := $(notdir $(FUZZ_OBJ:.o=))
+$(B)/tests/test_corpus: $(FUZZ_OBJ) $(B)/tests/fuzz/work.o $(B)/fuzz_targets.o
+$(FUZZ_OBJ): EXTRA = -DLLVMFuzzerTestOneInput=$(notdir $*) -DLLVMFuzzerCustomMutator=$(notdir $*)_mutator
 
-$(B)/fuzz_targets.o: $(FUZZ:$(B)/%.o=%.c)
+$(B)/fuzz_targets.o: $(FUZZ_OBJ:$(B)/%.o=%.c)
 	@printf '#include "tests/fuzz/targets.h"\n' > $(@:.o=.c)
 	@printf 'int %s(const uint8_t *, size_t);\n' $(FUZZ_NAMES) >> $(@:.o=.c)
 	@{ printf 'const FuzzTarget fuzz_targets[] = {\n'; for f in $(FUZZ_NAMES); do echo "{ \"$$f\", $$f },"; done; echo '{ 0, 0 } };'; } >> $(@:.o=.c)
