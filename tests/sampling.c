@@ -7,9 +7,27 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "image/png_chunk.h"
 #include "scheduler/config.h"
 
 bool golden_given(void) { return getenv("LIMN_GOLDEN") != NULL; }
+
+/* A file of gzip's, without its header's optional fields: what it holds, ended by 0. Room for its length is its last four bytes. */
+static char *unpacked(Bytes file, const char *path)
+{
+    enum { HEADER = 10, FOOTER = 8 };
+    if (file.len <= HEADER + FOOTER || memcmp(file.data, "\x1f\x8b\b\0", 4) != 0) fail_msg("%s is not gzip's", path);
+    const unsigned char *end = file.data + file.len;
+    size_t size = end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+    size_t packed = file.len - HEADER; /* with the footer, since stb reads on a little */
+    unsigned char *zlib = mem_alloc(packed + 2);
+    memcpy(zlib, "\x78\x01", 2); /* zlib's header */
+    memcpy(zlib + 2, file.data + HEADER, packed);
+    char *text = mem_alloc(size + 1);
+    if (png_inflate((Bytes){ zlib, packed + 2 }, text, size) != (int64_t)size) fail_msg("%s is damaged", path);
+    free(zlib);
+    return text;
+}
 
 cJSON *golden_open(const char *name)
 {
@@ -17,12 +35,13 @@ cJSON *golden_open(const char *name)
     const char *dir = getenv("LIMN_GOLDEN");
     snprintf(path, sizeof path, "%s/%s", dir ? dir : GOLDEN "/scheduler", name);
     if (dir && !file_exists(path)) snprintf(path, sizeof path, GOLDEN "/scheduler/%s", name);
+    bool packed = !file_exists(path);
+    if (packed) snprintf(path, sizeof path, GOLDEN "/scheduler/%s.gz", name);
 
     Bytes file;
     Err e = { 0 };
     if (file_map(&file, path, &e)) fail_msg("%s", e.text);
-    char *text = mem_alloc(file.len + 1);
-    memcpy(text, file.data, file.len);
+    char *text = packed ? unpacked(file, path) : mem_strndup((const char *)file.data, file.len);
     for (char *nan = text; (nan = strstr(nan, "NaN"));) memcpy(nan, "\"\" ", 3); /* Python's: no number */
     cJSON *json = cJSON_Parse(text);
     if (!json) fail_msg("%s is no JSON", path);

@@ -33,7 +33,10 @@ void run_free(Run *r);
 /* Runs to the end; fails the test with the sampler's name. */
 void run_sampler(Run *r, const Sampler *s);
 
-/* A golden file: of $LIMN_GOLDEN, if that is set and has one of the name, else of tests/golden/scheduler. cJSON_Delete() frees. */
+/*
+ * A golden file: of $LIMN_GOLDEN, if that is set and has one of the name, else of tests/golden/scheduler, where it may be NAME.gz.
+ * cJSON_Delete() frees.
+ */
 cJSON *golden_open(const char *name);
 bool golden_given(void); /* $LIMN_GOLDEN is set: the counts of rows are then others */
 

@@ -1,7 +1,10 @@
 """A model's scheduler_config.json through the whole program: what is run, where it goes, what is said."""
+import gzip
+
 from helpers import *
 
-PAIRS = json.load(open(os.path.join(REPO, "tests/golden/scheduler/pairs.json")))
+with gzip.open(os.path.join(REPO, "tests/golden/scheduler/pairs.json.gz")) as packed:
+    PAIRS = json.load(packed)
 TINY = ["-W", "32", "-H", "32"]
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes golden/upscale: tiny random upscalers in every release's names, and what they make of a picture.
 
-NAME.safetensors: weights in float16 (exact). NAME-io.safetensors: in, out [1, 3, h, w], not clamped. The networks are written here after
-BasicSR's rrdbnet_arch.py and Real-ESRGAN's srvgg_arch.py.
+NAME.safetensors: weights in float16 (exact). NAME-io.safetensors: in, out [1, 3, h, w], not clamped; x4's three are one. The networks are
+written here after BasicSR's rrdbnet_arch.py and Real-ESRGAN's srvgg_arch.py.
 """
 import os
 import re

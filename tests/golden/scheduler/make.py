@@ -1,4 +1,4 @@
-"""More runs of diffusers' schedulers, in the form of schedulers.json: python3 make.py > diffusers.json
+"""More runs of diffusers' schedulers, in the form of schedulers.json: python3 make.py | gzip -9n > diffusers.json.gz
 
 What schedulers.json leaves open: DDIM with eta, step counts that do not divide the timesteps, karras and exponential sigmas
 over leading spacing, sample prediction, zero terminal SNR and clipping in each sampler, other betas. Versions in

@@ -1,4 +1,4 @@
-"""What diffusers makes of a scheduler's file for each class that may be run: python3 pairs.py > pairs.json
+"""What diffusers makes of a scheduler's file for each class that may be run: python3 pairs.py | gzip -9n > pairs.json.gz
 
 The files are those of the hub (and some that use keys which few have), as their authors wrote them: most leave out what was the
 default of their day. A StableDiffusionPipeline, or the file's own, is made of the file; then pipe.scheduler = X.from_config(

@@ -1,4 +1,4 @@
-"""Runs of samplers on random denoisers and sigmas, for test_kdiffusion.c: python3 samplers.py > samplers.json
+"""Runs of samplers on random denoisers and sigmas, for test_kdiffusion.c: python3 samplers.py | gzip -9n > samplers.json.gz
 
 k-diffusion's own functions where it has the sampler; the formulas of ComfyUI, diff-sampler and A1111 written out below where it
 has not. x0 = randn(1, 4, 8, 8; seed) * sigma[0], fresh noise goes on from there, a Brownian tree has the same seed.
