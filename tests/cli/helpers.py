@@ -142,7 +142,8 @@ def run_one(name, test, home):
     start = time.monotonic()
     try:
         test()
-        print(f"ok   {name[5:]:<40} {1000 * (time.monotonic() - start):5.0f} ms", flush=True)
+        cpu = sum(sum(resource.getrusage(of)[:2]) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        print(f"ok   {name[5:]:<40} {1000 * (time.monotonic() - start):5.0f} ms {1000 * cpu:7.0f} of CPU", flush=True)
         return 0
     except Exception:
         print(f"{traceback.format_exc(limit=-3)[:3000]}\nFAIL {name[5:]}", flush=True)
