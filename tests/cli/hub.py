@@ -33,6 +33,7 @@ class Hub:
     def __init__(self, files, repo="org/tiny", large=2000, token=None, blobs=True):
         self.files, self.repo, self.large, self.token, self.blobs = files, repo, large, token, blobs
         self.faults, self.api_fault, self.log, self.sent = {}, None, [], 0
+        self.hashes = {}  # of all that was asked for
         self.extra = []  # further names in the list
         self.routes = {}  # other paths: (status, headers, body)
         self.front, self.back = self.serve(self.hub_request), self.serve(self.storage_request)
@@ -83,7 +84,7 @@ class Hub:
 
         server = Server(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return server
 
     def is_large(self, path):
@@ -91,7 +92,9 @@ class Hub:
 
     def hash(self, path):
         data = self.files[path]
-        return hashlib.sha256(data).hexdigest() if self.is_large(path) else git_sha1(data)
+        if data not in self.hashes:
+            self.hashes[data] = hashlib.sha256(data).hexdigest() if self.is_large(path) else git_sha1(data)
+        return self.hashes[data]
 
     def listing(self):
         siblings = []

@@ -136,7 +136,7 @@ def test_model_replaced_while_loading():
     draw("x", "--seed", "1", "-m", "m", "-o", "a.png")
     took = time.monotonic() - begin
     pictures = {}
-    for data in [one, other]:
+    for data in [other, one]:
         write(path, data)
         draw("x", "--seed", "1", "-m", "m", "-o", "a.png")
         pictures[hashlib.sha256(data).hexdigest()] = read("a.png")

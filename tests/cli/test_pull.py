@@ -15,14 +15,14 @@ from hub import COMMIT, Fault, Hub  # noqa: E402
 UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
 
 
-def sprites():
-    """The built-in model as a repository, with what limn does not want beside it."""
+def repository():
+    """A tiny model's files as a repository has them, with what limn does not want beside it."""
     out = {}
-    for at, _, names in os.walk(SPRITES):
+    for at, _, names in os.walk(TINY_MODEL[1], followlinks=True):
         for name in names:
             path = os.path.join(at, name)
-            if name != "README.md":
-                out[os.path.relpath(path, SPRITES)] = read(path)
+            if not name.startswith("io."):
+                out[os.path.relpath(path, TINY_MODEL[1])] = read(path)
     unwanted = {"README.md": b"# hello", "unet/diffusion_pytorch_model.bin": b"pickle", "sd.ckpt": b"pickle",
                 "safety_checker/model.safetensors": b"x" * 3000, "unet/model.onnx": b"x", "whole.safetensors": b"y" * 4000,
                 "unet/diffusion_pytorch_model.fp16.safetensors": out[UNET_FILE], ".gitattributes": b""}
@@ -45,7 +45,7 @@ def asked(hub, word):
 
 def test_pull_into_the_cache():
     """Only what is wanted, in the hub's own layout, found by -m; a second time nothing is fetched."""
-    files, unwanted = sprites()
+    files, unwanted = repository()
     with Hub({**files, **unwanted}) as hub:
         path = pull(hub, "org/tiny").out.strip()
         assert path == os.path.abspath(f"hf/hub/models--org--tiny/snapshots/{COMMIT}"), path
@@ -58,7 +58,7 @@ def test_pull_into_the_cache():
         assert not [x for x in files_below("hf") if "incomplete" in x]
         env = {"HF_HOME": os.path.abspath("hf")}
         drawn = draw("a red potion", "-m", "org/tiny", "--seed", "1", "-o", "a.png", env=env)
-        again = draw("a red potion", "-m", "sprites", "--seed", "1", "-o", "b.png")
+        again = draw("a red potion", *TINY_MODEL, "--seed", "1", "-o", "b.png")
         assert image(drawn[0]) == image(again[0])
         hub.log.clear()
         assert pull(hub, "org/tiny").out.strip() == path
@@ -83,7 +83,7 @@ def image(path):
 
 
 def test_pull_to_a_folder():
-    files, unwanted = sprites()
+    files, unwanted = repository()
     with Hub({**files, **unwanted}, blobs=False) as hub:  # sizes and hashes from each file's head
         out = pull(hub, "org/tiny", "--to", "mine", "-q")
         assert out.out == "mine\n" and out.err == ""
@@ -101,7 +101,7 @@ def files_equal(folder, files):
 
 def test_pull_goes_on():
     """A connection that drops is taken up where it ended; so is a run that was stopped."""
-    files, _ = sprites()
+    files, _ = repository()
     size = len(files[UNET_FILE])
     with Hub(files) as hub:
         hub.faults[UNET_FILE] = Fault(times=2, cut=size // 3)
@@ -125,15 +125,15 @@ def test_pull_goes_on():
 
 def test_pull_killed():
     """Killed at random moments and called again: in the end the files, whole; never half a one under its name."""
-    files, _ = sprites()
+    files, _ = repository()
     random.seed(20)
     with Hub(files) as hub:
         for name in files:
-            hub.faults[name] = Fault(times=10 ** 6, slow=0.002)
+            hub.faults[name] = Fault(times=10 ** 6, slow=0.02)
         env = {**ENV, **hub.env, "HF_HOME": os.path.abspath("hf")}
         for _ in range(20):
             p = subprocess.Popen([LIMN, "pull", "org/tiny", "-q"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(random.random() * 0.6)
+            time.sleep(random.random() * 0.3)
             p.send_signal(signal.SIGKILL)
             p.wait()
             for path in files_below("hf/hub/models--org--tiny/blobs"):
@@ -148,9 +148,9 @@ def test_pull_killed():
 
 
 def test_pull_interrupted():
-    files, _ = sprites()
+    files, _ = repository()
     with Hub(files) as hub:
-        hub.faults[UNET_FILE] = Fault(times=9, slow=0.05)
+        hub.faults[UNET_FILE] = Fault(times=9, slow=0.5)
         p = subprocess.Popen([LIMN, "pull", "org/tiny", "--to", "m", "-q"], env={**ENV, **hub.env}, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 30
         while not os.path.isdir("m/unet") and time.monotonic() < deadline:
@@ -163,7 +163,7 @@ def test_pull_interrupted():
 
 def test_pull_lies():
     """Sizes, hashes, pages, endless bodies: said, and nothing kept that is wrong."""
-    files, _ = sprites()
+    files, _ = repository()
     cases = {
         "size": (Fault(times=99, lie=-10), "bytes long"),
         "wrong": (Fault(times=99, wrong=True), ["SHA-256", "should be", hashlib.sha256(files[UNET_FILE]).hexdigest()]),
@@ -196,7 +196,7 @@ def test_pull_lies():
 
 
 def test_pull_redirects():
-    files, _ = sprites()
+    files, _ = repository()
     with Hub(files, token="hf_secret") as hub:
         env = {"HF_TOKEN": "hf_secret"}
         pull(hub, "org/tiny", "--to", "m", env=env)
@@ -220,7 +220,7 @@ def test_pull_redirects():
 
 
 def test_pull_refused():
-    files, _ = sprites()
+    files, _ = repository()
     with Hub(files) as hub:
         for status, headers, says in ((401, {"X_Error_Code": "RepoNotFound"}, "HF_TOKEN"), (403, {"X_Error_Code": "GatedRepo"}, "terms"),
                                       (404, {"X_Error_Code": "RevisionNotFound"}, "no such revision"), (418, {}, "status 418")):
@@ -261,7 +261,7 @@ def test_pull_refused():
 
 def test_pull_single_files():
     """A repository of single files, an address, Civitai's; found by name afterwards."""
-    weights = read(os.path.join(SPRITES, UNET_FILE))
+    weights = read(os.path.join(TINY_MODEL[1], UNET_FILE))
     with Hub({"a.safetensors": weights, "b.gguf": weights, "README.md": b"x"}) as hub:
         pull(hub, "org/tiny", code=2, says=["a.safetensors, b.gguf", "ORG/NAME:FILE"])
         path = pull(hub, "org/tiny:b.gguf").out.strip()

@@ -6,7 +6,7 @@ import signal
 
 from helpers import *
 from hub import Fault, Hub
-from test_pull import UNET_FILE, files_equal, pull, sprites
+from test_pull import UNET_FILE, files_equal, pull, repository
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4265146304\n"
 
@@ -17,7 +17,7 @@ def partial(folder, hub, data):
 
 
 def test_pull_odd_answers():
-    files, _ = sprites()
+    files, _ = repository()
     with Hub(files) as hub:
         # what is packed is no file of that hash: refused by that name, whatever came of it
         hub.faults = {UNET_FILE: Fault(times=99, packed=True), "model_index.json": Fault(times=99, packed=True)}
@@ -41,7 +41,7 @@ def test_pull_odd_answers():
 
 def test_pull_headers_in_any_case():
     """Names of headers and hexadecimal digits in capitals, with Xet's beside them; a hash that is none counts as none."""
-    data = read(os.path.join(SPRITES, UNET_FILE))
+    data = read(os.path.join(TINY_MODEL[1], UNET_FILE))
     digest = hashlib.sha256(data).hexdigest()
     with Hub({"a.safetensors": data}) as hub:
         def route(etag, **more):
@@ -71,7 +71,7 @@ def test_pull_pointers_in_place_of_files():
 
 def test_pull_disk_full():
     """A file that may not grow any further: one line, no file under its name; the same command goes on."""
-    files, _ = sprites()
+    files, _ = repository()
 
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
