@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static Model *m;
     Err e;
     if (!m) {
-        m = model_open(&(ModelPaths){ .path = "models/sprites", .no_weights = true }, &e);
+        m = model_open(&(ModelPaths){ .path = "tests/golden/pipeline/sd1", .no_weights = true }, &e);
         if (!m) abort();
         setenv("XDG_CACHE_HOME", work_folder(), 1);
     }
