@@ -9,7 +9,7 @@ import struct
 import subprocess
 import zlib
 
-from helpers import ENV, LIMN, REPO, SPRITES, UNET, chunks, fails, files, limn, model_copy, read, texts, write
+from helpers import ENV, LIMN, REPO, SPRITES, UNET, chunks, fails, files, limn, model_copy, read, texts, write, on_tiny_model
 
 PROMPT, NEGATIVE = "a red potion, (sword:1.3)", "a blue shield"
 DRAWN = ["-n", NEGATIVE, "-s", "4", "--cfg-scale", "5", "--seed", "77", "-W", "64", "-H", "64", "-q"]
@@ -338,6 +338,7 @@ def test_again_told():
     assert "not measured against the original: it has 64x64" in limn("again", "told.png", "-o", "new.png").err
 
 
+@on_tiny_model
 def test_again_refused():
     write("empty.png", b"")
     write("x.bin", b"\0\1\2")

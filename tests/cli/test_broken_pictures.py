@@ -94,6 +94,7 @@ def test_broken_kinds_of_files():
         everywhere("secret.png", "Permission denied")
 
 
+@on_tiny_model
 def test_strange_but_good():
     """16 bits a sample, one pixel, palettes, grey with alpha, two bits: they are read, and a size that no model draws is said."""
     grey16 = raw_png("grey16.png", 32, 32, zlib.compress(b"".join(b"\0" + b"".join(struct.pack(">H", x * 2000 + 5) for x in range(32)) for _ in range(32))), 16, 0)

@@ -32,6 +32,7 @@ def test_control_lines_that_say_it_twice():
     fails(1, "x", *TINY_MODEL, *SMALL, "--control", f"model={TINY_MODEL[1]},image={PICTURE}", says=["no config.json in it", "controlnet/"])
 
 
+@on_tiny_model
 def test_again_soft_inpainting_is_told():
     """A1111's extension, by its name; where it was off nothing is said."""
     from test_again import drawn, infotext, retold

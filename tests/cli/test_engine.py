@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from helpers import ENV, LIMN, limn, read, texts, write
+from helpers import ENV, LIMN, limn, read, texts, write, on_tiny_model
 
 SIZE = ["-W", "32", "-H", "32", "-s", "2", "--seed", "1"]
 
@@ -51,6 +51,7 @@ def test_memory_in_every_command():
         assert high[folder] > 1.3 * low[folder], (low, high)
 
 
+@on_tiny_model
 def test_precision_in_every_command():
     wanted = "bf16" if "bf16" in limn("--version").out else "f32"
     os.makedirs("g")
@@ -77,6 +78,7 @@ def most_threads(args):
     return most
 
 
+@on_tiny_model
 def test_threads_in_every_command():
     os.makedirs("g")
     for few, many in zip(commands("-t", "1"), commands("-t", "4")):

@@ -23,6 +23,7 @@ def limited(limit, value, *args, says="", code=1):
     return p
 
 
+@on_tiny_model
 def test_atlas_in_the_folder_that_is_made():
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
     for i, atlas in enumerate(["o/atlas", "./o/atlas.json", "o//atlas.png"]):
@@ -34,6 +35,7 @@ def test_atlas_in_the_folder_that_is_made():
     assert not os.path.exists("o")
 
 
+@on_tiny_model
 def test_names_that_two_want():
     """A picture and the atlas made of it do not have one name."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n{"prompt":"x","id":"b"}\n')
@@ -47,6 +49,7 @@ def test_names_that_two_want():
     limn(*BATCH, "--atlas", "o/ab")
 
 
+@on_tiny_model
 def test_limits_of_the_system():
     write("j.jsonl", b'{"prompt":"x"}\n')
     for n in range(4, 9):  # from too few to open the job file to enough for it and not for the rest
@@ -65,6 +68,7 @@ def test_limits_of_the_system():
     assert "x.png" not in files()
 
 
+@on_tiny_model
 def test_a_picture_alone_and_in_company():
     """A picture that is drawn again alone has the bytes that it had beside others."""
     jobs = [{"prompt": "a red potion", "id": "a", "negative_prompt": "dark"}, {"prompt": "(a:1.2) key", "id": "b"},

@@ -4,7 +4,7 @@ import os
 import struct
 import zlib
 
-from helpers import SMALL, chunks, draw, fails, limn, read, size_of, write
+from helpers import SMALL, chunks, draw, fails, limn, read, size_of, write, on_tiny_model
 
 SIDE = ["-W", "64", "-H", "64", "-s", "4"]
 
@@ -60,6 +60,7 @@ def test_its_size_is_the_default():
     assert size_of(b) == (72, 48)
 
 
+@on_tiny_model
 def test_outside_the_mask_every_byte_stays():
     source = png("in.png", 64, 64, lambda x, y: (x * 4, y * 4, (x * y) & 255))
     mask = png("mask.png", 64, 64, lambda x, y: 255 if 16 <= x < 48 and 16 <= y < 48 else 0)
@@ -83,6 +84,7 @@ def test_outside_the_mask_every_byte_stays():
     assert pixels(a) != before
 
 
+@on_tiny_model
 def test_what_cannot_be():
     source = png("in.png", 64, 64, lambda x, y: (0, 0, 0))
     small = png("small.png", 32, 64, lambda x, y: 255)

@@ -122,6 +122,7 @@ def test_guides_deepcache_with_others():
         assert pixels_of(read("a.png")) == pixels_of(read("b.png")), words
 
 
+@on_tiny_model
 def test_guides_in_models_of_another_kind():
     """The built-in one, which has no attention at its largest level; one without guidance; one that edits a picture."""
     for words in ["--pag 2", "--sag 0.5", "--seg 2", "--freeu v1", "--deepcache 2", "--perp-neg 1", "--reuse-negative 2"]:

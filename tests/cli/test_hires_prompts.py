@@ -3,7 +3,7 @@
 import json
 import os
 
-from helpers import draw, fails, files, limn, read, texts, write
+from helpers import draw, fails, files, limn, read, texts, write, on_tiny_model
 from test_from_pictures import pixels
 from test_larger import SIDE, trace_of
 
@@ -14,6 +14,7 @@ def options_of(path):
     return json.loads(texts(path)["limn"])["options"]
 
 
+@on_tiny_model
 def test_the_second_pass_reads_its_own_prompts():
     draw(*TWICE, "a red potion", "-n", "grey", "--hires-prompt", "a blue sword", "--hires-negative-prompt", "green", "--trace", "t", "-o", "a.png")
     draw(*SIDE, "a red potion", "-n", "grey", "--trace", "u", "-o", "b.png")
@@ -31,6 +32,7 @@ def test_the_second_pass_reads_its_own_prompts():
     assert read("again.png") == read("a.png")
 
 
+@on_tiny_model
 def test_a_second_schedule():
     for compat, schedule in ("a1111", "normal"), ("comfyui", None), ("diffusers", None):
         draw(*TWICE, "x", "--compat", compat, "--sampler", "dpmpp_2m", "--hires-sampler", "euler", "-o", "a.png")
@@ -46,6 +48,7 @@ def test_a_second_schedule():
     assert "Schedule type: Karras" in texts("c.png")["parameters"] and "Hires schedule type: Exponential" in texts("c.png")["parameters"]
 
 
+@on_tiny_model
 def test_second_prompts_in_a_batch():
     """Pictures with other second prompts are drawn apart, those with the same one together, each as it is alone."""
     write("jobs.jsonl", b'{"prompt": "a {red|blue} potion", "hires_prompt": "a {key|sword} of {metal}", "hires_negative_prompt": "", "metal": ["gold", "iron"], "hires": 2, "seed": 3, "width": 32, "height": 32, "steps": 2}\n')
@@ -82,6 +85,7 @@ Steps: 4, Sampler: DPM++ 2M, Schedule type: %s, CFG scale: 4, Seed: 3, Size: 32x
         assert o.get("hires_schedule") == want, (schedule, hires, o)
 
 
+@on_tiny_model
 def test_second_prompts_that_cannot_be():
     for option in "--hires-prompt", "--hires-negative-prompt", "--hr-prompt":
         fails(2, *SIDE, "x", option, "y", says="there is no --hires")

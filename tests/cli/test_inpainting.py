@@ -23,6 +23,7 @@ def same_where(a, b, where, w=64, h=64):
     return inside
 
 
+@on_tiny_model
 def test_inpainting_only_what_is_masked():
     before = pixels(source(96, 72))
     hole = lambda x, y: 40 <= x < 52 and 30 <= y < 40
@@ -42,6 +43,7 @@ def test_inpainting_only_what_is_masked():
     assert [size_of(os.path.join("out", f)) for f in files("out") if f.endswith(".png")] == [(96, 72)]
 
 
+@on_tiny_model
 def test_inpainting_masks_at_the_ends():
     before = pixels(source())
     one = png("one.png", 64, 64, lambda x, y: 255 if (x, y) == (33, 33) else 0)
@@ -70,6 +72,7 @@ def test_inpainting_by_degrees():
     fails(2, *SIDE, "x", "-i", "in.png", "--soft-mask", says="no --mask")
 
 
+@on_tiny_model
 def test_inpainting_fills():
     source()
     mask = png("mask.png", 64, 64, lambda x, y: 255 if 16 <= x < 48 and 16 <= y < 48 else 0)
@@ -81,6 +84,7 @@ def test_inpainting_fills():
     assert all(len(v) == 4 for v in made.values())
 
 
+@on_tiny_model
 def test_inpainting_beyond_the_edges():
     before = pixels(source(48, 40))
     (a,) = limn("x", "-q", "-s", "4", "--seed", "1", "-i", "in.png", "--extend", "left=16,bottom=24", "-o", "a.png").out.split()

@@ -14,6 +14,7 @@ def prompts(*args, **more):
     return [job["prompt"] for job in plan(*args, **more)]
 
 
+@on_tiny_model
 def test_encodings():
     """The same text in each encoding, wherever text is read: jobs, wildcards, stdin, a prompt."""
     os.makedirs("wildcards")
@@ -33,6 +34,7 @@ def test_encodings():
     fails(2, "-", stdin=b"caf\xe9", says="stdin:1: not UTF-8")
 
 
+@on_tiny_model
 def test_what_a_file_is():
     write("A.CSV", b"prompt,seed\na,1\n")
     write("unicode.txt", "seed\tprompt\r\n1\ta, b\r\n".encode("utf-16"))  # Excel's "Unicode text"
@@ -48,6 +50,7 @@ def test_what_a_file_is():
     fails(2, "batch", "x.yaml", says="--format says which")
 
 
+@on_tiny_model
 def test_own_fields():
     """Any name that batch has no option for; what is nearly an option's name and is not used is told."""
     write("own.jsonl", b'{"prompt": "a {size} {shape} {scale} {name} gem", "size": ["big", "small"], "shape": "round", "scale": 2,'
@@ -68,6 +71,7 @@ def test_own_fields():
     fails(2, "batch", "bad.jsonl", says="for the whole batch")
 
 
+@on_tiny_model
 def test_options_in_templates():
     """What a job says, or the command line; not what the model will choose."""
     write("j.jsonl", b'{"prompt": "{steps} steps, {sampler}", "sampler": "euler", "prompt_2": "{c} {a|b}", "c": ["x", "y"], "seed": 1}\n')
@@ -81,6 +85,7 @@ def test_options_in_templates():
     fails(2, "batch", "j.txt", "-o", "o/{sampler}-{index}.png", says=["j.txt:1: --output: {sampler}: the job does not say it"])
 
 
+@on_tiny_model
 def test_names_that_limn_writes():
     """Samplers and schedules as they stand in a picture's parameters: in a job, in lists, alone."""
     samplers = [s["a1111"] for s in json.loads(limn("list", "samplers", "--json").out)]
@@ -95,6 +100,7 @@ def test_names_that_limn_writes():
     fails(2, "compare", "a", "--samplers", "Euler a,DPM++ 2M Karras,nope", says='"nope" is not a sampler')
 
 
+@on_tiny_model
 def test_rewritten_while_read():
     """The text is taken once: what is drawn is what was checked."""
     write("j.txt", b"a cat\n" * 40)
@@ -132,6 +138,7 @@ def ends_at_once(*args, after):
     assert out == b"" and err.endswith(b"interrupted\n"), (args, out, err)
 
 
+@on_tiny_model
 def test_choices_that_explode():
     os.makedirs("wildcards")
     write("wildcards/big.txt", "".join(f"line{i}\n" for i in range(3000)).encode())
@@ -153,6 +160,7 @@ def test_choices_that_explode():
     ends_at_once("many.jsonl", after=0.5)
 
 
+@on_tiny_model
 def test_folders_that_lead_back():
     """Links among the wildcards' folders, each to all others."""
     for i in range(12):
@@ -213,6 +221,7 @@ def test_printed_commands():
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
 
 
+@on_tiny_model
 def test_what_differs():
     """Only what is different is named; the same by another name is the same."""
     write("j.jsonl", b'{"prompt": "a cat", "seed": 1}\n')
@@ -236,6 +245,7 @@ def test_what_differs():
         shutil.rmtree("o")
 
 
+@on_tiny_model
 def test_last_line():
     """How what failed is tried again."""
     refused = b'{"id": "b", "prompt": "x", "width": 36, "seed": 1}\n'
@@ -251,6 +261,7 @@ def test_last_line():
         shutil.rmtree("o")
 
 
+@on_tiny_model
 def test_folder_with_a_slash():
     write("j.txt", b"a cat\n")
     assert limn("batch", "j.txt", "-o", "o//", *SMALL, "-q").out == "o/00001_a-cat.png\n"

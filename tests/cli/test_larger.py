@@ -7,6 +7,7 @@ NETS = os.path.join(REPO, "tests", "golden", "upscale")
 SIDE = ["-W", "32", "-H", "32", "-s", "4", "--seed", "3"]
 
 
+@on_tiny_model
 def test_hires():
     made = set()
     for extra in [], ["--hires-with", "Latent (bicubic)"], ["--hires-with", "lanczos"], ["--hires-with", os.path.join(NETS, "compact-x2.safetensors")], \
@@ -32,6 +33,7 @@ def test_hires():
     assert [size_of(os.path.join("out", f)) for f in files("out") if f.endswith(".png")] == [(64, 64)] * 3
 
 
+@on_tiny_model
 def test_hires_that_cannot_be():
     source = png("in.png", 32, 32, lambda x, y: 9)
     fails(2, *SIDE, "x", "--hires-steps", "3", says="--hires")
@@ -44,6 +46,7 @@ def test_hires_that_cannot_be():
     fails(2, *SIDE, "x", "--hires", "2", "--hires-sampler", "nope", says="--hires-sampler")
 
 
+@on_tiny_model
 def test_variations_of_a_seed():
     draw(*SIDE, "x", "-o", "plain.png")
     draw(*SIDE, "x", "--variation-strength", "0", "-o", "zero.png")
@@ -67,6 +70,7 @@ def test_variations_of_a_seed():
     fails(2, *SIDE, "x", "--interpolate", "9", "-c", "3", "--variation-seed", "3", says="--interpolate")
 
 
+@on_tiny_model
 def test_variants():
     draw(*SIDE, "x", "-o", "a.png")
     out = limn("variants", "a.png", "3", "-q", "-o", "n/").out.split()
@@ -86,6 +90,7 @@ def trace_of(path):
     return {k: data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]] for k, v in json.loads(data[8:8 + n]).items() if k != "__metadata__"}
 
 
+@on_tiny_model
 def test_hires_from_a_picture():
     """The first pass is what -i draws; the second one goes on from its result."""
     source = png("in.png", 32, 32, lambda x, y: (x * 8, y * 8, 99))
@@ -104,6 +109,7 @@ def test_hires_from_a_picture():
         assert size_of("f.png") == (64, 64)
 
 
+@on_tiny_model
 def test_hires_in_a_trace():
     """Both passes' numbers, the second one's behind "hires."; the first one's are those of a run without it."""
     draw(*SIDE, "x", "--hires", "2", "--hires-steps", "3", "--trace", "t", "-o", "a.png")
@@ -116,6 +122,7 @@ def test_hires_in_a_trace():
     assert len(both["hires.noise"]) == 4 * len(both["noise"]) and len(both["hires.image"]) == 64 * 64 * 3 * 4 and "image" not in both
 
 
+@on_tiny_model
 def test_hires_with_a_refiner():
     """It takes over in the second pass only, as A1111 has it."""
     import tiny_xl
@@ -137,6 +144,7 @@ def test_hires_with_a_refiner():
     fails(1, "again", "a.png", "-q", "-o", "d.png", "--tokenizer", CLIP, says="refiner.safetensors")
 
 
+@on_tiny_model
 def test_blends_of_two_prompts():
     """A row of pictures from one prompt to another; its ends are what each draws alone, and each is drawn again by what it carries."""
     common = [*SIDE, "-n", "grey"]

@@ -126,22 +126,27 @@ def everywhere(command):
                 attack(command, [name], target)
 
 
+@on_tiny_model
 def test_links_generate():
     everywhere("generate")
 
 
+@on_tiny_model
 def test_links_numbered():
     everywhere("numbered")
 
 
+@on_tiny_model
 def test_links_batch():
     everywhere("batch")
 
 
+@on_tiny_model
 def test_links_shard():
     everywhere("shard")
 
 
+@on_tiny_model
 def test_links_merge():
     everywhere("merge")
 
@@ -154,6 +159,7 @@ def test_links_compare_pictures():
     everywhere("pictures")
 
 
+@on_tiny_model
 def test_links_in_staging():
     """The names that limn uses in its own folder of half-written files, planted before it comes."""
     for command in STAGING:
@@ -172,6 +178,7 @@ def test_links_in_staging():
                 assert there == (name == "document"), "only limn's names go"
 
 
+@on_tiny_model
 def test_links_read():
     """A link is no picture: what it names does not appear in a sheet, an atlas, a report."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
@@ -196,6 +203,7 @@ def test_links_read():
     assert read("c/cells/" + cell) == whole and not os.path.islink("c/cells/" + cell)
 
 
+@on_tiny_model
 def test_links_above():
     """A link that the user names is followed; one that leads to no folder is told."""
     os.mkdir("real")
@@ -210,6 +218,7 @@ def test_links_above():
     fails(1, "batch", "j.jsonl", "-o", "l", "-q", *SMALL, says="l: ")
 
 
+@on_tiny_model
 def test_others_files():
     """What belongs to another user is not replaced, emptied, extended or removed."""
     if os.geteuid() != 0:
@@ -239,6 +248,7 @@ def test_others_files():
     assert read("x.png") == VICTIM
 
 
+@on_tiny_model
 def test_others_manifest():
     """manifest.jsonl is a common name: one that tells of no picture stays as it is."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
@@ -254,6 +264,7 @@ def test_others_manifest():
         os.mkdir("o")
 
 
+@on_tiny_model
 def test_others_pages():
     """sheet.png, index.html, report.html and the tables are common names: what limn did not make is neither replaced nor removed."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')

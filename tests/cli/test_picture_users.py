@@ -12,6 +12,7 @@ def options_of(path):
     return json.loads(texts(path)["limn"])["options"]
 
 
+@on_tiny_model
 def test_users_jobs_in_a_table():
     """A CSV's columns are the options' names, as other tools call them too; what is empty is not said."""
     os.makedirs("my pictures")
@@ -30,6 +31,7 @@ def test_users_jobs_in_a_table():
     assert read("again.png") == read("out/1.png")
 
 
+@on_tiny_model
 def test_users_masks_of_other_formats():
     """A JPEG's grey around its edges is below the middle or above it, and counts as black or white."""
     source = os.path.join(GIVEN, "plain.jpg")
@@ -44,6 +46,7 @@ def test_users_masks_of_other_formats():
         limn("x", "-i", turned, "--mask", turned, "-W", "32", "-H", "32", "-s", "2", "-q", "-o", "a.png")
 
 
+@on_tiny_model
 def test_users_axes_of_pictures():
     png("in.png", 32, 32, lambda x, y: (x * 8, y * 8, 99))
     png("other.png", 32, 32, lambda x, y: (9, x * 8, y * 8))

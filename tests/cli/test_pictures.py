@@ -77,11 +77,12 @@ def on_checks(path):
 
 def test_sheets_of_transparent_pictures():
     write("jobs.jsonl", b'{"prompt": "a red potion", "seed": "1-2"}\n')
-    limn("batch", "jobs.jsonl", "--transparent", "--sheet", "-s", "4", "-q", "-o", "out/{seed}.png")
+    small = ["-s", "4", "-W", "64", "-H", "64"]
+    limn("batch", "jobs.jsonl", "--transparent", "--sheet", *small, "-q", "-o", "out/{seed}.png")
     on_checks("out/sheet.png")
     limn("compare", "a red potion", "--samplers", "euler", "--steps", "4", "--axis", "cfg-scale=3,4", "--transparent",
          "-q", "-o", "c", code=2)
-    limn("compare", "a red potion", "-s", "4", "--axis", "cfg-scale=3,4", "--transparent", "-q", "-o", "c")
+    limn("compare", "a red potion", *small, "--axis", "cfg-scale=3,4", "--transparent", "-q", "-o", "c")
     on_checks("c/sheet.png")
     half = lambda x, y: (0, 0, 0, 0 if x < 100 else 255)
     png("a.png", 200, 200, half)

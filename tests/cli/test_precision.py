@@ -2,7 +2,7 @@
 
 import json
 
-from helpers import fails, limn, texts
+from helpers import fails, limn, texts, on_tiny_model
 
 SIZE = ["-W", "32", "-H", "32", "-s", "2", "--seed", "1"]
 MIX = "conv:f32+linear:int8+attention:f32"
@@ -22,6 +22,7 @@ def has(precision):
     return True
 
 
+@on_tiny_model
 def test_precision_names():
     limn("a red potion", *SIZE, "-q", "-o", "x.png")
     assert written("x.png") == "f32"  # the default model is small

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from helpers import ENV, LIMN, REPO, TIMEOUT, chunks, fails, limn, read, size_of, texts, write
+from helpers import ENV, LIMN, REPO, TIMEOUT, chunks, fails, limn, on_tiny_model, read, size_of, texts, write
 
 GOLDEN = os.path.join(REPO, "tests", "golden")
 SD1 = os.path.join(GOLDEN, "pipeline", "sd1")
@@ -31,7 +31,7 @@ def watched(path, *args):
                     seen.append(data)
             except FileNotFoundError:
                 pass
-            time.sleep(0.001)
+            time.sleep(0.003)
     t = threading.Thread(target=look)
     t.start()
     try:
@@ -44,12 +44,12 @@ def watched(path, *args):
 
 def test_preview_file():
     limn(*JOB[:5], *JOB[7:], "-o", "plain.png", "-q")
-    seen, r = watched("x-preview.png", *JOB, "-o", "x.png", "-W", "192", "-H", "192", "-s", "20")
+    seen, r = watched("x-preview.png", *JOB, "-o", "x.png", "-W", "128", "-H", "128", "-s", "20")
     assert seen, "no preview was seen"
     for data in seen:
         write("copy.png", data)
         list(chunks(data))  # whole: every checksum is right
-        assert size_of("copy.png") == (192, 192)
+        assert size_of("copy.png") == (128, 128)
         assert re.fullmatch(r"limn: the picture so far, step \d+ of 20", texts("copy.png")["Comment"]), texts("copy.png")
     assert r.out == "x.png\n" and not os.path.exists("x-preview.png")
     limn(*JOB, "-o", "same.png", "-q")
@@ -67,13 +67,13 @@ def test_preview_by_every_way():
     """SD's linear colours, a tiny autoencoder of the model's, one beside it."""
     tiny = os.path.join(GOLDEN, "tiny")
     shutil.copytree(SD1, "model", symlinks=False)
-    more = ["-m", "model", "-W", "256", "-H", "192", "--seed", "1", "-s", "12", "--preview", "1", "-o", "x.png", "-q", "a red potion"]
+    more = ["-m", "model", "-W", "192", "-H", "128", "--seed", "1", "-s", "12", "--preview", "1", "-o", "x.png", "-q", "a red potion"]
     looks = []
     for way in [], ["--vae", tiny], ["--preview-vae", tiny]:
         seen, r = watched("x-preview.png", *more, *way)
         assert seen and r.err == ""
         write("copy.png", seen[-1])
-        assert size_of("copy.png") == (256, 192)
+        assert size_of("copy.png") == (192, 128)
         looks.append(seen[-1])
     assert looks[0] not in looks[1:]
     fails(1, *JOB, "--preview-vae", tiny, "-q", "-o", "y.png", says=["--preview-vae", "4 channels", "8 channels"])
@@ -139,6 +139,7 @@ def on_terminal(answer, *args, **env):
     return shown, asked
 
 
+@on_tiny_model
 def test_preview_in_terminals():
     kitty, asked = on_terminal(b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", *JOB, "-o", "k.png")
     assert asked

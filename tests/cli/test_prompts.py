@@ -29,6 +29,7 @@ def rewritten(path, change):
     return out
 
 
+@on_tiny_model
 def test_one_prompt_language():
     """Weights are read without being asked for; as text with --prompt-syntax plain, which --compat diffusers implies."""
     plain = bits("a red potion")
@@ -143,6 +144,7 @@ def test_tokens_for_people():
     fails(2, "tokens", "(x:1.2.3)", says="1.2.3")
 
 
+@on_tiny_model
 def test_syntax_in_every_command():
     write("j.jsonl", b'{"id": "a", "prompt": "a (red:1.3) potion", "seed": 5}\n{"id": "b", "prompt": "a (red:1.3) potion", "seed": 5, "prompt_syntax": "plain"}\n')
     limn("batch", "j.jsonl", "-q", *SMALL)
@@ -177,11 +179,10 @@ def close(a, b, limit=2e-4):
 
 def test_edits_take_their_steps():
     """The first text has one evaluation more than its number, as in A1111; samplers of second order count evaluations."""
-    red, edited = [], []
-    for step in range(6):
-        red.append(latents("a red potion", "-s", "6", step=f".{step}"))
-        edited.append(latents("a [red:blue:2] potion", "-s", "6", step=f".{step}"))
-    assert [a == b for a, b in zip(red, edited)] == [True] * 3 + [False] * 3
+    def steps(prompt):
+        latents(prompt, "-s", "6", step=".0")
+        return [numbers("l.safetensors", f"latents.{i}") for i in range(6)]
+    assert [a == b for a, b in zip(steps("a red potion"), steps("a [red:blue:2] potion"))] == [True] * 3 + [False] * 3
     assert latents("a [red:blue:0.5] potion", "-s", "6") == latents("a [red:blue:3] potion", "-s", "6")
     assert latents("a [red:blue:1.0] potion", "-s", "6") == latents("a red potion", "-s", "6") != latents("a [red:blue:1] potion", "-s", "6")
     assert latents("a [red|blue] potion", "-s", "2") == latents("a red potion", "-s", "2")  # a, a, b, a, ...
@@ -195,6 +196,7 @@ def test_edits_take_their_steps():
     fails(2, "[" * 300 + "a" + "]" * 300, *SMALL, says="256 deep")
 
 
+@on_tiny_model
 def test_edits_in_a_second_pass():
     """A1111: shares from 1 on and steps behind the first pass' are the second's."""
     hires = ["-s", "3", "--hires", "2", "--hires-steps", "4"]
@@ -209,6 +211,7 @@ def test_edits_in_a_second_pass():
     assert read("h.png") == read("again.png")
 
 
+@on_tiny_model
 def test_parts():
     """One step of Euler ends at the estimate, which is linear in what the network says: D = u + g sum w (D_i - u)."""
     one = ["-s", "1"]
@@ -279,6 +282,7 @@ def test_sums_of_texts():
     assert bits("a red potion CONCAT a gem", "--compat", "a1111") == bits("a red potion CONCAT a gem", "--compat", "a1111", "--prompt-syntax", "weights")
 
 
+@on_tiny_model
 def test_prompts_that_change_in_a_batch():
     """Each has the picture that it has alone, whatever stands beside it."""
     prompts = ["a red potion", "a [red:blue:0.5] potion", "a [gem:star:0.5]", "a gem AND a star", "a red AND a potion:2", "a [red|blue|gold] gem",

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 
-from helpers import SMALL, SPRITES, draw, limn, read, write
+from helpers import SMALL, SPRITES, draw, limn, read, write, on_tiny_model
 from tiny import checkpoint
 
 # looking for leaks is done by ptrace, which is among what the sandbox refuses
@@ -13,6 +13,7 @@ ENV = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99"}
 LANDLOCK = ctypes.CDLL(None).syscall(444, 0, 0, 1) >= 1  # landlock_create_ruleset: its version
 
 
+@on_tiny_model
 def test_sandbox_draws_the_same():
     (plain,) = draw("a red potion", "--seed", "1", "-o", "plain.png")
     os.mkdir("out")

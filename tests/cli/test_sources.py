@@ -19,6 +19,7 @@ def rgba(path, w, h, pixel):
     return path
 
 
+@on_tiny_model
 def test_sources_of_each_format():
     for name in "plain.jpg", "cmyk.jpg", "progressive.jpg", "lossy.webp", "lossless.webp", "exif8.png":
         (a,) = draw("x", "-i", given(name), "-s", "2", "--strength", "0.5", "-o", "a.png")
@@ -44,6 +45,7 @@ def test_sources_that_are_upright():
     assert size_of("a.png") == (32, 64)
 
 
+@on_tiny_model
 def test_sources_that_are_clear():
     clear = rgba("clear.png", 64, 64, lambda x, y: (200, 30, 40, 255 if x < 32 else 0))
     made = []
@@ -63,6 +65,7 @@ def test_sources_that_are_clear():
     fails(2, *SMALL, "x", "-i", plain, "--mask", "alpha", says=["--mask alpha", "has none"])
 
 
+@on_tiny_model
 def test_sources_are_known_by_their_bytes():
     source = png("in.png", 32, 32, lambda x, y: (x * 8, y * 8, 128))
     draw("x", "-i", source, "-s", "2", "--strength", "0.5", "--seed", "1", "-o", "a.png")
@@ -78,6 +81,7 @@ def test_sources_are_known_by_their_bytes():
     fails(2, *SMALL, "x", "-i", "in.png", "--init-image-sha256", "abc", says="64 digits")
 
 
+@on_tiny_model
 def test_sources_of_a_folder():
     """A batch takes each picture of a folder, and its mask from another one."""
     os.makedirs("in")

@@ -27,6 +27,7 @@ def hostile_png(path="x.png"):
     write("cut.png", whole[:33] + b"\0\0\xff\xff\xc2\x9bJA" + b"\0\0\0\0")
 
 
+@on_tiny_model
 def test_pictures_of_strangers():
     hostile_png()
     clean(limn("info", "hostile.png"))
@@ -65,6 +66,7 @@ def test_models_of_strangers():
     clean(subprocess_of("info", "x.safetensors"))
 
 
+@on_tiny_model
 def test_jobs_of_strangers():
     jobs = [{"prompt": HOSTILE, "_colour": HOSTILE, "id": "a"}, {"prompt": "x", "id": HOSTILE}, {"prompt": "x", HOSTILE: 1},
             {"prompt": "x", "sampler": HOSTILE}, {"prompt": "__" + HOSTILE + "__"}, {"prompt": "{a|" + HOSTILE}]
@@ -78,6 +80,7 @@ def test_jobs_of_strangers():
     assert out[0]["prompt"] == HOSTILE and out[0]["fields"]["_colour"] == HOSTILE
 
 
+@on_tiny_model
 def test_names_of_the_users_own():
     """Paths on stdout are their bytes for a script, and on a terminal as git shows them."""
     name = "a\x9b\u202e\".png"
@@ -94,6 +97,7 @@ def test_names_of_the_users_own():
     os.close(main)
 
 
+@on_tiny_model
 def test_a_dry_runs_command_gives_the_prompt_back():
     prompt = "a\x03b\x1b[201~\nit's \x9b\u202e%s\\n"
     write("j.jsonl", json.dumps({"prompt": prompt}).encode() + b"\n")

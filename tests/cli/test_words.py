@@ -30,6 +30,7 @@ SAME = [
 ]
 
 
+@on_tiny_model
 def test_options_of_other_tools():
     for words, expected in SAME:
         path, = draw("a red potion", *words.split(), "-o", "x.png")
@@ -58,6 +59,7 @@ REFUSED = [
 ]
 
 
+@on_tiny_model
 def test_options_that_are_refused():
     for words, says in REFUSED:
         fails(2, "a red potion", *words.split(), says=says)
@@ -70,6 +72,7 @@ def test_no_misleading_names():
         assert "mean --sampler" not in r.err and "mean --vae" not in r.err, r.err
 
 
+@on_tiny_model
 def test_other_tools_fields():
     """A1111's and ComfyUI's words in a job."""
     job = {"prompt": "a red potion", "sampler_name": "Euler a", "scheduler": "Karras", "cfg_scale": 3, "n_iter": 2, "batch_size": 2,
@@ -92,6 +95,7 @@ def test_other_tools_fields():
 
 # ---- commands ----
 
+@on_tiny_model
 def test_commands_of_other_tools():
     for word in ["lsit", "batc", "comapre", "genrate", "inof"]:
         fails(2, word, says=["did you mean limn ", f"limn generate {word}"])
@@ -121,37 +125,42 @@ def notes(*args, **more):
     return [line[len("limn: note: "):] for line in r.err.splitlines() if line.startswith("limn: note: ")]
 
 
+def notes_of_a_small_one(*args):
+    """The same without the note that the picture is small, which test_size_of_the_model is about."""
+    return [line for line in notes(*args, *SMALL) if "trained at" not in line]
+
+
 OWN = {k: json.load(open(os.path.join(SPRITES, "limn.json")))[k] for k in ("width", "height")}
 
 
 def test_unknown_words():
     for prompt, said in [("a red potion", None), ("an astronaut with a saxophone", '"astronaut", "saxophone"'), ("a rde potion", '"rde" (red?)'),
                          ("A RED POTION, pixel art", None), ("a potion on a purple background", '"purple background"'), ("", None)]:
-        found = [line for line in notes("generate", prompt, "-s", "1", "--seed", "1") if "does not know" in line]
+        found = [line for line in notes_of_a_small_one("generate", prompt, "--seed", "1") if "does not know" in line]
         expected = [] if said is None else [f"the model inside does not know {said}; limn list words"]
         assert found == expected, (prompt, found)
-    assert notes("a red unicorn", "-s", "1", "-q") == []
-    assert notes("(a red:1.3) \\(potion\\) [gem] BREAK star", "-s", "1", "--compat", "a1111") == []
-    assert '"blurry"' in notes("a red potion", "-n", "blurry", "-s", "1")[0]
-    assert len(notes("a red unicorn", "-s", "1", "--count", "3")) == 1
-    path, = limn("a red unicorn", "-s", "1", "--seed", "1").out.splitlines()
+    assert notes_of_a_small_one("a red unicorn", "-q") == []
+    assert notes_of_a_small_one("(a red:1.3) \\(potion\\) [gem] BREAK star", "--compat", "a1111") == []
+    assert '"blurry"' in notes_of_a_small_one("a red potion", "-n", "blurry")[0]
+    assert len(notes_of_a_small_one("a red unicorn", "--count", "3")) == 1
+    path, = limn("a red unicorn", *SMALL, "--seed", "1").out.splitlines()
     assert notes("again", path) == []
     model_copy("own", "limn-words.json")
     write("own/limn-words.json", b'{"things": {"unicorn": ["unicorn"]}, "also": ["a"]}')
-    assert notes("a unicorn", "-s", "1", "-m", "own") == []
-    assert notes("a red unicorn", "-s", "1", "-m", "own") == ['the model own does not know "red"; limn list words -m own']
+    assert notes_of_a_small_one("a unicorn", "-m", "own") == []
+    assert notes_of_a_small_one("a red unicorn", "-m", "own") == ['the model own does not know "red"; limn list words -m own']
     os.remove("own/limn-words.json")
-    assert notes("a red unicorn", "-s", "1", "-m", "own") == []
+    assert notes_of_a_small_one("a red unicorn", "-m", "own") == []
     write("own/limn-words.json", b'{"things": []}')
     fails(1, "a red unicorn", "-m", "own", says=["limn-words.json", "things"])
 
 
 def test_unknown_words_of_many():
     write("j.jsonl", b'{"prompt": "a {thing}", "thing": ["unicorn", "potion", "unicorn", "yeti"], "seed": 1}')
-    for more in [["--dry-run"], ["-s", "1", "-o", "out"]]:
-        found = [line for line in notes("batch", "j.jsonl", *more) if "does not know" in line]
+    for more in [["--dry-run"], ["-o", "out"]]:
+        found = [line for line in notes_of_a_small_one("batch", "j.jsonl", *more) if "does not know" in line]
         assert len(found) == 2 and '"unicorn"' in found[0] and '"yeti"' in found[1], found
-    found = [line for line in notes("compare", "a unicorn", "--axis", "steps=1,2", "--axis", "cfg-scale=2,3", "-o", "cmp") if "does not know" in line]
+    found = [line for line in notes("compare", "a unicorn", *SMALL[:4], "--axis", "steps=1,2", "--axis", "cfg-scale=2,3", "-o", "cmp") if "does not know" in line]
     assert len(found) == 1 and '"unicorn"' in found[0], found
 
 
@@ -210,6 +219,7 @@ def test_syntax_that_is_not_read():
 
 # ---- where the picture goes ----
 
+@on_tiny_model
 def test_picture_on_stdout():
     draw("a red potion", "--seed", "1", "-o", "x.png")
     for where in ["-", "/dev/stdout"]:
@@ -230,6 +240,7 @@ def test_picture_on_stdout():
     assert files() == ["j.jsonl", "x.png"]
 
 
+@on_tiny_model
 def test_folder_is_made():
     assert draw("a red potion", "-o", "a/b/c/") == ["a/b/c/limn-00001.png"]
     assert draw("a red potion", "-o", "a/b/c") == ["a/b/c/limn-00002.png"]
