@@ -63,15 +63,21 @@ static Product product_of(const Convolution *c)
     return p;
 }
 
-/* The weights as the file has them by Winograd's way, what lies over them beside it. */
-static void winograd_low_rank(Nn *nn, const Convolution *c)
+static void convolve_fast(const Nn *nn, const Convolution *c)
+{
+    if (direct_suits(nn, c)) direct_convolve(nn, c);
+    else winograd_convolve(nn, c);
+}
+
+/* The weights as the file has them the fast way, what lies over them beside it. */
+static void low_rank_beside(Nn *nn, const Convolution *c)
 {
     Product p = product_of(c);
     Convolution bare = *c;
     Conv conv = *c->conv;
     conv.w.patch = NULL;
     bare.conv = &conv;
-    winograd_convolve(nn, &bare);
+    convolve_fast(nn, &bare);
     gemm_low_rank(nn, &p);
 }
 
@@ -93,7 +99,7 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
     float *zeros = arena_alloc(nn->arena, in * sizeof *zeros);
     if (zeros) memset(zeros, 0, in * sizeof *zeros);
     c.zeros = zeros;
-    bool fast = winograd_suits(&c);
+    bool direct = direct_suits(nn, &c), fast = direct || winograd_suits(&c);
     bool beside = fast && !c.relu && low_rank_pays(&cv->w, (size_t)oh * (size_t)ow);
     if (with->norm && fast && !beside) {
         c.with_norm = true;
@@ -103,13 +109,13 @@ static Tensor convolve(Nn *nn, Convolution c, int oh, int ow, const With *with)
     }
     {
         PROFILE(nn, kind, c.x.n, oh, ow, cv->in, cv->out, cv->k);
-        if (beside) winograd_low_rank(nn, &c);
-        else if (fast) winograd_convolve(nn, &c);
+        if (beside) low_rank_beside(nn, &c);
+        else if (fast) convolve_fast(nn, &c);
         else {
             Product p = product_of(&c);
             gemm(nn, &p);
         }
-        if (c.relu && !fast) nn_act(nn, ACT_RELU, c.y);
+        if (c.relu && (direct || !fast)) nn_act(nn, ACT_RELU, c.y);
         evict_weights(nn, &cv->w, tensor_rows(c.y));
     }
     arena_reset(nn->arena, mark);

@@ -13,13 +13,19 @@ enum {
     FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
+    STEPS = DEPTH / TILE_DEPTH,
+    STAY_BYTES = 768 << 10,    /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
+    TILES_ALL_BYTES = 64 << 20 /* of all panels for them: their weights are to be converted once */
 };
 
 typedef struct {
     const Product *p;
     const Kernels *k;
     Factors factors;
-    size_t depth;  /* k, even for bfloat16, whole blocks for 8 bits */
+    bool tiles;    /* bfloat16 in tile registers: `left` is [depth / TILE_DEPTH][strips][TILE_DEPTH] */
+    size_t strips; /* rows up to a multiple of TILE_STRIP */
+    size_t part;   /* rows that a panel is multiplied with at once, at most */
+    size_t depth;  /* k, even for bfloat16, whole blocks for 8 bits, whole steps for tiles */
     size_t lda;    /* bytes from one prepared row to the next */
     size_t blocks; /* where a row's RowI8 begin, in bytes */
     size_t rows;   /* prepared at once */
@@ -30,7 +36,7 @@ typedef struct {
     size_t room;          /* bytes of a place in `right`: a piece's, or a whole panel's */
     unsigned char *right; /* [threads][room]; all: [panels][room] */
     float *tile;          /* [threads][PART * PANEL] */
-    float *line;          /* [threads][depth]: a row before it is rounded */
+    float *line;          /* [threads][depth]: a row before it is rounded; and for tiles after it */
 } Work;
 
 static Factors factors_of(const Nn *nn, const Product *p)
@@ -56,9 +62,9 @@ static size_t panel_bytes(Factors f, size_t k)
     return k * PANEL * (f == FACTORS_BF16 ? sizeof(uint16_t) : sizeof(float));
 }
 
-static size_t depth_of(Factors f, size_t k)
+static size_t depth_of(Factors f, bool tiles, size_t k)
 {
-    size_t unit = f == FACTORS_I8 ? BLOCK_I8 : f == FACTORS_BF16 ? 2 : 1;
+    size_t unit = f == FACTORS_I8 ? BLOCK_I8 : tiles ? TILE_DEPTH : f == FACTORS_BF16 ? 2 : 1;
     return (k + unit - 1) / unit * unit;
 }
 
@@ -75,11 +81,22 @@ static bool in_place(const Product *p, Factors f)
     return !p->row && f == FACTORS_F32 && p->ldx * sizeof(float) % 1024 != 0;
 }
 
+/* A row for tile registers: TILE_DEPTH numbers to each step. */
+static void prepare_steps(const Work *w, const float *src, uint16_t *line, size_t r)
+{
+    size_t k = (size_t)w->p->w->k;
+    uint16_t *to = (uint16_t *)(void *)w->left + r * TILE_DEPTH;
+    w->k->to_bf16(line, src, k);
+    memset(line + k, 0, (w->depth - k) * sizeof *line);
+    for (size_t at = 0; at < w->depth; at += TILE_DEPTH)
+        memcpy(to + at * w->strips, line + at, TILE_DEPTH * sizeof *line);
+}
+
 static void prepare_row(const Work *w, size_t from, size_t r)
 {
     const Product *p = w->p;
     size_t k = (size_t)p->w->k;
-    float *line = w->line + (size_t)omp_get_thread_num() * w->depth;
+    float *line = w->line + (size_t)omp_get_thread_num() * 2 * w->depth;
     const float *src = p->row ? line : p->x + (from + r) * p->ldx;
     void *to = w->left + r * w->lda;
     if (w->factors == FACTORS_F32) {
@@ -90,6 +107,10 @@ static void prepare_row(const Work *w, size_t from, size_t r)
     if (p->row) p->row(p->ctx, line, p->first + from + r);
     if (w->factors == FACTORS_I8) {
         w->k->row_i8(to, (RowI8 *)(void *)(w->left + r * w->lda + w->blocks), src, k);
+        return;
+    }
+    if (w->tiles) {
+        prepare_steps(w, src, (uint16_t *)(void *)(line + w->depth), r);
         return;
     }
     w->k->to_bf16(to, src, k);
@@ -115,12 +136,26 @@ static void *prepare_piece(const Work *w, size_t panel, size_t k)
     case FACTORS_BF16: panel_pairs(w->k, w->p->w, piece, next, right); break;
     default: panel_f32(w->k, w->p->w, piece, next, right); break;
     }
+    if (w->tiles && left < DEPTH) {
+        size_t given = (left + 1) / 2 * 2 * PANEL, steps = (left + TILE_DEPTH - 1) / TILE_DEPTH;
+        memset((uint16_t *)right + given, 0, (steps * TILE_DEPTH * PANEL - given) * sizeof(uint16_t));
+    }
     return right;
 }
 
 static void prepare_panel(const Work *w, size_t panel)
 {
     for (size_t k = 0; k < w->depth; k += DEPTH) prepare_piece(w, panel, k);
+}
+
+/* tile (+)= the prepared rows from `first` on, times a piece of a panel. */
+static void multiply_tiles(const Work *w, float *tile, size_t first, const void *right, size_t k, GemmSize s)
+{
+    ptrdiff_t at[STEPS];
+    FactorsTiles f = { .at = at, .b = right, .steps = s.k / TILE_DEPTH };
+    f.a = (const uint16_t *)(const void *)w->left + k * w->strips + first * TILE_DEPTH;
+    for (size_t i = 0; i < f.steps; i++) at[i] = (ptrdiff_t)(i * TILE_DEPTH * w->strips);
+    w->k->gemm_tiles(tile, &f, s.rows, k > 0);
 }
 
 /* tile (+)= the prepared rows from `row` on, times a piece of a panel; k: where it begins. */
@@ -150,7 +185,8 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
     for (size_t k = 0; k < w->depth; k += DEPTH) {
         size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
         const void *right = w->whole ? place_of(w, panel, k) : prepare_piece(w, panel, k);
-        multiply_piece(w, tile, x + first * w->lda, right, k, size);
+        if (w->tiles) multiply_tiles(w, tile, first, right, k, size);
+        else multiply_piece(w, tile, x + first * w->lda, right, k, size);
     }
 
     size_t at = panel * (p->w->paired ? PANEL / 2 : PANEL);
@@ -165,25 +201,33 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
 static void work_init(Work *w, const Nn *nn, const Product *p)
 {
     Factors f = factors_of(nn, p);
-    size_t threads = (size_t)nn->threads, depth = depth_of(f, (size_t)p->w->k);
-    *w = (Work){ .p = p, .k = nn->k, .factors = f, .depth = depth, .blocks = depth, .rows = p->rows };
+    bool tiles = f == FACTORS_BF16 && nn->k->gemm_tiles;
+    size_t threads = (size_t)nn->threads, depth = depth_of(f, tiles, (size_t)p->w->k);
+    *w = (Work){ .p = p, .k = nn->k, .factors = f, .tiles = tiles, .part = PART, .depth = depth, .blocks = depth,
+                 .rows = p->rows };
     bool copied = !in_place(p, f);
-    w->lda = copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
+    w->lda = tiles ? row_bytes(f, depth) : copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
     w->threads = threads;
     if (copied) {
         size_t most = PREPARED_BYTES / w->lda / PART * PART, blocks;
         if (most < PART) most = PART;
         blocks = p->rows > most ? (p->rows + most - 1) / most : 1;
         w->rows = (p->rows + blocks - 1) / blocks;
-        w->left = arena_alloc(nn->arena, w->rows * w->lda);
+        w->strips = (w->rows + TILE_STRIP - 1) / TILE_STRIP * TILE_STRIP;
+        w->left = arena_alloc(nn->arena, (tiles ? w->strips : w->rows) * w->lda);
+    }
+    if (tiles) {
+        w->part = STAY_BYTES / w->lda / TILE_STRIP * TILE_STRIP;
+        if (w->part > PART) w->part = PART;
+        if (w->part < 4 * TILE_STRIP) w->part = 4 * TILE_STRIP;
     }
     size_t panels = panels_of(p->w);
-    w->whole = (p->w->patch || f == FACTORS_I8) && w->rows > PART && panels >= threads;
+    w->whole = (p->w->patch || f == FACTORS_I8 || tiles) && w->rows > w->part && panels >= threads;
     w->room = panel_bytes(f, w->whole ? depth + DEPTH : DEPTH);
-    w->all = w->whole && panels * w->room <= ALL_BYTES;
+    w->all = w->whole && panels * w->room <= (tiles ? TILES_ALL_BYTES : ALL_BYTES);
     w->right = arena_alloc(nn->arena, (w->all ? panels : threads) * w->room);
     w->tile = arena_alloc(nn->arena, threads * PART * PANEL * sizeof(float));
-    w->line = arena_alloc(nn->arena, threads * w->depth * sizeof(float));
+    w->line = arena_alloc(nn->arena, threads * 2 * w->depth * sizeof(float));
 }
 
 static void multiply(const Nn *nn, const Product *p)
@@ -196,7 +240,9 @@ static void multiply(const Nn *nn, const Product *p)
 
     const bool each = w.whole && !w.all; /* a task is a panel and all rows */
     for (size_t from = 0; from < p->rows; from += w.rows) {
-        size_t rows = p->rows - from < w.rows ? p->rows - from : w.rows, parts = (rows + PART - 1) / PART;
+        size_t rows = p->rows - from < w.rows ? p->rows - from : w.rows, parts = (rows + w.part - 1) / w.part;
+        /* of tiles whole strips */
+        size_t unit = w.tiles ? TILE_STRIP : 1, units = (rows + unit - 1) / unit;
 #pragma omp parallel num_threads(nn->threads) if (rows * w.depth * panels > 4096)
         {
             if (w.left) {
@@ -211,8 +257,8 @@ static void multiply(const Nn *nn, const Product *p)
             for (size_t t = 0; t < (each ? panels : parts * panels); t++) {
                 if (each) prepare_panel(&w, t);
                 for (size_t part = each ? 0 : t / panels; part < (each ? parts : t / panels + 1); part++) {
-                    size_t first = rows * part / parts;
-                    panel_times(&w, t % panels, from, first, rows * (part + 1) / parts - first);
+                    size_t first = units * part / parts * unit, last = units * (part + 1) / parts * unit;
+                    panel_times(&w, t % panels, from, first, (last < rows ? last : rows) - first);
                 }
             }
         }

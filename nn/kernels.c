@@ -7,15 +7,18 @@
 #endif
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 extern const Kernels kernels_portable, kernels_avx2, kernels_avx2vnni, kernels_avx512, kernels_avx512vnni;
-extern const Kernels kernels_avx512bf16, kernels_neon;
+extern const Kernels kernels_avx512bf16, kernels_amx, kernels_neon;
 
 const Kernels *const kernels_rows[] = {
 #ifdef LIMN_X86
-    &kernels_avx512bf16, &kernels_avx512vnni,
-    &kernels_avx512,     &kernels_avx2vnni,
-    &kernels_avx2,
+    &kernels_amx,    &kernels_avx512bf16, &kernels_avx512vnni,
+    &kernels_avx512, &kernels_avx2vnni,   &kernels_avx2,
 #endif
 #ifdef LIMN_ARM64
     &kernels_neon,
@@ -24,7 +27,7 @@ const Kernels *const kernels_rows[] = {
 };
 
 #if defined(LIMN_X86)
-#define NAMES "portable, avx2, avx2vnni, avx512, avx512vnni or avx512bf16"
+#define NAMES "portable, avx2, avx2vnni, avx512, avx512vnni, avx512bf16 or amx"
 #elif defined(LIMN_ARM64)
 #define NAMES "portable or neon"
 #else
@@ -40,9 +43,25 @@ static bool has_avx_vnni(void)
 }
 #endif
 
+#ifdef LIMN_X86
+/* The system keeps tile registers only for a process that asks for them. */
+static bool has_tiles(void)
+{
+#ifdef __linux__
+    enum { ASK = 0x1023, TILE_DATA = 18, BF16 = 1 << 22, TILES = 1 << 24 };
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & BF16) && (d & TILES) &&
+           syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+#endif
+
 bool kernels_supported(const Kernels *k)
 {
 #ifdef LIMN_X86
+    if (k == &kernels_amx) return kernels_supported(&kernels_avx512bf16) && has_tiles();
     if (k == &kernels_avx512bf16) return __builtin_cpu_supports("avx512bf16") && kernels_supported(&kernels_avx512vnni);
     if (k == &kernels_avx512vnni) return __builtin_cpu_supports("avx512vnni") && kernels_supported(&kernels_avx512);
     if (k == &kernels_avx2vnni) return has_avx_vnni() && kernels_supported(&kernels_avx2);

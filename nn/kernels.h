@@ -1,7 +1,7 @@
 /*
  * kernels.h - the inner loops, one row a CPU family, chosen at start from the CPU's flags.
  * The portable row is plain C + OpenBLAS; every other row is tested against it (tests/test_kernels.c).
- * LIMN_CPU=portable|avx2|avx512|avx512bf16|neon masks what the CPU offers.
+ * LIMN_CPU=portable|avx2|avx2vnni|avx512|avx512vnni|avx512bf16|amx|neon masks what the CPU offers.
  */
 #ifndef LIMN_NN_KERNELS_H
 #define LIMN_NN_KERNELS_H
@@ -53,6 +53,17 @@ typedef struct {
     const ColumnsI8 *b;    /* [blocks] */
 } FactorsI8;
 
+/* Rows of the left side that a product in tile registers reads together, and terms of a sum that it takes at once. */
+enum { TILE_STRIP = 32, TILE_DEPTH = 32 };
+
+/* Factors in bfloat16 as tile registers read them. */
+typedef struct {
+    const uint16_t *a;    /* TILE_DEPTH numbers of a row, of the next row ..: there are rows to a multiple of TILE_STRIP */
+    const ptrdiff_t *at;  /* [steps]: where those of each step begin, in numbers from a */
+    const uint16_t *b;    /* [steps][TILE_DEPTH / 2, PANEL, 2] */
+    size_t steps;
+} FactorsTiles;
+
 /* A tile of a convolution's result. */
 typedef struct {
     float *y;
@@ -99,6 +110,10 @@ typedef struct {
     /* The same from bfloat16 factors with f32 sums: b [k / 2, PANEL, 2], k even. NULL where the CPU has no such product. */
     void (*gemm_bf16)(float *y, const uint16_t *a, size_t lda, const uint16_t *b, GemmSize s, bool more);
     void (*to_bf16)(uint16_t *y, const float *x, size_t n); /* rounded to nearest even */
+    /* The same in tile registers; y has rows to a multiple of TILE_STRIP. NULL where the CPU has none. */
+    void (*gemm_tiles)(float *y, const FactorsTiles *f, size_t rows, bool more);
+    /* Its right side for nine taps, [9][TILE_DEPTH / 2, PANEL, 2], of weights x [TILE_DEPTH, 9, PANEL]. */
+    void (*tap_pairs)(uint16_t *y, const float *x);
     /*
      * The same from 16-bit integers: x = scale * integer, of 15 bits or more where the largest sums allow it, so that a
      * product's sum of k terms is exact in 32 bits. k even, at most 256. NULL where the CPU has no such product.

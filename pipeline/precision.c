@@ -7,9 +7,9 @@
 #include "pipeline/speeds.h"
 
 const PrecisionWay precision_ways[PRECISION_WAYS] = {
-    { "conv", "f32", FACTORS_F32 },        { "conv", "i16", FACTORS_I16 },   { "linear", "f32", FACTORS_F32 },
-    { "linear", "bf16", FACTORS_BF16 },    { "linear", "int8", FACTORS_I8 }, { "attention", "f32", FACTORS_F32 },
-    { "attention", "bf16", FACTORS_BF16 },
+    { "conv", "f32", FACTORS_F32 },      { "conv", "i16", FACTORS_I16 },        { "conv", "bf16", FACTORS_BF16 },
+    { "linear", "f32", FACTORS_F32 },    { "linear", "bf16", FACTORS_BF16 },    { "linear", "int8", FACTORS_I8 },
+    { "attention", "f32", FACTORS_F32 }, { "attention", "bf16", FACTORS_BF16 },
 };
 
 static const struct {
@@ -53,7 +53,7 @@ int precision_parse(const char *text, Precision *p, Err *e)
         if (!way || (at[n] && !at[n + 1]))
             return err_usage(e,
                              "\"%.60s\" is none of " PRECISION_PLACEHOLDER
-                             "; by kind of layer: conv:f32|i16, linear:f32|bf16|int8, attention:f32|bf16, joined by +",
+                             "; by kind of layer: conv:f32|i16|bf16, linear:f32|bf16|int8, attention:f32|bf16, joined by +",
                              text);
         *precision_of_kind(p, way->kind) = way->factors;
         at += n + (at[n] == '+');
@@ -70,6 +70,7 @@ int check_precision(const char *text, Err *e)
 const char *precision_lacks(const Kernels *k, Precision p)
 {
     if (p.linear == FACTORS_I8 && !k->gemm_i8) return "8-bit integers";
+    if (p.conv == FACTORS_BF16 && !k->gemm_tiles) return "bfloat16 for convolutions";
     if (p.conv == FACTORS_I16 && !k->gemm_i16) return "16-bit integers";
     if ((p.linear == FACTORS_BF16 && !k->gemm_bf16) || (p.attention == FACTORS_BF16 && !k->attention_bf16))
         return "bfloat16";

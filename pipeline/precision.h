@@ -22,7 +22,7 @@ typedef struct {
     const char *kind, *name;
     Factors factors;
 } PrecisionWay;
-enum { PRECISION_WAYS = 7 };
+enum { PRECISION_WAYS = 8 };
 extern const PrecisionWay precision_ways[PRECISION_WAYS];
 Factors *precision_of_kind(Precision *p, const char *kind);
 /* The first products that these kernels lack ("bfloat16"); NULL: they have all. */
@@ -46,7 +46,7 @@ int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t w
 const char *precision_text(Precision p, char *buf);
 
 /* Returns whether convolutions' weights are rounded when they are transformed beforehand (winograd.h). */
-static inline bool precision_rounds_convs(Precision p) { return p.conv != FACTORS_F32; }
+static inline bool precision_rounds_convs(Precision p) { return p.conv == FACTORS_I16; }
 /* Returns whether matrices are rounded in products, so that what is laid over them may be. */
 static inline bool precision_rounds_matrices(Precision p) { return p.linear != FACTORS_F32; }
 
