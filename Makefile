@@ -133,6 +133,7 @@ $(B)/nn/kernels_avx2.o $(B)/nn/kernels_avx2vnni.o $(B)/nn/peak_avx2.o $(B)/nn/bl
 AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 $(B)/nn/kernels_avx512.o $(B)/nn/peak_avx512.o $(B)/nn/blocks_avx512.o: EXTRA += $(AVX512)
 $(B)/tests/kernels_evex.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math $(if $(findstring X86,$(ISA)),-mavx2 -mfma -mf16c)
+$(B)/tests/kernels_amx.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math $(if $(findstring X86,$(ISA)),$(AVX512) -mavx512bf16 -mavx512vnni)
 $(B)/nn/kernels_avx512vnni.o: EXTRA += $(AVX512) -mavx512vnni
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 $(B)/nn/kernels_amx.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni -mamx-tile -mamx-bf16

@@ -30,7 +30,8 @@ typedef struct {
     size_t blocks; /* where a row's RowI8 begin, in bytes */
     size_t rows;   /* prepared at once */
     size_t threads;
-    unsigned char *left;  /* [rows, lda] */
+    bool own;             /* of tiles: each thread prepares the part that it multiplies with all panels */
+    unsigned char *left;  /* [rows, lda]; own: [threads] parts */
     bool whole;           /* panels that cost much are prepared once for all parts of the rows, */
     bool all;             /* all of them before the products */
     size_t room;          /* bytes of a place in `right`: a piece's, or a whole panel's */
@@ -81,17 +82,23 @@ static bool in_place(const Product *p, Factors f)
     return !p->row && f == FACTORS_F32 && p->ldx * sizeof(float) % 1024 != 0;
 }
 
+static unsigned char *left_of(const Work *w)
+{
+    return w->left + (w->own ? (size_t)omp_get_thread_num() * w->strips * w->lda : 0);
+}
+
 /* A row for tile registers: TILE_DEPTH numbers to each step. */
 static void prepare_steps(const Work *w, const float *src, uint16_t *line, size_t r)
 {
     size_t k = (size_t)w->p->w->k;
-    uint16_t *to = (uint16_t *)(void *)w->left + r * TILE_DEPTH;
+    uint16_t *to = (uint16_t *)(void *)left_of(w) + r * TILE_DEPTH;
     w->k->to_bf16(line, src, k);
     memset(line + k, 0, (w->depth - k) * sizeof *line);
     for (size_t at = 0; at < w->depth; at += TILE_DEPTH)
         memcpy(to + at * w->strips, line + at, TILE_DEPTH * sizeof *line);
 }
 
+/* Row from + r of the product becomes row r of `left`. */
 static void prepare_row(const Work *w, size_t from, size_t r)
 {
     const Product *p = w->p;
@@ -153,7 +160,7 @@ static void multiply_tiles(const Work *w, float *tile, size_t first, const void 
 {
     ptrdiff_t at[STEPS];
     FactorsTiles f = { .at = at, .b = right, .steps = s.k / TILE_DEPTH };
-    f.a = (const uint16_t *)(const void *)w->left + k * w->strips + first * TILE_DEPTH;
+    f.a = (const uint16_t *)(const void *)left_of(w) + k * w->strips + first * TILE_DEPTH;
     for (size_t i = 0; i < f.steps; i++) at[i] = (ptrdiff_t)(i * TILE_DEPTH * w->strips);
     w->k->gemm_tiles(tile, &f, s.rows, k > 0);
 }
@@ -198,6 +205,14 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
         w->k->finish_tile(y, p->ldy, tile, bias, p->residual ? p->residual + (from + first) * p->ldy + at : NULL, size);
 }
 
+/* Rows first .. last - 1, as far as there are, prepared and multiplied with all panels. */
+static void part_times(const Work *w, size_t first, size_t last)
+{
+    size_t rows = (last < w->p->rows ? last : w->p->rows) - first;
+    for (size_t r = 0; r < rows; r++) prepare_row(w, first, r);
+    for (size_t panel = 0; panel < panels_of(w->p->w); panel++) panel_times(w, panel, first, 0, rows);
+}
+
 static void work_init(Work *w, const Nn *nn, const Product *p)
 {
     Factors f = factors_of(nn, p);
@@ -208,23 +223,25 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     bool copied = !in_place(p, f);
     w->lda = tiles ? row_bytes(f, depth) : copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
     w->threads = threads;
-    if (copied) {
-        size_t most = PREPARED_BYTES / w->lda / PART * PART, blocks;
-        if (most < PART) most = PART;
-        blocks = p->rows > most ? (p->rows + most - 1) / most : 1;
-        w->rows = (p->rows + blocks - 1) / blocks;
-        w->strips = (w->rows + TILE_STRIP - 1) / TILE_STRIP * TILE_STRIP;
-        w->left = arena_alloc(nn->arena, (tiles ? w->strips : w->rows) * w->lda);
-    }
     if (tiles) {
         w->part = STAY_BYTES / w->lda / TILE_STRIP * TILE_STRIP;
         if (w->part > PART) w->part = PART;
         if (w->part < 4 * TILE_STRIP) w->part = 4 * TILE_STRIP;
     }
+    if (copied) {
+        size_t most = PREPARED_BYTES / w->lda / PART * PART, blocks;
+        if (most < PART) most = PART;
+        blocks = p->rows > most ? (p->rows + most - 1) / most : 1;
+        w->rows = (p->rows + blocks - 1) / blocks;
+    }
     size_t panels = panels_of(p->w);
     w->whole = (p->w->patch || f == FACTORS_I8 || tiles) && w->rows > w->part && panels >= threads;
     w->room = panel_bytes(f, w->whole ? depth + DEPTH : DEPTH);
     w->all = w->whole && panels * w->room <= (tiles ? TILES_ALL_BYTES : ALL_BYTES);
+    w->own = tiles && w->all && p->rows >= 2 * threads * w->part;
+    if (w->own) w->rows = p->rows;
+    w->strips = (w->own ? w->part : (w->rows + TILE_STRIP - 1) / TILE_STRIP * TILE_STRIP);
+    if (copied) w->left = arena_alloc(nn->arena, (w->own ? threads * w->strips : tiles ? w->strips : w->rows) * w->lda);
     w->right = arena_alloc(nn->arena, (w->all ? panels : threads) * w->room);
     w->tile = arena_alloc(nn->arena, threads * PART * PANEL * sizeof(float));
     w->line = arena_alloc(nn->arena, threads * 2 * w->depth * sizeof(float));
@@ -245,7 +262,7 @@ static void multiply(const Nn *nn, const Product *p)
         size_t unit = w.tiles ? TILE_STRIP : 1, units = (rows + unit - 1) / unit;
 #pragma omp parallel num_threads(nn->threads) if (rows * w.depth * panels > 4096)
         {
-            if (w.left) {
+            if (w.left && !w.own) {
 #pragma omp for schedule(static)
                 for (size_t r = 0; r < rows; r++) prepare_row(&w, from, r);
             }
@@ -254,7 +271,11 @@ static void multiply(const Nn *nn, const Product *p)
                 for (size_t t = 0; t < panels; t++) prepare_panel(&w, t);
             }
 #pragma omp for schedule(dynamic)
-            for (size_t t = 0; t < (each ? panels : parts * panels); t++) {
+            for (size_t t = 0; t < (w.own ? parts : each ? panels : parts * panels); t++) {
+                if (w.own) {
+                    part_times(&w, units * t / parts * unit, units * (t + 1) / parts * unit);
+                    continue;
+                }
                 if (each) prepare_panel(&w, t);
                 for (size_t part = each ? 0 : t / panels; part < (each ? parts : t / panels + 1); part++) {
                     size_t first = units * part / parts * unit, last = units * (part + 1) / parts * unit;

@@ -1,6 +1,6 @@
 /*
- * test_winograd.c - convolutions of stride 1 on every kernel set that this CPU runs, by Winograd's way and the direct one,
- * against plain sums in double on odd shapes. LIMN_TEST_LONG=1 tries 400 random ones; LIMN_TEST_VERBOSE=1 prints the table of
+ * test_winograd.c - convolutions of stride 1 on every kernel set that this CPU runs, by Winograd's way, in tile registers (and in those
+ * of tiles_emulated.h) and as plain products, against sums in double on odd shapes. LIMN_TEST_LONG=1 tries 400 random ones; LIMN_TEST_VERBOSE=1 prints the table of
  * docs/performance.md, the error in each of Stable Diffusion's layers.
  */
 #include <math.h>
@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "nn/winograd.h"
 #include "tests/exact.h"
+#include "tests/kernels_amx.h"
 #include "tests/kernels_evex.h"
 #include "tests/support.h"
 
@@ -39,10 +40,10 @@ typedef struct {
     float *scale, *shift;
 } Trial;
 
-/* A kernel set, exact or with factors rounded to 16 bits. */
+/* A kernel set, and what convolutions round their factors to. */
 typedef struct {
     const Kernels *k;
-    bool rounded;
+    Factors factors;
 } Way;
 
 static bool listed(const Kernels *set)
@@ -57,13 +58,18 @@ static Way way_at(size_t i)
 {
     for (const Kernels *const *k = kernels_rows; *k; k++)
         for (int rounded = 0; rounded < 1 + ((*k)->gemm_i16 != NULL); rounded++)
-            if (kernels_supported(*k) && i-- == 0) return (Way){ *k, rounded };
+            if (kernels_supported(*k) && i-- == 0) return (Way){ *k, rounded ? FACTORS_I16 : FACTORS_F32 };
+    for (int set = 0; tiles_set(set); set++)
+        if (i-- == 0) return (Way){ tiles_set(set), FACTORS_BF16 };
     const Kernels *last = NULL;
     for (int set = 0; integer_set(set); set++) last = integer_set(set);
-    return i == 0 && last && !listed(last) ? (Way){ last, true } : (Way){ NULL, false };
+    return i == 0 && last && !listed(last) ? (Way){ last, FACTORS_I16 } : (Way){ 0 };
 }
 
-static const char *way_name(Way w) { return w.rounded ? "16-bit" : w.k->name; }
+static const char *way_name(Way w) 
+{
+    return w.factors == FACTORS_BF16 ? "tiles" : w.factors == FACTORS_I16 ? "16-bit" : w.k->name;
+}
 
 static Tensor tensor_random(int n, int h, int w, int c)
 {
@@ -103,7 +109,8 @@ static Tensor convolve(const Trial *t, Way way, int threads, int first, int coun
 {
     Tensor x = tensor_slice(t->x, first, count), y = { NULL, count, t->c.h, t->c.w, t->c.out };
     y.data = mem_array(tensor_len(y), sizeof *y.data);
-    Nn nn = { .arena = &arena, .k = way.k, .threads = threads, .precision = rounding_16(way.rounded) };
+    Nn nn = { .arena = &arena, .k = way.k, .threads = threads, .precision = rounding_16(way.factors != FACTORS_F32) };
+    nn.precision.conv = way.factors;
     nn.wrap_x = t->c.wrap_x;
     nn.wrap_y = t->c.wrap_y;
     size_t mark = arena.used;
@@ -200,7 +207,7 @@ static void check(Case c, int pixels)
     for (size_t i = 0; way_at(i).k; i++) {
         Way way = way_at(i);
         Tensor y = convolve(&t, way, 1, 0, c.n);
-        double share = worst(&t, y, pixels), limit = way.rounded ? ROUNDED : by_winograd(&c) ? WINOGRAD : DIRECT;
+        double share = worst(&t, y, pixels), limit = way.factors != FACTORS_F32 ? ROUNDED : by_winograd(&c) ? WINOGRAD : DIRECT;
         if (!(share <= limit)) say(&t, way_name(way), "wrong");
         check_same(&t, way, y);
         free(y.data);
@@ -229,6 +236,9 @@ static void test_shapes(void **state)
         { 2, 9, 11, 32, 33, 1, .residual = true, .in_place = true, .relu = true },
         { 1, 3, 4, 5, 7, 1, .residual = true, .relu = true },
         { 1, 8, 8, 16, 40, 1, .relu = true },
+        { 3, 8, 8, 64, 40, 1, .norm = true, .silu = true, .residual = true, .relu = true },
+        { 2, 5, 3, 32, 70, 1, DT_F16, .wrap_x = true, .wrap_y = true, .norm = true },
+        { 2, 7, 9, 96, 33, 2, .wrap_y = true },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(cases[i], 100);
 }
@@ -265,6 +275,7 @@ static void test_blocks(void **state)
     (void)state;
     check((Case){ 1, 61, 130, 272, 33, 1, .norm = true, .silu = true, .wrap_x = true }, 60);
     check((Case){ 2, 66, 66, 16, 1, 1, .residual = true }, 60);
+    check((Case){ 2, 200, 130, 256, 33, 1, .norm = true, .silu = true }, 60); /* in bands */
 }
 
 /* Relative L2 of some pixels; also of plain float sums, term after term. */
@@ -321,7 +332,9 @@ static void test_layers(void **state)
             if (count > 1)
                 print_message("| %d -> %d | %dx%d%s | %s | %.1e | %.1e |\n", c.in, c.out, c.h, c.w,
                               c.up == 2 ? ", up" : "", way_name(way), winograd, plain);
-            assert_error(winograd, way.rounded ? 1e-3 : 2e-6, "%s: %d -> %d channels at %dx%d by Winograd",
+            /* both factors of a product in tiles have 8 bits: 2^-9 sqrt(2 / 3) off, as the square's mean has it, is 1.6e-3 */
+            assert_error(winograd, way.factors == FACTORS_BF16 ? 4e-3 : way.factors ? 1e-3 : 2e-6,
+                         "%s: %d -> %d channels at %dx%d",
                          way_name(way), c.in, c.out, c.h, c.w);
             free(y.data);
         }

@@ -1,8 +1,11 @@
-/* tiles_emulated.h - tile registers in C, to the bit what kernels_tiles.inc asks of the processor. For tests. */
+/*
+ * tiles_emulated.h - tile registers by AVX-512, to the bit what kernels_tiles.inc asks of the processor (its source says how sums
+ * are rounded). For tests.
+ */
 #ifndef LIMN_TESTS_TILES_EMULATED_H
 #define LIMN_TESTS_TILES_EMULATED_H
 
-#include <math.h>
+#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -27,29 +30,25 @@ static inline void emulated_store(int t, void *to, size_t stride)
     for (size_t i = 0; i < 16; i++) memcpy((char *)to + i * stride, emulated_tiles[t].bytes[i], 64);
 }
 
-/* Subnormals are zeros of their sign. */
-static inline float emulated_flush(float x) { return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x; }
+static inline __m512 emulated_number(uint16_t h) { return _mm512_castsi512_ps(_mm512_set1_epi32((int)((uint32_t)h << 16))); }
 
-static inline float emulated_bf16(uint16_t h)
+static __attribute__((noinline)) void emulated_multiply(int to, int a, int b)
 {
-    uint32_t bits = (uint32_t)h << 16;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return emulated_flush(x);
-}
-
-static inline void emulated_multiply(int to, int a, int b)
-{
-    for (int m = 0; m < 16; m++)
-        for (int n = 0; n < 16; n++) {
-            float part[2] = { 0 };
-            for (int k = 0; k < 16; k++)
-                for (int j = 0; j < 2; j++)
-                    part[j] = emulated_flush(fmaf(emulated_bf16(emulated_tiles[a].halves[m][2 * k + j]),
-                                                  emulated_bf16(emulated_tiles[b].halves[k][2 * n + j]), part[j]));
-            float *sum = &emulated_tiles[to].sums[m][n];
-            *sum = emulated_flush(emulated_flush(*sum) + emulated_flush(part[0] + part[1]));
+    enum { SUBNORMALS_ARE_ZERO = 0x40 };
+    unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | _MM_FLUSH_ZERO_ON | SUBNORMALS_ARE_ZERO);
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
+    for (int m = 0; m < 16; m++) {
+        __m512 even = _mm512_setzero_ps(), odd = even, sum = _mm512_loadu_ps(emulated_tiles[to].sums[m]);
+        for (int k = 0; k < 16; k++) {
+            __m512i pairs = _mm512_loadu_si512(emulated_tiles[b].bytes[k]);
+            const uint16_t *left = &emulated_tiles[a].halves[m][2 * k];
+            even = _mm512_fmadd_ps(emulated_number(left[0]), _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)), even);
+            odd = _mm512_fmadd_ps(emulated_number(left[1]), _mm512_castsi512_ps(_mm512_and_si512(pairs, upper)), odd);
         }
+        _mm512_storeu_ps(emulated_tiles[to].sums[m], _mm512_add_ps(sum, _mm512_add_ps(even, odd)));
+    }
+    _mm_setcsr(mode);
 }
 
 #define TILE_LOAD(t, from, stride) emulated_load(t, from, stride)
