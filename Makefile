@@ -23,9 +23,9 @@ ISA     := -DLIMN_X86
 SRC     := $(filter-out nn/%_neon.c,$(SRC))
 else ifneq ($(filter aarch64 arm64,$(TARGET)),)
 ISA     := -DLIMN_ARM64
-SRC     := $(filter-out nn/kernels_amx% nn/kernels_avx% nn/peak_avx% nn/blocks_avx%,$(SRC))
+SRC     := $(filter-out nn/%_amx.c nn/kernels_avx% nn/peak_avx% nn/blocks_avx%,$(SRC))
 else
-SRC     := $(filter-out nn/kernels_amx% nn/kernels_avx% nn/peak_avx% nn/blocks_avx% nn/%_neon.c,$(SRC))
+SRC     := $(filter-out nn/%_amx.c nn/kernels_avx% nn/peak_avx% nn/blocks_avx% nn/%_neon.c,$(SRC))
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o) $(B)/third_party/cjson/cJSON.o $(B)/models.o $(B)/web.o $(B)/fonts.o
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
@@ -137,6 +137,7 @@ $(B)/tests/kernels_amx.o: EXTRA = -O3 -ffp-contract=fast -fno-math-errno -fno-tr
 $(B)/nn/kernels_avx512vnni.o: EXTRA += $(AVX512) -mavx512vnni
 $(B)/nn/kernels_avx512bf16.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni
 $(B)/nn/kernels_amx.o: EXTRA += $(AVX512) -mavx512bf16 -mavx512vnni -mamx-tile -mamx-bf16
+$(B)/nn/peak_amx.o: EXTRA += -mamx-tile -mamx-bf16
 
 # cJSON drops what it has no memory for: here it ends the program instead (base/mem.h).
 $(B)/third_party/%.o: EXTRA = -w -Dmalloc=mem_plain -Drealloc=mem_grow

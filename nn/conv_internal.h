@@ -28,7 +28,6 @@ bool winograd_suits(const Convolution *c);
 /* In a dry arena it only counts its memory. */
 void winograd_convolve(const Nn *nn, const Convolution *c);
 
-
 /* Returns whether it is to be done in tile registers: 3x3, stride 1, bfloat16 asked for and to be had, channels in whole steps. */
 bool direct_suits(const Nn *nn, const Convolution *c);
 /* In a dry arena it only counts its memory. Without relu. */

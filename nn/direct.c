@@ -21,12 +21,12 @@
 
 enum {
     TAPS = 9,
-    PIECE = TAPS * TILE_DEPTH,  /* terms of TILE_DEPTH channels */
-    PART_LEAST = 256,           /* results that a panel is multiplied with at once */
+    PIECE = TAPS * TILE_DEPTH, /* terms of TILE_DEPTH channels */
+    PART_LEAST = 256,          /* results that a panel is multiplied with at once */
     PART_MOST = 640,
-    STAY_BYTES = 768 << 10,     /* of pixels that stay in L2 from panel to panel */
-    BAND_BYTES = 8 << 20,       /* of pixels at once: a share of L3 */
-    WEIGHTS_BYTES = 64 << 20,   /* of weights converted beforehand, at most */
+    STAY_BYTES = 768 << 10,   /* of pixels that stay in L2 from panel to panel */
+    BAND_BYTES = 8 << 20,     /* of pixels at once: a share of L3 */
+    WEIGHTS_BYTES = 64 << 20, /* of weights converted beforehand, at most */
 };
 
 /* Some rows of the results: of one picture, or whole pictures. */
@@ -43,13 +43,13 @@ typedef struct {
     int pitch, rise;       /* positions from a row to the next; rows from a picture to the next */
     size_t room;           /* positions of the greatest band, and a strip that is read beyond them */
     size_t part;
-    bool before;           /* weights are converted before */
-    size_t group;          /* panels of them */
-    uint16_t *pixels;      /* [blocks][room][TILE_DEPTH] */
-    uint16_t *weights;     /* [group][blocks][PIECE, PANEL]; or [threads][PIECE, PANEL] */
-    float *g;              /* [threads][PIECE][PANEL] */
-    float *tile;           /* [threads][PART_MOST][PANEL] */
-    float *line;           /* [threads][2][in]: a pixel normalised, and rounded */
+    bool before;       /* weights are converted before */
+    size_t group;      /* panels of them */
+    uint16_t *pixels;  /* [blocks][room][TILE_DEPTH] */
+    uint16_t *weights; /* [group][blocks][PIECE, PANEL]; or [threads][PIECE, PANEL] */
+    float *g;          /* [threads][PIECE][PANEL] */
+    float *tile;       /* [threads][PART_MOST][PANEL] */
+    float *line;       /* [threads][2][in]: a pixel normalised, and rounded */
 } Work;
 
 bool direct_suits(const Nn *nn, const Convolution *c)
@@ -241,7 +241,8 @@ void direct_convolve(const Nn *nn, const Convolution *c)
                 for (size_t t = 0; t < parts * group; t++) {
                     size_t part = t / group, panel = from + t % group, last = strips * (part + 1) / parts * TILE_STRIP;
                     const uint16_t *weights = w.before ? w.weights + t % group * w.blocks * PIECE * PANEL : NULL;
-                    multiply(&w, &b, panel, weights, strips * part / parts * TILE_STRIP, last < b.results ? last : b.results);
+                    multiply(&w, &b, panel, weights, strips * part / parts * TILE_STRIP,
+                             last < b.results ? last : b.results);
                 }
             }
         }

@@ -14,7 +14,7 @@ enum {
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
     STEPS = DEPTH / TILE_DEPTH,
-    STAY_BYTES = 768 << 10,    /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
+    STAY_BYTES = 768 << 10, /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
     TILES_ALL_BYTES = 64 << 20 /* of all panels for them: their weights are to be converted once */
 };
 
@@ -218,8 +218,9 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     Factors f = factors_of(nn, p);
     bool tiles = f == FACTORS_BF16 && nn->k->gemm_tiles;
     size_t threads = (size_t)nn->threads, depth = depth_of(f, tiles, (size_t)p->w->k);
-    *w = (Work){ .p = p, .k = nn->k, .factors = f, .tiles = tiles, .part = PART, .depth = depth, .blocks = depth,
-                 .rows = p->rows };
+    *w = (Work){
+        .p = p, .k = nn->k, .factors = f, .tiles = tiles, .part = PART, .depth = depth, .blocks = depth, .rows = p->rows
+    };
     bool copied = !in_place(p, f);
     w->lda = tiles ? row_bytes(f, depth) : copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
     w->threads = threads;

@@ -17,8 +17,9 @@ extern const Kernels kernels_avx512bf16, kernels_amx, kernels_neon;
 
 const Kernels *const kernels_rows[] = {
 #ifdef LIMN_X86
-    &kernels_amx,    &kernels_avx512bf16, &kernels_avx512vnni,
-    &kernels_avx512, &kernels_avx2vnni,   &kernels_avx2,
+    &kernels_amx,        &kernels_avx512bf16,
+    &kernels_avx512vnni, &kernels_avx512,
+    &kernels_avx2vnni,   &kernels_avx2,
 #endif
 #ifdef LIMN_ARM64
     &kernels_neon,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "nn/arena.h"
 #include "nn/gemm.h"
+#include "nn/kernels.h"
 #include "nn/peak_loops.h"
 
 enum { RUNS = 5, SIDE = 2048 };
@@ -27,6 +28,14 @@ static double rate(Loop loop, int threads)
         if (got > best) best = got;
     }
     return best;
+}
+
+/* Returns whether this CPU runs a kernel set with tile registers. */
+static bool has_tiles(void)
+{
+    for (const Kernels *const *k = kernels_rows; *k; k++)
+        if ((*k)->gemm_tiles && kernels_supported(*k)) return true;
+    return false;
 }
 
 /* OpenBLAS packs for each tile anew, so the tiles are large: a quarter of the product each, or a column of it a thread. */
@@ -62,6 +71,7 @@ Peak peak_measure(int threads)
     if (__builtin_cpu_supports("avx512f")) f32 = peak_f32_avx512;
     else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) f32 = peak_f32_avx2;
     if (__builtin_cpu_supports("avx512bf16")) bf16 = peak_bf16_avx512bf16;
+    if (has_tiles()) bf16 = peak_bf16_amx;
 #endif
 #ifdef LIMN_ARM64
     f32 = peak_f32_neon;

@@ -7,7 +7,7 @@
 
 typedef struct {
     double f32;   /* GFLOP/s of float multiply-adds in the widest vectors that this CPU has */
-    double bf16;  /* of bfloat16 dot products into float; 0: the CPU has none */
+    double bf16;  /* of bfloat16 products into float, in tile registers where it has some; 0: the CPU has none */
     double sgemm; /* of OpenBLAS sgemm, 2048 x 2048 x 2048, cut into tiles for the threads: a mark known elsewhere */
 } Peak;
 

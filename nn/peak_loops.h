@@ -8,5 +8,6 @@ double peak_f32_avx2(long rounds);
 double peak_f32_avx512(long rounds);
 double peak_f32_neon(long rounds);
 double peak_bf16_avx512bf16(long rounds);
+double peak_bf16_amx(long rounds);
 
 #endif

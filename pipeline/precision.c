@@ -51,10 +51,11 @@ int precision_parse(const char *text, Precision *p, Err *e)
         size_t n = strcspn(at, "+");
         const PrecisionWay *way = way_of(at, n);
         if (!way || (at[n] && !at[n + 1]))
-            return err_usage(e,
-                             "\"%.60s\" is none of " PRECISION_PLACEHOLDER
-                             "; by kind of layer: conv:f32|i16|bf16, linear:f32|bf16|int8, attention:f32|bf16, joined by +",
-                             text);
+            return err_usage(
+                e,
+                "\"%.60s\" is none of " PRECISION_PLACEHOLDER
+                "; by kind of layer: conv:f32|i16|bf16, linear:f32|bf16|int8, attention:f32|bf16, joined by +",
+                text);
         *precision_of_kind(p, way->kind) = way->factors;
         at += n + (at[n] == '+');
     }

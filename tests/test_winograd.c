@@ -46,6 +46,9 @@ typedef struct {
     Factors factors;
 } Way;
 
+/* Tile registers in C are for the small shapes only. */
+static bool small;
+
 static bool listed(const Kernels *set)
 {
     for (const Kernels *const *k = kernels_rows; *k; k++)
@@ -60,13 +63,13 @@ static Way way_at(size_t i)
         for (int rounded = 0; rounded < 1 + ((*k)->gemm_i16 != NULL); rounded++)
             if (kernels_supported(*k) && i-- == 0) return (Way){ *k, rounded ? FACTORS_I16 : FACTORS_F32 };
     for (int set = 0; tiles_set(set); set++)
-        if (i-- == 0) return (Way){ tiles_set(set), FACTORS_BF16 };
+        if ((small || tiles_set(set) != tiles_in_c()) && i-- == 0) return (Way){ tiles_set(set), FACTORS_BF16 };
     const Kernels *last = NULL;
     for (int set = 0; integer_set(set); set++) last = integer_set(set);
     return i == 0 && last && !listed(last) ? (Way){ last, FACTORS_I16 } : (Way){ 0 };
 }
 
-static const char *way_name(Way w) 
+static const char *way_name(Way w)
 {
     return w.factors == FACTORS_BF16 ? "tiles" : w.factors == FACTORS_I16 ? "16-bit" : w.k->name;
 }
@@ -207,7 +210,9 @@ static void check(Case c, int pixels)
     for (size_t i = 0; way_at(i).k; i++) {
         Way way = way_at(i);
         Tensor y = convolve(&t, way, 1, 0, c.n);
-        double share = worst(&t, y, pixels), limit = way.factors != FACTORS_F32 ? ROUNDED : by_winograd(&c) ? WINOGRAD : DIRECT;
+        double share = worst(&t, y, pixels), limit = way.factors != FACTORS_F32 ? ROUNDED
+                                                     : by_winograd(&c)          ? WINOGRAD
+                                                                                : DIRECT;
         if (!(share <= limit)) say(&t, way_name(way), "wrong");
         check_same(&t, way, y);
         free(y.data);
@@ -240,7 +245,9 @@ static void test_shapes(void **state)
         { 2, 5, 3, 32, 70, 1, DT_F16, .wrap_x = true, .wrap_y = true, .norm = true },
         { 2, 7, 9, 96, 33, 2, .wrap_y = true },
     };
+    small = true;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(cases[i], 100);
+    small = false;
 }
 
 static Case random_case(void)
@@ -275,7 +282,7 @@ static void test_blocks(void **state)
     (void)state;
     check((Case){ 1, 61, 130, 272, 33, 1, .norm = true, .silu = true, .wrap_x = true }, 60);
     check((Case){ 2, 66, 66, 16, 1, 1, .residual = true }, 60);
-    check((Case){ 2, 200, 130, 256, 33, 1, .norm = true, .silu = true }, 60); /* in bands */
+    check((Case){ 1, 70, 64, 992, 1, 1, .norm = true, .silu = true }, 60); /* in bands */
 }
 
 /* Relative L2 of some pixels; also of plain float sums, term after term. */
@@ -333,9 +340,11 @@ static void test_layers(void **state)
                 print_message("| %d -> %d | %dx%d%s | %s | %.1e | %.1e |\n", c.in, c.out, c.h, c.w,
                               c.up == 2 ? ", up" : "", way_name(way), winograd, plain);
             /* both factors of a product in tiles have 8 bits: 2^-9 sqrt(2 / 3) off, as the square's mean has it, is 1.6e-3 */
-            assert_error(winograd, way.factors == FACTORS_BF16 ? 4e-3 : way.factors ? 1e-3 : 2e-6,
-                         "%s: %d -> %d channels at %dx%d",
-                         way_name(way), c.in, c.out, c.h, c.w);
+            assert_error(winograd,
+                         way.factors == FACTORS_BF16 ? 4e-3
+                         : way.factors               ? 1e-3
+                                                     : 2e-6,
+                         "%s: %d -> %d channels at %dx%d", way_name(way), c.in, c.out, c.h, c.w);
             free(y.data);
         }
         trial_release(&t);

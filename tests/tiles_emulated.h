@@ -30,7 +30,10 @@ static inline void emulated_store(int t, void *to, size_t stride)
     for (size_t i = 0; i < 16; i++) memcpy((char *)to + i * stride, emulated_tiles[t].bytes[i], 64);
 }
 
-static inline __m512 emulated_number(uint16_t h) { return _mm512_castsi512_ps(_mm512_set1_epi32((int)((uint32_t)h << 16))); }
+static inline __m512 emulated_number(uint16_t h)
+{
+    return _mm512_castsi512_ps(_mm512_set1_epi32((int)((uint32_t)h << 16)));
+}
 
 static __attribute__((noinline)) void emulated_multiply(int to, int a, int b)
 {
