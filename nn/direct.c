@@ -21,9 +21,10 @@
 
 enum {
     TAPS = 9,
+    TOGETHER = 2,               /* blocks that are summed before results go back to memory */
     PIECE = TAPS * TILE_DEPTH, /* terms of TILE_DEPTH channels */
     PART_LEAST = 256,          /* results that a panel is multiplied with at once */
-    PART_MOST = 640,
+    PART_MOST = 640, 
     STAY_BYTES = 768 << 10,   /* of pixels that stay in L2 from panel to panel */
     BAND_BYTES = 8 << 20,     /* of pixels at once: a share of L3 */
     WEIGHTS_BYTES = 64 << 20, /* of weights converted beforehand, at most */
@@ -169,15 +170,18 @@ static void multiply(const Work *w, const Band *b, size_t panel, const uint16_t 
 {
     size_t me = (size_t)omp_get_thread_num();
     float *tile = w->tile + me * PART_MOST * PANEL;
-    uint16_t *own = weights ? NULL : w->weights + me * PIECE * PANEL;
-    ptrdiff_t at[TAPS];
-    for (int t = 0; t < TAPS; t++) at[t] = (t / 3 * w->pitch + t % 3) * TILE_DEPTH;
-    for (size_t block = 0; block < w->blocks; block++) {
-        if (own) convert(w, panel, block, own);
+    uint16_t *own = weights ? NULL : w->weights + me * TOGETHER * PIECE * PANEL;
+    ptrdiff_t at[TOGETHER * TAPS];
+    for (size_t i = 0; i < TOGETHER; i++)
+        for (int t = 0; t < TAPS; t++)
+            at[i * TAPS + (size_t)t] = (ptrdiff_t)(i * w->room) * TILE_DEPTH + (t / 3 * w->pitch + t % 3) * TILE_DEPTH;
+    for (size_t block = 0, count; block < w->blocks; block += count) {
+        count = w->blocks - block < TOGETHER ? w->blocks - block : TOGETHER;
+        for (size_t i = 0; own && i < count; i++) convert(w, panel, block + i, own + i * PIECE * PANEL);
         FactorsTiles f = { .a = w->pixels + (block * w->room + first) * TILE_DEPTH,
                            .at = at,
                            .b = own ? own : weights + block * PIECE * PANEL,
-                           .steps = TAPS };
+                           .steps = count * TAPS };
         w->k->gemm_tiles(tile, &f, last - first, block > 0);
     }
     finish(w, b, panel, tile, first, last);
@@ -203,7 +207,7 @@ static void work_init(Work *w, const Nn *nn, const Convolution *c)
     w->group = WEIGHTS_BYTES / panel < w->panels ? WEIGHTS_BYTES / panel : w->panels;
     if (!w->group) w->group = 1;
     w->pixels = arena_alloc(nn->arena, w->blocks * w->room * TILE_DEPTH * sizeof *w->pixels);
-    w->weights = arena_alloc(nn->arena, w->before ? w->group * panel : threads * PIECE * PANEL * sizeof *w->weights);
+    w->weights = arena_alloc(nn->arena, w->before ? w->group * panel : threads * TOGETHER * PIECE * PANEL * sizeof *w->weights);
     w->g = arena_alloc(nn->arena, threads * PIECE * PANEL * sizeof *w->g);
     w->tile = arena_alloc(nn->arena, threads * PART_MOST * PANEL * sizeof *w->tile);
     w->line = arena_alloc(nn->arena, threads * 2 * in * sizeof *w->line);

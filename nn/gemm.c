@@ -13,7 +13,8 @@ enum {
     FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
-    STEPS = DEPTH / TILE_DEPTH,
+    TILES_DEPTH = 512,        /* of k at once in tile registers, at most: 32 KB of a panel, so that sums seldom leave them */
+    STEPS = TILES_DEPTH / TILE_DEPTH,
     STAY_BYTES = 768 << 10, /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
     TILES_ALL_BYTES = 64 << 20 /* of all panels for them: their weights are to be converted once */
 };
@@ -25,6 +26,7 @@ typedef struct {
     bool tiles;    /* bfloat16 in tile registers: `left` is [depth / TILE_DEPTH][strips][TILE_DEPTH] */
     size_t strips; /* rows up to a multiple of TILE_STRIP */
     size_t part;   /* rows that a panel is multiplied with at once, at most */
+    size_t piece;  /* of k at once */
     size_t depth;  /* k, even for bfloat16, whole blocks for 8 bits, whole steps for tiles */
     size_t lda;    /* bytes from one prepared row to the next */
     size_t blocks; /* where a row's RowI8 begin, in bytes */
@@ -134,16 +136,16 @@ static void *place_of(const Work *w, size_t panel, size_t k)
 static void *prepare_piece(const Work *w, size_t panel, size_t k)
 {
     size_t left = (size_t)w->p->w->k - k;
-    bool last = k + DEPTH >= w->depth;
-    PanelPiece piece = { panel, k, left < DEPTH ? left : DEPTH };
-    PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + DEPTH, DEPTH };
+    bool last = k + w->piece >= w->depth;
+    PanelPiece piece = { panel, k, left < w->piece ? left : w->piece };
+    PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + w->piece, w->piece };
     void *right = place_of(w, panel, k);
     switch (w->factors) {
     case FACTORS_I8: panel_i8(w->k, w->p->w, piece, next, right); break;
     case FACTORS_BF16: panel_pairs(w->k, w->p->w, piece, next, right); break;
     default: panel_f32(w->k, w->p->w, piece, next, right); break;
     }
-    if (w->tiles && left < DEPTH) {
+    if (w->tiles && left < w->piece) {
         size_t given = (left + 1) / 2 * 2 * PANEL, steps = (left + TILE_DEPTH - 1) / TILE_DEPTH;
         memset((uint16_t *)right + given, 0, (steps * TILE_DEPTH * PANEL - given) * sizeof(uint16_t));
     }
@@ -152,7 +154,7 @@ static void *prepare_piece(const Work *w, size_t panel, size_t k)
 
 static void prepare_panel(const Work *w, size_t panel)
 {
-    for (size_t k = 0; k < w->depth; k += DEPTH) prepare_piece(w, panel, k);
+    for (size_t k = 0; k < w->depth; k += w->piece) prepare_piece(w, panel, k);
 }
 
 /* tile (+)= the prepared rows from `first` on, times a piece of a panel. */
@@ -189,8 +191,8 @@ static void panel_times(const Work *w, size_t panel, size_t from, size_t first, 
     GemmSize size = { .rows = rows, .cols = p->w->paired ? PANEL : cols };
     const unsigned char *x = w->left ? w->left : (const unsigned char *)(p->x + from * p->ldx);
 
-    for (size_t k = 0; k < w->depth; k += DEPTH) {
-        size.k = w->depth - k < DEPTH ? w->depth - k : DEPTH;
+    for (size_t k = 0; k < w->depth; k += w->piece) {
+        size.k = w->depth - k < w->piece ? w->depth - k : w->piece;
         const void *right = w->whole ? place_of(w, panel, k) : prepare_piece(w, panel, k);
         if (w->tiles) multiply_tiles(w, tile, first, right, k, size);
         else multiply_piece(w, tile, x + first * w->lda, right, k, size);
@@ -221,6 +223,11 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     *w = (Work){
         .p = p, .k = nn->k, .factors = f, .tiles = tiles, .part = PART, .depth = depth, .blocks = depth, .rows = p->rows
     };
+    w->piece = DEPTH;
+    if (tiles) { /* pieces of nearly equal depth */
+        size_t pieces = (depth + TILES_DEPTH - 1) / TILES_DEPTH;
+        w->piece = ((depth + pieces - 1) / pieces + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
+    }
     bool copied = !in_place(p, f);
     w->lda = tiles ? row_bytes(f, depth) : copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
     w->threads = threads;
@@ -237,7 +244,7 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     }
     size_t panels = panels_of(p->w);
     w->whole = (p->w->patch || f == FACTORS_I8 || tiles) && w->rows > w->part && panels >= threads;
-    w->room = panel_bytes(f, w->whole ? depth + DEPTH : DEPTH);
+    w->room = panel_bytes(f, w->whole ? depth + w->piece : w->piece);
     w->all = w->whole && panels * w->room <= (tiles ? TILES_ALL_BYTES : ALL_BYTES);
     w->own = tiles && w->all && p->rows >= 2 * threads * w->part;
     if (w->own) w->rows = p->rows;
