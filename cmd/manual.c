@@ -89,7 +89,7 @@ static void put_man(void)
     printf(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong use, 130 interrupted.\n");
     printf(".SH ENVIRONMENT\n.TP\nLIMN_MODEL\nthe model, where \\-\\-model gives none\n.TP\nLIMN_CPU\nthe kernel set: "
            "portable, avx2, avx2vnni, avx512, avx512vnni, "
-           "avx512bf16, neon\n.TP\nXDG_DATA_HOME, XDG_CACHE_HOME\nwhere CLIP's vocabulary is looked for, and "
+           "avx512bf16, amx, neon\n.TP\nXDG_DATA_HOME, XDG_CACHE_HOME\nwhere CLIP's vocabulary is looked for, and "
            "where hashes are "
            "kept\n");
 }

@@ -27,7 +27,7 @@ def test_precision_names():
     limn("a red potion", *SIZE, "-q", "-o", "x.png")
     assert written("x.png") == "f32"  # the default model is small
     for text, says in ("int9", "auto|f32|bf16|int8"), ("fp16", "auto|f32|bf16|int8"), ("", "auto|f32|bf16|int8"), ("linear:i16", "linear:f32|bf16|int8"), \
-            ("conv:i16+", "joined by +"), ("+conv:i16", "joined by +"), ("conv=i16", "conv:f32|i16"), ("conv:bf16", "conv:f32|i16"):
+            ("conv:i16+", "joined by +"), ("+conv:i16", "joined by +"), ("conv=i16", "conv:f32|i16|bf16"), ("conv:int8", "conv:f32|i16|bf16"):
         fails(2, "a red potion", *SIZE, "--precision", text, says=says)
     limn("a red potion", *SIZE, "-q", "-o", "x.png", "--precision", "conv:f32+attention:f32")
     assert written("x.png") == "f32"
@@ -48,8 +48,20 @@ def test_precision_of_eight_bits():
     assert open("z.png", "rb").read() == open("t.png", "rb").read()
 
 
+def test_precision_of_tiles():
+    """Convolutions in bfloat16, which only tile registers have: written down, drawn again, on any number of threads."""
+    if not has("conv:bf16"):
+        return
+    tiles = "conv:bf16+linear:bf16+attention:bf16"
+    limn("a red potion", *SIZE, "-q", "-o", "x.png", "--precision", tiles)
+    assert written("x.png") == tiles
+    limn("again", "x.png", "-q", "-o", "y.png", "-t", "1")
+    assert open("x.png", "rb").read() == open("y.png", "rb").read()
+    fails(2, "again", "x.png", "-o", "z.png", says="bfloat16 for convolutions", env={"LIMN_CPU": "avx512bf16"})
+
+
 def test_precision_that_a_set_lacks():
-    for name, precision in (("portable", "int8"), ("avx2", "int8"), ("avx512", "int8"), ("avx512vnni", "bf16"), ("portable", "conv:i16"),
+    for name, precision in (("portable", "int8"), ("avx2", "int8"), ("avx512", "int8"), ("avx512vnni", "bf16"), ("portable", "conv:i16"), ("avx512bf16", "conv:bf16"),
                             ("avx2", "attention:bf16"), ("neon", "int8")):
         r = limn("a red potion", *SIZE, "--precision", precision, env={"LIMN_CPU": name}, code=2)
         assert f"kernels ({name}) have no products of" in r.err or "LIMN_CPU names" in r.err, r.err
