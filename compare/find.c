@@ -38,8 +38,8 @@ static bool find_others(const Run *r, const Wanted *w, Found *found, Drawn *out)
 {
     static const char *const precisions[] = { "f32", "bf16", "conv:bf16+linear:bf16+attention:bf16",
                                               "conv:i16+linear:f32+attention:f32" };
-    static const char *const sets[] = { "amx",      "avx512bf16", "avx512vnni", "avx512", "avx2vnni",
-                                        "avx2",     "neon",       "portable",   NULL };
+    static const char *const sets[] = { "amx",  "avx512bf16", "avx512vnni", "avx512", "avx2vnni",
+                                        "avx2", "neon",       "portable",   NULL };
     bool there = false;
     for (size_t i = 0; i < sizeof precisions / sizeof *precisions && !there; i++) {
         Job said;

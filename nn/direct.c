@@ -21,10 +21,10 @@
 
 enum {
     TAPS = 9,
-    TOGETHER = 2,               /* blocks that are summed before results go back to memory */
+    TOGETHER = 2,              /* blocks that are summed before results go back to memory */
     PIECE = TAPS * TILE_DEPTH, /* terms of TILE_DEPTH channels */
     PART_LEAST = 256,          /* results that a panel is multiplied with at once */
-    PART_MOST = 640, 
+    PART_MOST = 640,
     STAY_BYTES = 768 << 10,   /* of pixels that stay in L2 from panel to panel */
     BAND_BYTES = 8 << 20,     /* of pixels at once: a share of L3 */
     WEIGHTS_BYTES = 64 << 20, /* of weights converted beforehand, at most */
@@ -207,7 +207,8 @@ static void work_init(Work *w, const Nn *nn, const Convolution *c)
     w->group = WEIGHTS_BYTES / panel < w->panels ? WEIGHTS_BYTES / panel : w->panels;
     if (!w->group) w->group = 1;
     w->pixels = arena_alloc(nn->arena, w->blocks * w->room * TILE_DEPTH * sizeof *w->pixels);
-    w->weights = arena_alloc(nn->arena, w->before ? w->group * panel : threads * TOGETHER * PIECE * PANEL * sizeof *w->weights);
+    w->weights =
+        arena_alloc(nn->arena, w->before ? w->group * panel : threads * TOGETHER * PIECE * PANEL * sizeof *w->weights);
     w->g = arena_alloc(nn->arena, threads * PIECE * PANEL * sizeof *w->g);
     w->tile = arena_alloc(nn->arena, threads * PART_MOST * PANEL * sizeof *w->tile);
     w->line = arena_alloc(nn->arena, threads * 2 * in * sizeof *w->line);

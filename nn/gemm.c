@@ -13,7 +13,7 @@ enum {
     FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
-    TILES_DEPTH = 512,        /* of k at once in tile registers, at most: 32 KB of a panel, so that sums seldom leave them */
+    TILES_DEPTH = 512, /* of k at once in tile registers, at most: 32 KB of a panel, so that sums seldom leave them */
     STEPS = TILES_DEPTH / TILE_DEPTH,
     STAY_BYTES = 768 << 10, /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
     TILES_ALL_BYTES = 64 << 20 /* of all panels for them: their weights are to be converted once */
