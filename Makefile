@@ -1,4 +1,4 @@
-# limn: make demo | test | all | bench | lint | fmt | asan | fuzz | parity | release | install | uninstall | clean        (V=1 shows commands)
+# limn: make demo | test | test-slow | all | bench | lint | fmt | asan | fuzz | parity | release | install | uninstall | clean        (V=1 shows commands)
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
@@ -61,9 +61,15 @@ check: all $(TESTS)
 	@tests/cli/run $(B)/limn
 	@tests/cli/batch $(B)/limn
 
-# The same with thirty random moments for each way of ending a batch, and a million jobs: some minutes.
+# What takes seconds by its nature: the memory of large pictures, records of a megabyte, a hundred thousand jobs.
+test-slow: all
+	@LIMN_TEST_SLOW=1 tests/cli/run $(B)/limn
+	@LIMN_TEST_SLOW=1 tests/cli/batch $(B)/limn
+
+# Batch with thirty random moments for each way of ending one, and a million jobs: some minutes.
 test-batch: all
 	@LIMN_MOMENTS=30 tests/cli/batch $(B)/limn
+	@LIMN_MOMENTS=30 LIMN_TEST_SLOW=1 tests/cli/batch $(B)/limn
 
 # Every call that can fail (memory, files, threads) let fail, in every command: half an hour.
 test-faults: all
@@ -163,7 +169,7 @@ $(B)/web.o $(B)/fonts.o: $(B)/%.o: $(B)/%.S
 	$(Q)$(CC) -c -o $@ $<
 
 asan:
-	@$(MAKE) check B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+	@$(MAKE) check test-slow B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 # In headless Chromium, with packages from npm: the gallery of a batch; sprite atlases in Phaser and PixiJS.
 test-web test-browser: test-gallery test-atlas test-compare test-page
@@ -295,4 +301,4 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:
 FORCE:
-.PHONY: FORCE all demo test check test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python test-load test-packaging test-container bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint
+.PHONY: FORCE all demo test check test-slow test-upscale test-bytes test-golden test-faults test-bytes test-cluster test-slurm test-parallel test-kubernetes test-batch test-neon test-web test-browser test-gallery test-atlas test-compare test-page test-serve test-python test-load test-packaging test-container bench-serve asan lint fmt fuzz fuzz-coverage bench parity release install uninstall clean deps deps-test deps-lint

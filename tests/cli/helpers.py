@@ -45,6 +45,12 @@ def on_tiny_model(test):
     return with_it
 
 
+def slow(test):
+    """For a test of what takes seconds by its nature: `make test-slow` ($LIMN_TEST_SLOW) runs these, and no other test."""
+    test.slow = True
+    return test
+
+
 class Result:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -183,7 +189,8 @@ def start_one(name, test, slot, said):
 
 def main(tests):
     """
-    Runs those of tests (names to functions) that the command line chooses, $LIMN_TEST_JOBS at once: otherwise two a core, since
+    Runs those of tests (names to functions) that the command line chooses, otherwise all that are not slow (or, with
+    $LIMN_TEST_SLOW, all that are), $LIMN_TEST_JOBS at once: otherwise two a core, since
     many wait for servers, connections and clocks.
     """
     words = sys.argv[2:]
@@ -191,6 +198,8 @@ def main(tests):
         sys.exit(f"{LIMN}: no such program")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it is ignored, and limn keeps to that
     left = [(n, t) for n, t in tests.items() if n.startswith("test_") and (not words or any(w in n for w in words))]
+    if not words:
+        left = [(n, t) for n, t in left if hasattr(t, "slow") == bool(os.environ.get("LIMN_TEST_SLOW"))]
     slots = list(range(int(os.environ.get("LIMN_TEST_JOBS") or 2 * len(os.sched_getaffinity(0)))))
     running, passed, failed = {}, 0, 0
     try:

@@ -173,6 +173,7 @@ def test_folders_that_lead_back():
     fails(2, "batch", "-", stdin=b"__**/y__\n", says="more than 10000 folders")
 
 
+@slow
 def test_large_records():
     """No time that grows with the square: each of these once took minutes. Of the processor, for the machine may be busy."""
     def spent():

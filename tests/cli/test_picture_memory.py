@@ -16,6 +16,7 @@ def peak(*args):
     return 1024 * int(kb)
 
 
+@slow
 def test_picture_memory_as_it_was_said():
     if b"__asan_init" in read(LIMN):  # what it keeps beside is more than what is measured
         return
@@ -28,6 +29,7 @@ def test_picture_memory_as_it_was_said():
         assert took < 1.1 * memory + nothing, (args, took / 1e6, memory / 1e6, nothing / 1e6)
 
 
+@slow
 def test_picture_memory_of_upscaling():
     """It goes by tiles: 4096 x 4096 pixels take less than 1 GB."""
     if b"__asan_init" in read(LIMN):

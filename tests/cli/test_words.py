@@ -181,12 +181,20 @@ def test_list_words():
 
 
 def test_size_of_the_model():
+    def far(*args):
+        return [line for line in notes("a red potion", "-s", "1", *args) if "trained at" in line]
+
+    def told(w, h, sizes, *model):
+        assert far(*model) == [] and far("-W", str(w), *model) == []
+        for wide, high in sizes:
+            said, = far("-W", str(wide), "-H", str(high), *model)
+            assert f"{w}x{h}" in said and f"{wide}x{high}" in said, said
+
     w, h = OWN["width"], OWN["height"]
-    far = lambda *args: [line for line in notes("a red potion", "-s", "1", *args) if "trained at" in line]
-    assert far() == [] and far("-W", str(w)) == []
-    for wrong in [(2 * w, 2 * h), (4 * w, 4 * h), (w // 4, h // 4), (w, 2 * h)]:
-        said, = far("-W", str(wrong[0]), "-H", str(wrong[1]))
-        assert f"{w}x{h}" in said and f"{wrong[0]}x{wrong[1]}" in said, said
+    told(w, h, [(2 * w, 2 * h), (w // 4, h // 4)])
+    shutil.copytree(TINY_MODEL[1], "own")
+    write("own/limn.json", b'{"width": 64, "height": 64}')
+    told(64, 64, [(128, 128), (256, 256), (16, 16), (64, 128)], "-m", "own")
 
 
 # ---- prompts in another tool's syntax ----
