@@ -13,6 +13,7 @@ from helpers import ENV, LIMN, REPO, SPRITES, UNET, chunks, fails, files, limn, 
 
 PROMPT, NEGATIVE = "a red potion, (sword:1.3)", "a blue shield"
 DRAWN = ["-n", NEGATIVE, "-s", "4", "--cfg-scale", "5", "--seed", "77", "-W", "64", "-H", "64", "-q"]
+LESS = ["-s", "3", "-W", "32", "-H", "32"]  # where it is drawn with many settings
 
 
 def chunk(kind, data):
@@ -249,7 +250,7 @@ def change_bias(path, name):
 
 
 def test_again_find():
-    drawn("a.png", "--compat", "a1111", "--sampler", "DPM++ 2M", "--schedule", "karras", "--clip-skip", "2")
+    drawn("a.png", *LESS, "--compat", "a1111", "--sampler", "DPM++ 2M", "--schedule", "karras", "--clip-skip", "2")
     wrong = {
         "--clip-skip 2": infotext("a.png", "Clip skip"),
         "--rng philox": infotext("a.png", "RNG", RNG="CPU"),
@@ -276,15 +277,15 @@ def test_again_find():
 
 def test_again_find_more():
     """How brackets are read, noise of its own, another VAE."""
-    limn("a (red:3) potion, [[[glowing]]]", *DRAWN, "--compat", "a1111", "--sampler", "Euler a", "--rng", "torch", "--ensd", "31337", "--emphasis",
-         "no-norm", "-o", "e.png")
+    limn("a (red:3) potion, [[[glowing]]]", *DRAWN, *LESS, "--compat", "a1111", "--sampler", "Euler a", "--rng", "torch", "--ensd", "31337",
+         "--emphasis", "no-norm", "-o", "e.png")
     assert "Emphasis: No norm" in parameters("e.png")
     same_again("e.png", parameters=infotext("e.png"))
     for found, text in (("--ensd 31337", infotext("e.png", "ENSD")), ("--emphasis no-norm", infotext("e.png", "Emphasis"))):
         retold("e.png", "told.png", parameters=text)
         r = limn("again", "told.png", "-o", "new.png", "--find")
         assert f"with one setting changed: limn again told.png -o new.png {found}\n" in r.err, r.err
-    drawn("p.png", "--prompt-syntax", "plain")
+    drawn("p.png", *LESS, "--prompt-syntax", "plain")
     retold("p.png", "told.png", parameters=infotext("p.png", "Prompt syntax"))
     r = limn("again", "told.png", "-o", "new.png", "--find", "--schedule", "model", "--compat", "diffusers", "--prompt-syntax", "a1111")
     assert "with one setting changed" in r.err and "--prompt-syntax" in r.err.split("with one setting changed")[1].split("a1111", 1)[1], r.err
@@ -293,7 +294,7 @@ def test_again_find_more():
     vae = os.path.join(folder, "own")
     shutil.copytree(os.path.join(SPRITES, "vae"), vae)
     change_bias(os.path.join(vae, "diffusion_pytorch_model.safetensors"), "decoder.conv_out.bias")
-    drawn("v.png", "--compat", "a1111", "--sampler", "Euler", "--vae", vae)
+    drawn("v.png", *LESS, "--compat", "a1111", "--sampler", "Euler", "--vae", vae)
     retold("v.png", "told.png", parameters=infotext("v.png", "VAE", "VAE hash"))
     r = limn("again", "told.png", "-o", "new.png", "--find")
     assert "changed: limn again told.png -o new.png --vae " in r.err, r.err
