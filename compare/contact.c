@@ -46,7 +46,7 @@ static int add_reference(const Contact *x, const Cell *cell, SheetCell *out, Err
     }
     if (!f->file) {
         out->failed = true;
-        str_add(&out->caption, f->error);
+        str_add(&out->caption, f->error ? f->error : "no cell of it was drawn");
         return 0;
     }
     str_addf(&out->caption, "%.0f steps", f->cost.change[CHANGE_STEPS]);
@@ -58,7 +58,7 @@ static int picture(void *ctx, int line, int column, SheetCell *out, Err *e)
     const Contact *x = ctx;
     int row = x->lines[line].row, number = x->lines[line].number;
     if (column == x->c->grid.column_count) {
-        const Cell *any = NULL; /* that was drawn, and so has a reference */
+        const Cell *any = NULL; /* that has a reference */
         for (int k = 0; k < column && (!any || any->reference < 0); k++) any = comparison_cell(x->c, row, k, number);
         return add_reference(x, any, out, e);
     }
