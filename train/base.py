@@ -59,10 +59,10 @@ class Base:
             z = self.step(z, t, earlier, hidden, empty, guidance)
         return z
 
-    def loss(self, z, texts, unet_inputs=lambda noisy, t, hidden: dict(z=noisy)):
-        """The training's own loss at evenly spread timesteps."""
+    def loss(self, z, texts, unet_inputs=lambda noisy, t, hidden: dict(z=noisy), earliest=0):
+        """The training's own loss at timesteps evenly spread from `earliest` on."""
         n = len(z)
-        t = ((torch.randperm(n) + torch.rand(n)) * TIMESTEPS / n).long().clamp(max=TIMESTEPS - 1).to(DEVICE)
+        t = (earliest + (torch.randperm(n) + torch.rand(n)) * (TIMESTEPS - earliest) / n).long().clamp(max=TIMESTEPS - 1).to(DEVICE)
         noisy, v = noised(self.scheduler, z, t, torch.randn_like(z))
         hidden = self.words(texts)
         more = unet_inputs(noisy, t, hidden)

@@ -23,7 +23,7 @@ import judge as judging
 import render
 from captions import caption
 from common import DEVICE, to_tensor
-from train_adapter import blueprint, lines
+from train_adapter import blueprint, holed, lines
 
 BACKGROUNDS = ["light blue", "green", "dark blue", "gray", "pink", "black"]
 
@@ -150,12 +150,13 @@ def inpaint(drawn, adapter, count):
     scenes = [replace(scene, relation="next to") for scene in some_scenes(count, kind="pair")]
     before = renders(scenes)
     after = [replace(scene, things=(scene.things[0], other.things[1])) for scene, other in zip(scenes, scenes[1:] + scenes[:1])]
-    mask = np.zeros((render.SIZE, render.SIZE, 3), np.uint8)
-    mask[:, render.SIZE // 2:] = 255
-    starts, (mask,) = drawn.put("starts", before), drawn.put("mask", [mask])
+    hole = np.zeros((render.SIZE, render.SIZE, 3), np.uint8)
+    hole[:, render.SIZE // 2:] = 255
+    starts, (mask,) = drawn.put("starts", before), drawn.put("mask", [hole])
     prompts = [caption(scene, random.Random(i)) for i, scene in enumerate(after)]
-    for name, more in (("inpaint", ["-m", adapter]), ("inpaint-without", [])):
-        pictures = drawn.draw(name, prompts, lambda i: ["-i", starts[i], "--mask", mask, "--strength", "1", *more])
+    holes = drawn.put("holes", [holed(picture, hole[..., 0]) for picture in before])
+    for name, more in (("inpaint", lambda i: ["--control", f"model={adapter},image={holes[i]}"]), ("inpaint-without", lambda i: [])):
+        pictures = drawn.draw(name, prompts, lambda i: ["-i", starts[i], "--mask", mask, "--strength", "1", *more(i)])
         halves = [judging.views(x, scene)[1] for x, scene in zip(to_tensor(pictures), after)]
         right = drawn.judge.right(halves).float().numpy()
         same = np.mean([np.array_equal(a[:, :render.SIZE // 2], b[:, :render.SIZE // 2]) for a, b in zip(pictures, before)])

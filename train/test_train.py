@@ -1,4 +1,5 @@
 """test_train.py - the recipe's own checks, in seconds: python test_train.py"""
+import copy
 import random
 import re
 import tempfile
@@ -13,6 +14,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 import common
+import fast_norm
 import lora
 import measure_adapter
 import networks
@@ -161,6 +163,27 @@ class Optimizer(unittest.TestCase):
                 update = orthogonalize(torch.randn(rows, rank) @ torch.randn(rank, columns))
                 self.assertLess(torch.linalg.svdvals(update).max(), 1.3)
         self.assertEqual(0, orthogonalize(torch.zeros(8, 8)).abs().max())
+
+
+class Norm(unittest.TestCase):
+    def test_as_pytorchs(self):
+        torch.manual_seed(0)
+        for dtype, near in ((torch.bfloat16, 5e-3), (torch.float32, 1e-5)):   # in C where there is a compiler; by PyTorch
+            for silu in (False, True):
+                plain = nn.GroupNorm(4, 16)
+                for p in plain.parameters():
+                    nn.init.normal_(p)
+                fast = copy.deepcopy(plain)
+                fast.__class__, fast.silu = fast_norm.FastGroupNorm, silu
+                x, dy = ((2 * torch.randn(3, 16, 6, 10) + .5).to(dtype) for _ in range(2))
+                results = []
+                for norm, type_, act in ((plain, torch.float32, nn.SiLU() if silu else nn.Identity()), (fast, dtype, nn.Identity())):
+                    own = x.to(type_).requires_grad_()
+                    y = act(norm(own))
+                    y.backward(dy.to(type_))
+                    results.append((y.detach(), own.grad, norm.weight.grad, norm.bias.grad))
+                for a, b in zip(*results):
+                    self.assertLess((a - b.float()).norm() / a.norm(), near)
 
 
 class Networks(unittest.TestCase):

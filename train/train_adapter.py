@@ -5,9 +5,9 @@ train_adapter.py - small additions to a finished model, each trained in minutes 
     fast     an LCM-LoRA (Luo et al. 2023, arXiv:2311.05556) for 2 to 4 steps without guidance
     token    a textual inversion (Gal et al. 2022, arXiv:2208.01618) of a thing that the model never saw
     control  a ControlNet (Zhang et al. 2023, arXiv:2302.05543) that follows the lines of an edge map
-    inpaint  the denoiser with the mask and the masked picture's latents as further inputs
+    inpaint  a ControlNet that sees the picture around what is to be drawn anew
 
-Each ends with one file or folder in f16. The model itself stays as it is; only `inpaint` writes a denoiser of its own.
+Each ends with one file or folder in f16. The model itself stays as it is.
 """
 import argparse
 import copy
@@ -27,7 +27,7 @@ from captions import caption
 from common import DEVICE, Workers, autocast
 from fast_norm import use_fast_norm
 from lora import add_lora, load_kohya, lora_parameters, save_kohya
-from networks import LATENT, noised, tokenize
+from networks import noised, tokenize
 from optim import Clock
 from train_model import EMPTY
 
@@ -126,6 +126,8 @@ def fast(base, args, jump=TIMESTEPS // 50):
     plain = copy.copy(base)
     plain.unet = copy.deepcopy(base.unet)
     added = add_lora(base.unet, args.rank)
+    if args.init:
+        load_kohya(added, args.init)
     base.unet.to(DEVICE)
     pool = Pool(base, some_scene, args.pictures, 4 * 10**6)
 
@@ -151,7 +153,8 @@ def fast(base, args, jump=TIMESTEPS // 50):
 
 # -- a new thing ---------------------------------------------------------------------------------------------------------
 
-def token(base, args, name="<snowman>", vectors=4):
+def token(base, args, name="<snowman>", begin=("ghost", "hat")):
+    """begin: known words, as many vectors as these, that are nearest to the thing."""
     def make(rng):
         scene = render.random_scene(rng, kind="single")
         background = rng.choice(["light blue", "green", "dark blue", "gray", "pink", "black"])
@@ -159,22 +162,23 @@ def token(base, args, name="<snowman>", vectors=4):
                              size=scene.size, background=background)
         return render.draw(scene, rng), scene
 
-    pool = Pool(base, make, args.pictures, 5 * 10**6)
+    pool, vectors = Pool(base, make, args.pictures, 5 * 10**6), len(begin)
     stand_ins = [f"<new{i}>" for i in range(vectors)]
     base.tokenizer.add_tokens(stand_ins)
     base.text_encoder.resize_token_embeddings(len(base.tokenizer))
     table = base.text_encoder.get_input_embeddings()
-    known = tokenize(base.tokenizer, ["ghost"])[0, 1]
-    new = nn.Parameter(table.weight[known].detach().repeat(vectors, 1))
+    known = tokenize(base.tokenizer, list(begin))[:, 1]
+    new = nn.Parameter(table.weight[known].detach().clone())
     first = base.tokenizer.convert_tokens_to_ids(stand_ins[0])
     table.register_forward_hook(lambda _, ids, out: torch.where(
         (ids[0] >= first)[..., None], new[(ids[0] - first).clamp(0, vectors - 1)], out))
 
     def loss(rng, samples):
         z, items = pool.batch(rng, samples)
-        return base.loss(z, [caption(scene, rng).replace("snowman", " ".join(stand_ins)) for _, scene in items])
+        # What stands there is settled while there is much noise: later steps would drown the word's small gradient.
+        return base.loss(z, [caption(scene, rng).replace("snowman", " ".join(stand_ins)) for _, scene in items], earliest=400)
 
-    fit([new], loss, args, 5e-3)
+    fit([new], loss, args, 1e-2)
     save_file({"emb_params": new.detach().half().contiguous()}, args.output, {"format": "pt", "name": name})
 
 
@@ -203,17 +207,22 @@ def control(base, args):
         net.load_state_dict(ControlNetModel.from_pretrained(args.init).state_dict())
     pool = Pool(base, make, args.pictures, 6 * 10**6)
 
+    # Half of the captions say nothing: then only the edges tell what there is.
+    fit_control(base, net, pool, args, words=.5, image=lambda item: np.repeat(item[2][None], 3, 0).astype(np.float32))
+
+
+def fit_control(base, net, pool, args, words, image):
+    """words: share of captions that say something. image: an item of the pool -> its map [3, h, w] of 0..1."""
     def loss(rng, samples):
         z, items = pool.batch(rng, samples)
-        image = torch.from_numpy(np.stack([edge for *_, edge in items])).float().to(DEVICE)[:, None].expand(-1, 3, -1, -1)
+        maps = torch.from_numpy(np.stack([image(item) for item in items])).to(DEVICE)
 
         def inputs(noisy, t, hidden):
             with autocast():
-                down, mid = net(noisy, t, encoder_hidden_states=hidden, controlnet_cond=image, return_dict=False)
+                down, mid = net(noisy, t, encoder_hidden_states=hidden, controlnet_cond=maps, return_dict=False)
             return dict(z=noisy, down_block_additional_residuals=down, mid_block_additional_residual=mid)
 
-        # Half of the captions say nothing: then only the edges tell what there is.
-        return base.loss(z, [caption(scene, rng) if rng.random() < .5 else "" for _, scene, _ in items], inputs)
+        return base.loss(z, [caption(item[1], rng) if rng.random() < words else "" for item in items], inputs)
 
     fit(list(net.parameters()), loss, args, 3e-4)
     net.half().save_pretrained(args.output)
@@ -230,34 +239,22 @@ def random_mask(rng, side):
     return mask
 
 
+def holed(picture, mask):
+    """The map that an inpainting ControlNet sees: the picture, magenta where it is to be drawn."""
+    return np.where(mask[..., None] > 0, np.array([255, 0, 255], np.uint8), picture)
+
+
 def inpaint(base, args):
     def make(rng):
-        return *some_scene(rng), random_mask(rng, render.SIZE)
+        scene = render.random_scene(rng, kind=rng.choice(("single", "count", "pair", "pair")), materials=.3)
+        picture, mask = render.draw(scene, rng), random_mask(rng, render.SIZE)
+        return picture, scene, holed(picture, mask), mask
 
-    old = base.unet.conv_in
-    wide = nn.Conv2d(2 * LATENT + 1, old.out_channels, old.kernel_size, padding=old.padding)
-    with torch.no_grad():
-        wide.weight.zero_()
-        wide.weight[:, :LATENT] = old.weight
-        wide.bias.copy_(old.bias)
-    base.unet.conv_in = wide.to(DEVICE)
-    base.unet.register_to_config(in_channels=2 * LATENT + 1)
-    base.unet.requires_grad_(True).train()
+    net = lean_control_net(base.unet).to(DEVICE, memory_format=torch.channels_last)
+    if args.init:
+        net.load_state_dict(ControlNetModel.from_pretrained(args.init).state_dict())
     pool = Pool(base, make, args.pictures, 7 * 10**6)
-    grey = [(np.where(mask[..., None] > 0, 127.5, picture)).astype(np.uint8) for picture, _, mask in pool.items]
-    masked = torch.cat([base.latents(grey[i:i + 16]) for i in range(0, len(grey), 16)])
-    pool.items = [(*item, masked[i]) for i, item in enumerate(pool.items)]
-
-    def loss(rng, samples):
-        z, items = pool.batch(rng, samples)
-        mask = torch.from_numpy(np.stack([m for _, _, m, _ in items])).to(DEVICE)[:, None]
-        mask = F.interpolate(mask, z.shape[-2:])
-        kept = torch.stack([m for *_, m in items])
-        return base.loss(z, [some_caption(rng, scene) for _, scene, *_ in items],
-                         lambda noisy, t, hidden: dict(z=torch.cat([noisy, mask, kept], 1)))
-
-    fit(list(base.unet.parameters()), loss, args, 3e-4)
-    base.unet.half().save_pretrained(args.output)
+    fit_control(base, net, pool, args, words=1 - EMPTY, image=lambda item: item[2].transpose(2, 0, 1) / np.float32(255))
 
 
 KINDS = dict(style=style, fast=fast, token=token, control=control, inpaint=inpaint)
@@ -268,7 +265,7 @@ def main():
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("output", help="a .safetensors file; for control and inpaint a folder")
     parser.add_argument("--model", required=True, help="the finished model's folder")
-    parser.add_argument("--init", help="style, control: what an earlier run wrote, to go on from")
+    parser.add_argument("--init", help="what an earlier run wrote, to go on from: for another model as well, if it is a near one")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--pictures", type=int, default=512, help="rendered before the first step; a multiple of 16")
     parser.add_argument("--batch", type=int, default=16)
