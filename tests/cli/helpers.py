@@ -45,6 +45,16 @@ def on_tiny_model(test):
     return with_it
 
 
+def on_tiny_model_with_defaults(test):
+    """The same with the default model's sampler, schedule, steps and size."""
+    def with_it():
+        ENV["LIMN_MODEL"] = os.path.join(ENV["HOME"], "tiny")
+        shutil.copytree(TINY_MODEL[1], ENV["LIMN_MODEL"])
+        shutil.copy(os.path.join(SPRITES, "limn.json"), ENV["LIMN_MODEL"])
+        test()
+    return with_it
+
+
 def slow(test):
     """For a test of what takes seconds by its nature: `make test-slow` ($LIMN_TEST_SLOW) runs these, and no other test."""
     test.slow = True

@@ -16,13 +16,14 @@ SPRITE = ["-W", "64", "-H", "64"]  # of the default model, where what it shows c
 PLAIN = [*SPRITE, "--cfg-scale", "1"]
 
 
-def calm():
-    """A tiny model that converges in 60 evaluations, with the default model's defaults."""
-    folder = os.path.join(ENV["HOME"], "calm")
+def calm(*defaults):
+    """A tiny model that converges in 60 evaluations, not in 1200; defaults: the file of the default model's, or none."""
+    folder = os.path.join(ENV["HOME"], "calm" + "-too" * len(defaults))
     if not os.path.isdir(folder):
         tiny_model(REPO, folder)
-        shutil.copy(os.path.join(SPRITES, "limn.json"), folder)
-    return ["-m", folder, "-W", "32", "-H", "32", "--cfg-scale", "1"]
+        for file in defaults:
+            shutil.copy(file, folder)
+    return ["-m", folder, "-W", "32", "-H", "32"]
 
 
 CSV = "sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,flip_worst,spectrum,own_rmse,own_flip_worst,seconds,peak_mb,file"
@@ -70,7 +71,7 @@ def test_compare():
 @on_tiny_model
 def test_compare_goes_on():
     """What is drawn is not drawn again, nor is it when the run was stopped; another prompt is another picture."""
-    args = ["compare", "a gem", *TINY, "--samplers", "euler,heun", "--steps", "2,3", "--seeds", "1", "-o", "out"]
+    args = ["compare", "a gem", *calm(), "--samplers", "euler,heun", "--steps", "2,3", "--seeds", "1", "-o", "out"]
     limn(*args)
     def times():
         return {f: os.stat(f"out/cells/{f}").st_mtime_ns for f in files("out/cells") if f.endswith(".png")}
@@ -159,7 +160,7 @@ def test_compare_every_sampler():
     """Each is drawn and said for what it is: measured, of fresh noise, or of another equation (CFG++)."""
     rows = [row for row in json.loads(limn("list", "samplers", "--json").out) if "only" not in row]  # for other networks
     names = [row["name"] for row in rows]
-    limn("compare", "a gem", *TINY, "--samplers", ",".join(names), "--steps", "4", "--seeds", "1", "-o", "out")
+    limn("compare", "a gem", *calm(), "--samplers", ",".join(names), "--steps", "4", "--seeds", "1", "-o", "out")
     doc = json.loads(read("out/compare.json"))
     for row, name in zip(doc["rows"], names):
         cells = [c for c in doc["cells"] if c["sampler"] == name]
@@ -318,7 +319,8 @@ def test_save_steps():
 
 def test_verdict():
     """One sentence that says what to use, over which pictures it holds, beside the model's default."""
-    out = limn("compare", "a red potion", *calm(), "--samplers", "euler,dpmpp_2m", "--steps", "4-8:4,30", "--target", "psnr:25", "--seeds", "2", "-o", "c").out
+    own = [*calm(os.path.join(SPRITES, "limn.json")), "--cfg-scale", "1"]
+    out = limn("compare", "a red potion", *own, "--samplers", "euler,dpmpp_2m", "--steps", "4-8:4,30", "--target", "psnr:25", "--seeds", "2", "-o", "c").out
     assert re.match(r"What to use:\n  Use (euler|dpmpp_2m) with \d+ steps\.\n", out), out
     assert "PSNR 25 dB or more" in out and "each of 2 pictures (seeds 1 to 2)" in out and "95 % interval of the mean" in out
     assert "psnr:25" not in out
@@ -332,9 +334,9 @@ def test_verdict():
         if c["evaluations"] < best["evaluations"]:
             same = [x["psnr"] for x in doc["cells"] if (x["sampler"], x["steps"]) == (c["sampler"], c["steps"])]
             assert min(same) < 25, c
-    out = limn("compare", "a red potion", *calm(), "--samplers", "euler", "--steps", "1,2", "--target", "psnr:90", "--seeds", "1", "-o", "c").out  # what is drawn is used again
+    out = limn("compare", "a red potion", *own, "--samplers", "euler", "--steps", "1,2", "--target", "psnr:90", "--seeds", "1", "-o", "c").out  # what is drawn is used again
     assert "None comes near enough to the converged picture (PSNR 90 dB or more)" in out and "Use " not in out
-    out = limn("compare", "a red potion", *calm(), "--samplers", "dpmpp_2m", "--steps", "12", "--target", "psnr:5", "--seeds", "1", "-o", "c").out
+    out = limn("compare", "a red potion", *own, "--samplers", "dpmpp_2m", "--steps", "12", "--target", "psnr:5", "--seeds", "1", "-o", "c").out
     assert "That is the model's default." in out and "comes near enough" in out
 
 
@@ -385,7 +387,7 @@ def test_verdict_over_prompts():
 
 def test_strange_records():
     """What an earlier run left is believed only where it is whole: no NaN, no infinity, no picture of another size."""
-    args = ["compare", "a gem", *TINY, "--samplers", "euler,euler_ancestral", "--steps", "2,3", "--seeds", "2", "-o", "c"]
+    args = ["compare", "a gem", *calm(), "--samplers", "euler,euler_ancestral", "--steps", "2,3", "--seeds", "2", "-o", "c"]
     limn(*args)
     records = sorted(f for f in files("c/cells/latents") if f.startswith("euler-2"))
     path = "c/cells/latents/" + records[0]
@@ -418,12 +420,12 @@ def test_compare_names():
     fails(2, "compare", "x", "--steps", "20-5", says="5-20:5")
     fails(2, "compare", "x", "--steps", "0-5", says="1 to 1000")
     fails(2, "compare", "x", "--axis", "cfg-scale=3,5", "--steps", "5-9", says="--axis steps=")
-    limn("compare", "x", *TINY, "--samplers", "all", "--steps", "4", "--seeds", "1", "-q", "-o", "all")
+    limn("compare", "x", *calm(), "--samplers", "all", "--steps", "4", "--seeds", "1", "-q", "-o", "all")
     rows = list(csv.DictReader(read("all/compare.csv").decode().splitlines()))
     names = {r["name"] for r in json.loads(limn("list", "samplers", "--json").out)}
     drawn = {r["sampler"] for r in rows}
     assert drawn < names and len(drawn) > 25 and all(r["file"] for r in rows), names - drawn
-    limn("compare", "x", *TINY, "--axis", "steps=2-4", "-q", "--seeds", "1", "-o", "all")
+    limn("compare", "x", *calm(), "--axis", "steps=2-4", "-q", "--seeds", "1", "-o", "all")
     assert [r["steps"] for r in csv.DictReader(read("all/compare.csv").decode().splitlines())] == ["2", "3", "4"]
 
 

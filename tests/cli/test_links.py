@@ -289,6 +289,7 @@ def test_others_pages():
             limn(*args)  # its own it replaces
 
 
+@on_tiny_model
 def test_manifest_hostile():
     """Lines that somebody has edited lead nowhere: names outside, copies outside, dates that are none, numbers that overflow."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')
@@ -314,6 +315,7 @@ def test_manifest_hostile():
     assert set(look(".")) == set(before)
 
 
+@on_tiny_model
 def test_manifest_order():
     """The later line counts, whatever its clock says: a year ahead, then back."""
     write("j.jsonl", b'{"prompt":"x","id":"a"}\n')

@@ -177,6 +177,7 @@ def close(a, b, limit=2e-4):
     return max(abs(x - y) for x, y in zip(a, b, strict=True)) <= limit * scale
 
 
+@on_tiny_model
 def test_edits_take_their_steps():
     """The first text has one evaluation more than its number, as in A1111; samplers of second order count evaluations."""
     def steps(prompt):

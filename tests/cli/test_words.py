@@ -199,6 +199,7 @@ def test_size_of_the_model():
 
 # ---- prompts in another tool's syntax ----
 
+@on_tiny_model_with_defaults
 def test_syntax_that_is_not_read():
     def warned(prompt, *args):
         return [line for line in limn("generate", prompt, *SMALL, "--seed", "1", "-o", "x.png", *args).err.splitlines() if "warning" in line]
@@ -270,6 +271,7 @@ def test_environment_is_named():
 
 # ---- options without effect ----
 
+@on_tiny_model_with_defaults
 def test_options_without_effect():
     for words, option in [("-n blurry --cfg-scale 1", "negative-prompt"), ("-n blurry --cfg-scale 0.5", "negative-prompt"),
                           ("--cfg-rescale 0.7 --cfg-scale 1", "cfg-rescale"), ("--guidance-interval 0:0.5 --cfg-scale 1", "guidance-interval"),
