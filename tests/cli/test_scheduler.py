@@ -43,7 +43,7 @@ def test_scheduler_of_the_hub():
         for row in PAIRS["rows"]:
             if row["file"] != key or row["steps"] != 6 or len(row["t"]) != 6:
                 continue
-            for name in (row["run"], names[row["run"]]):
+            for name in (row["run"], names[row["run"]])[:2 if key == "sd-1.5" else 1]:  # names are one table, whatever the file
                 found = trace("--sampler", name, "-s", "6")
                 assert near(found["timesteps"], row["t"]), (key, name, found["timesteps"], row["t"])
                 assert not row["sigmas"] or near(found["sigmas"], row["sigmas"]), (key, name, found["sigmas"], row["sigmas"])
