@@ -2,6 +2,7 @@
 
     peer_worker.py weights CACHE                   random weights, as bench/parity.py has them
     peer_worker.py convert FOLDER OUT              a diffusers folder to OpenVINO
+    peer_worker.py quantise OUT                    their UNet's weights and factors to 8 bits
     peer_worker.py torch FOLDER [options]          times diffusers' networks
     peer_worker.py openvino FOLDER [options]       times the converted ones
 """
@@ -108,6 +109,17 @@ def work_convert(args):
     return {}
 
 
+def work_quantise(args):
+    import nncf
+    import openvino
+    model = openvino.Core().read_model(args.folder / "unet.xml")
+    io = {k: v.numpy() for k, v in inputs(256).items()}
+    sample = [io[n] for n in ("sample", "timestep", "context")]
+    model = nncf.quantize(model, nncf.Dataset([sample]), subset_size=1, model_type=nncf.ModelType.TRANSFORMER)
+    openvino.save_model(model, args.folder / "unet-int8.xml")
+    return {}
+
+
 def work_openvino(args):
     import openvino
     start = time.monotonic()
@@ -116,7 +128,7 @@ def work_openvino(args):
     settings = {"INFERENCE_PRECISION_HINT": args.precision, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": args.threads}
     requests = {}
     for name, names in (("text", ("ids",)), ("unet", ("sample", "timestep", "context")), ("vae", ("latent",))):
-        model = core.read_model(args.folder / f"{name}.xml")
+        model = core.read_model(args.folder / (f"{name}-int8.xml" if args.int8 and name == "unet" else f"{name}.xml"))
         model.reshape({i: list(io[n].shape) for i, n in enumerate(names)})
         request = core.compile_model(model, "CPU", settings).create_infer_request()
         requests[name] = lambda request=request, values=[io[n] for n in names]: request.infer(values)
@@ -133,7 +145,7 @@ def work_weights(args):
 
 
 def main():
-    work = {"weights": work_weights, "convert": work_convert, "torch": work_torch, "openvino": work_openvino}
+    work = {"weights": work_weights, "convert": work_convert, "quantise": work_quantise, "torch": work_torch, "openvino": work_openvino}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("work", choices=work)
     parser.add_argument("folder", type=Path)
@@ -142,6 +154,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--int8", action="store_true", help="the quantised UNet")
     parser.add_argument("--last", action="store_true", help="channels last")
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
