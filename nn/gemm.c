@@ -24,7 +24,7 @@ typedef struct {
     const Kernels *k;
     Factors factors;
     bool tiles;    /* bfloat16 in tile registers: `left` is [depth / TILE_DEPTH][strips][TILE_DEPTH] */
-    size_t strips; /* rows up to a multiple of TILE_STRIP */
+    size_t strips; /* rows up to a multiple of TILE_STRIP, and one more: distances of powers of 2 crowd the caches */
     size_t part;   /* rows that a panel is multiplied with at once, at most */
     size_t piece;  /* of k at once */
     size_t depth;  /* k, even for bfloat16, whole blocks for 8 bits, whole steps for tiles */
@@ -163,6 +163,8 @@ static void multiply_tiles(const Work *w, float *tile, size_t first, const void 
     ptrdiff_t at[STEPS];
     FactorsTiles f = { .at = at, .b = right, .steps = s.k / TILE_DEPTH };
     f.a = (const uint16_t *)(const void *)left_of(w) + k * w->strips + first * TILE_DEPTH;
+    if (w->whole && k + w->piece < w->depth) f.next = f.b + w->piece * PANEL;
+    else if (w->own) f.next = f.b - k * PANEL + w->room / sizeof *f.b; /* the next panel's */
     for (size_t i = 0; i < f.steps; i++) at[i] = (ptrdiff_t)(i * TILE_DEPTH * w->strips);
     w->k->gemm_tiles(tile, &f, s.rows, k > 0);
 }
@@ -248,7 +250,7 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     w->all = w->whole && panels * w->room <= (tiles ? TILES_ALL_BYTES : ALL_BYTES);
     w->own = tiles && w->all && p->rows >= 2 * threads * w->part;
     if (w->own) w->rows = p->rows;
-    w->strips = (w->own ? w->part : (w->rows + TILE_STRIP - 1) / TILE_STRIP * TILE_STRIP);
+    w->strips = (w->own ? w->part : (w->rows + TILE_STRIP - 1) / TILE_STRIP * TILE_STRIP) + 1;
     if (copied) w->left = arena_alloc(nn->arena, (w->own ? threads * w->strips : tiles ? w->strips : w->rows) * w->lda);
     w->right = arena_alloc(nn->arena, (w->all ? panels : threads) * w->room);
     w->tile = arena_alloc(nn->arena, threads * PART * PANEL * sizeof(float));

@@ -59,8 +59,9 @@ enum { TILE_STRIP = 32, TILE_DEPTH = 32 };
 /* Factors in bfloat16 as tile registers read them. */
 typedef struct {
     const uint16_t *a; /* TILE_DEPTH numbers of a row, of the next row ..: there are rows to a multiple of TILE_STRIP */
-    const ptrdiff_t *at; /* [steps]: where those of each step begin, in numbers from a */
-    const uint16_t *b;   /* [steps][TILE_DEPTH / 2, PANEL, 2] */
+    const ptrdiff_t *at;  /* [steps]: where those of each step begin, in numbers from a */
+    const uint16_t *b;    /* [steps][TILE_DEPTH / 2, PANEL, 2] */
+    const uint16_t *next; /* what will be wanted as b after it, fetched meanwhile: a hint; NULL: unknown */
     size_t steps;
 } FactorsTiles;
 
