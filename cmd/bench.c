@@ -23,7 +23,7 @@ typedef struct {
 
 static double peak_of(const BenchResult *r)
 {
-    return strcmp(r->precision, "bf16") == 0 && r->peak.bf16 > 0 ? r->peak.bf16 : r->peak.f32;
+    return strstr(r->precision, "bf16") && r->peak.bf16 > 0 ? r->peak.bf16 : r->peak.f32;
 }
 
 static int slowest_first(const void *a, const void *b)
