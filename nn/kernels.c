@@ -36,36 +36,47 @@ const Kernels *const kernels_rows[] = {
 #endif
 
 #ifdef LIMN_X86
-/* The compilers that limn is built with do not know it by name; the system keeps the vectors' registers where it has AVX2. */
-static bool has_avx_vnni(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
-}
-#endif
+enum { ASKED = 1, VNNI = 2, TILES = 4 };
 
-#ifdef LIMN_X86
 /* The system keeps tile registers only for a process that asks for them. */
-static bool has_tiles(void)
+static bool tiles_granted(void)
 {
 #ifdef __linux__
-    enum { ASK = 0x1023, TILE_DATA = 18, BF16 = 1 << 22, TILES = 1 << 24 };
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & BF16) && (d & TILES) &&
-           syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+    enum { ASK = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
 #else
     return false;
 #endif
+}
+
+/*
+ * What the compilers that limn is built with do not know by name. The system keeps the vectors' registers where it has AVX2.
+ * Asked once: a virtual machine takes 15 us for each answer, and kernels are selected for each weight that is bound.
+ */
+static bool has(int what)
+{
+    static _Atomic int known;
+    int found = known;
+    if (!found) {
+        enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX_VNNI = 1 << 4 };
+        unsigned a, b, c, d;
+        found = ASKED;
+        if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & AVX_VNNI)) found |= VNNI;
+        if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX_BF16) && (d & AMX_TILE) && tiles_granted())
+            found |= TILES;
+        known = found;
+    }
+    return found & what;
 }
 #endif
 
 bool kernels_supported(const Kernels *k)
 {
 #ifdef LIMN_X86
-    if (k == &kernels_amx) return kernels_supported(&kernels_avx512bf16) && has_tiles();
+    if (k == &kernels_amx) return kernels_supported(&kernels_avx512bf16) && has(TILES);
     if (k == &kernels_avx512bf16) return __builtin_cpu_supports("avx512bf16") && kernels_supported(&kernels_avx512vnni);
     if (k == &kernels_avx512vnni) return __builtin_cpu_supports("avx512vnni") && kernels_supported(&kernels_avx512);
-    if (k == &kernels_avx2vnni) return has_avx_vnni() && kernels_supported(&kernels_avx2);
+    if (k == &kernels_avx2vnni) return has(VNNI) && kernels_supported(&kernels_avx2);
     if (k == &kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
