@@ -1,4 +1,4 @@
-"""--preview: the picture so far, in a file beside the output and in terminals that can show pictures."""
+"""--preview: the picture so far, in a file next to the output and in terminals that can show pictures."""
 
 import base64
 import os
