@@ -1,7 +1,7 @@
 /*
- * arena.h - one block of memory for all activations: a forward marks, works and resets.
+ * arena.h - one block of memory for all activations: a forward pass sets a mark, works, and resets to the mark.
  *
- * A dry arena only counts: the same code run over it measures how much the real one must hold, so that a forward pass
+ * A dry arena only counts: run on it, the same code measures how much memory the real one needs, so that a forward pass
  * can never run out of memory.
  */
 #ifndef LIMN_NN_ARENA_H
@@ -17,16 +17,16 @@ typedef struct {
     size_t size, used, peak;
 } Arena;
 
-/* Reserves size bytes (64-byte aligned, pages touched on first use). Error: the system refuses; the text has the size. */
+/* Reserves size bytes (64-byte aligned, pages touched on first use). Error: out of memory; the text has the size. */
 int arena_init(Arena *a, size_t size, Err *e);
-/* A dry arena: hands out NULL, counts. */
+/* A dry arena: returns NULL and counts. */
 void arena_init_dry(Arena *a);
 void arena_release(Arena *a);
 
 /* 64-byte aligned, not cleared. NULL in a dry arena. Asserts that the arena is large enough. */
 void *arena_alloc(Arena *a, size_t bytes);
 
-/* What is not in use goes back to the system; it comes anew on the next use. */
+/* Returns unused pages to the system; they are allocated again on the next use. */
 void arena_rest(Arena *a);
 
 /* size_t mark = a->used; ... arena_reset(a, mark); */

@@ -1,5 +1,5 @@
 /*
- * bind.h - from named tensors to layers: shapes and values checked. Matrices stay where the file has them.
+ * bind.h - binds named tensors to layers and checks shapes and values. Matrices stay in the mapped file.
  *
  * A network's bind function walks its structure with dotted names as diffusers writes them. The first missing or
  * mis-shaped tensor stops it with what was found and what was expected; bind_finish() reports extra ones.
@@ -13,20 +13,20 @@
 #include "nn/nn.h"
 #include "weights/weights.h"
 
-/* A matrix as its file names it, and where products read it: how adapters find what they change. */
+/* A matrix: its name in the file, and the panels from which products read it. Adapters find what they change by it. */
 typedef struct {
     char *name;       /* "down_blocks.0.attentions.0.proj_in.weight" */
     Panels *w;        /* the layer's, for as long as the network */
     size_t row, rows; /* of w, where several are joined */
 } BoundMatrix;
 
-/* A bias, or a norm's scale or shift, as its file names it, and where a layer reads it. */
+/* A bias, or a norm's scale or shift: its name in the file, and where a layer reads it. */
 typedef struct {
     char *name;          /* "down_blocks.0.resnets.0.norm1.weight" */
     const float **at;    /* the layer's; NULL in it: the layer has no bias */
     size_t first, count; /* of [all] */
     size_t all;
-    const Panels *order; /* in the order of these panels (GEGLU's bias); NULL: in the file's */
+    const Panels *order; /* in the order of these panels (GEGLU's bias); NULL: in the file's order */
 } BoundVector;
 
 typedef struct {
@@ -39,14 +39,14 @@ typedef struct {
     void **blocks;    /* heap memory of converted weights, released with the network */
     size_t count;
     size_t bytes;    /* held in blocks */
-    size_t borrowed; /* used where the file has them */
-    bool check_only; /* names and shapes are checked, nothing is converted: the layer must not be used */
+    size_t borrowed; /* bytes used directly from the file */
+    bool check_only; /* only check names and shapes, convert nothing: the layers must not be used */
     Err *e;
 } Binder;
 
 void binder_init(Binder *b, Weights *w, Err *e);
 
-/* The converted weights, handed to the network that owns them from now on; borrowed: bytes beside them. */
+/* The converted weights, handed over to the network, which owns them from then on; borrowed: bytes used from the file. */
 typedef struct {
     void **blocks;
     size_t count, bytes, borrowed;
@@ -59,10 +59,10 @@ BoundMemory binder_take(Binder *b);
 /* Another block, 64-byte aligned. NULL with e set: out of memory. */
 void *bound_new(BoundMemory *m, size_t bytes, Err *e);
 void bound_release(BoundMemory *m);
-/* On failure: what was converted so far is freed. */
+/* For failures: frees what was converted so far. */
 void binder_release(Binder *b);
 
-/* Adds a name to the prefix (printf, without the final dot); returns what bind_leave() takes to undo it. */
+/* Adds a name to the prefix (printf, without the final dot); returns the mark for bind_leave(), which undoes it. */
 size_t bind_enter(Binder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void bind_leave(Binder *b, size_t mark);
 bool bind_has(const Binder *b, const char *name); /* is there prefix + name? */

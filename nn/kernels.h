@@ -1,7 +1,7 @@
 /*
- * kernels.h - the inner loops, one row a CPU family, chosen at start from the CPU's flags.
+ * kernels.h - the inner loops: one row (kernel set) for each CPU family, chosen at start from the CPU's flags.
  * The portable row is plain C + OpenBLAS; every other row is tested against it (tests/test_kernels.c).
- * LIMN_CPU=portable|avx2|avx2vnni|avx512|avx512vnni|avx512bf16|amx|neon masks what the CPU offers.
+ * LIMN_CPU=portable|avx2|avx2vnni|avx512|avx512vnni|avx512bf16|amx|neon chooses another row.
  */
 #ifndef LIMN_NN_KERNELS_H
 #define LIMN_NN_KERNELS_H
@@ -13,7 +13,7 @@
 #include "nn/attention.h"
 #include "weights/blocks.h"
 
-/* Columns of weights that lie together (panels.h): the width of a product's tile. */
+/* Columns of weights in a panel (panels.h): the width of a product's tile. */
 enum { PANEL = 32 };
 
 /* A tile of a product: rows x cols (<= PANEL), k terms each. */
@@ -30,10 +30,10 @@ typedef struct {
     const float *b_scale; /* [PANEL] */
 } FactorsI16;
 
-/* Terms of a sum of 8-bit integers that share a scale. */
+/* Consecutive terms of 8-bit integers that share a scale. */
 enum { BLOCK_I8 = 64 };
 
-/* A block of a row: what its integers are multiplied by, and -128 times their sum. */
+/* A block of a row: the scale of its integers, and -128 times their sum. */
 typedef struct {
     float scale;
     int32_t offset;
@@ -53,7 +53,7 @@ typedef struct {
     const ColumnsI8 *b;    /* [blocks] */
 } FactorsI8;
 
-/* Rows of the left side that a product in tile registers reads together, and terms of a sum that it takes at once. */
+/* Rows of the left side that a product in tile registers reads together, and terms of a sum that it adds at once. */
 enum { TILE_STRIP = 32, TILE_DEPTH = 32 };
 
 /* Factors in bfloat16 as tile registers read them. */
@@ -61,7 +61,7 @@ typedef struct {
     const uint16_t *a; /* TILE_DEPTH numbers of a row, of the next row ..: there are rows to a multiple of TILE_STRIP */
     const ptrdiff_t *at;  /* [steps]: where those of each step begin, in numbers from a */
     const uint16_t *b;    /* [steps][TILE_DEPTH / 2, PANEL, 2] */
-    const uint16_t *next; /* what will be wanted as b after it, fetched meanwhile: a hint; NULL: unknown */
+    const uint16_t *next; /* the b of the next call, which is prefetched: a hint; NULL: unknown */
     size_t steps;
 } FactorsTiles;
 
@@ -70,7 +70,7 @@ typedef struct {
     float *y;
     const float *bias;     /* [channels], or NULL */
     const float *residual; /* strides as y's, perhaps y; or NULL */
-    bool relu;             /* what is negative becomes 0 */
+    bool relu;             /* negative results become 0 */
     size_t row, pixel;     /* floats from a row of pixels, or a pixel, to the next */
     int rows, cols;        /* pixels there are, at most 4 each way */
     size_t channels;       /* at most PANEL */
@@ -102,8 +102,8 @@ typedef struct {
     float (*softmax_step)(float *s, size_t n, float scale, float *m, float *sum);
 
     /*
-     * The bits of a product depend on how many rows it has (OpenBLAS): each sample of a batch is multiplied alone, so that a
-     * picture is the same in whatever company.
+     * The bits of a product depend on its number of rows (OpenBLAS): each sample of a batch is multiplied alone, so that a
+     * picture does not depend on the rest of its batch.
      */
     bool samples_alone;
     /* y [rows, PANEL] (+)= a [rows, k] b [k, PANEL], lda from a row of a to the next; with `more` y is added to. */
@@ -140,13 +140,13 @@ typedef struct {
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */
     void (*finish_geglu)(float *y, size_t ldy, const float *tile, const float *bias, GemmSize s);
     /*
-     * y [k, PANEL] = k values of each of PANEL rows of weights (F32, F16 or BF16), transposed and as f32. The rows are what a file
-     * has, perhaps unaligned, and are not read beyond k; NULL: zeros. next: what will be wanted after them, fetched meanwhile (a hint, but no
-     * NULL). Without a look at NaN and infinity.
+     * y [k, PANEL] = k values of each of PANEL rows of weights (F32, F16 or BF16), transposed and as f32. The rows are what a
+     * file has, perhaps unaligned, and are not read beyond k; NULL: zeros. next: the rows of the next call, which are prefetched
+     * (a hint, but not NULL). NaN and infinity are not checked.
      */
     void (*panel_f32)(float *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
                       DType type, size_t k);
-    /* The same rounded to bfloat16, for gemm_bf16: [k / 2, PANEL, 2]; an odd k ends with zeros. NULL where that is. */
+    /* The same rounded to bfloat16, for gemm_bf16: [k / 2, PANEL, 2]; an odd k ends with zeros. NULL where gemm_bf16 is. */
     void (*panel_pairs)(uint16_t *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
                         DType type, size_t k);
     /* The same of a panel in f32, x [k, PANEL]. */
@@ -180,8 +180,8 @@ extern const Kernels *const kernels_rows[];
 bool kernels_supported(const Kernels *k);
 
 /*
- * To be called before any layer: also tells OpenBLAS to stay on the thread that calls it. The best supported row, or
- * the one LIMN_CPU names. NULL with *why set when LIMN_CPU names none that runs here.
+ * Must be called before any layer: it also limits OpenBLAS to the calling thread. Returns the best supported row, or
+ * the one that LIMN_CPU names. NULL with *why set if LIMN_CPU names none that runs here.
  */
 const Kernels *kernels_select(const char **why);
 

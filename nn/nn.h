@@ -1,8 +1,8 @@
 /*
- * nn.h - the arithmetic of layers. Activations [n, h, w, c] in nn->arena; weights bound once (bind.h), borrowed.
+ * nn.h - the layers' arithmetic. Activations are [n, h, w, c] in nn->arena; weights are bound once (bind.h) and borrowed.
  *
- * Nothing here can fail or allocate outside the arena. In a dry pass (arena_dry) shapes are computed and memory is
- * counted, nothing else. The same input gives the same bits whatever the number of threads: work is divided by shape,
+ * No function here can fail or allocate outside the arena. A dry pass (arena_dry) only computes shapes and counts
+ * memory. The same input gives the same bits with any number of threads: work is divided by shape,
  * never by thread count, and no reduction is split between threads.
  */
 #ifndef LIMN_NN_NN_H
@@ -17,19 +17,22 @@
 #include "nn/tensor.h"
 
 /*
- * The group norms of an image that is worked on in tiles: sums over all tiles are collected in one pass and given to the
- * next, so that every tile is normalised by the whole image's. Only a tile's core counts: no pixel counts twice.
+ * The group norms of an image that is processed in tiles: one pass collects sums over all tiles and gives them to the next, so
+ * that every tile is normalised by the statistics of the whole image. Only a tile's core counts, so no pixel counts twice.
  */
 typedef struct {
     int tile_h, tile_w;           /* at the resolution where the tiles begin */
     int top, left, bottom, right; /* the core, in the same units; bottom and right are past its end */
     int layer;                    /* the next group norm; the caller sets 0 before each tile */
     int layers, groups;           /* room in the arrays */
-    double *collect;              /* [layers, groups, 3]: elements, their sum and sum of squares; NULL: not now */
-    const double *given;          /* the same of an earlier pass, to normalise by; NULL: by the core's own */
+    double *collect;     /* [layers, groups, 3]: elements, their sum and sum of squares; NULL: do not collect */
+    const double *given; /* the same from an earlier pass, to normalise by; NULL: the core's own */
 } GroupStats;
 
-/* What products round their factors to; where a kernel set has no such product, or a layer is too small to gain, they do not. */
+/*
+ * The type that products round their factors to. If a kernel set lacks such a product, or a layer is too small to gain, it stays
+ * f32.
+ */
 typedef enum {
     FACTORS_F32,
     FACTORS_BF16,
@@ -38,8 +41,8 @@ typedef enum {
 } Factors;
 
 /*
- * By kind of layer: 3x3 convolutions (F32, I16); linear layers and 1x1 convolutions (F32, BF16, I8); attention (F32, BF16). Where
- * linear is I8, layers of few rows, and convolutions that are products, are as attention is.
+ * By kind of layer: 3x3 convolutions (F32, I16); linear layers and 1x1 convolutions (F32, BF16, I8); attention (F32, BF16). If
+ * linear is I8, layers with few rows, and convolutions computed as products, use attention's.
  */
 typedef struct {
     Factors conv, linear, attention;
@@ -50,10 +53,10 @@ typedef struct {
     const Kernels *k;    /* kernels_select() */
     int threads;         /* >= 1 */
     Precision precision; /* zeros: f32 */
-    GroupStats *stats;   /* NULL but for tiles; then n is 1 */
-    Profile *profile;    /* NULL: nobody asks what each layer costs */
-    size_t evict_rows;   /* a layer of so many rows or more evicts its weights (panels.h); 0: none does */
-    bool wrap_x, wrap_y; /* convolutions see the opposite edge beyond an edge, not zeros: seamless pictures */
+    GroupStats *stats;   /* set only for tiles, and then n is 1; else NULL */
+    Profile *profile;    /* where the cost of each layer is recorded; NULL: not at all */
+    size_t evict_rows;   /* layers with at least so many rows evict their weights (panels.h); 0: none does */
+    bool wrap_x, wrap_y; /* convolutions pad with the opposite edge, not with zeros: seamless pictures */
 } Nn;
 
 /* y = x W^T + b */
@@ -65,15 +68,15 @@ typedef struct {
 
 /* Cross-correlation, zero padding. */
 typedef struct {
-    Panels w;           /* depth in * k * k, as files have them: [out, in, k, k] */
+    Panels w;           /* depth in * k * k, in the files' order: [out, in, k, k] */
     const float *b;     /* as Linear's */
     int in, out, k;     /* k 1 or 3 */
-    const float *u;     /* weights transformed beforehand (winograd.h); NULL: whenever they are needed */
+    const float *u;     /* weights transformed in advance (winograd.h); NULL: transformed when needed */
     const int16_t *u16; /* the same rounded, and their scales */
     const float *u_scale;
 } Conv;
 
-/* Group norm and layer norm: scale and shift a channel. */
+/* Group norm and layer norm, with a scale and a shift for each channel. */
 typedef struct {
     const float *w, *b; /* [c] */
     int c, groups;      /* groups 0: a layer norm */
@@ -82,24 +85,24 @@ typedef struct {
 
 typedef enum { ACT_NONE, ACT_SILU, ACT_GELU, ACT_QUICK_GELU, ACT_RELU } Act;
 
-/* A block's conv or linear that some configs lack has no weights. */
+/* False for a layer that the config leaves out: it has no weights. */
 static inline bool conv_present(const Conv *c) { return c->w.data[0] != NULL; }
 static inline bool linear_present(const Linear *l) { return l->w.data[0] != NULL; }
 
 /*
- * What a layer does besides; what is left out is not done. With a norm the input is normalised as it is read and need not be
- * written down.
+ * Operations fused into a layer; zero fields mean none. With a norm the layer normalises its input as it reads it, so that the
+ * normalised input is never written.
  */
 typedef struct {
-    const Norm *norm; /* of the input: a convolution's has groups, a linear layer's may */
-    Act act;          /* of the normalised input; convolutions only */
+    const Norm *norm; /* applied to the input: a convolution's has groups, a linear layer's may */
+    Act act;          /* applied to the normalised input; convolutions only */
     Tensor residual;  /* added to the result */
-    bool relu;        /* then, what is negative becomes 0; convolutions only */
-    Tensor into;      /* where the result goes, perhaps the residual's place; otherwise a new tensor */
+    bool relu;        /* negative results become 0 after that; convolutions only */
+    Tensor into;      /* the output, which may be the residual; unset: a new tensor */
 } With;
 
 /*
- * [n, h, w, in] -> [n, h, w, out]; where bind_linear_geglu() bound it, values * gelu(gates) with the exact erf: half as wide.
+ * [n, h, w, in] -> [n, h, w, out]; if bind_linear_geglu() bound it, values * gelu(gates) with the exact erf, half as wide.
  */
 Tensor nn_linear(Nn *nn, const Linear *l, Tensor x);
 Tensor nn_linear_with(Nn *nn, const Linear *l, Tensor x, const With *with);
@@ -109,7 +112,7 @@ Tensor nn_linear_add(Nn *nn, const Linear *l, Tensor x, Tensor r);
 /* 'same' padding, stride 1 (k/2 zeros on each side, after the norm). */
 Tensor nn_conv2d(Nn *nn, const Conv *c, Tensor x);
 Tensor nn_conv2d_with(Nn *nn, const Conv *c, Tensor x, const With *with);
-/* Stride 2, 3x3: pad_before zeros above and left (1: UNet, 0: VAE encoder), 1 below and right. Odd sizes round as torch. */
+/* Stride 2, 3x3: pad_before zeros above and left (1: UNet, 0: VAE encoder), 1 below and right. Odd sizes round as in torch. */
 Tensor nn_conv2d_down(Nn *nn, const Conv *c, Tensor x, int pad_before);
 /* 2x nearest upsampling to h x w (2h or 2h - 1, as the skip connection needs), then 3x3 'same'. */
 Tensor nn_conv2d_up(Nn *nn, const Conv *c, Tensor x, int h, int w);
@@ -127,10 +130,10 @@ Tensor nn_concat(Nn *nn, Tensor a, Tensor b);     /* along channels */
  * q [n, tq, heads*d], k and v [n, tk, heads*d]; causal: query i sees keys 0..i. -> [n, tq, heads*d]
  */
 Tensor nn_attention(Nn *nn, Tensor q, Tensor k, Tensor v, int heads, bool causal);
-/* The same where q, k and v stand side by side: qkv [n, h, w, 3 heads*d] -> [n, h, w, heads*d]. */
+/* The same with q, k and v joined along the channels: qkv [n, h, w, 3 heads*d] -> [n, h, w, heads*d]. */
 Tensor nn_attention_joined(Nn *nn, Tensor qkv, int heads, bool causal);
 /*
- * The same where k and v stand side by side in wider rows: kv [n, tk, 1, ..], from column `first` on; every query sees
+ * The same with k and v joined in wider rows: kv [n, tk, 1, ..], from column `first` on; every query attends to
  * every key.
  */
 Tensor nn_attention_cross(Nn *nn, Tensor q, Tensor kv, int first, int heads);

@@ -1,13 +1,13 @@
 /*
- * team.h - the threads that OpenMP computes with. Its library ends the program where one cannot be had (a limit on processes, a
- * control group's), so it is asked for no more than can.
+ * team.h - OpenMP's threads. Its library ends the program if it cannot create one (a limit on processes, a
+ * control group's), so limn never asks for more than it can get.
  */
 #ifndef LIMN_NN_TEAM_H
 #define LIMN_NN_TEAM_H
 
 /*
- * Starts the calling thread's team and keeps it: what computes on this thread afterwards has it at hand, and asks for no more.
- * Returns how many there are, the calling one among them: 1 to wanted.
+ * Starts the calling thread's team and keeps it for later computations on this thread.
+ * Returns the number of threads, including the calling one: 1 to wanted.
  */
 int team_start(int wanted);
 

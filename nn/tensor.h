@@ -20,12 +20,12 @@ static inline size_t tensor_len(Tensor t) { return tensor_rows(t) * (size_t)t.c;
 Tensor tensor_new(Arena *a, int n, int h, int w, int c);
 static inline Tensor tensor_like(Arena *a, Tensor t) { return tensor_new(a, t.n, t.h, t.w, t.c); }
 
-/* The same memory seen with other dimensions; the length must agree (assert). */
+/* The same memory with other dimensions; the length must agree (assert). */
 Tensor tensor_view(Tensor t, int n, int h, int w, int c);
 /* Samples first .. first + count - 1. */
 Tensor tensor_slice(Tensor t, int first, int count);
 
-/* Gives back everything since mark but t, which moves down to it: how a block frees its temporaries. */
+/* Frees everything allocated since mark except t, which moves down to mark. Blocks free their temporaries with it. */
 Tensor tensor_keep(Arena *a, size_t mark, Tensor t);
 
 void tensor_copy(Tensor dst, Tensor src);

@@ -1,6 +1,7 @@
 /*
- * classes.h - diffusers' scheduler classes: which keys of a scheduler_config.json each takes, and what it takes for a key that the
- * file leaves out. Source: the constructors in diffusers 0.42's schedulers/; tests/test_classes.c holds the table against them.
+ * classes.h - diffusers' scheduler classes: which keys of a scheduler_config.json each accepts, and its default for a key that
+ * the file leaves out. Source: the constructors in diffusers 0.42's schedulers/; tests/test_classes.c compares the table with
+ * them.
  */
 #ifndef LIMN_SCHEDULER_CLASSES_H
 #define LIMN_SCHEDULER_CLASSES_H
@@ -11,7 +12,7 @@
 #include "base/err.h"
 #include "scheduler/noise.h"
 
-/* Every key that a class below takes, in the order of scheduler_keys[]. */
+/* Every key that a class below accepts, in the order of scheduler_keys[]. */
 typedef enum {
     KEY_NUM_TRAIN_TIMESTEPS,
     KEY_BETA_START,
@@ -80,27 +81,27 @@ extern const char *const scheduler_keys[KEY_COUNT + 1]; /* ends with NULL */
 
 typedef struct {
     const char *name;    /* "EulerDiscreteScheduler" */
-    const char *sampler; /* its row of samplers[], as long as the file's keys choose no sister of it */
+    const char *sampler; /* its row of samplers[], unless the file's keys choose a variant of it */
     BetaSchedule betas;
     double beta_start, beta_end;
     Spacing spacing;
-    uint64_t keys;         /* that its constructor takes */
-    uint64_t idle;         /* those of them that its steps never look at */
+    uint64_t keys;         /* that its constructor accepts */
+    uint64_t idle;         /* those of them that its steps never read */
     bool clip_sample;      /* the defaults */
     bool set_alpha_to_one; /* where the class takes the key; else its steps end at 0 */
     bool lower_order_final;
-    bool karras_range;  /* sigma_min and sigma_max count for its karras sigmas too, wherever the file has them from */
+    bool karras_range;  /* sigma_min and sigma_max apply to its karras sigmas too, whatever class wrote them */
     bool predicts_x0;   /* prediction_type "sample" is possible */
-    NetworkKind kind;   /* not of timesteps: so its noise is, whatever class is run */
+    NetworkKind kind;   /* other than NETWORK_DISCRETE: the noise is of this kind whatever class is run */
     BetaSchedule extra; /* a beta_schedule beyond the common three: the first of them; BETA_LINEAR: none */
 } SchedulerClass;
 
 extern const SchedulerClass scheduler_classes[]; /* ends with name NULL */
 
 /*
- * The class that a file is of (of: its name, NULL: none is said), and the one whose keys count. asked: what is to be run, a name as in
- * SchedulerRun; NULL: the file's own. *file stays as it is where `of` is NULL. Error: a class that limn does not have; one that is for a
- * network of another kind.
+ * The class of a file (of: its name, NULL: not given), and the one whose keys count. asked: the class to run, a name as in
+ * SchedulerRun; NULL: the file's own. *file stays as it is where `of` is NULL. Error: a class that limn does not have; one that
+ * is for a network of another kind.
  */
 int scheduler_choose(const SchedulerClass **file, const SchedulerClass **run, const char *of, const char *asked,
                      Err *e);

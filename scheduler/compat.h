@@ -1,9 +1,9 @@
 /*
- * compat.h - whose picture is wanted: the tools give other pictures for the same words, seed and settings.
+ * compat.h - which tool to follow: the tools draw different pictures for the same prompt, seed and settings.
  *
- * What differs, and where limn follows: the generator of the noise and of each step's (pipeline/generate.c), the timesteps and
- * the first scale (schedules.h), a few samplers (samplers.h), what brackets in a prompt mean (clip/emphasis.h). All of it is
- * told in docs/samplers.md.
+ * The differences, and where limn handles them: the generator of the first noise and of each step's (pipeline/generate.c), the
+ * timesteps and the first scale (schedules.h), a few samplers (samplers.h), what brackets in a prompt mean (clip/emphasis.h). All
+ * of it is described in docs/samplers.md.
  */
 #ifndef LIMN_SCHEDULER_COMPAT_H
 #define LIMN_SCHEDULER_COMPAT_H

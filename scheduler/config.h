@@ -1,8 +1,8 @@
 /*
  * config.h - scheduler_config.json, as diffusers 0.42 reads it: X.from_config(file) for a class X, whatever class the file is of.
  *
- * A key counts if X takes it. A key that the file leaves out, or lists in _use_default_values, has X's default. A key of other
- * classes is no matter; one that no class takes is passed over, with a word (Noise.passed_over); a value that limn cannot honour is
+ * A key counts if X accepts it. A key that the file leaves out, or lists in _use_default_values, has X's default. A key of other
+ * classes is ignored; one that no class accepts is skipped and listed in Noise.passed_over; a value that limn cannot honour is
  * refused, with the key's name.
  */
 #ifndef LIMN_SCHEDULER_CONFIG_H
@@ -20,10 +20,10 @@ typedef struct {
     const char *pipeline; /* the pipeline's class, whose constructor may change a few keys; NULL: it changes none */
 } SchedulerFile;
 
-/* No class of diffusers: a sampler that only k-diffusion and its kin have, over the model's own noise. */
+/* Not a class of diffusers: a sampler that only k-diffusion and tools like it have, with the model's own noise. */
 #define SCHEDULER_KDIFFUSION "k-diffusion"
 
-/* Not diffusers at all: what the file says of the model's training; Stable Diffusion's own where it says nothing. */
+/* Not diffusers at all: the settings of the model's training in the file, or Stable Diffusion's where it has none. */
 #define SCHEDULER_TRAINING "training"
 
 /* Not diffusers': InstaFlow's RectifiedFlowPipeline steps itself, whatever its scheduler's file says. */
@@ -38,10 +38,10 @@ typedef struct {
 } SchedulerRun;
 
 /*
- * The noise of a model for what is run; NULL: the file's own class. What the
+ * The noise of a model for the class to run; NULL: the file's own class. What the
  * pipeline's constructor changes, it changes in the file's own class, so that a class put in its place has the changes of the
  * keys that the file has, and its own defaults for the others, as pipe.scheduler = X.from_config(pipe.scheduler.config) has.
- * Error: a class, key or value that limn cannot honour, broken JSON; noise_release() is due all the same.
+ * Error: a class, key or value that limn cannot honour, broken JSON. noise_release() it also after an error.
  */
 int scheduler_read(Noise *n, const SchedulerFile *f, const SchedulerRun *run, Err *e);
 

@@ -1,9 +1,9 @@
 /*
- * exponential.h - one step of an exponential integrator in lambda = -log(sigma), from what DPM-Solver and DPM-Solver++ predict: the
- * estimate x0 (data), or the noise in x. Internal to scheduler/.
+ * exponential.h - one step of an exponential integrator in lambda = -log(sigma), from what DPM-Solver and DPM-Solver++ predict:
+ * the estimate x0 (data), or the noise in x. Internal to scheduler/.
  *
- * Over a step of length h: x' = keep x + phi1 D0 + phi2 D1 + phi3 D2 + noise, where D0 is the prediction at the step's start and D1,
- * D2 its differences. Lu et al. 2022, arXiv:2211.01095, algorithms 1 and 2, appendix B.
+ * Over a step of length h: x' = keep x + phi1 D0 + phi2 D1 + phi3 D2 + noise, where D0 is the prediction at the step's start and
+ * D1, D2 its differences. Lu et al. 2022, arXiv:2211.01095, algorithms 1 and 2, appendix B.
  */
 #ifndef LIMN_SCHEDULER_EXPONENTIAL_H
 #define LIMN_SCHEDULER_EXPONENTIAL_H
@@ -16,12 +16,12 @@ typedef struct {
 } Exponential;
 
 /*
- * Of the estimate. eta: the share of the SDE's noise. flipped: the SDE's phi3 as diffusers has it, which has the sign of its half
- * wrong; its pictures have it.
+ * For the estimate. eta: the share of the SDE's noise. flipped: the SDE's phi3 as in diffusers, which has a wrong sign in one
+ * half; needed for the same pictures.
  */
 Exponential exponential_data(double sigma, double to, double eta, bool flipped);
 
-/* Of the noise, as an ODE or an SDE; to 0: to the estimate. */
+/* For the noise, as an ODE or an SDE; to 0: ends at the estimate. */
 Exponential exponential_noise(double sigma, double to, bool sde);
 
 /*

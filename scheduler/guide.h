@@ -1,6 +1,6 @@
 /*
- * guide.h - guidance: which evaluations of the network a step wants, and what it makes of them. A table, one row a method; those
- * that are on act one after the other, in the table's order.
+ * guide.h - guidance: which evaluations of the network a step needs, and how it combines them. A table with one row per method;
+ * those that are on act one after the other, in the table's order.
  *
  * To add a method: a file guide_NAME.c with its functions, a row in guide.c, and rows of options for its numbers.
  */
@@ -18,20 +18,20 @@ enum {
     BRANCHES_MAX = 32, /* evaluations of a step for each picture */
 };
 
-/* What the network is told in an evaluation, and what is done to it. */
+/* The inputs of the network in an evaluation, and how it is perturbed. */
 typedef enum {
     BRANCH_NEGATIVE,
     BRANCH_PROMPT,
-    BRANCH_BLIND,           /* the negative prompt, and nothing of the picture that stands beside the latent */
+    BRANCH_BLIND,           /* the negative prompt, without the picture that is concatenated to the latent */
     BRANCH_EMPTY,           /* the empty prompt */
-    BRANCH_IDENTITY,        /* the prompt; in chosen self-attentions each place sees itself alone (PAG) */
+    BRANCH_IDENTITY,        /* the prompt; in chosen self-attentions each place attends only to itself (PAG) */
     BRANCH_SMOOTHED,        /* the prompt; in chosen self-attentions the queries are blurred (SEG) */
     BRANCH_DEGRADED,        /* the negative prompt, of another latent (SAG) */
     BRANCH_DEGRADED_PROMPT, /* the prompt, of another latent: SAG without guidance */
     BRANCH_KINDS
 } BranchKind;
 
-/* Returns whether that is told the prompt, and not the negative or the empty one. */
+/* Returns whether that branch uses the prompt, not the negative or the empty one. */
 bool branch_prompted(BranchKind kind);
 
 /* One evaluation of a step for each picture. */
@@ -40,70 +40,70 @@ typedef struct {
     int part; /* of a prompt of several parts */
 } Branch;
 
-/* What the parts of each picture's prompt weigh (guide_compose.c). */
+/* The weights of the parts of each picture's prompt (guide_compose.c). */
 typedef struct {
     int parts, pictures;
     const double *weight; /* [pictures, parts] */
     const float *mask;    /* [parts, h * w of the latent]: where each counts, times its weight; NULL: everywhere */
 } Composed;
 
-/* What a run asks of guidance. */
+/* The guidance of a run. */
 typedef struct {
     float scale;  /* <= 1: no guidance, only the prompt is evaluated (as diffusers: 0 is for Turbo models) */
-    bool both;    /* the negative prompt is evaluated whatever the scale: CFG++ */
+    bool both;    /* evaluate the negative prompt whatever the scale: CFG++ */
     bool limited; /* guidance only in steps from <= step < end, arXiv:2404.07724 */
     int from, end;
-    int evaluations;          /* of a run, as A1111 counts them: its steps, or a multiple of them; 0: it is not known */
-    bool comfyui;             /* as ComfyUI does it, where the tools differ */
+    int evaluations;          /* of a run, as A1111 counts them: its steps, or a multiple of them; 0: unknown */
+    bool comfyui;             /* follow ComfyUI where the tools differ */
     int parts;                /* of a prompt; 0: one */
     const Composed *composed; /* NULL: one part that weighs 1 */
     double value[GUIDES_MAX][GUIDE_VALUES]; /* of each row, in the order of its options; 0: not given */
 } Guidance;
 
-/* What a row keeps from one evaluation of a run to the next. */
+/* A tensor that a row keeps from one evaluation of a run to the next. */
 typedef struct {
     Tensor x;   /* n 0: it keeps nothing */
     bool there; /* x was written to */
     int step;   /* when */
 } GuideMemory;
 
-/* A step as the guides see it. Tensors [n, h, w, c]; none of another's may be written to. */
+/* A step, as passed to the guides. Tensors are [n, h, w, c]; a guide may write only to its own. */
 typedef struct {
     const Guidance *guidance;
     GuideMemory *memory;  /* [GUIDES_MAX], a row's at its index; NULL: there is none */
     int step, evaluation; /* of the run, from 0 */
-    double sigma, t;      /* t: the timestep that the network is told */
+    double sigma, t;      /* t: the network's timestep */
     Prediction prediction;
     double c_skip, c_out; /* the clean latent's estimate is c_skip x + c_out raw */
     Tensor x;             /* the latents */
-    bool no_negative;     /* no row acts that needs the negative prompt's evaluation */
-    bool reused;          /* the negative prompt's is not asked for: it will be made of an earlier one */
-    bool wants_map;       /* map is to be filled in round 0 */
-    Tensor map;   /* [branches of round 0 * n, h, w, 1]: how much the middle's self-attention looks at each place */
-    Tensor other; /* the latents of the next round, where they are others; n 0: x */
+    bool no_negative;     /* no active row needs the negative prompt's evaluation */
+    bool reused;          /* the negative prompt is not evaluated: an earlier evaluation replaces it */
+    bool wants_map;       /* map must be filled in round 0 */
+    Tensor map;   /* [branches of round 0 * n, h, w, 1]: how much the middle's self-attention attends to each place */
+    Tensor other; /* the latents of the next round, if they differ from x; n 0: x */
     Tensor in;    /* the network's input, of unit variance */
     Branch branch[BRANCHES_MAX]; /* of all rounds so far */
-    Tensor raw[BRANCHES_MAX];    /* what the network made of each */
+    Tensor raw[BRANCHES_MAX];    /* the network's output for each */
     int branches;
-    Tensor out;   /* what counts as the network's output: the first guide finds the prompt's */
+    Tensor out;   /* the combined output; for the first guide, the prompt's */
     Arena *arena; /* for temporaries, and for a new out */
 } GuideStep;
 
 typedef struct {
     const char *name, *paper;
     const char *help;                  /* one line */
-    const char *options[GUIDE_VALUES]; /* of the command line, whose numbers are its values; the rest NULL */
-    bool negative;                     /* it needs the negative prompt's evaluation */
-    bool remembers;                    /* it has a GuideMemory */
+    const char *options[GUIDE_VALUES]; /* the command line options of its values; the rest NULL */
+    bool negative;                     /* needs the negative prompt's evaluation */
+    bool remembers;                    /* has a GuideMemory */
 
-    /* Returns whether it acts in a run. value: its numbers. */
+    /* Returns whether it is active in a run. value: its numbers. */
     bool (*on)(const Guidance *g, const double *value);
     /*
-     * Asks for evaluations with guide_want(). round: 0 first; the next comes when those of this one are there, as long as a guide
-     * asks for more. NULL: those that others ask for are enough.
+     * Requests evaluations with guide_want(). round: 0 first; the next follows when those of this one are done, as long as a
+     * guide requests more. NULL: it needs no further evaluations.
      */
     void (*branches)(GuideStep *s, const double *value, int round);
-    /* Makes s->out of s->raw. In a dry arena tensors have no data. NULL: it acts elsewhere. */
+    /* Computes s->out from s->raw. In a dry arena tensors have no data. NULL: it acts elsewhere. */
     void (*join)(GuideStep *s, const double *value);
 } Guide;
 
@@ -115,24 +115,24 @@ double *guide_values(Guidance *g, const char *name);
 /* Returns whether any step of a run evaluates that kind. */
 bool guidance_wants(const Guidance *g, BranchKind kind);
 
-/* Prompts that a picture is told of: 1 the prompt; 2 the negative one before it; 3 the empty one between them. */
+/* Number of prompts for each picture: 1 the prompt; 2 also the negative one, before it; 3 also the empty one, between them. */
 int guidance_prompts(const Guidance *g);
 
-/* Memory [GUIDES_MAX] for a run of latents like x, in the arena; what a row keeps begins as zeros. */
+/* Allocates memory [GUIDES_MAX] for a run of latents like x, in the arena, filled with zeros. */
 void guides_begin(const Guidance *g, Tensor x, Arena *a, GuideMemory *memory);
 /* A row's, by its name. */
 GuideMemory *guide_memory(const GuideStep *s, const char *name);
 
-/* Returns whether step asks for guidance: it is on, and the step lies in the interval. */
+/* Returns whether the step is guided: guidance is on, and the step lies in the interval. */
 bool guidance_in(const Guidance *g, int step);
 
-/* Asks for an evaluation, once however often it is asked for. */
+/* Requests an evaluation; repeated requests count once. */
 void guide_want(GuideStep *s, Branch branch);
 
-/* What the network made of the first branch of that kind; n 0: nothing asked for it. */
+/* The network's output for the first branch of that kind; n 0: it was not requested. */
 Tensor guide_raw(const GuideStep *s, BranchKind kind);
 
-/* What all guides that are on in this step ask for in a round. Round 0 always has the prompt. */
+/* Collects the requests of all active guides for a round. Round 0 always has the prompt. */
 void guides_branches(GuideStep *s, int round);
 void guides_join(GuideStep *s);
 

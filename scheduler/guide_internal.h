@@ -26,7 +26,7 @@ GUIDE_ON(cfg);
 GUIDE_BRANCHES(cfg);
 GUIDE_JOIN(cfg);
 
-/* guide_project.c: the same, with what of the negative prompt's is taken being chosen by a projection. */
+/* guide_project.c: the same, with a projection of the negative prompt's output. */
 GUIDE_ON(zero_star);
 GUIDE_JOIN(zero_star);
 GUIDE_ON(apg);
@@ -39,7 +39,7 @@ GUIDE_JOIN(perp_neg);
 GUIDE_ON(mimic);
 GUIDE_JOIN(mimic);
 
-/* guide_image.c: the picture beside the latent against none. */
+/* guide_image.c: with the picture that is concatenated to the latent, against without. */
 GUIDE_ON(image);
 GUIDE_BRANCHES(image);
 GUIDE_JOIN(image);
@@ -52,7 +52,7 @@ GUIDE_ON(seg);
 GUIDE_BRANCHES(seg);
 GUIDE_JOIN(seg);
 
-/* guide_sag.c: the network on a picture blurred where it looks. */
+/* guide_sag.c: the network on a picture blurred where its attention is strong. */
 GUIDE_ON(sag);
 GUIDE_BRANCHES(sag);
 GUIDE_JOIN(sag);

@@ -1,5 +1,5 @@
 /*
- * noise.h - how a model was trained to be noisy: betas, the sigma of every timestep, what the network predicts.
+ * noise.h - the noise schedule of a model's training: betas, the sigma of every timestep, what the network predicts.
  * From diffusers' scheduler_config.json (config.h); sigma = sqrt((1 - alphas_cumprod) / alphas_cumprod), x = x0 + sigma * noise.
  */
 #ifndef LIMN_SCHEDULER_NOISE_H
@@ -14,7 +14,7 @@
 typedef enum { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_SQUAREDCOS, BETA_EXP, BETA_LAPLACE, BETA_SIGMOID } BetaSchedule;
 typedef enum { PREDICT_EPSILON, PREDICT_V, PREDICT_SAMPLE } Prediction;
 
-/* How the network's input is made of x, and the estimate of its output: estimate = skip x + out F(in x, t). */
+/* How the network's input is computed from x, and the estimate from its output: estimate = skip x + out F(in x, t). */
 typedef enum {
     NETWORK_DISCRETE,    /* of timesteps, in unit variance: Stable Diffusion's */
     NETWORK_EDM,         /* Karras et al. 2022, arXiv:2206.00364, table 1 */
@@ -24,12 +24,12 @@ typedef enum {
 
 typedef enum { SPACING_LEADING, SPACING_TRAILING, SPACING_LINSPACE } Spacing;
 
-/* What a diffusers solver predicts with: the estimate or the noise in x; as an ODE or an SDE. */
+/* What a diffusers solver extrapolates: the estimate or the noise in x; as an ODE or an SDE. */
 typedef enum { ALGORITHM_DATA, ALGORITHM_NOISE, ALGORITHM_SDE_DATA, ALGORITHM_SDE_NOISE } Algorithm;
 
 enum { NOISE_MAX_TIMESTEPS = 10000, SOLVER_MAX_DISABLED = 64 };
 
-/* How a scheduler's class steps, from the keys of its own that a file may have. Zeros are limn's own settings. */
+/* Solver settings of a scheduler's class, from its keys in the file. Zeros are limn's own settings. */
 typedef struct {
     int order;           /* solver_order, predictor_order; 0: the sampler's own */
     int corrector;       /* corrector_order; 0: the sampler's own */
@@ -66,22 +66,22 @@ typedef struct {
     bool karras_range;           /* they count for karras, too */
     double lambda_min;           /* lambda_min_clipped: no timestep of less log SNR is visited; -INFINITY: all are */
     bool log_linear;             /* interpolation_type: the spaced sigmas are even in log sigma */
-    bool continuous;             /* timestep_type "continuous", and EDM's: the network is told log(sigma) / 4 */
-    NetworkKind kind;            /* what follows is of the last three */
+    bool continuous;             /* timestep_type "continuous", and EDM: the network's timestep is log(sigma) / 4 */
+    NetworkKind kind;            /* the fields below are for the last three kinds */
     double sigma_data;           /* EDM's preconditioning, also of consistency models; 0: none, which is as 1 */
     double rho;                  /* of karras; 0: 7 */
     double flow_shift;           /* shift: s becomes shift s / (1 + (shift - 1) s) */
-    double flow_end;             /* shift_terminal: the last s that is visited; 0: as it comes */
+    double flow_end;             /* shift_terminal: the last s that is visited; 0: not changed */
     bool flow_rectified;         /* InstaFlow's: F = x0 - noise, and steps at equal distances of s */
-    bool no_sample;              /* the class refuses a network that predicts the sample */
+    bool no_sample;              /* the class rejects networks that predict the sample */
 
-    char sampler
-        [64]; /* the row of samplers[] that the scheduler's class is, with the file's keys; "" when nothing names one */
-    const char *schedule; /* the row of schedules[] that the file asks for: "model", "karras", ... */
+    char
+        sampler[64]; /* the row of samplers[] for the scheduler's class with the file's keys; "" if nothing names one */
+    const char *schedule; /* the row of schedules[] that the file chooses: "model", "karras", ... */
     Solver solver;
-    bool has_tree_seed; /* noise_sampler_seed: the seed of dpmpp_sde's Brownian tree, whatever the picture's */
+    bool has_tree_seed; /* noise_sampler_seed: the seed of dpmpp_sde's Brownian tree instead of the picture's */
     uint64_t tree_seed;
-    char passed_over[400]; /* keys that no scheduler takes: "\"a\", \"b\""; "" */
+    char passed_over[400]; /* keys that no scheduler accepts: "\"a\", \"b\""; "" */
 
     double *alphas_cumprod; /* [timesteps], as torch rounds them */
     double *sigmas;         /* [timesteps], rising */
@@ -94,13 +94,13 @@ void noise_defaults(Noise *n);
 int prediction_parse(Prediction *p, const char *text, Err *e);
 
 /*
- * Computes the tables after the fields were set, in float32 and in torch's order, so that sigmas have diffusers' digits.
- * Error: a field out of range, betas that leave no noise, a prediction that the class refuses.
+ * Computes the tables once the fields are set, in float32 and in torch's order, so that sigmas equal diffusers'.
+ * Error: a field out of range, betas that add no noise, a prediction that the class rejects.
  */
 int noise_build(Noise *n, Err *e);
 void noise_release(Noise *n);
 
-/* Where sigma is infinite: at 2^30 x0 + sigma * noise holds no trace of x0. */
+/* In place of an infinite sigma: at 2^30, x0 + sigma * noise has no trace of x0. */
 #define NOISE_INFINITE 0x1p30
 
 /* Between timesteps log sigma is interpolated (k-diffusion's DiscreteSchedule); t is clamped to the trained range. */
@@ -114,10 +114,10 @@ typedef struct {
 
 Scaling noise_scaling(const Noise *n, double sigma);
 
-/* The time that a network hears which knows no timesteps of a table; NAN: this one does. */
+/* The timestep input of a network without a table of timesteps; NAN: this one has a table. */
 double noise_continuous(const Noise *n, double sigma);
 
-/* noise_sigma() as ComfyUI computes it, in float32 throughout: half way between two timesteps the last bit decides. */
+/* noise_sigma() as in ComfyUI, in float32 throughout: half way between two timesteps the last bit decides. */
 double noise_sigma_float(const Noise *n, double t);
 
 /* The timestep of the nearest sigma by its logarithm in float32, the lower one of two; ComfyUI's. */

@@ -18,7 +18,7 @@ typedef struct {
     int next;
     double cached; /* the second normal of a scalar pair; survives a bulk draw */
     bool has_cached;
-    uint64_t offset; /* Philox: how many draws this generator has made */
+    uint64_t offset; /* Philox: number of draws so far */
 } Rng;
 
 /* torch.Generator(device).manual_seed(seed). */
@@ -27,7 +27,7 @@ void rng_init(Rng *r, RngKind kind, uint64_t seed);
 /*
  * torch.randn(n, generator=r), float32, in the order of the tensor's memory (NCHW for a latent); the bits are those of torch 2
  * on x86-64. n is one draw: torch's rule depends on it (n < 16 and n % 16), so draw a whole latent at once. RNG_PHILOX: one
- * element a thread, as A1111's "NV"; a card draws so while it has as many threads as there are elements.
+ * element per thread, as A1111's "NV"; a card does so while it has as many threads as there are elements.
  */
 void rng_randn(Rng *r, float *out, size_t n);
 

@@ -1,5 +1,5 @@
 /*
- * samplers.h - the ways from noise to a latent: a table, one row a sampler. A sampler knows only D(x; sigma).
+ * samplers.h - the samplers, from noise to a latent: a table with one row each. A sampler knows only D(x; sigma).
  *
  *     const Sampler *s = sampler_find("dpmpp_2m");
  *     timeline_init(&tl, schedule_find("karras"), noise, s->family, 20, e);
@@ -16,7 +16,7 @@
 #include "scheduler/schedules.h"
 
 /*
- * Settings that few need. Zeros are the defaults.
+ * Rarely used settings. Zeros are the defaults.
  *
  * churn: Karras et al. 2022, arXiv:2206.00364, algorithm 2: before a step whose sigma lies in tmin .. tmax, sigma is raised by
  * the share min(churn / steps, sqrt(2) - 1) with noise (euler, heun, dpm_2, heunpp2).
@@ -44,35 +44,36 @@ typedef struct {
     void *ctx;
 } Sampling;
 
-/* Where the randomness of a picture comes from, apart from the first noise. */
+/* The source of randomness apart from the first noise. */
 typedef enum {
-    SAMPLER_ODE,       /* nowhere: it solves the probability-flow ODE, and converges as steps grow */
+    SAMPLER_ODE,       /* none: it solves the probability-flow ODE, and converges as the number of steps grows */
     SAMPLER_ANCESTRAL, /* fresh noise each step, the generator's next draws */
-    SAMPLER_SDE, /* it solves the reverse SDE; with a Brownian tree the noise belongs to the sigmas, whatever the steps */
+    SAMPLER_SDE, /* it solves the reverse SDE; with a Brownian tree the noise depends on the sigmas, not on the steps */
 } SamplerKind;
 
 typedef struct {
     const char *name;    /* "dpmpp_2m" */
-    const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M"; also where A1111 lacks it */
-    const char *aliases; /* what other tools call it, parted by commas */
+    const char *a1111;   /* its name in A1111's `parameters`: "DPM++ 2M"; made up if A1111 lacks it */
+    const char *aliases; /* names in other tools, separated by commas */
     const char *paper;   /* "Lu et al. 2022, arXiv:2211.01095" */
     const char *help;    /* one line: what it does */
-    const char *when;    /* one line: when to take it */
+    const char *when;    /* one line: when to use it */
     int (*run)(const Sampling *s, Err *e);
     Family family; /* how diffusers lays out its timesteps */
     SamplerKind kind;
     int order;             /* of convergence on an ODE, with eta 0; 0: not an ODE solver */
     double eta;            /* the default eta; > 0: it draws fresh noise */
-    bool takes_eta;        /* eta is the user's to choose */
+    bool takes_eta;        /* the user may set eta */
     bool multistep;        /* remembers earlier steps */
-    bool adaptive;         /* chooses its own steps: the timeline gives only the ends */
+    bool adaptive;         /* chooses its own steps: the timeline gives only the two ends */
     bool cfg_pp;           /* CFG++: needs the estimate without the prompt, whatever the guidance */
     const char *automatic; /* A1111's schedule for "Automatic": "karras"; NULL: "normal" */
-    bool drops[3];         /* by Compat: one sigma more, the last but one left out */
-    bool ensd;             /* A1111's ENSD counts for it */
-    NetworkKind only; /* the kind of network that it is for, which has no other; 0: those of timesteps, and EDM's */
+    bool drops[3];         /* by Compat: compute one sigma more, and leave out the last but one */
+    bool ensd;             /* A1111's ENSD applies to it */
+    NetworkKind
+        only; /* the kind of network that it is for, which has no other sampler; 0: those with timesteps, and EDM's */
     SchedulerRun
-        as; /* the class of diffusers that it is, or whose timesteps it takes; no name: k-diffusion's, which has none */
+        as; /* its class in diffusers, or the one whose timesteps it uses; no name: k-diffusion's, which has none */
 } Sampler;
 
 extern const Sampler samplers[]; /* ends with name NULL */
@@ -83,27 +84,27 @@ extern const Sampler samplers[]; /* ends with name NULL */
  */
 const Sampler *sampler_find(const char *name);
 
-/* The share of fresh noise where the user says nothing: diffusers' pipelines give TCD their own eta, 0. */
+/* The default share of fresh noise: diffusers' pipelines give TCD their own eta, 0. */
 double sampler_eta(const Sampler *s, Compat compat);
 
-/* "DPM++ 2M Karras", "dpmpp_2m_k": the sampler, and *schedule the schedule's row name, or NULL where the name has none. */
+/* "DPM++ 2M Karras", "dpmpp_2m_k": the sampler, and in *schedule the schedule's row name, or NULL if the name has none. */
 const Sampler *sampler_split(const char *name, const char **schedule);
 
-/* Returns whether the same first noise gives the same picture whatever is drawn later: an ODE solver, or eta 0. */
+/* Returns whether the first noise alone determines the picture: an ODE solver, or eta 0. */
 bool sampler_deterministic(const Sampler *s, double eta);
 
-/* Evaluations of the network that the timeline takes, from a dry run. 0: the sampler chooses its own steps. */
+/* Evaluations of the network for the timeline, from a dry run. 0: the sampler chooses its own steps. */
 int sampler_evals(const Sampler *s, const Timeline *tl);
 
 /*
- * s->run() with its temporaries given back. In a dry arena it only walks through the allocations of a run, with the network.
- * Error: what the denoiser or after_step says, with the step before it.
+ * Calls s->run() and frees its temporaries. In a dry arena it only counts the allocations of a run, with the network.
+ * Error: that of the denoiser or after_step, with the step in front.
  */
 int sampler_run(const Sampler *sampler, const Sampling *s, Err *e);
 
 /*
  * out [n, h, w, c] = unit noise, picture k from rng[k]: one draw of [c, h, w] each, as torch draws a latent. The initial noise
- * is drawn so, and then each step's. The temporary is in arena.
+ * is drawn this way, and then each step's. The temporary is in the arena.
  */
 void fresh_noise(Tensor out, Rng *rng, Arena *arena);
 

@@ -1,8 +1,9 @@
 /*
- * sigmas.h - the rules that fill a timeline (sigmas.c, sigma_tables.c), one a schedule; schedules.c has the table. Internal to scheduler/.
+ * sigmas.h - the rules that fill a timeline (sigmas.c, sigma_tables.c), one per schedule; schedules.c has the table. Internal to
+ * scheduler/.
  *
- * A rule fills tl->sigma[0 .. steps - 1], and tl->t where it is made of timesteps; what it leaves NAN is looked up. It may change
- * tl->steps (up to the model's timesteps), and say in tl->to where steps end, if not at the next sigma. Error: too many steps.
+ * A rule fills tl->sigma[0 .. steps - 1], and tl->t if it is based on timesteps; entries left NAN are looked up. It may change
+ * tl->steps (up to the model's timesteps), and set in tl->to where steps end, if not at the next sigma. Error: too many steps.
  */
 #ifndef LIMN_SCHEDULER_SIGMAS_H
 #define LIMN_SCHEDULER_SIGMAS_H
@@ -40,14 +41,14 @@ RULE(sigmas_linear_quadratic);
 RULE(sigmas_sd_turbo);
 RULE(sigmas_vp);
 
-/* Those of tl->t, whatever the schedule. */
+/* The user's timesteps in tl->t, whatever the schedule. */
 RULE(sigmas_given);
 
 /* A1111's own layouts of DDIM and PLMS, and of UniPC, whatever the schedule (modules/sd_samplers_timesteps.py). */
 RULE(sigmas_compvis_ddim);
 RULE(sigmas_compvis_unipc);
 
-/* Of networks of another kind. given: tl->t are places of the user's (consistency.c, flow.c). */
+/* For networks of another kind. given: tl->t holds the user's timesteps (consistency.c, flow.c). */
 int sigmas_consistency(const Noise *n, Timeline *tl, bool given, Err *e);
 int sigmas_flow(const Noise *n, const Schedule *schedule, Timeline *tl, Err *e);
 

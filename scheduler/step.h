@@ -1,58 +1,58 @@
 /*
- * step.h - what the samplers share: latents joined, the network asked, noise added. Internal to scheduler/.
+ * step.h - what the samplers share: mixing latents, calling the network, adding noise. Internal to scheduler/.
  *
- * In a dry arena the arithmetic does nothing, so that a sampler's dry run walks through its allocations and evaluations only.
+ * In a dry arena the arithmetic does nothing, so that a sampler's dry run only counts its allocations and evaluations.
  */
 #ifndef LIMN_SCHEDULER_STEP_H
 #define LIMN_SCHEDULER_STEP_H
 
 #include "scheduler/samplers.h"
 
-/* out = a * x + b * y; out may be x or y. Coefficients are rounded to float32, as the tools' are. */
+/* out = a * x + b * y; out may be x or y. Coefficients are rounded to float32, as in the tools. */
 void mix(Tensor out, double a, Tensor x, double b, Tensor y);
 /* x += a * y */
 void add(Tensor x, double a, Tensor y);
-/* slope = dx/dsigma = (x - x0) / sigma, in the place of out */
+/* out = dx/dsigma = (x - x0) / sigma */
 void slope_of(Tensor out, Tensor x, Tensor x0, double sigma);
 
-/* x0 = D(x; sigma_i), told the timeline's timestep. */
+/* x0 = D(x; sigma_i), with the timeline's timestep. */
 int denoised(const Sampling *s, Tensor x0, Tensor x, int i, Err *e);
 /* x0 = D(x; sigma) for another sigma within step i. */
 int denoised_at(const Sampling *s, Tensor x0, Tensor x, double sigma, int i, Err *e);
 
-/* Where step i goes. */
+/* The sigma where step i ends. */
 static inline double sigma_to(const Sampling *s, int i) { return s->tl->to[i]; }
 
 /*
- * Ends step i: x, which stands at sigma_to(s, i), from now on counts as at sigma[i + 1] (see Timeline), and after_step() hears
- * of it.
+ * Ends step i: x, which is at sigma_to(s, i), from now on counts as at sigma[i + 1] (see Timeline). Calls
+ * after_step().
  */
 int step_done(const Sampling *s, int i, Tensor x0, Err *e);
 
 /*
- * Between the two evaluations of step i, x stands at a sigma on the way, or at the step's end. diffusers' pipelines count evaluations, and put
- * what a mask keeps back after each; `sigma`: of the noise that they lay on it then.
+ * Between the two evaluations of step i, x is at an intermediate sigma, or at the step's end. diffusers' pipelines count
+ * evaluations, and restore the kept part of a mask after each; `sigma`: of the noise that they then add to it.
  */
 void half_done(const Sampling *s, Tensor x, double sigma);
 
 /*
- * The step from sigma to `to` with the share eta of fresh noise: go down to sigma `down`, then add noise of `up`, so that
+ * A step from sigma to `to` with the share eta of fresh noise: it goes down to sigma `down`, then adds noise of `up`, so that
  * down^2 + up^2 = to^2. eta 1 is as random as DDPM. Song et al. 2020, arXiv:2010.02502, eq. 16, in this scale.
  */
 void split_noise(double sigma, double to, double eta, double *down, double *up);
 
-/* x += amount * s_noise * fresh noise; noise is a place for it. Draws nothing for amount 0. */
+/* x += amount * s_noise * fresh noise; noise is a buffer for it. Draws nothing for amount 0. */
 void add_noise(const Sampling *s, double amount, Tensor noise);
 
 /*
- * Raises x from sigma_i to the sigma that is returned, with noise. Karras et al. 2022, arXiv:2206.00364, algorithm 2. k-diffusion
+ * Raises x from sigma_i to the returned sigma by adding noise. Karras et al. 2022, arXiv:2206.00364, algorithm 2. k-diffusion
  * draws the noise of every step, also of those outside tmin .. tmax.
  */
 double churn(const Sampling *s, int i, Tensor noise);
-/* x0 = D(x; hat), where hat is sigma_i, or above it where churn() raised it. */
+/* x0 = D(x; hat), where hat is sigma_i, or the higher one from churn(). */
 int denoised_hat(const Sampling *s, Tensor x0, double hat, int i, Err *e);
 
-/* out = noise of the SDE between two sigmas, of unit variance: the Brownian tree's where the tools take one, else fresh. */
+/* out = noise of the SDE between two sigmas, of unit variance: from the Brownian tree if the tool uses one, else fresh. */
 void sde_noise(const Sampling *s, Tensor out, double sigma, double to);
 void tree_noise(const Sampling *s, Tensor out, double sigma, double to);
 
@@ -60,7 +60,7 @@ void tree_noise(const Sampling *s, Tensor out, double sigma, double to);
 bool clips(const Sampling *s);
 void clip(const Sampling *s, Tensor x0);
 
-/* The order to take in a step: the row's, or what the user asked for, but at most `most`. */
+/* The order to use in a step: the row's, or the user's, but at most `most`. */
 int order_of(const Sampling *s, int own, int most);
 
 static inline double s_noise(const Sampling *s) { return 1 - s->tuning.noise_less; }
