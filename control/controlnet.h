@@ -1,5 +1,5 @@
 /*
- * controlnet.h - a copy of a UNet's way down that sees a picture too, and adds what it finds to the UNet's skips and middle.
+ * controlnet.h - a copy of a UNet's encoder that takes a picture too, and adds its outputs to the UNet's skips and middle.
  * Source: Zhang et al. 2023 (arXiv:2302.05543); names as in diffusers' ControlNetModel.
  */
 #ifndef LIMN_CONTROL_CONTROLNET_H
@@ -20,20 +20,20 @@ typedef struct ControlNet ControlNet;
 ControlNet *controlnet_new(Config *c, Weights *w, const UNet *like, Err *e);
 void controlnet_free(ControlNet *c);
 
-/* Returns whether what it gives can be added to that UNet's. factor: pixels a latent. Error: which widths differ. */
+/* 0 if its outputs can be added to that UNet's. factor: pixels per latent. Error: which widths differ. */
 int controlnet_fits(const ControlNet *c, const UNet *u, int factor, Err *e);
 
 int controlnet_hint_channels(const ControlNet *c); /* 3: RGB; 1: grey */
 int controlnet_in_channels(const ControlNet *c);   /* of the latent, and of what is concatenated to it */
 int controlnet_types(
-    const ControlNet *c); /* kinds of maps that it is told apart by (ControlNet-Union); 0: it takes one */
+    const ControlNet *c); /* kinds of maps that it distinguishes (ControlNet-Union); 0: it takes one kind */
 int controlnet_context_width(const ControlNet *c); /* of the text that it reads */
 bool controlnet_pools(const ControlNet *c); /* its results are averaged over the picture: global_pool_conditions */
 int controlnet_context_columns(const ControlNet *c);
 size_t controlnet_bytes(const ControlNet *c);    /* memory of converted weights */
-size_t controlnet_borrowed(const ControlNet *c); /* bytes that are read where the file has them */
+size_t controlnet_borrowed(const ControlNet *c); /* bytes that are used from the file */
 
-/* Its convolutions' weights in the form in which they are multiplied, as unet_keep_transformed(). */
+/* Keeps its convolutions' weights in transformed form, as unet_keep_transformed(). */
 size_t controlnet_transformed_bytes(const ControlNet *c, bool rounded);
 int controlnet_keep_transformed(ControlNet *c, const Kernels *k, bool rounded, Err *e);
 
@@ -47,8 +47,9 @@ void controlnet_context(Nn *nn, const ControlNet *c, Tensor context, Tensor kv);
 Tensor controlnet_hint(Nn *nn, const ControlNet *c, Tensor hint, int type);
 
 /*
- * Adds what it finds to residuals, which have the shapes of unet_residual_shapes() for x.n samples; scales: one for each of them.
- * x [n, h, w, in_channels], t and in as the UNet's (kv: its own); hint: controlnet_hint()'s. Temporaries are given back. Cannot fail.
+ * Adds its outputs to residuals, which have the shapes of unet_residual_shapes() for x.n samples; scales: one for each of them. x
+ * [n, h, w, in_channels], t and in as the UNet's (kv: its own); hint: controlnet_hint()'s. Temporaries are given back. Cannot
+ * fail.
  */
 typedef struct {
     Tensor hint;

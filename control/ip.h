@@ -1,5 +1,5 @@
 /*
- * ip.h - IP-Adapter: what a picture shows becomes a few tokens, which every cross-attention attends to beside the prompt's.
+ * ip.h - IP-Adapter: a picture becomes a few tokens, which every cross-attention attends to in addition to the prompt's.
  * Source: Ye et al. 2023 (arXiv:2308.06721); names as tencent-ailab/IP-Adapter releases them.
  */
 #ifndef LIMN_CONTROL_IP_H
@@ -13,7 +13,7 @@
 typedef struct IpAdapter IpAdapter;
 
 /*
- * Checks and binds the weights; what kind it is, its tensors tell. u: the UNet whose attentions its matrices belong to; NULL: it is only
+ * Checks and binds the weights; the tensors show its kind. u: the UNet whose attentions its matrices belong to; NULL: it is only
  * described. Error: a kind that limn does not run, another number of attentions or other widths than the UNet's.
  */
 IpAdapter *ip_new(Weights *w, const UNet *u, Err *e);
@@ -22,7 +22,7 @@ void ip_free(IpAdapter *a);
 const char *ip_kind(const IpAdapter *a); /* "plain", "plus", "full face" */
 bool ip_takes_tokens(
     const IpAdapter *a); /* the image encoder's tokens (image_encoder_forward()'s all); else its vector */
-int ip_feature_width(const IpAdapter *a);        /* of what it takes */
+int ip_feature_width(const IpAdapter *a);        /* of its input */
 int ip_tokens(const IpAdapter *a, int features); /* of one picture, of so many feature tokens (1: the vector) */
 int ip_context_width(const IpAdapter *a);        /* of a token */
 size_t ip_bytes(const IpAdapter *a);
@@ -32,8 +32,8 @@ size_t ip_borrowed(const IpAdapter *a);
 Tensor ip_project(Nn *nn, const IpAdapter *a, Tensor features);
 
 /*
- * The keys and values of the tokens [n, t, 1, context_width], for UNetInputs.pictures: kv [n, t, 1, unet_context_columns()] is filled;
- * values are multiplied by scale.
+ * The keys and values of the tokens [n, t, 1, context_width], for UNetInputs.pictures: kv [n, t, 1, unet_context_columns()] is
+ * filled; values are multiplied by scale.
  */
 void ip_context(Nn *nn, const IpAdapter *a, Tensor tokens, float scale, Tensor kv);
 

@@ -1,6 +1,6 @@
 /*
- * t2i.h - T2I-Adapter: a small network that turns a picture into maps which are added on the UNet's way down, the same in every step.
- * Source: Mou et al. 2023 (arXiv:2302.08453); names as in diffusers' T2IAdapter, and as in TencentARC/T2I-Adapter.
+ * t2i.h - T2I-Adapter: a small network that turns a picture into maps which are added in the UNet's encoder, the same in every
+ * step. Source: Mou et al. 2023 (arXiv:2302.08453); names as in diffusers' T2IAdapter, and as in TencentARC/T2I-Adapter.
  */
 #ifndef LIMN_CONTROL_T2I_H
 #define LIMN_CONTROL_T2I_H
@@ -15,12 +15,12 @@ typedef struct T2iAdapter T2iAdapter;
 
 enum { T2I_MAX_MAPS = 9 };
 
-/* Reads the config (NULL: what the tensors' shapes tell), checks and binds the weights. */
+/* Reads the config (NULL: derived from the tensors' shapes), checks and binds the weights. */
 T2iAdapter *t2i_new(Config *c, Weights *w, Err *e);
 void t2i_free(T2iAdapter *a);
 
 int t2i_hint_channels(const T2iAdapter *a); /* 3: RGB; 1: grey */
-int t2i_factor(const T2iAdapter *a);        /* pixels that become one, and that sides are multiples of: 8; XL 16 */
+int t2i_factor(const T2iAdapter *a);        /* pixels per output pixel; sides must be multiples of it: 8; XL 16 */
 size_t t2i_bytes(const T2iAdapter *a);
 size_t t2i_borrowed(const T2iAdapter *a);
 /* "full_adapter", "full_adapter_xl", "light_adapter" */

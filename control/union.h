@@ -1,6 +1,6 @@
 /*
- * union.h - ControlNet-Union: one ControlNet for several kinds of maps, which is told the kind and fuses map and latent before its way down.
- * Source: diffusers' ControlNetUnionModel, for one map at a time. Internal to control/.
+ * union.h - ControlNet-Union: one ControlNet for several kinds of maps, which takes the kind as input and fuses map and latent
+ * before its encoder. Source: diffusers' ControlNetUnionModel, for one map at a time. Internal to control/.
  */
 #ifndef LIMN_CONTROL_UNION_H
 #define LIMN_CONTROL_UNION_H
@@ -16,7 +16,7 @@ typedef struct {
 } UnionLayer;
 
 typedef struct {
-    int types, width, heads, layers;  /* types 0: it is no union */
+    int types, width, heads, layers;  /* types 0: not a union */
     int type_width, time_width;       /* of the sinusoid of a type; of the time embedding */
     const float *task;                /* task_embedding [types, width] */
     const float *spatial[2];          /* spatial_ch_projs */
@@ -33,7 +33,7 @@ int union_bind(Binder *b, Union *u, int channels, int time_width, int heads);
 /* What the type adds to the time embedding: a vector of time_width in nn->arena. */
 const float *union_embed(Nn *nn, const Union *u, int type, bool flip_sin_to_cos, float freq_shift);
 
-/* hint [1, h, w, width], the map's embedding, += what the transformer says of the map and its type. */
+/* hint [1, h, w, width], the map's embedding, += the transformer's output for the map and its type. */
 void union_fuse(Nn *nn, const Union *u, Tensor hint, int type);
 
 #endif

@@ -6,9 +6,8 @@
 #define LIMN_NN_PEAK_H
 
 typedef struct {
-    double f32; /* GFLOP/s of float multiply-adds in the widest vectors that this CPU has */
-    double
-        bf16; /* of bfloat16 products into float, in tile registers if it has some; 0: the CPU has no such products */
+    double f32;   /* GFLOP/s of float multiply-adds in the widest vectors that this CPU has */
+    double bf16;  /* of bfloat16 products into float, in tile registers if it has some; 0: the CPU has none */
     double sgemm; /* of OpenBLAS sgemm, 2048 x 2048 x 2048, cut into tiles for the threads: a well-known reference */
 } Peak;
 

@@ -1,4 +1,4 @@
-/* adapters.h - a model's adapters (LoRA and its kin), laid over its networks between runs: those that a job wants (loras.h). */
+/* adapters.h - applies a job's adapters (LoRA and the like, loras.h) to a model's networks between runs. */
 #ifndef LIMN_PIPELINE_ADAPTERS_H
 #define LIMN_PIPELINE_ADAPTERS_H
 
@@ -8,20 +8,20 @@
 #include "pipeline/watch.h"
 
 /*
- * The model's adapters become those of the job; what was laid over it before is taken off. The same ones again cost nothing; other
- * weights read the adapters' files again, never the model's. What is passed over is told. Returns whether anything changed, so that
- * what was computed before is out of date; -1: error, then none is laid.
+ * Makes the model's adapters those of the job and removes the previous ones. The same ones again cost nothing; other weights read
+ * the adapters' files again, never the model's. Skipped tensors are reported to w. Returns whether anything changed, so that
+ * earlier embeddings are out of date; -1: error, then no adapter is applied.
  */
 int adapters_use(Model *m, const Job *j, const Watch *w, Err *e);
 void adapters_drop(Model *m); /* model_free()'s part */
 
-/* "ink, 264 matrices and 0 vectors", a line each, for a person; heap. NULL: none is laid. */
+/* "ink, 264 matrices and 0 vectors", one line each, for a person; heap. NULL: there are none. */
 char *adapters_words(const Model *m);
 
-/* What --lora-sha256 is for them, "SHA256:A1111's hash:name", a line each; heap. NULL: none is laid. */
+/* Their value of --lora-sha256, "SHA256:A1111's hash:name", one line each; heap. NULL: there are none. */
 char *adapters_facts(const Model *m);
 
-/* The first of them that was made for few steps; what NULL: none. */
+/* The first of them that was made for few steps; its `what` is NULL if there is none. */
 FewSteps adapters_few(const Model *m);
 
 #endif

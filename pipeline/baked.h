@@ -1,6 +1,6 @@
 /*
- * baked.h - a file's weights with adapters laid over them, under the names that the file has: for merging. The networks are bound as for
- * drawing, and their values are found by where they lie in the file.
+ * baked.h - a file's weights with adapters merged in, under the file's names: for limn merge. The networks are bound as for
+ * drawing, and values are found by their position in the file.
  */
 #ifndef LIMN_PIPELINE_BAKED_H
 #define LIMN_PIPELINE_BAKED_H
@@ -18,7 +18,7 @@ void baked_free(Baked *b);
 /* Returns whether an adapter changes that tensor of w. b may be NULL: none does. */
 bool baked_has(const Baked *b, const Weight *t);
 
-/* Its elements from .. from + n - 1 as they are then. */
+/* Its elements from .. from + n - 1, with the adapters. */
 void baked_values(const Baked *b, const Weight *t, size_t from, size_t n, float *out);
 
 #endif

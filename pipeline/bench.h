@@ -1,5 +1,5 @@
 /*
- * bench.h - how long a step and a decoding of a known network take on this machine, with weights made up in memory.
+ * bench.h - measures a step and a decoding of a known network on this machine, with weights generated in memory.
  */
 #ifndef LIMN_PIPELINE_BENCH_H
 #define LIMN_PIPELINE_BENCH_H
@@ -25,7 +25,7 @@ typedef struct {
     int threads;           /* >= 1 */
     DType type;            /* of the UNet's matrices: F16 as checkpoints have them */
     const char *precision; /* as --precision has it; NULL: auto */
-    const Watch *watch;    /* step is called between passes; cancelled is asked there */
+    const Watch *watch;    /* step and cancelled are called between passes */
 } BenchJob;
 
 /* One network: the fastest of several passes after a warm-up. */
@@ -42,8 +42,8 @@ typedef struct {
     double make_seconds; /* making and binding the weights */
     BenchPass step, vae; /* one call of the UNet; decoding one picture */
     Peak peak;           /* of the machine */
-    Speeds speeds;       /* of its layers by precision, as auto goes by them */
-    size_t peak_bytes;   /* the most that counted as the process's memory (VmHWM) */
+    Speeds speeds;       /* of its layers by precision, from which auto chooses */
+    size_t peak_bytes;   /* the process's peak memory (VmHWM) */
     size_t unet_bytes;   /* of the UNet's weights alone */
     size_t
         weights_bytes; /* of the weights; of large networks some of it does not count above: here it lies in shared memory, as

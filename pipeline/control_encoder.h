@@ -1,4 +1,4 @@
-/* control_encoder.h - the image encoder of an IP-Adapter: found, read, bound; and what it is shown. */
+/* control_encoder.h - finds, reads and binds the image encoder of an IP-Adapter, and prepares its input. */
 #ifndef LIMN_PIPELINE_CONTROL_ENCODER_H
 #define LIMN_PIPELINE_CONTROL_ENCODER_H
 
@@ -12,15 +12,16 @@
 typedef struct {
     char *path, sha256[65]; /* of the file of its weights */
     ImageEncoder *net;
-    /* what it borrows */
+    /* borrowed by net */
     Weights *weights;
     Source *source;
     Bytes file;
 } ControlEncoder;
 
 /*
- * path: what encoder= says, a diffusers folder or a file in transformers' or OpenCLIP's names; NULL: it is looked for beside the
- * adapter's file, as h94/IP-Adapter has it. Error: what is wrong with it, that it does not fit the adapter, or what was looked for.
+ * path: the value of encoder=, a diffusers folder or a file in transformers' or OpenCLIP's names; NULL: it is looked for next to
+ * the adapter's file, where h94/IP-Adapter has it. Error: what is wrong with it, that it does not fit the adapter, or where it
+ * was looked for.
  */
 ControlEncoder *control_encoder_open(const char *path, const char *adapter, const IpAdapter *ip, Err *e);
 void control_encoder_close(ControlEncoder *c);
@@ -29,8 +30,8 @@ void control_encoder_close(ControlEncoder *c);
 int control_encoder_bind(ControlEncoder *c, Bytes config, Err *e);
 
 /*
- * pixels [1, side, side, 3] = the picture as CLIP sees it: its short side brought to `side` (bicubic), the middle cut out, normalised by
- * CLIP's mean and deviation. Source: transformers' CLIPImageProcessor. im NULL: black, processed so.
+ * pixels [1, side, side, 3] = the picture as CLIP's input: resized so that its short side is `side` (bicubic), centre-cropped,
+ * normalised by CLIP's mean and deviation. Source: transformers' CLIPImageProcessor. im NULL: black, processed so.
  */
 void control_encoder_pixels(const Image *im, Tensor pixels);
 

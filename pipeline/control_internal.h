@@ -10,17 +10,17 @@ typedef struct {
     const ControlFile *file;
     double strength;
     int type;                        /* a ControlNet-Union's kind of map */
-    Image picture[CONTROL_PICTURES]; /* maps are at the size drawn; w 0: not read yet, or not needed any more */
+    Image picture[CONTROL_PICTURES]; /* maps have the picture's size; w 0: not read yet, or no longer needed */
     /*
-     * What the network makes of it once, shapes alone until then: a hint; maps; the tokens of the pictures and of none. Of a map there is
-     * as much for each window (windows.h).
+     * The network's output for it, computed once (only shapes before): a hint; maps; the tokens of the pictures and of none. A
+     * map has one for each window (windows.h).
      */
     Tensor *found; /* [windows][T2I_MAX_MAPS] */
     int windows, count;
     Tensor kv; /* ControlNet's keys and values of the run's prompts; IP-Adapter's of its tokens */
 } Unit;
 
-/* What was found of the window that is evaluated. */
+/* The outputs for a window. */
 static inline Tensor *unit_found(const Unit *u, int window)
 {
     return u->found + (u->windows > 1 ? window : 0) * T2I_MAX_MAPS;

@@ -1,6 +1,6 @@
 /*
- * control_line.h - one line of --control, --adapter, --ip-adapter: which network, which picture, how strong, when. The fields are
- * a table. A comma parts fields only before a name and '=', so that files may have commas in their names.
+ * control_line.h - one line of --control, --adapter or --ip-adapter: the network, its picture, strength and steps. The fields are
+ * a table. A comma separates fields only before a name and '=', so that file names may contain commas.
  */
 #ifndef LIMN_PIPELINE_CONTROL_LINE_H
 #define LIMN_PIPELINE_CONTROL_LINE_H
@@ -16,7 +16,7 @@ enum { CONTROL_PICTURES = 16, CONTROL_LINES = 16 /* of one option */ };
 
 typedef struct {
     ControlKind kind;
-    char *model, *encoder;               /* encoder: IP-Adapter's, NULL: looked for beside the model */
+    char *model, *encoder;               /* encoder: IP-Adapter's, NULL: looked for next to the model */
     char *model_sha256, *encoder_sha256; /* NULL: whatever they are */
     char *image[CONTROL_PICTURES];       /* [images] */
     char *image_sha256[CONTROL_PICTURES];
@@ -36,8 +36,8 @@ typedef struct {
 extern const char *const control_options[CONTROL_KINDS];
 
 /*
- * Which of a ControlNet-Union's kinds a line's map is: what type= says, or the way in which the map is made here; -1: neither does. Error
- * (-2): a name that is none, a number that the union does not have.
+ * The kind of a line's map for a ControlNet-Union: from type=, or from the way in which limn makes the map; -1: neither says.
+ * Error (-2): an unknown name, a number that the union does not have.
  */
 int control_line_type(const ControlLine *l, int types, Err *e);
 
@@ -48,11 +48,11 @@ void control_line_release(ControlLine *l);
 /* As control_line_parse() takes it; fields at their default are left out. */
 void control_line_write(const ControlLine *l, Str *out);
 
-/* All lines of an option, parted by newlines (text may be NULL), each to visit(). Stops at the first that fails. */
+/* Calls visit() for each line of an option, separated by newlines (text may be NULL). Stops at the first that fails. */
 typedef int (*ControlVisit)(void *ctx, ControlLine *l, Err *e);
 int control_lines(const char *text, ControlKind kind, ControlVisit visit, void *ctx, Err *e);
 
-/* For the table of options: whether they can be parsed. */
+/* For the table of options: check whether they can be parsed. */
 int control_check_nets(const char *text, Err *e);
 int control_check_adapters(const char *text, Err *e);
 int control_check_ips(const char *text, Err *e);

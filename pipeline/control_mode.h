@@ -1,5 +1,5 @@
 /*
- * control_mode.h - whose part counts more, the prompt's or the picture's: guess and mode= of a line. Sources: diffusers'
+ * control_mode.h - whether the prompt or the control picture counts more: guess and mode= of a line. Sources: diffusers'
  * pipeline_controlnet.py (guess_mode); Mikubill/sd-webui-controlnet, scripts/hook.py (soft_injection, cfg_injection).
  */
 #ifndef LIMN_PIPELINE_CONTROL_MODE_H
@@ -11,12 +11,12 @@
 typedef struct {
     bool guess;       /* diffusers' scales, from a tenth up */
     bool soft;        /* A1111's soft weights: control_soft_share() */
-    bool prompt_only; /* it does not count for the negative prompt */
+    bool prompt_only; /* no effect on the negative prompt */
 } ControlMode;
 
 /*
- * guess is diffusers' guess mode; with --compat a1111, which has none, its "ControlNet is more important", as mode=control. mode=prompt:
- * soft weights for both prompts. A1111's second pass (hires) has soft weights for edges whatever the mode.
+ * guess is diffusers' guess mode; with --compat a1111, which has none, its "ControlNet is more important", as mode=control.
+ * mode=prompt: soft weights for both prompts. A1111's second pass (hires) has soft weights for edges whatever the mode.
  */
 ControlMode control_mode(const Generator *g, const ControlLine *l);
 

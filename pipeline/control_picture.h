@@ -1,4 +1,4 @@
-/* control_picture.h - the picture that a control goes by, read and brought to the size drawn. */
+/* control_picture.h - reads the picture of a control and resizes it to the picture that is drawn. */
 #ifndef LIMN_PIPELINE_CONTROL_PICTURE_H
 #define LIMN_PIPELINE_CONTROL_PICTURE_H
 
@@ -8,22 +8,22 @@
 #include "image/fit.h"
 #include "pipeline/generator.h"
 
-/* The size that a picture is brought to (0: as it is), and how. */
+/* The size to which a picture is resized (0: as it is), and how. */
 typedef struct {
     Fit to;
-    bool comfyui; /* its nearest pixels instead of the mode's */
+    bool comfyui; /* by nearest pixels, as ComfyUI */
 } PictureFit;
 
 /*
- * What a text such as "edges:photo.png" says (image/hint.h), or the picture itself. A map is made of the picture at that size, so that
- * its lines are as thin as they were found. *sha256 (heap): what the file's must be; NULL: it is told.
+ * Makes the map of a text such as "edges:photo.png" (image/hint.h), or reads the picture itself. A map is made from the picture
+ * at that size, so that its lines stay thin. *sha256 (heap): the hash that the file must have; NULL: it is set.
  */
 int control_picture_make(const char *text, const PictureFit *fit, char **sha256, const Watch *w, Image *out, Err *e);
 
 /*
- * The line's pictures. IP-Adapter's are as they are. Of others there is one: a map, or a picture of which one is made (image/hint.h). With --only-masked it
- * is of the whole picture, and cut as that is. The line is told its SHA-256. Error: what is
- * wrong with the file, or that it is another than the SHA-256 which the line has.
+ * Reads the line's pictures. IP-Adapter's are not changed. Others have one: a map, or a picture from which one is made
+ * (image/hint.h). With --only-masked it is of the whole picture, and cropped like it. Puts the SHA-256 into the line. Error: what
+ * is wrong with the file, or that it does not have the line's SHA-256.
  */
 int control_picture_read(ControlLine *l, const Generator *g, Image out[CONTROL_PICTURES], Err *e);
 

@@ -1,5 +1,5 @@
 /*
- * describe_file.h - what `limn info` says of a file of weights that is no model of its own (a VAE, a LoRA), and of any
+ * describe_file.h - `limn info` of a weights file that is not a whole model (a VAE, a LoRA), and of any
  * set of tensors.
  */
 #ifndef LIMN_PIPELINE_DESCRIBE_FILE_H
@@ -11,7 +11,7 @@
 
 struct cJSON;
 
-/* What a set of tensors holds. */
+/* Totals of a set of tensors. */
 typedef struct {
     size_t tensors, parameters, bytes;
     bool types[DT_COUNT];

@@ -1,4 +1,4 @@
-/* embedding_wishes.h - the words that a job wants to have vectors of their own: embeddings.c's first half. */
+/* embedding_wishes.h - which textual inversions a job uses: the first half of embeddings.c. */
 #ifndef LIMN_PIPELINE_EMBEDDING_WISHES_H
 #define LIMN_PIPELINE_EMBEDDING_WISHES_H
 
@@ -9,12 +9,12 @@
 
 enum { WISHES_MAX = 256 }; /* words at once */
 
-/* A word that is wanted: what stands in the text, and whose vectors they are. */
+/* A word with vectors of its own, and the file that has them. */
 typedef struct {
     char *path, *token; /* token NULL: as the file says */
-    bool by_ids;        /* as A1111 finds it */
+    bool by_ids;        /* found among token ids, as in A1111 */
     bool
-        optional; /* a name that happens to be in the prompt: what is wrong with its file is told, and it is a word like others */
+        optional; /* a name that happens to be in the prompt: errors in its file are only reported, and it is read as text */
 } Wish;
 
 typedef struct {

@@ -1,4 +1,4 @@
-/* extend.h - by how much a picture is made larger before it is drawn on: --extend. */
+/* extend.h - outpainting: by how much a picture is extended on each side (--extend). */
 #ifndef LIMN_PIPELINE_EXTEND_H
 #define LIMN_PIPELINE_EXTEND_H
 
@@ -18,7 +18,7 @@ int extend_parse(const char *text, Extend *out, Err *e);
 Samples extend_picture(Samples in, const Extend *x);
 
 /*
- * A new mask: 255 in what is new and in `inside` pixels of the old picture beside it, in between what the old mask says (data NULL:
+ * A new mask: 255 in the new part and in the `inside` pixels of the old picture next to it; elsewhere the old mask (data NULL:
  * 0). in.w, in.h: the old picture's.
  */
 Samples extend_mask(Samples in, const Extend *x, int inside);

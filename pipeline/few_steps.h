@@ -1,8 +1,8 @@
 /*
- * few_steps.h - models and adapters that were distilled to draw in a few steps: what they are, and what settings suit them.
+ * few_steps.h - recognises models and adapters that were distilled to draw in a few steps, and gives their settings.
  *
- * Shapes do not tell them from the models that they were made of (but for a network that is told its guidance: LCM); the class of the
- * scheduler does for some, and the name of the file for the others.
+ * They have the shapes of the models that they were distilled from (except a network with a guidance input: LCM). The class of
+ * the scheduler identifies some, the name of the file the others.
  */
 #ifndef LIMN_PIPELINE_FEW_STEPS_H
 #define LIMN_PIPELINE_FEW_STEPS_H
@@ -15,19 +15,21 @@
 
 typedef struct {
     const char *what;      /* "SDXL-Lightning"; NULL: nothing says that it is such a model */
-    const char *by;        /* what tells it: "its name" */
+    const char *by;        /* how it was recognised: "its name" */
     const char *sampler;   /* rows of the tables */
     const char *schedule;  /* NULL: the model's own */
     const char *elsewhere; /* that schedule in A1111's and ComfyUI's tables */
     int steps;
-    bool exact;            /* made for that number of steps, which stands in its name */
+    bool exact;            /* made for exactly that number of steps, which is in its name */
     double cfg_scale;      /* 1: without guidance */
     double eta;            /* 0: the sampler's own */
-    int side;              /* pixels that it was trained at, where that is not what its UNet says; 0 */
-    const char *timesteps; /* where its steps are, where no schedule has them there; NULL */
+    int side;              /* pixels that it was trained at, if they differ from its UNet's config; 0 */
+    const char *timesteps; /* its timesteps, if no schedule has them; NULL */
 } FewSteps;
 
-/* By the name of a file or folder, or a path with it (the hub's cache has the name above the folder). adapter: of a LoRA's file. */
+/*
+ * By the name of a file or folder, or a path with it (the hub's cache has the name above the folder). adapter: of a LoRA's file.
+ */
 FewSteps few_steps_named(const char *name, bool adapter);
 
 /*
@@ -36,7 +38,7 @@ FewSteps few_steps_named(const char *name, bool adapter);
  */
 FewSteps few_steps_of_adapter(const char *path, Bytes file);
 
-/* scheduler: the class of the folder's scheduler, or NULL; told: the UNet is told the guidance (time_cond_proj_dim). */
+/* scheduler: the class of the folder's scheduler, or NULL; told: the UNet has a guidance input (time_cond_proj_dim). */
 FewSteps few_steps_of_model(const char *path, const char *scheduler, bool told);
 
 /* The schedule that suits it under that tool's rules; NULL: the usual one. */

@@ -1,6 +1,6 @@
 /*
- * file_notes.h - what was found out about a file, remembered between runs for as long as the file is what it was: its SHA-256, and which of
- * its tensors hold no NaN or infinity. Only a convenience: what cannot be read or written is as if it had not been noted.
+ * file_notes.h - facts about a file, remembered between runs while the file is unchanged: its SHA-256, and which of
+ * its tensors contain no NaN or infinity. Only a cache: failures to read or write it are ignored.
  */
 #ifndef LIMN_PIPELINE_FILE_NOTES_H
 #define LIMN_PIPELINE_FILE_NOTES_H
@@ -9,10 +9,10 @@
 
 #include "base/file.h"
 
-/* What was noted under that name of the file in this state, of less than `room` bytes. path: absolute. */
+/* The note of that name for the file in this state, of less than `room` bytes. path: absolute. */
 bool file_note_get(const char *path, const FileId *id, const char *name, char *value, size_t room);
 
-/* Notes it beside what else is known of this state; not of a file that has changed since it was mapped, or may yet unseen. */
+/* Adds a note for this state. Does nothing if the file has changed since it was mapped, or could change unnoticed. */
 void file_note_put(const char *path, const FileId *id, const char *name, const char *value);
 
 #endif

@@ -9,7 +9,7 @@
 /* Ends with a row without names. */
 extern const Foreign foreign_rows[];
 
-/* A value of limn's option as another tool writes it. ours NULL: refused, with the words of `says`. */
+/* A value of limn's option as another tool writes it. ours NULL: refused, with `says` as the reason. */
 typedef struct {
     const char *option, *theirs, *ours, *says;
 } ForeignValue;
@@ -17,7 +17,7 @@ typedef struct {
 /* Ends with a row without an option. */
 extern const ForeignValue foreign_values[];
 
-/* Values that have to be looked at: Foreign.read. */
+/* For values that must be examined: Foreign.read. */
 int foreign_read_size(const char *value, const ForeignSink *to, Err *e);
 int foreign_read_scheduler(const char *value, const ForeignSink *to, Err *e);
 int foreign_read_folder(const char *value, const ForeignSink *to, Err *e);

@@ -1,10 +1,10 @@
 /*
- * generate.h - from a prompt to pixels, in numbered steps. A Generator holds what pictures of one recipe share: embeddings, sigmas,
- * the memory. It draws one picture or several at once; a picture has the same bytes in whatever company.
+ * generate.h - from a prompt to pixels, in numbered steps. A Generator holds the state that pictures of one recipe share:
+ * embeddings, sigmas, memory. It draws one picture or several at once; a picture's bytes do not depend on the others.
  *
- * 1. recipe.c   the job, decided           4. passes.c   noise to latent
+ * 1. recipe.c   the job, all choices made  4. passes.c   noise to latent
  * 2. encode.c   prompts to embeddings      5. picture.c  latent to pixels
- * 3. network.c  the UNet, as it is called  6. memory.c   how much of it all takes
+ * 3. network.c  calls of the UNet          6. memory.c   how much memory all takes
  */
 #ifndef LIMN_PIPELINE_GENERATE_H
 #define LIMN_PIPELINE_GENERATE_H
@@ -26,35 +26,35 @@ typedef struct {
     int before;                        /* steps of the last run before the refiner's; -1: there was no refiner */
 } Timing;
 
-/* What a run shares with others, and how large it may be. All of it may be 0. */
+/* What a run shares with others, and what it is to return. All of it may be 0. */
 typedef struct {
-    int batch;      /* pictures that generator_run() draws at once at most; 0: 1 */
-    bool shrink;    /* where memory is too small for that many: fewer (generator_batch() tells) rather than an error */
-    bool latents;   /* Picture's latent is wanted */
-    bool steps;     /* Picture's steps are wanted */
-    Cache *texts;   /* embeddings that other generators of the model made; NULL: none are shared */
-    Cache *firsts;  /* first evaluations of the UNet of other generators of the model; NULL: none are shared */
-    Model *refiner; /* the model that the job's --refiner names; NULL: it names none */
-    Cache *refiner_texts;     /* as texts, of that model */
-    const Timeline *timeline; /* visited in place of what the job's schedule and steps give; NULL: none */
+    int batch;            /* the most pictures that generator_run() draws at once; 0: 1 */
+    bool shrink;          /* if memory is too small for that many: fewer (see generator_batch()) instead of an error */
+    bool latents;         /* return Picture.latent */
+    bool steps;           /* return Picture.steps */
+    Cache *texts;         /* embeddings from other generators of the model; NULL: not shared */
+    Cache *firsts;        /* first evaluations of the UNet from other generators of the model; NULL: not shared */
+    Model *refiner;       /* the model that the job's --refiner names; NULL: it names none */
+    Cache *refiner_texts; /* as texts, of that model */
+    const Timeline *timeline; /* replaces that of the job's schedule and steps; NULL: none */
 } Share;
 
-/* One picture of a run; NULL: the job's own prompt. generator_takes() tells whether it fits. */
+/* One picture of a run; prompts NULL: the job's own. generator_takes() checks whether it fits. */
 typedef struct {
     uint64_t seed;
     const char *prompt, *negative_prompt;
     bool no_negative; /* the negative prompt was not given, which for SDXL is not the same as "" */
-    bool varied;      /* what follows counts in place of what the job says */
+    bool varied;      /* the next two replace the job's */
     uint64_t variation_seed;
     double variation_strength;
-    bool blended; /* what follows counts in place of the job's --blend */
+    bool blended; /* the next one replaces the job's --blend */
     double blend;
 } Request;
 
 typedef struct {
     Image image;
-    float *latent; /* [h, w, c], the last one, before the VAE's scaling is undone; heap; NULL: was not wanted */
-    Image *steps;  /* [step_count] what each step predicts that the clean picture is; heap; NULL: were not wanted */
+    float *latent; /* [h, w, c], the last one, before the VAE's scaling is undone; heap; NULL: not requested */
+    Image *steps;  /* [step_count] each step's prediction of the clean picture; heap; NULL: not requested */
     int step_count;
 } Picture;
 
@@ -63,23 +63,23 @@ void picture_release(Picture *p);
 typedef struct Generator Generator;
 
 /*
- * Decides what the job leaves open (recipe.h), checks everything, computes the embeddings, reserves all memory. Error: a wrong
- * size, unknown sampler, not enough memory (the text has the figure). The job may be freed afterwards; the model and what is
- * shared (share may be NULL) stay the caller's and must live as long as the generator.
+ * Makes the choices that the job leaves open (recipe.h), checks everything, computes the embeddings, reserves all memory. Error:
+ * a wrong size, unknown sampler, not enough memory (the text has the size). The job may be freed afterwards; the model and what
+ * is shared (share may be NULL) stay the caller's and must live as long as the generator.
  */
 Generator *generator_new(Model *m, const Job *j, const Share *share, const Watch *w, Err *e);
 void generator_free(Generator *g);
 
-/* The job with what the model chose for its open options, and the VAE's tile that fits into memory: for metadata. */
+/* The job with its open options filled in, and the VAE's tile that fits into memory: for metadata. */
 const Job *generator_job(const Generator *g);
 
 /*
- * Returns whether a picture of a job of the same kind, with prompts of its own, can be drawn in a run of it: they have
+ * Returns whether a picture of a similar job, with other prompts, can be drawn in a run of this generator: the prompts have
  * as many rows, texts and parts.
  */
 bool generator_takes(Generator *g, const Job *j);
 
-/* Pictures that there is room for. */
+/* How many pictures fit into memory at once. */
 int generator_batch(const Generator *g);
 
 /*

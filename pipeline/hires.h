@@ -1,24 +1,26 @@
 /*
- * hires.h - a second pass at a larger size (--hires): A1111's hires fix. The first pass's latent, or its picture, is made larger, noise of
- * the same seed is laid on it, and the last steps of a longer schedule are run: as many as there are of --hires-steps. A --refiner takes over
- * in this pass (A1111's hires_fix_refiner_pass as it comes); a --trace has its numbers behind "hires.". Internal to pipeline/. Source: A1111's modules/processing.py, StableDiffusionProcessingTxt2Img.sample_hr_pass().
+ * hires.h - a second pass at a larger size (--hires): A1111's hires fix. The first pass's latent, or its picture, is enlarged,
+ * noise of the same seed is added, and the last steps of a longer schedule are run, --hires-steps of them. A --refiner takes over
+ * in this pass (A1111's hires_fix_refiner_pass as it comes); a --trace has its numbers behind "hires.". Internal to pipeline/.
+ * Source: A1111's modules/processing.py, StableDiffusionProcessingTxt2Img.sample_hr_pass().
  */
 #ifndef LIMN_PIPELINE_HIRES_H
 #define LIMN_PIPELINE_HIRES_H
 
 #include "pipeline/generator.h"
 
-/* Returns whether the job asks for it. */
+/* Returns whether the job has a second pass. */
 static inline bool hires_wanted(const Job *j) { return j->hires > 1; }
 
 /*
- * The second pass's generator, into g, and what it chose into g's job; nothing where the job has no --hires. asked: the job with its
- * open options. Before g's own memory is reserved. Error: a size that cannot be, a network that cannot be read, what cannot go together.
+ * Makes the second pass's generator in g, and puts its choices into g's job; does nothing if the job has no --hires. asked: the
+ * job with its open options. To be called before g's own memory is reserved. Error: an impossible size, a network that cannot be
+ * read, options that cannot be combined.
  */
 int hires_begin(Generator *g, const Job *asked, Err *e);
 void hires_end(Generator *g);
 
-/* The second pass's own prompts, if said has them, in place of out's; both text encoders of SDXL read them. */
+/* Replaces out's prompts by the second pass's own, if said has them; both text encoders of SDXL read them. */
 void hires_prompts(Job *out, const Job *said);
 /* Whether a picture of the job has prompts that fit into g's second pass, as generator_takes(). */
 bool hires_takes(const Generator *g, const Job *j);

@@ -1,5 +1,5 @@
 /*
- * job.h - what is asked for: one picture, or a count of them. One table of options drives the command line, --help, the
+ * job.h - the user's request: one picture, or several. One table of options drives the command line, --help, the
  * fields of a batch file and the PNG's metadata.
  */
 #ifndef LIMN_PIPELINE_JOB_H
@@ -16,7 +16,7 @@ typedef struct {
     char *prompt, *negative_prompt;           /* valid UTF-8: job_set() replaces what is not */
     char *prompt_2, *negative_prompt_2;       /* for the second text encoder; NULL: the same */
     bool negative_given;                      /* also where it is "": SDXL takes zeros where none was given */
-    char *original_size, *crop, *target_size; /* what SDXL is told: "1024x1024", "0,0"; NULL: the picture's */
+    char *original_size, *crop, *target_size; /* SDXL's size inputs: "1024x1024", "0,0"; NULL: the picture's */
     char *negative_original_size, *negative_crop, *negative_target_size; /* NULL: as the prompt's */
     char *refiner, *refiner_sha256;                                      /* the model that takes over; NULL: none */
     double refiner_at;                                                   /* < 0: the usual */
@@ -70,11 +70,11 @@ typedef struct {
     double lora_strength;                    /* of those without a weight; < 0: 1 */
     bool lora_partial;                       /* what fits of them */
     char *control, *adapter,
-        *ip_adapter;                 /* what steers beside the prompt, a line each (control_line.h); NULL: nothing */
+        *ip_adapter;                 /* conditioning other than the prompt, a line each (control_line.h); NULL: none */
     double control_strength;         /* of ControlNets whose line has none; < 0: 1 */
     char *init_image, *mask;         /* what to start from, and where it may change; "alpha": where it is clear */
     char *init_sha256, *mask_sha256; /* of their bytes; NULL: whatever they are */
-    char *init_background;           /* under what is clear of it; NULL: white */
+    char *init_background;           /* under its transparent parts; NULL: white */
     double strength;                 /* < 0: the usual */
     char *resize_mode, *fill;        /* "stretch" | "crop" | "fit"; "original" | "fill" | "noise" | "nothing" */
     int mask_blur;                   /* pixels */
@@ -110,7 +110,7 @@ typedef struct {
     char *memory_limit; /* "8G"; NULL: none */
     int threads;        /* 0: all cores */
     bool quiet, json, verbose, sandbox;
-    /* what is done to the network, and less work */
+    /* changes of the network, and less work */
     char *freeu;                                   /* NULL: not; "v1" | "v2" */
     double freeu_b1, freeu_b2, freeu_s1, freeu_s2; /* < 0: the family's */
     int deepcache, hypertile, hypertile_depth;     /* 0: not, not, the largest level */
@@ -149,20 +149,20 @@ typedef struct {
 
 enum {
     JOB_MAX_SIDE = 8192,    /* pixels */
-    JOB_MAX_TOLD = 65536,   /* pixels that a model may be told */
+    JOB_MAX_TOLD = 65536,   /* pixels of SDXL's size inputs */
     JOB_MAX_TEXT = 1 << 20, /* bytes of a prompt */
     JOB_MAX_SIZES = 16,     /* of --sizes */
     JOB_MAX_BATCH = 64,     /* pictures at once */
-    JOB_USUAL_STEPS = 20,   /* where neither the job nor the model says */
-    JOB_THREADS_A_CORE = 4, /* more is a mistake, not a wish */
+    JOB_USUAL_STEPS = 20,   /* if neither the job nor the model has a number */
+    JOB_THREADS_A_CORE = 4, /* more is taken for a mistake */
 };
 
-/* OPT_LINES: may be given again, each time a line more. */
+/* OPT_LINES: may be given several times; each adds a line. */
 typedef enum { OPT_STR, OPT_PATH, OPT_INT, OPT_SEED, OPT_FLOAT, OPT_FLAG, OPT_CHOICE, OPT_LINES } OptionType;
 
 /*
- * Options that --help shows together, and that a command takes together (cmd/command.h). In this order; those before GROUP_BENCH are
- * for whoever draws, the others each for one command, or some.
+ * Options that --help shows together, and that a command accepts together (cmd/command.h). In this order; those before
+ * GROUP_BENCH are for all commands that draw, the others for one command or a few.
  */
 typedef enum {
     GROUP_EVERYDAY,
@@ -170,26 +170,26 @@ typedef enum {
     GROUP_START, /* from a picture */
     GROUP_CONTROL,
     GROUP_LARGER, /* variations, and a second pass */
-    GROUP_TOOLS,  /* as other tools draw */
+    GROUP_TOOLS,  /* compatibility with other tools */
     GROUP_GUIDANCE,
     GROUP_SDXL,
     GROUP_FILES,    /* of the model */
     GROUP_ADAPTERS, /* LoRA, embeddings */
     GROUP_MACHINE,
-    GROUP_KEPT, /* what is said and kept */
+    GROUP_KEPT, /* messages, and files besides the picture */
     GROUP_BENCH,
     GROUP_COMPARE,
     GROUP_BATCH,
     GROUP_UPSCALE,
     GROUP_PULL,
     GROUP_MERGE,
-    GROUP_SHARDS, /* of a work that several machines share */
-    GROUP_TYPE,   /* of weights: for those who write or measure them */
+    GROUP_SHARDS, /* for work that several machines share */
+    GROUP_TYPE,   /* of weights: for commands that write or measure them */
     GROUP_SERVE,
     GROUP_CONVERT,
     GROUP_AGAIN,
-    GROUP_DRY_RUN,   /* for those who can show what they would do */
-    GROUP_MODEL_DIR, /* for those who look for models */
+    GROUP_DRY_RUN,   /* for commands that can show what they would do */
+    GROUP_MODEL_DIR, /* for commands that look for models */
     GROUPS
 } OptionGroup;
 
@@ -198,15 +198,15 @@ typedef struct {
     char letter;      /* 's', or 0 */
     OptionType type;
     size_t offset;    /* in Job */
-    const char *dflt; /* as text; NULL: open, from the model */
+    const char *dflt; /* the default as text; NULL: unset, the model's choice */
     double min, max;  /* OPT_INT, OPT_FLOAT */
     const char *
         value; /* what --help calls the value: "N", "FILE"; OPT_CHOICE: the choices, "torch|philox"; "[N=32]": 32 without one */
     bool picture; /* part of the picture's identity: written into the PNG */
     OptionGroup group;
-    int (*check)(const char *text, Err *e); /* what the type alone cannot tell; may be NULL */
+    int (*check)(const char *text, Err *e); /* a check beyond the type; may be NULL */
     const char *help;
-    const char *aliases; /* what other tools call it, meaning just the same, parted by commas; NULL: nothing else */
+    const char *aliases; /* other tools' names with exactly that meaning, separated by commas; NULL: none */
 } Option;
 
 extern const Option job_options[]; /* ends with name NULL */
@@ -216,7 +216,7 @@ void job_release(Job *j);
 void job_copy(Job *dst, const Job *src); /* dst uninitialised */
 
 /*
- * By its name (the first row's, where one command has a row of its own) or one of its aliases; case, '-', '_' and
+ * Finds it by its name (the first row's, if one command has a row of its own) or an alias; case, '-', '_' and
  * spaces do not count. NULL: none.
  */
 const Option *option_find(const char *name, size_t len);
@@ -225,25 +225,26 @@ bool option_is_alias(const Option *o, const char *name, size_t len);
 const Option *option_letter(char c);
 
 /*
- * Parses the whole text ("1x" is an error; NaN, infinity and out of range too) and stores it. A flag takes "true" or
- * "false". Values as other tools write them are understood where they mean the same (foreign.h). The error tells what was found and what is expected; the caller puts the option's name before it (err_in).
+ * Parses the whole text ("1x" is an error; NaN, infinity and out of range too) and stores it. A flag takes "true" or "false".
+ * Values as other tools write them are understood where they mean the same (foreign.h). The error tells what was found and what
+ * is expected; the caller puts the option's name before it (err_in).
  */
 int job_set(Job *j, const Option *o, const char *text, Err *e);
 
-/* What an option means that is given without a value; false: it needs one. */
+/* The value of an option that is given without one; false: it needs one. */
 bool option_implied(const Option *o, char out[32]);
 
-/* As if the option had not been given: one of text without a default (OPT_LINES begins anew). */
+/* Unsets an option of text without a default (OPT_LINES then starts anew). */
 void job_open(Job *j, const Option *o);
 
-/* At its default, as if it had not been given; the same of several, by name, the last NULL. */
+/* Sets an option to its default; or several, by name, the last NULL. */
 void job_reset(Job *j, const Option *o);
 void job_reset_all(Job *j, const char *const *names);
 
-/* Appends the value as text, as job_set() would take it. False: the option is open, nothing was appended. */
+/* Appends the value as text, as job_set() takes it. False: the option is unset, and nothing was appended. */
 bool job_get(const Job *j, const Option *o, Str *out);
 
-/* The number that an option has, by its name, OPT_INT or OPT_FLOAT; of an OPT_FLAG 1 or 0. 0: it is open. */
+/* The number of an option, by its name, OPT_INT or OPT_FLOAT; of an OPT_FLAG 1 or 0. 0: it is unset. */
 double job_number(const Job *j, const char *name);
 
 /* "999,749,499" as numbers, heap; how many. NULL or "": none, 0. */

@@ -7,7 +7,7 @@
 /* An option's place in a job. */
 static inline void *option_field(const Job *j, const Option *o) { return (char *)(size_t)j + o->offset; }
 
-/* Returns whether it is a text on the heap there. */
+/* Returns whether its field is a text on the heap. */
 static inline bool option_is_text(const Option *o)
 {
     return o->type == OPT_STR || o->type == OPT_PATH || o->type == OPT_CHOICE || o->type == OPT_LINES;
@@ -22,7 +22,7 @@ bool parse_double(const char *s, double *out);
 /* The whole text as a number of the option's range. */
 int parse_int(int *out, const Option *o, const char *text, Err *e);
 
-/* job_checks.c: what the rows' type alone cannot tell. */
+/* job_checks.c: checks beyond the rows' types. */
 int check_sampler(const char *text, Err *e);
 int check_schedule(const char *text, Err *e);
 int check_vae_tile(const char *text, Err *e);

@@ -1,6 +1,7 @@
 /*
- * library.h - a folder of adapters or embeddings, whose files are called by name: <lora:name>, embedding:name. A name is a file's
- * without its ending, with the folders below before it or not; it never leads out of the folder, as it is only compared.
+ * library.h - a folder of adapters or embeddings, whose files are referred to by name: <lora:name>, embedding:name. A name is a
+ * file name without its extension, with or without the subfolders in front; it never leads out of the folder, as it is only
+ * compared.
  */
 #ifndef LIMN_PIPELINE_LIBRARY_H
 #define LIMN_PIPELINE_LIBRARY_H
@@ -25,8 +26,8 @@ typedef struct {
 } Library;
 
 /*
- * The folder that was given, or $XDG_DATA_HOME/limn/`usual`, which need not be there. Error: the given one is none, or has too many
- * files. library_close() in any case.
+ * The folder that was given, or $XDG_DATA_HOME/limn/`usual`, which need not be there. Error: the given one is none, or has too
+ * many files. library_close() in any case.
  */
 int library_open(Library *l, const char *given, const char *usual, Err *e);
 void library_close(Library *l);
@@ -34,11 +35,11 @@ void library_close(Library *l);
 /* Where the default folder is, or would be; heap. */
 char *library_usual(const char *usual);
 
-/* Returns whether there is a folder to look into, without looking. */
+/* Returns whether there is a folder, without reading it. */
 bool library_there(const char *given, const char *usual);
 
 /*
- * The file of a name: its own, or another that the file's metadata gives it under the key (NULL: none). Error: there is none, with
+ * Finds a file by its name, or by the name that its metadata has under the key (NULL: none). Error: there is none, with
  * the nearest name; or several.
  */
 const LibraryFile *library_find(const Library *l, const char *name, const char *key, Err *e);

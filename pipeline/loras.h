@@ -1,6 +1,6 @@
 /*
- * loras.h - which adapters a job wants, and how strongly: --lora, and A1111's <lora:name:weight> in the prompt, whose files lie in
- * --lora-dir.
+ * loras.h - which adapters a job uses, with which weights: --lora, and A1111's <lora:name:weight> in the prompt, whose files are
+ * in --lora-dir.
  */
 #ifndef LIMN_PIPELINE_LORAS_H
 #define LIMN_PIPELINE_LORAS_H
@@ -11,7 +11,7 @@
 typedef struct {
     char *path;
     double weight, text_weight; /* for the UNet, and the text encoders */
-    bool open;                  /* the line says no weight: --lora-strength, else 1 */
+    bool open;                  /* the line has no weight: --lora-strength, else 1 */
     BlockWeights blocks;
 } LoraWish;
 
@@ -28,7 +28,7 @@ void lora_wish_release(LoraWish *w);
 int lora_lines_check(const char *line, Err *e);
 
 /*
- * Those of the job's options and prompts, in this order. Error: what is written is wrong, or a name is none of the folder's.
+ * The adapters of the job's options and prompts, in this order. Error: wrong syntax, or a name that is not in the folder.
  * loras_release() in any case.
  */
 int loras_of(const Job *j, Loras *out, Err *e);
@@ -37,13 +37,13 @@ void loras_release(Loras *l);
 /* Returns whether the job's prompts name adapters that are applied: with --compat a1111, or where there is a folder of them. */
 bool loras_in_prompt(const Job *j);
 
-/* Returns whether a text has one. */
+/* Returns whether a text has such a tag. */
 bool loras_tagged(const char *text);
 
 /* The tags of the job's prompts, one after the other; heap. */
 char *loras_tags(const Job *j);
 
-/* What says which adapters they are and how strong, the same text for the same; heap. */
+/* A text that identifies the adapters and their weights, equal for equal ones; heap. */
 char *loras_key(const Loras *l);
 
 #endif

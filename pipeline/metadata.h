@@ -1,5 +1,5 @@
 /*
- * metadata.h - what a PNG says about how it was made: A1111's `parameters` text, and limn's own JSON under `limn`.
+ * metadata.h - a PNG's record of how it was made: A1111's `parameters` text, and limn's own JSON under `limn`.
  */
 #ifndef LIMN_PIPELINE_METADATA_H
 #define LIMN_PIPELINE_METADATA_H
@@ -12,7 +12,7 @@
 #define METADATA_KEY       "limn" /* the PNG texts' keys */
 #define METADATA_A1111_KEY "parameters"
 
-/* What the same bytes need beside the job's options. */
+/* What else is needed for the same bytes, in addition to the job's options. */
 typedef struct {
     char version[32], kernels[32]; /* of limn; the kernel row */
     char model[768], sha256[65]; /* the model's name, of at most 255 bytes, each of which may become three; its hash */
@@ -26,8 +26,8 @@ void metadata_a1111(const Job *j, const Model *m, uint64_t seed, Str *out);
 
 /*
  * {"limn": version, "kernels": row, "model": {"name", "path", "sha256"}, "options": {every option marked `picture`}}.
- * A flag is there when it is true.
- * Numbers are JSON numbers, but for a seed that is too large for a reader with doubles: metadata_seed().
+ * A flag is present if it is true.
+ * Numbers are JSON numbers, except a seed that is too large for a double: metadata_seed().
  */
 void metadata_json(const Job *j, const Model *m, uint64_t seed, Str *out);
 

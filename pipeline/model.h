@@ -1,7 +1,7 @@
 /*
- * model.h - a model's parts: found, checked, bound.
+ * model.h - finds, checks and binds a model's parts.
  *
- * A model is a diffusers folder, a single file in LDM naming (SD 1.x, 2.x), or the name of one inside the program.
+ * A model is a diffusers folder, a single file in LDM naming, or the name of a built-in one.
  */
 #ifndef LIMN_PIPELINE_MODEL_H
 #define LIMN_PIPELINE_MODEL_H
@@ -27,13 +27,13 @@ typedef enum {
 
 enum { TEXTS_MAX = 2 };
 
-/* A text encoder and the tokenizer whose ids it knows. */
+/* A text encoder and its tokenizer. */
 typedef struct {
     Tokenizer *tokenizer; /* NULL only when a single file has none and no_weights was asked for */
     TextEncoder *encoder;
 } TextPart;
 
-/* What suits the model, from limn.json in its folder; else by family. 0 / NULL: not said. */
+/* Default settings of the model, from limn.json in its folder; else by family. 0 / NULL: none. */
 typedef struct {
     int width, height, steps;
     double cfg_scale;
@@ -45,11 +45,11 @@ typedef struct {
     const char *vae;       /* another VAE: a folder or a file; NULL */
     const char *unet;      /* another UNet: a file or a folder; NULL */
     const char *tokenizer; /* a folder with vocab.json and merges.txt; NULL: looked for as docs/models.md says */
-    const char *refiner;   /* describe only: another model that takes over, for the memory of both; NULL */
+    const char *refiner;   /* describe only: the second model, for the memory of both; NULL */
     const char *memory;    /* "low", "normal", "high": whether transformed weights are kept; NULL: normal */
-    const char *precision; /* as --precision has it: in what form they are; NULL: auto */
-    bool encoder;          /* the VAE's encoder is wanted too */
-    bool briefly;          /* the UNet runs a few times only: without memory "high" nothing is kept for more */
+    const char *precision; /* as for --precision: the form in which they are kept; NULL: auto */
+    bool encoder;          /* the VAE's encoder is needed too */
+    bool briefly;          /* the UNet runs only a few times: without memory "high" no transformed weights are kept */
     bool no_weights; /* describe only: names and shapes are checked, no value is read; the model must not be run */
 } ModelPaths;
 
@@ -58,36 +58,35 @@ typedef struct {
     char *path;         /* as opened */
     char sha256[65];    /* of the single file, or of the folder's unet file; "" until model_hash() */
     const char *family; /* "SD 1.x", "SD 2.x", "SD XL", "custom" */
-    const char *note;   /* what it predicts had to be guessed, one line to tell the user; NULL */
-    const char *notes;  /* what of its files is passed over, each line ends with a newline; "" */
-    bool told;          /* the user has been told these */
+    const char *note;   /* the prediction type had to be guessed: one line for the user; NULL */
+    const char *notes;  /* parts of its files that are ignored, each line ends with a newline; "" */
+    bool told;          /* the user has seen these notes */
     Noise noise;        /* the scheduler's file, as its own class has it */
     ModelDefaults defaults;
-    FewSteps few;             /* it was distilled to draw in a few steps; what NULL: nothing says so */
+    FewSteps few;             /* it was distilled to draw in a few steps; few.what NULL: no sign of that */
     TextPart text[TEXTS_MAX]; /* one after the other they make the context; the last one's pooled output goes with it */
     int texts;
-    bool
-        scaled_beside; /* a picture that it edits by instruction is told as a latent of the usual scale: is_cosxl_edit */
+    bool scaled_beside; /* the input latent of a picture to edit has the usual scale: is_cosxl_edit */
     bool zero_negative; /* without a negative prompt its embeddings are zeros: force_zeros_for_empty_prompt */
-    int ids;            /* text_time: the numbers that stand beside the pooled text: 6, the refiner's 5; else 0 */
-    Words *words;       /* those that it knows; NULL: it brings no list of them */
+    int ids;            /* text_time: number of inputs in addition to the pooled text: 6, the refiner's 5; else 0 */
+    Words *words;       /* the words that it knows; NULL: it has no such list */
     UNet *unet;
     Vae *vae;
-    size_t own, in_file; /* bytes of weights: converted ones, and those that are read where the files have them */
-    bool large;          /* of files, and more than MODEL_SMALL: pages of weights are evicted when their turn is over */
-    char warning[160];   /* one line to tell the user; "" */
-    bool looked;         /* model_hash() has looked at the files */
-    char *replaced;      /* the same, known after model_hash(): a file was replaced while it was loaded; NULL */
-    struct Checking *checking;     /* values looked over on their way (checking.h); NULL: all are */
-    struct Controls *controls;     /* networks that steer it, which are open now (controls.h); NULL: none */
+    size_t own, in_file;           /* bytes of weights: converted ones, and those that are used from the file */
+    bool large;                    /* from files, and more than MODEL_SMALL: pages of weights are evicted after use */
+    char warning[160];             /* one line for the user; "" */
+    bool looked;                   /* model_hash() has looked at the files */
+    char *replaced;                /* one more, set by model_hash(): a file was replaced while it was loaded; NULL */
+    struct Checking *checking;     /* the check of values in progress (checking.h); NULL: done */
+    struct Controls *controls;     /* control networks that are open (controls.h); NULL: none */
     struct Embeddings *embeddings; /* words with vectors of their own (embeddings.h); NULL: none */
-    struct Adapters *adapters;     /* laid over it now (adapters.h); NULL: none */
-    struct Seen *seen;             /* what it sees a picture with (seen.h); NULL: nothing of its own */
-    struct Hashing *hashing;       /* sha256 on its way (hash.c); NULL: not asked for, or there */
-    struct Parts *files;           /* what the networks borrow: sources, mapped files (parts.h) */
+    struct Adapters *adapters;     /* applied to it now (adapters.h); NULL: none */
+    struct Seen *seen;             /* its parts for a picture as input (seen.h); NULL: none */
+    struct Hashing *hashing;       /* sha256 in progress (hash.c); NULL: not requested, or done */
+    struct Parts *files;           /* borrowed by the networks: sources, mapped files (parts.h) */
 } Model;
 
-/* Bytes of weights: normal keeps transformed ones of at most so many; a larger model's stay in the system's page cache. */
+/* Bytes of weights up to which --memory normal keeps transformed ones; a larger model's stay in the system's page cache. */
 enum { MODEL_SMALL = 256 << 20 };
 
 /* From this many rows on, reading evicted weights again costs little compared with the product. */
@@ -96,7 +95,7 @@ enum { MODEL_CHEAP_ROWS = 1024 };
 /* The sum of a figure over the text encoders. */
 size_t model_texts(const Model *m, size_t (*figure)(const TextEncoder *t));
 
-/* A large model's networks of that role are not needed soon: the pages of their weights stop counting as the program's. */
+/* Evicts the weights of a large model's networks of that role, which are not needed soon. */
 void model_rest(const Model *m, PartRole role);
 
 /* Error: everything that is wrong with the files, with the file's and the tensor's name. */
@@ -104,14 +103,14 @@ Model *model_open(const ModelPaths *p, Err *e);
 void model_free(Model *m);
 
 /*
- * The scheduler's file as a class has it that is run (scheduler_read()): NULL: its own. noise_build() comes after, noise_release() is
- * due whatever it returns. Error: what limn cannot honour.
+ * The noise of the scheduler's file for the class that is run (scheduler_read()); NULL: its own. noise_build() comes after;
+ * noise_release() is needed whatever it returns. Error: what limn cannot honour.
  */
 int model_noise(const Model *m, const SchedulerRun *run, Noise *n, Err *e);
 
 /*
- * Computes sha256, of the bytes that are mapped (remembered in $XDG_CACHE_HOME/limn/hashes.json for a file in this state; that may
- * fail in silence). Error: a file was written into while the model was loaded. To be called before a picture is written.
+ * Computes sha256, of the bytes that are mapped (remembered in $XDG_CACHE_HOME/limn/hashes.json for a file in this state; that
+ * may fail silently). Error: a file was written to while the model was loaded. To be called before a picture is written.
  */
 int model_hash(Model *m, Err *e);
 

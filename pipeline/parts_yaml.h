@@ -1,6 +1,6 @@
 /*
- * parts_yaml.h - what a single file does not say of itself: from NAME.yaml next to NAME.safetensors, where there is one (A1111's
- * convention), or as Stable Diffusion's releases have it.
+ * parts_yaml.h - the configuration that a single file does not contain: from NAME.yaml next to NAME.safetensors, if there is one
+ * (A1111's convention), or as in Stable Diffusion's releases.
  */
 #ifndef LIMN_PIPELINE_PARTS_YAML_H
 #define LIMN_PIPELINE_PARTS_YAML_H
@@ -25,10 +25,10 @@ typedef struct {
 /* Error: the YAML, and what in it limn does not know or cannot run. One that is no model's configuration is noted. */
 int file_config_read(FileConfig *c, Parts *parts, const char *checkpoint, Err *e);
 
-/* The networks that were found must be those that the YAML tells of. Error: what differs. */
+/* Checks that the networks found are those of the YAML. Error: what differs. */
 int file_config_check(const FileConfig *c, const Parts *parts, Err *e);
 
-/* Notes files next to the checkpoint that another program would take; prediction: what was decided. own_vae: --vae was given. */
+/* Notes files next to the checkpoint that another program would use; prediction: the one chosen. own_vae: --vae was given. */
 void file_config_note_others(const FileConfig *c, Parts *parts, const char *checkpoint, const char *prediction,
                              bool own_vae);
 

@@ -1,8 +1,9 @@
 /*
- * precision.h - in what precision the networks multiply. Sums, norms, softmax, the residual stream and the sampler are f32 always.
+ * precision.h - the precision of the networks' products. Sums, norms, softmax, the residual stream and the sampler are always
+ * f32.
  *
- * As text: "f32"; "bf16": factors of 16 bits, integers in 3x3 convolutions; "int8": the same, but of 8 bits in linear layers and 1x1
- * convolutions; or by kind of layer, what is left out being f32: "conv:i16+linear:int8+attention:f32".
+ * As text: "f32"; "bf16": factors of 16 bits, integers in 3x3 convolutions; "int8": the same, but of 8 bits in linear layers and
+ * 1x1 convolutions; or by kind of layer, f32 by default: "conv:i16+linear:int8+attention:f32".
  */
 #ifndef LIMN_PIPELINE_PRECISION_H
 #define LIMN_PIPELINE_PRECISION_H
@@ -12,12 +13,12 @@
 #include "base/err.h"
 #include "nn/nn.h"
 
-/* From so many bytes of UNet weights on, products of rounded factors save two fifths of the time; below, little. */
+/* From so many bytes of UNet weights on, products of rounded factors save two fifths of the time; below that, little. */
 enum { PRECISION_LARGE = 256 << 20, PRECISION_TEXT = 64 };
 
 #define PRECISION_PLACEHOLDER "auto|f32|bf16|int8"
 
-/* What there is for each kind of layer, by its name in texts: "conv", "f32". Each kind begins with f32. */
+/* The choices for each kind of layer, with their names in texts: "conv", "f32". Each kind begins with f32. */
 typedef struct {
     const char *kind, *name;
     Factors factors;
@@ -35,22 +36,22 @@ int precision_parse(const char *text, Precision *p, Err *e);
 int check_precision(const char *text, Err *e);
 
 /*
- * What the networks do on these kernels. weights: the UNet's bytes. auto rounds to 16 bits where the network is large and this CPU
- * was found to gain by it (speeds.h), for each kind of layer: the final picture then stays 40 dB and more from f32's
- * (docs/performance.md); 8 bits depend on the model: fidelity.h. int8 keeps exact what the CPU would not gain by in attention.
- * Error (ERR_USAGE): what is asked for has no products in this kernel set.
+ * Chooses the precision on these kernels. weights: the UNet's bytes. auto rounds to 16 bits if the network is large and this CPU
+ * was found to gain by it (speeds.h), for each kind of layer: the final picture then keeps 40 dB or more against f32's
+ * (docs/performance.md); 8 bits depend on the model: fidelity.h. With int8 attention stays exact if the CPU would not gain by
+ * rounding it. Error (ERR_USAGE): this kernel set has no such products.
  */
 int precision_choose(Precision *p, const char *asked, const Kernels *k, size_t weights, Err *e);
 
 /* The text that gives the same precision again on this kind of kernels; buf: PRECISION_TEXT. */
 const char *precision_text(Precision p, char *buf);
 
-/* Returns whether convolutions' weights are rounded when they are transformed beforehand (winograd.h). */
+/* Returns whether convolutions' weights are rounded when they are transformed in advance (winograd.h). */
 static inline bool precision_rounds_convs(Precision p) { return p.conv == FACTORS_I16; }
-/* Returns whether matrices are rounded in products, so that what is laid over them may be. */
+/* Returns whether products round matrices, so that patches on them may be rounded too. */
 static inline bool precision_rounds_matrices(Precision p) { return p.linear != FACTORS_F32; }
 
-/* For networks that run once a picture, beside the UNet and what steers it: linear layers in no less than 16 bits. */
+/* For networks that run once per picture, other than the UNet and its control networks: linear layers with at least 16 bits. */
 static inline Precision precision_beside(Precision p)
 {
     if (p.linear == FACTORS_I8) p.linear = p.attention;

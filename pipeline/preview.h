@@ -1,8 +1,8 @@
 /*
- * preview.h - the picture so far (--preview): what a step takes the clean latent to be, as pixels, at a small part of the step's cost.
+ * preview.h - previews (--preview): a step's estimate of the clean latent as pixels, at a small part of the step's cost.
  *
- * By a tiny autoencoder (--preview-vae, or the model's own), by the model's VAE where the model is small, else by a linear map from a
- * latent's channels to colours, a pixel for each latent and enlarged.
+ * By a tiny autoencoder (--preview-vae, or the model's own), by the model's VAE where the model is small, else by a linear map
+ * from a latent's channels to colours, a pixel for each latent and enlarged.
  */
 #ifndef LIMN_PIPELINE_PREVIEW_H
 #define LIMN_PIPELINE_PREVIEW_H
@@ -14,8 +14,8 @@
 typedef struct Preview Preview;
 
 /*
- * vae: --preview-vae, or NULL. h, w: of the latent; nn: the arithmetic, whose arena is not used. The model must live as long. Error: it
- * is no VAE for this model, or nothing is known of the model's latents, or memory is short.
+ * vae: --preview-vae, or NULL. h, w: of the latent; nn: its arena is not used. The model must live as long. Error: the file
+ * is no VAE for this model, or no map is known for the model's latents, or out of memory.
  */
 Preview *preview_new(const Model *m, const char *vae, const Nn *nn, int h, int w, Err *e);
 void preview_free(Preview *p);

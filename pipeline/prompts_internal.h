@@ -5,17 +5,17 @@
 #include "base/str.h"
 #include "pipeline/prompts.h"
 
-/* Who reads a text that has only weights in it: mix.h's reader. */
+/* Context of mix.h's reader, for a text with no syntax but weights. */
 typedef struct {
     const PromptReader *r;
-    const char *name; /* whose text it is, for words: "the prompt" */
+    const char *name; /* for messages: "the prompt" */
     const Tokenizer *tokenizer;
-    Str *words; /* takes the text; NULL: not wanted */
+    Str *words; /* receives the text; NULL: not needed */
 } Leaf;
 
 int prompts_read_leaf(void *leaf, const char *text, Ids *out, Err *e);
 
-/* prompts.c: the text without tags, as the reader's language has it; what is not read is told. The caller's. */
+/* prompts.c: the text without tags, by the reader's syntax; reports what is not read. The caller's. */
 char *prompts_bare(const PromptReader *r, const char *name, const char *text, bool positive);
 
 /*
@@ -24,7 +24,7 @@ char *prompts_bare(const PromptReader *r, const char *name, const char *text, bo
  */
 int prompts_plan(const PromptReader *r, const char *text, const char *second, bool positive, Prompts *out, Err *e);
 
-/* The same of regions, behind the prompt's parts. */
+/* The same for regions, after the prompt's parts. */
 int prompts_plan_regions(const PromptReader *r, const char *lines, Prompts *out, Err *e);
 
 #endif

@@ -9,23 +9,23 @@
 #include "pipeline/watch.h"
 
 /*
- * A picture that the user names, and what its bytes hash to: *sha256 (heap) says what they must, or is NULL and told. option: what named it,
- * for messages; w hears what was passed over. image_release() the result.
+ * Reads a picture that the user names and checks its hash: *sha256 (heap) is the required one, or NULL and then set. option: the
+ * option that names it, for messages; w receives what was ignored. image_release() the result.
  */
 int source_read(const char *option, const char *path, char **sha256, Image *im, const Watch *w, Err *e);
 
-/* --init-image; j is told its SHA-256, or says what it must be. image_release() the result. */
+/* --init-image; checks the SHA-256 in j, or sets it. image_release() the result. */
 int source_picture(Job *j, Image *out, const Watch *w, Err *e);
 
 /* The picture over --init-background, opaque (free(.data)). */
 Samples source_flat(const Image *picture, const Job *j);
 
-/* Another picture of an option's, as grey [h, w, 1] (free(.data)). */
+/* The picture of another option, as grey [h, w, 1] (free(.data)). */
 int source_grey(const char *option, const char *path, char **sha256, Samples *out, const Watch *w, Err *e);
 
 /*
- * --mask, of the picture's size; of a folder the file that is called as the picture is. 255 is drawn anew (free(.data)). With --compat a1111 a file's alpha counts where it has any, from half
- * on; otherwise its white. Without --mask: data NULL.
+ * --mask, of the picture's size; of a folder the file that is called as the picture is. 255 is drawn anew (free(.data)). With
+ * --compat a1111 a file's alpha counts where it has any, from half on; otherwise its white. Without --mask: data NULL.
  */
 int source_mask(Job *j, const Image *picture, Samples *out, const Watch *w, Err *e);
 

@@ -1,6 +1,6 @@
 /*
- * speeds.h - how fast this CPU computes each kind of layer in each precision, measured once for a CPU model and remembered in limn's
- * cache folder, so that what --precision auto takes does not change from run to run.
+ * speeds.h - how fast this CPU computes each kind of layer in each precision, measured once for a CPU model and remembered in
+ * limn's cache folder, so that the choice of --precision auto does not change from run to run.
  */
 #ifndef LIMN_PIPELINE_SPEEDS_H
 #define LIMN_PIPELINE_SPEEDS_H
@@ -10,16 +10,16 @@
 typedef struct {
     double gops
         [PRECISION_WAYS]; /* of a layer of middle size on one thread, as precision_ways[] has them; 0: there is none */
-    Precision chosen;     /* what auto takes for large networks: never fewer than 16 bits (fidelity.h) */
+    Precision chosen;     /* auto's choice for large networks: never fewer than 16 bits (fidelity.h) */
 } Speeds;
 
-/* What figures of speed hold for: "AMD EPYC 25/17/1; avx512bf16; 0.1.0". */
+/* The key of the measurements: "AMD EPYC 25/17/1; avx512bf16; 0.1.0". */
 enum { SPEEDS_NAME = 128 };
 void speeds_name(const Kernels *k, char buf[SPEEDS_NAME]);
 
 /*
- * Of these kernels; a copy. The first call on a machine takes a tenth of a second and writes $XDG_CACHE_HOME/limn/speeds.json; a
- * process asks once. Kernels without products of rounded factors are not measured.
+ * The speeds of these kernels; a copy. The first call on a machine takes a tenth of a second and writes
+ * $XDG_CACHE_HOME/limn/speeds.json; a process measures once. Kernels without products of rounded factors are not measured.
  */
 Speeds speeds_of(const Kernels *k);
 

@@ -1,10 +1,10 @@
 /*
- * trace.h - every number on the way from prompt to picture, for checking against a reference: one safetensors file.
+ * trace.h - all intermediate tensors from prompt to picture, for comparison with a reference: one safetensors file.
  *
- * tokens [rows, 77] (I64), prompt_embeds [1, tokens, width], negative_* the same; noise [1, c, h, w] (unit variance),
- * latents.K [1, c, h, w] after step K (0-based, in the scale that diffusers shows), sigmas [steps + 1], timesteps [steps],
- * latents [1, c, h, w] the last one, image [1, 3, H, W] (-1..1, not clamped). F32, NCHW. With --hires these are the first pass's, without
- * an image where the latent is made larger; the second pass's are called hires.NAME.
+ * tokens [rows, 77] (I64), prompt_embeds [1, tokens, width], negative_* the same; noise [1, c, h, w] (unit variance), latents.K
+ * [1, c, h, w] after step K (0-based, in diffusers' scale), sigmas [steps + 1], timesteps [steps], latents [1, c, h, w] the last
+ * one, image [1, 3, H, W] (-1..1, not clamped). F32, NCHW. With --hires these are the first pass's, without an image if the
+ * latent is enlarged; the second pass's are called hires.NAME.
  */
 #ifndef LIMN_PIPELINE_TRACE_H
 #define LIMN_PIPELINE_TRACE_H

@@ -1,4 +1,4 @@
-/* watch.h - who is told while limn works, and who may stop it. */
+/* watch.h - callbacks for progress, messages and cancelling. */
 #ifndef LIMN_PIPELINE_WATCH_H
 #define LIMN_PIPELINE_WATCH_H
 
@@ -10,12 +10,13 @@
 /* Any member may be NULL. All are called on the thread that draws. */
 typedef struct {
     void *ctx;
-    void (*say)(void *ctx, const char *what);     /* what begins, for a progress line: "loading the model" */
+    void (*say)(void *ctx, const char *what);     /* the current work, for a progress line: "loading the model" */
     void (*warn)(void *ctx, const char *text);    /* one line for a person */
     void (*step)(void *ctx, int done, int steps); /* after each step; done == 0 before the first */
-    bool (*cancelled)(void *ctx);                 /* asked before each evaluation of the UNet, and before the VAE */
-    void (*note)(void *ctx, const char *text); /* what the user may want to change (advice.h): one line for a person */
-    void (*preview)(void *ctx, const Image *im, int done, int steps); /* --preview: the picture so far (preview.h) */
+    bool (*cancelled)(void *ctx);                 /* called before each evaluation of the UNet, and before the VAE */
+    void (*note)(void *ctx, const char *text);    /* advice for the user (advice.h): one line for a person */
+    void (*preview)(void *ctx, const Image *im, int done,
+                    int steps); /* --preview: a preview of the picture (preview.h) */
 } Watch;
 
 static inline void watch_say(const Watch *w, const char *what)
@@ -43,7 +44,7 @@ static inline void watch_preview(const Watch *w, const Image *im, int done, int 
     if (w->preview) w->preview(w->ctx, im, done, steps);
 }
 
-/* Error (ERR_INTERRUPTED): the work is to stop. */
+/* Error (ERR_INTERRUPTED): the work must stop. */
 static inline int watch_check(const Watch *w, Err *e)
 {
     if (!w->cancelled || !w->cancelled(w->ctx)) return 0;

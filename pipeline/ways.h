@@ -1,7 +1,7 @@
 /*
- * ways.h - how a first pass's picture becomes larger for the second one: A1111's upscalers of latents and of pixels, by one table; any
- * other name is a file of a network's (upscale.h). Sources: A1111's modules/shared_items.py and processing.py (sample_hr_pass),
- * torch's interpolate (UpSample.h: the arithmetic).
+ * ways.h - how a first pass's picture is enlarged for the second one: A1111's upscalers of latents and of pixels, in one table;
+ * any other name is the file of an upscaler network (upscale.h). Sources: A1111's modules/shared_items.py and processing.py
+ * (sample_hr_pass), torch's interpolate (UpSample.h: the arithmetic).
  */
 #ifndef LIMN_PIPELINE_WAYS_H
 #define LIMN_PIPELINE_WAYS_H
@@ -22,7 +22,7 @@ typedef struct Way {
 
 extern const Way ways[]; /* ends with name NULL; the first is the usual one */
 
-/* By either name; case, '-', '_', spaces and brackets do not count. NULL: it is none. */
+/* Finds it by either name; case, '-', '_', spaces and brackets do not count. NULL: there is none. */
 const Way *way_find(const char *name);
 
 /* out [n, h, w, c] = in, of another size, as torch's interpolate makes it (align_corners false). */

@@ -1,6 +1,6 @@
 /*
- * windows.h - a latent larger than the UNet takes at once: overlapping windows, each evaluated alone, whose outputs are averaged where they
- * meet, in every step. Bar-Tal et al. 2023, arXiv:2302.08113 (MultiDiffusion), with equal weights. Internal to pipeline/.
+ * windows.h - evaluates a large latent in overlapping windows, each alone, whose outputs are averaged where they
+ * overlap, in every step. Bar-Tal et al. 2023, arXiv:2302.08113 (MultiDiffusion), with equal weights. Internal to pipeline/.
  */
 #ifndef LIMN_PIPELINE_WINDOWS_H
 #define LIMN_PIPELINE_WINDOWS_H
@@ -8,8 +8,8 @@
 #include "pipeline/generator.h"
 
 /*
- * Windows along an axis of `size` latents: all of `window`, at least `overlap` of which each shares with the next; 1:
- * it is no longer.
+ * The number of windows along an axis of `size` latents: all have size `window`, and each shares at least `overlap` with the
+ * next; 1: the axis is not longer than a window.
  */
 int windows_count(int size, int window, int overlap);
 /* Where the i-th begins; the last one ends where the axis does. */
@@ -22,7 +22,7 @@ bool windows_wanted(const Recipe *r);
 int windows_all(const Recipe *r);
 Region windows_at(const Recipe *r, int i);
 
-/* What of x [n, h, w, c] lies there, a new tensor in the arena. */
+/* The part of x [n, h, w, c] in that region, a new tensor in the arena. */
 Tensor windows_crop(Arena *a, Tensor x, Region at);
 
 /* out = the network's output for ev, window by window. Error: cancelled. */

@@ -1,14 +1,14 @@
 /*
- * words.h - the words that a model knows, where it brings a list of them: a model that was trained on captions of a small grammar
- * draws something for every prompt, and says nothing of what it did not understand.
+ * words.h - the words that a model knows, if it has a list of them: a model that was trained on captions of a small grammar
+ * draws something for every prompt, without any sign of what it did not understand.
  *
- * limn-words.json in the folder of model_index.json; train/words.py writes limn's own. Members in this order are categories, each an object of
- * labels, each label a list of the phrases that mean it:
+ * limn-words.json in the folder of model_index.json; train/words.py writes limn's own. Members in this order are categories, each
+ * an object of labels, each label a list of the phrases that mean it:
  *
  *     {"things": {"potion": ["potion", "potions", "potion bottle"]}, "backgrounds": {"white": ["white background"]},
  *      "also": ["a", "on", "next to"], "silent": ["the", "of"]}
  *
- * "also": phrases that are known and not listed; "silent": words that say nothing by themselves, and are passed over.
+ * "also": phrases that are known and not listed; "silent": words without meaning of their own, which are ignored.
  */
 #ifndef LIMN_PIPELINE_WORDS_H
 #define LIMN_PIPELINE_WORDS_H
@@ -48,9 +48,9 @@ Words *words_parse(Bytes json, Err *e);
 void words_free(Words *w);
 
 /*
- * What of a text is in none of the phrases, as a list for a person, appended: "rde" (red?), "horse". Each only once in the life of
- * w. Words are runs of letters or digits, lower case as the tokenizer has them; tags (<lora:x:1>) and weights (:1.3) are none.
- * False: nothing new.
+ * Appends the words of a text that are in none of the phrases, as a list for a person: "rde" (red?), "horse". Each only once in
+ * the life of w. Words are runs of letters or digits, lower case as the tokenizer has them; tags (<lora:x:1>) and weights (:1.3)
+ * are none. False: nothing new.
  */
 bool words_unknown(Words *w, const char *text, Str *out);
 

@@ -1,6 +1,6 @@
 /*
- * block.h - what a UNet and a ControlNet share: the embeddings of time and sizes, the way down and the middle. Internal to unet/ and
- * control/. Source: Rombach et al. 2022 (arXiv:2112.10752); names as in diffusers' UNet2DConditionModel.
+ * block.h - what a UNet and a ControlNet share: the embeddings of time and sizes, the encoder (down blocks) and the middle.
+ * Internal to unet/ and control/. Source: Rombach et al. 2022 (arXiv:2112.10752); names as in diffusers' UNet2DConditionModel.
  */
 #ifndef LIMN_UNET_BLOCK_H
 #define LIMN_UNET_BLOCK_H
@@ -52,7 +52,7 @@ int down_residual_shapes(const Down *down, int n, int h, int w, Tensor *shapes);
 /* The time embedding, silu applied (every residual block begins with it): [n, 1, 1, time_width]. */
 Tensor down_embed(Nn *nn, const Down *down, int n, float t, const UNetInputs *in);
 
-/* What every block is given. */
+/* The inputs of every block. */
 typedef struct {
     Tensor temb;            /* down_embed()'s */
     const Prompted *prompt; /* transformer.h */
@@ -61,7 +61,8 @@ typedef struct {
 } DownInputs;
 
 /*
- * x [n, h, w, channels[0]], conv_in's result. skips: room for unet_shape_skips(), filled; they stay in the arena. Returns the last.
+ * x [n, h, w, channels[0]], conv_in's result. skips: room for unet_shape_skips(), filled; they stay in the arena. Returns the
+ * last.
  */
 Tensor down_forward(Nn *nn, const Down *down, Tensor x, const DownInputs *in, Tensor *skips);
 /* A new tensor where the model has a middle, else x. */
@@ -70,7 +71,7 @@ Tensor down_middle(Nn *nn, const Down *down, Tensor x, const DownInputs *in);
 /* 3x3 convolutions of stride 1 of a block (visit's errors are passed on). */
 typedef int (*ConvVisit)(void *ctx, Conv *c, Err *e);
 int block_each_conv(Block *k, ConvVisit visit, void *ctx, Err *e);
-/* Of the whole way down; conv_in is one of them. */
+/* The same for the whole encoder, including conv_in. */
 int down_each_conv(Down *down, ConvVisit visit, void *ctx, Err *e);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * shape.h - what a UNet's config.json says, one entry a level where it says so. ControlNets are copies of a UNet's way down and have
- * the same keys. Internal to unet/ and control/.
+ * shape.h - a UNet's config.json, with one entry per level where the config has one. ControlNets are copies of a UNet's encoder
+ * and have the same keys. Internal to unet/ and control/.
  */
 #ifndef LIMN_UNET_SHAPE_H
 #define LIMN_UNET_SHAPE_H
@@ -19,10 +19,10 @@ enum {
 typedef enum { MID_NONE, MID_PLAIN, MID_ATTENTION } MidKind;
 
 struct UNetShape {
-    int in, out, sample_size, sample_width; /* out 0: a way down alone */
+    int in, out, sample_size, sample_width; /* out 0: an encoder only */
     int levels;
     int channels[UNET_MAX_LEVELS], layers[UNET_MAX_LEVELS], heads[UNET_MAX_LEVELS];
-    int depth[UNET_MAX_LEVELS][UNET_MAX_LAYERS + 1];    /* transformer layers of each attention on the way down */
+    int depth[UNET_MAX_LEVELS][UNET_MAX_LAYERS + 1];    /* transformer layers of each attention in the encoder */
     int up_depth[UNET_MAX_LEVELS][UNET_MAX_LAYERS + 1]; /* and in the order of the up blocks */
     bool down_attention[UNET_MAX_LEVELS], up_attention[UNET_MAX_LEVELS], only_cross[UNET_MAX_LEVELS];
     MidKind mid;
@@ -34,25 +34,25 @@ struct UNetShape {
     int labels, label_width; /* num_class_embeds; class_embed_type "projection": width of what is projected; 0: none */
 };
 
-/* The keys of a UNet2DConditionModel. config_finish() is called. Error: what limn does not run. */
+/* Reads the keys of a UNet2DConditionModel and calls config_finish(). Error: what limn does not run. */
 int unet_shape_read(UNetShape *s, Config *c, Err *e);
 
 /*
- * Those that a ControlNetModel shares with it: the way down and the middle. The caller reads its own keys and calls
+ * Reads the keys that a ControlNetModel shares with it: the encoder and the middle. The caller reads its own keys and calls
  * config_finish().
  */
 int unet_shape_read_down(UNetShape *s, Config *c, Err *e);
 
-/* The keys of class labels, which only a whole UNet may have. */
+/* Refuses the keys of class labels, which only a whole UNet may have. */
 void unet_shape_refuse_labels(Config *c);
 
 /* Returns whether heads divide channels wherever there is attention. */
 int unet_shape_check(const UNetShape *s, Err *e);
 
-/* The same in all but the size of its samples; what nothing reads (heads where there is no attention) does not count. */
+/* Returns whether they are equal in all but sample size; unused values (heads where there is no attention) do not count. */
 bool unet_shape_alike(const UNetShape *a, const UNetShape *b);
 
-/* How many tensors the way down leaves for the way up. */
+/* How many skip tensors the encoder leaves for the decoder. */
 int unet_shape_skips(const UNetShape *s);
 
 #endif
