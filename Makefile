@@ -207,7 +207,7 @@ test-packaging: all
 test-container:
 	@tests/packaging/container
 
-# What HTTP costs beside the program itself, on a quiet machine.
+# What HTTP costs compared with the program itself, on a quiet machine.
 bench-serve: all
 	@python3 tests/serve/cost.py $(B)/limn
 

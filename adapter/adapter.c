@@ -88,7 +88,7 @@ static float strength_of(const Module *m, const AdapterTargets *to)
     return m->place->block < 0 ? strength : strength * b->block[m->place->block];
 }
 
-/* A module's patch, made beside others'. */
+/* A module's patch, made in parallel with others'. */
 typedef struct {
     const Kind *kind;
     float strength;

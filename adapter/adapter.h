@@ -1,10 +1,10 @@
 /*
- * adapter.h - LoRA files and their kin: changes of a model's weights, laid over them while products read them (nn/patch.h). The
- * model's own weights stay as they are in their file.
+ * adapter.h - LoRA and similar files: changes of a model's weights, applied while products read them (nn/patch.h). The
+ * model's own weights stay unchanged in their file.
  *
- * Kinds: LoRA, LoCon (with a middle factor too), LoHa, LoKr, GLoRA, IA3, OFT, BOFT, differences of whole weights, biases and norms;
- * any of those that add may be DoRA. Names as kohya's sd-scripts, LyCORIS, diffusers (of 2023, and since 0.21 PEFT's) and ComfyUI
- * write them. Sources: those of nn/patch.h; LyCORIS 4.1 (modules/, functional/), peft 0.21.
+ * Kinds: LoRA, LoCon (with a middle factor too), LoHa, LoKr, GLoRA, IA3, OFT, BOFT, differences of whole weights, biases and
+ * norms; any of those that add may be DoRA. Names as kohya's sd-scripts, LyCORIS, diffusers (of 2023, and since 0.21 PEFT's) and
+ * ComfyUI write them. Sources: those of nn/patch.h; LyCORIS 4.1 (modules/, functional/), peft 0.21.
  */
 #ifndef LIMN_ADAPTER_ADAPTER_H
 #define LIMN_ADAPTER_ADAPTER_H
@@ -27,8 +27,8 @@ typedef struct {
 typedef struct {
     const AdapterTarget *target; /* [count] */
     int count;
-    bool partial;               /* what fits is laid, the rest is passed over and counted in `notes` */
-    bool rounded;               /* products will round weights to 16 bits: LoRAs may be held in as many */
+    bool partial;               /* apply what fits; the rest is skipped and counted in `notes` */
+    bool rounded;               /* products will round weights to 16 bits: LoRAs may be kept in 16 bits too */
     const char *family;         /* the model's: "SD 1.x", "SD XL" */
     const BlockWeights *blocks; /* times each module's strength; NULL: 1 */
 } AdapterTargets;
@@ -36,9 +36,9 @@ typedef struct {
 typedef struct Adapter Adapter;
 
 /*
- * Reads a file and lays it over the networks' weights, in the order of the calls. All of them must be taken off, in the reverse
- * order, by adapter_free(). notes: one line for the user, or nothing. Error: a module that fits nothing (how many of them, and the
- * first), a kind that limn cannot apply, a shape that is another; then nothing is laid.
+ * Reads a file and applies it to the networks' weights, in the order of the calls. All of them must be removed, in the reverse
+ * order, by adapter_free(). notes: one line for the user, or nothing. Error: a module that fits nothing (how many of them, and
+ * the first), a kind that limn cannot apply, a wrong shape; then nothing is applied.
  */
 Adapter *adapter_lay(const char *path, const AdapterTargets *to, Str *notes, Err *e);
 void adapter_free(Adapter *a);

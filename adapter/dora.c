@@ -1,7 +1,8 @@
 /*
- * dora.c - DoRA: the changed weights keep a direction and are given a length that was trained (Liu et al. 2024, arXiv:2402.09353).
- * V = W + dV at full strength, W' = m V / |V|, and the strength leads from W to W'; |V| of the weights as they are. By rows (PEFT,
- * LyCORIS since 3.1) or by inputs (LyCORIS before, OneTrainer): the place of the 1 in the scale's shape tells.
+ * dora.c - DoRA: the changed weights keep a direction and are given a length that was trained (Liu et al. 2024,
+ * arXiv:2402.09353). V = W + dV at full strength, W' = m V / |V|, and the strength leads from W to W'; |V| of the weights as they
+ * are. By rows (PEFT, LyCORIS since 3.1) or by inputs (LyCORIS before, OneTrainer): the place of the 1 in the scale's shape
+ * tells.
  */
 #include <assert.h>
 #include <math.h>
@@ -10,7 +11,7 @@
 #include "adapter/internal.h"
 #include "base/mem.h"
 
-static const double EPS = 1.2e-7; /* beside the norm: float32's, as LyCORIS has it */
+static const double EPS = 1.2e-7; /* added to the norm: float32's, as in LyCORIS */
 
 /* Whether a scale is one for each input: 1: yes, 0: one for each row; MODULE_MISFIT + 1: neither. */
 static int by_input(const Module *m, const Weight *t)

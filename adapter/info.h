@@ -1,4 +1,4 @@
-/* info.h - what an adapter's file is, told without a model: `limn info lora.safetensors`, `limn list loras`. */
+/* info.h - describes an adapter's file without a model: `limn info lora.safetensors`, `limn list loras`. */
 #ifndef LIMN_ADAPTER_INFO_H
 #define LIMN_ADAPTER_INFO_H
 
@@ -22,7 +22,7 @@ typedef struct {
     double scale[2];    /* alpha / rank, from, to */
     const char *family; /* "SD XL"; NULL: not known */
     bool foreign;       /* adapter_foreign(): limn runs none of that family */
-    char *name, *base;  /* that the trainer gave it, and of the model that it was trained on; NULL */
+    char *name, *base;  /* the trainer's name for it, and the name of its base model; NULL */
     char *trigger;      /* modelspec's trigger phrase; NULL */
     struct {
         char *text;
@@ -44,7 +44,7 @@ bool adapter_is(Weights *w);
  */
 const char *adapter_foreign(Weights *w);
 
-/* What a file is instead, "a UNet alone"; NULL: that is not known, or it is nothing. */
+/* What a file is if not an adapter, "a UNet alone"; NULL: unknown. */
 const char *adapter_file_kind(Weights *w);
 
 /* Error: a tensor's name is of nothing that limn applies, values that are no numbers. adapter_info_release() in any case. */

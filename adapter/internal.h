@@ -1,4 +1,4 @@
-/* internal.h - what the files of adapter/ share. */
+/* internal.h - shared by the files of adapter/. */
 #ifndef LIMN_ADAPTER_INTERNAL_H
 #define LIMN_ADAPTER_INTERNAL_H
 
@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "nn/patch.h"
 
-/* What a tensor is of its module. */
+/* The role of a tensor in its module. */
 typedef enum {
     FACTOR_DOWN,
     FACTOR_UP,
@@ -49,7 +49,7 @@ typedef enum {
     FACTOR_COUNT
 } Factor;
 
-/* What a tensor's name says. */
+/* A parsed tensor name. */
 typedef struct {
     Factor factor;
     AdapterNetwork network; /* NETWORK_COUNT: none that limn knows */
@@ -67,7 +67,7 @@ typedef struct {
     int block; /* of a UNet (blocks.h); -1: none */
 } Place;
 
-/* A network's modules by their flat names, in diffusers' words and, where they may be, in LDM's. */
+/* A network's modules by their flat names, in diffusers' naming and, if allowed, in LDM's. */
 typedef struct {
     struct PlaceRow *row; /* sorted by name */
     size_t count;
@@ -75,7 +75,7 @@ typedef struct {
 
 Places places_new(const AdapterTarget *t);
 void places_free(Places *x);
-/* The last block on a UNet's way down: 11 in SD 1.x, 8 in SDXL. */
+/* The last block of a UNet's encoder: 11 in SD 1.x, 8 in SDXL. */
 int places_last(const Places *x);
 const Place *places_find(const Places *x, const char *module); /* NULL: there is none */
 
@@ -92,7 +92,7 @@ typedef struct {
 
 typedef struct Kind Kind;
 
-/* The kind that a module's factors are of. Error: of none, or one of its factors is missing. */
+/* The kind of a module, from its factors. Error: of no kind, or a factor is missing. */
 const Kind *module_kind(const Module *m, Err *e);
 const char *kind_name(const Kind *k);             /* "LoRA" */
 size_t kind_rank(const Kind *k, const Module *m); /* 0: it has none */
@@ -103,7 +103,7 @@ typedef struct {
     Module *module; /* [count] */
     size_t count;
     cJSON *peft;   /* PEFT's settings, from the file's metadata; NULL */
-    size_t odd;    /* tensors that are none of an adapter's, passed over */
+    size_t odd;    /* skipped tensors that belong to no adapter */
     Err first_odd; /* the first of them */
     Str bundled; /* "ink, cat": words whose vectors lie in the file too (bundle_emb, LyCORIS'), which no module is of */
 } Modules;
@@ -115,7 +115,7 @@ void modules_release(Modules *m);
 /* Which kind of model the file is for, as far as its names, shapes and metadata tell: "SD 1.x", "SD XL", "Flux"; NULL. */
 const char *modules_family(const Modules *m, Bytes file);
 
-/* What making changes returns beside 0 and -1, with e set: the shapes are not those of the model. */
+/* A return value of the functions below other than 0 and -1, with e set: the shapes do not fit the model. */
 enum { MODULE_MISFIT = 1 };
 
 /* The change of a matrix as it is now; *out NULL: the module changes none. */
@@ -124,7 +124,7 @@ int rotation_make(const Module *m, float strength, Patch **out, Err *e); /* OFT'
 /* DoRA around the change that *out is at full strength; it is freed where that fails. */
 int dora_wrap(const Module *m, float strength, Patch **out, Err *e);
 
-/* A vector as it was and as it is: put in its layer's place, and back. */
+/* A changed vector and the original: put into its layer, and back. */
 typedef struct {
     const BoundVector *at;
     const float *before;
@@ -132,7 +132,7 @@ typedef struct {
 } VectorChange;
 enum { VECTORS_MAX = 4 };
 
-/* The changes of a module's vectors, each laid at once. */
+/* The changes of a module's vectors, each applied at once. */
 int vectors_lay(const Kind *k, const Module *m, float strength, VectorChange out[VECTORS_MAX], int *count, Err *e);
 void vector_take_off(VectorChange *c);
 
@@ -141,15 +141,15 @@ PatchRows module_rows(const Module *m);
 Panels *module_panels(const Module *m);
 size_t module_depth(const Module *m);
 
-/* A factor's side; 1 where it has no such. */
+/* A factor's dimension i; 1 if it has none. */
 size_t factor_side(const Weight *t, int i);
 /* A tensor's values as f32, on the heap. NULL: an error, which names it. */
 float *factor_floats(const Weight *t, Err *e);
 int factor_read(const Module *m, Factor f, float **out, Err *e); /* the same; *out NULL where the module has none */
 int factor_number(const Module *m, Factor f, float *out, Err *e);
-/* alpha / rank, or what stands in its place. */
+/* alpha / rank, or what replaces it. */
 int factor_scale(const Module *m, size_t rank, float *scale, Err *e);
-/* MODULE_MISFIT, in words: the shapes of two factors, and the matrix's. */
+/* Sets the error of MODULE_MISFIT: the shapes of two factors, and the matrix's. */
 int factor_misfit(const Module *m, Factor a, Factor b, Err *e);
 
 #endif

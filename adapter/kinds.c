@@ -2,8 +2,8 @@
  * kinds.c - what the kinds of adapters are made of: a table, one row a kind, and for each the function that makes a patch of its
  * factors. Formulas as LyCORIS 4.1 (functional/) and peft 0.21 have them.
  *
- * Easy to get wrong: a LoHa with a core has its first factors transposed; a LoKr whose two sides are whole has no scale; the limit
- * on OFT's blocks is alpha times the rows; DoRA's scale says by the place of its 1 whether rows or inputs are normed.
+ * Easy to get wrong: a LoHa with a core has its first factors transposed; a LoKr whose two sides are whole has no scale; the
+ * limit on OFT's blocks is alpha times the rows; DoRA's scale says by the place of its 1 whether rows or inputs are normed.
  */
 #include <assert.h>
 #include <math.h>
@@ -19,7 +19,7 @@ struct Kind {
     const char *name;
     uint64_t own;   /* having one of these factors makes it this kind */
     uint64_t needs; /* and all of these must be there */
-    uint64_t more;  /* what it may have beside, and DoRA's and vectors' */
+    uint64_t more;  /* what it may have in addition, and DoRA's and vectors' */
     bool adds;      /* to the weights, so that it may be DoRA */
     Factor rank;    /* the factor whose first side is the rank; FACTOR_NONE: it has none */
     int (*make)(const Module *m, float strength, Patch **out, Err *e);
@@ -112,7 +112,8 @@ static size_t covered(const Module *m, size_t count, size_t rank)
 }
 
 /*
- * A core [m, n, taps] times b [n, inputs]: [m, inputs * taps], as a convolution's rows have them. NULL: they do not fit, or an error.
+ * A core [m, n, taps] times b [n, inputs]: [m, inputs * taps], as a convolution's rows have them. NULL: they do not fit, or an
+ * error.
  */
 static float *expand(const float *core, const Weight *shape, const float *b, size_t inputs)
 {
@@ -151,8 +152,8 @@ static float *times(const float *a, const float *b, size_t rows, size_t k, size_
 }
 
 /*
- * Up [rows, rank] and down [rank, depth] of a low-rank matrix, as files have it: with a core [m, n, taps] down is core times b, and
- * `a` may lie transposed. Both on the heap.
+ * Up [rows, rank] and down [rank, depth] of a low-rank matrix, as files have it: with a core [m, n, taps] down is core times b,
+ * and `a` may lie transposed. Both on the heap.
  */
 typedef struct {
     float *up, *down;
@@ -397,7 +398,7 @@ const Kind *module_kind(const Module *m, Err *e)
         bool whole = (k->needs & there) == k->needs, alone = !(there & ~(k->own | k->more | DORA | VECTORS));
         if (whole && alone) return k;
         if (whole)
-            err_set(e, "%s has a factor beside those of its %s: limn does not know what that means", m->name, k->name);
+            err_set(e, "%s has a factor besides those of its %s: limn does not know what that means", m->name, k->name);
         else err_set(e, "%s lacks a factor of its %s: the file is not complete", m->name, k->name);
         return NULL;
     }

@@ -307,7 +307,7 @@ static void read_strength(Reading *r, const Infotext *t)
     reading_set(r, r->hires ? "hires-strength" : "strength", strength);
 }
 
-/* "Automatic" beside a schedule that was chosen for the first pass: what the second one's sampler has of its own. */
+/* "Automatic" while a schedule was chosen for the first pass: the default schedule of the second pass' sampler. */
 static void read_hires_automatic(Reading *r, const Infotext *t)
 {
     const char *said = infotext_value(t, "Hires schedule type");
@@ -318,8 +318,8 @@ static void read_hires_automatic(Reading *r, const Infotext *t)
 }
 
 /*
- * Where nothing is said of a schedule: before 1.9 A1111 wrote it behind the sampler's name, and a name alone is the plain one; since then
- * "Automatic" is written. stable-diffusion.cpp's own is the plain one, too.
+ * Where nothing is said of a schedule: before 1.9 A1111 wrote it behind the sampler's name, and a name alone is the plain one;
+ * since then "Automatic" is written. stable-diffusion.cpp's own is the plain one, too.
  */
 static void read_unsaid_schedule(Reading *r, const Infotext *t)
 {

@@ -1,4 +1,4 @@
-/* comfyui.h - what the two halves of ComfyUI's reader share; internal to again/. */
+/* comfyui.h - shared by the two halves of ComfyUI's reader; internal to again/. */
 #ifndef LIMN_AGAIN_COMFYUI_H
 #define LIMN_AGAIN_COMFYUI_H
 
@@ -18,17 +18,17 @@ double reader_number(Reader *x, const struct cJSON *node, const char *input, dou
 /* An input's value as an option's; that it cannot be told is remarked on. "sampler" and "schedule" in ComfyUI's names. */
 void reader_take(Reader *x, const struct cJSON *node, const char *input, const char *option);
 
-/* A node that is passed over, with a word. */
+/* Adds a remark about a node that is ignored. */
 void reader_passed(Reader *x, const struct cJSON *node, Matters how);
 
-/* The prompt that an input of `from` leads to, back to its text; what changes it on the way is passed over, and told. */
+/* Follows an input of `from` back to the prompt's text; nodes that change it on the way are ignored with a remark. */
 void comfyui_prompt(Reader *x, const struct cJSON *from, const char *input, bool negative);
 
 bool comfyui_is_sampler(const struct cJSON *node);
 
 /*
- * The sampler's settings: KSampler, KSamplerAdvanced, SamplerCustom, SamplerCustomAdvanced and nodes with the same inputs. Returns the
- * node whose inputs lead to the prompts and the model: itself, or its guider.
+ * The sampler's settings: KSampler, KSamplerAdvanced, SamplerCustom, SamplerCustomAdvanced and nodes with the same inputs.
+ * Returns the node whose inputs lead to the prompts and the model: itself, or its guider.
  */
 const struct cJSON *comfyui_sampler(Reader *x, const struct cJSON *node);
 

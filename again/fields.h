@@ -1,6 +1,6 @@
 /*
- * fields.h - tables of what other tools call their settings: one row a name, with what it is in limn. Of a value that is not honoured
- * the row says what that means.
+ * fields.h - tables of other tools' settings: one row per name, with limn's equivalent. For a value that is not honoured
+ * the row says how much that matters.
  */
 #ifndef LIMN_AGAIN_FIELDS_H
 #define LIMN_AGAIN_FIELDS_H

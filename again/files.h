@@ -1,13 +1,13 @@
 /*
- * files.h - the model, the VAE and the LoRAs that a text names, looked for in the folders that limn knows: by hash where the text has
- * one, since names change and mean nothing, by name otherwise.
+ * files.h - finds the model, the VAE and the LoRAs that a text names in the folders that limn knows: by hash if the text has
+ * one, since names change, by name otherwise.
  */
 #ifndef LIMN_AGAIN_FILES_H
 #define LIMN_AGAIN_FILES_H
 
 #include "again/reading.h"
 
-/* Who is told what takes time, and asked whether to stop. */
+/* Callbacks for progress and cancelling. */
 typedef struct {
     void *ctx;
     void (*say)(void *ctx, const char *what); /* may be NULL */
@@ -15,14 +15,14 @@ typedef struct {
 } FilesWatch;
 
 /*
- * Whether a file has a hash as other tools write it: 8 digits, A1111's of 2022 (of 64 KB at 1 MB); 10, the file's SHA-256; 12, that of
- * its tensors; 64, either.
+ * Whether a file has a hash as other tools write it: 8 digits, A1111's of 2022 (of 64 KB at 1 MB); 10, the file's SHA-256; 12,
+ * that of its tensors; 64, either.
  */
 bool files_hash_is(const char *path, const char *hash);
 
 /*
- * Where the reading's model is: in dir (NULL: not), in limn's folder of models, in the hub's cache; heap. NULL: it is in none. That a
- * file of the name has another hash is remarked on.
+ * Where the reading's model is: in dir (NULL: not), in limn's folder of models, in the hub's cache; heap. NULL: it is in none.
+ * That a file of the name has another hash is remarked on.
  */
 char *files_model(Reading *r, const char *dir, const FilesWatch *w);
 
@@ -33,8 +33,8 @@ char *files_vae_of(const char *path);
 char *files_vae(Reading *r, const char *dir, const FilesWatch *w);
 
 /*
- * The LoRAs, those of the prompt's tags and the others, in dir or limn's own folder. Tags get the name that the file has; the others
- * become --lora. One that is nowhere is taken out and remarked on. Error: the folder cannot be read.
+ * The LoRAs, those of the prompt's tags and the others, in dir or limn's own folder. Tags get the name that the file has; the
+ * others become --lora. One that is nowhere is taken out and remarked on. Error: the folder cannot be read.
  */
 int files_loras(Reading *r, const char *dir, const FilesWatch *w, Err *e);
 

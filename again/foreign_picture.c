@@ -46,7 +46,7 @@ int foreign_texts(Bytes file, PngTexts *out, Err *e)
     }
     bool text = m.kind == MAGIC_TEXT || m.kind == MAGIC_UNKNOWN;
     if (!text || !file.len || memchr(file.data, 0, file.len))
-        return err_set(e, "%s: a picture is expected (PNG, JPEG, WebP), or the text that lies beside one",
+        return err_set(e, "%s: a picture is expected (PNG, JPEG, WebP), or the text that belongs to one",
                        !file.len ? "an empty file"
                        : m.what  ? m.what
                                  : "no picture and no text");

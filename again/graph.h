@@ -1,6 +1,7 @@
 /*
- * graph.h - ComfyUI's graph in the API's form: nodes by id, {"class_type", "inputs"}, where an input is a value or a link [id, slot].
- * Links of a stranger may lead anywhere and in circles: each step along one counts, and after GRAPH_STEPS nothing is followed.
+ * graph.h - ComfyUI's graph in the API's form: nodes by id, {"class_type", "inputs"}, where an input is a value or a link [id,
+ * slot]. Links in an untrusted file may lead anywhere and in circles: each step along one counts, and after GRAPH_STEPS none is
+ * followed.
  */
 #ifndef LIMN_AGAIN_GRAPH_H
 #define LIMN_AGAIN_GRAPH_H

@@ -1,6 +1,6 @@
 /*
- * near.h - how near a picture that was drawn again came to the original; and, where it is far, which single setting would bring it
- * nearer: by drawing it with each that may well have been another, one at a time.
+ * near.h - how close a picture that was drawn again is to the original; and, if it is far, which single setting would bring it
+ * closer: draws it with each plausible change, one at a time.
  */
 #ifndef LIMN_AGAIN_NEAR_H
 #define LIMN_AGAIN_NEAR_H
@@ -48,8 +48,9 @@ typedef struct {
 } TrialWatch;
 
 /*
- * Draws the job with each single change of rng, clip skip, schedule, emphasis, the tool that is imitated, ensd and VAE. vaes: files to
- * try, NULL-terminated, or NULL. Ends early at a picture of the same pixels. Error: interrupted. trials_release() in any case.
+ * Draws the job with each single change of rng, clip skip, schedule, emphasis, the tool that is imitated, ensd and VAE. vaes:
+ * files to try, NULL-terminated, or NULL. Ends early at a picture of the same pixels. Error: interrupted. trials_release() in any
+ * case.
  */
 int trials_run(Trials *t, Engine *engine, const Job *job, const Image *original, const Nearness *first,
                char *const *vaes, const TrialWatch *w, Err *e);

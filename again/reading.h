@@ -1,7 +1,7 @@
 /*
- * reading.h - what another tool wrote into a picture, as a job of limn's: which options are meant, and what is lost on the way.
- * Foreign texts are strangers': reading one never fails for what it says. What cannot be taken over is remarked on, with how much it
- * matters for the picture.
+ * reading.h - another tool's settings of a picture as a job of limn's: the equivalent options, and what is lost. Such texts are
+ * untrusted: reading one never fails because of its content. What cannot be converted becomes a remark, with how much it matters
+ * for the picture.
  */
 #ifndef LIMN_AGAIN_READING_H
 #define LIMN_AGAIN_READING_H
@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "pipeline/job.h"
 
-/* How far the picture goes from the original where something is not honoured. */
+/* How much the picture differs from the original because a setting is not honoured. */
 typedef enum { MATTERS_LITTLE, MATTERS_SEEN, MATTERS_WHOLLY } Matters;
 
 extern const char *const matters_words[]; /* [Matters] "another picture" */
@@ -23,10 +23,10 @@ typedef struct {
     char *text; /* one line, heap */
 } Remark;
 
-/* A LoRA that the text names beside the prompt, or whose hash it tells. */
+/* A LoRA that the text names outside the prompt, or whose hash it has. */
 typedef struct {
     char *name, *hash; /* as the tool calls it, without its ending; 10, 12 or 64 hex digits, or NULL */
-    bool apply;        /* it stands in no prompt: with these weights */
+    bool apply;        /* it is in no prompt: apply it with these weights */
     double weight, text_weight;
 } ReadLora;
 
@@ -34,25 +34,25 @@ enum { READING_LORAS = 64, READING_REMARKS = 200 };
 
 typedef struct {
     const char *tool;                                    /* "A1111", "ComfyUI": a literal */
-    Job job;                                             /* what was read; its model stays open */
+    Job job;                                             /* what was read; its model stays unset */
     char *model, *model_hash, *vae, *vae_hash, *refiner; /* as the tool calls them; NULL: not told */
-    char *init;                                          /* a picture that it started from; NULL */
-    bool from_picture;                                   /* it did, whether or not it is told from which */
+    char *init;                                          /* its initial picture; NULL */
+    bool from_picture;                                   /* it had one, whether or not its name is known */
     bool hires;                                          /* the strength is that of a second pass */
     ReadLora *lora;
     int loras;
     Remark *remark;
     size_t remarks;
-    Str unknown; /* keys that nothing is known of, parted by commas */
+    Str unknown; /* unknown keys, separated by commas */
 } Reading;
 
 void reading_init(Reading *r, const char *tool);
 void reading_release(Reading *r);
 
-/* One line, of which control characters are masked; the same one again is not added, nor more than READING_REMARKS. */
+/* Adds one line, with control characters masked; no line twice, and at most READING_REMARKS. */
 void reading_remark(Reading *r, Matters how, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* An option by its name. What limn refuses is remarked on, with what the tool said. */
+/* Sets an option by its name. A value that limn refuses becomes a remark. */
 void reading_set(Reading *r, const char *option, const char *value);
 void reading_setf(Reading *r, const char *option, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -316,7 +316,7 @@ static bool has_all(const cJSON *s, const char *keys)
     return true;
 }
 
-/* SwarmUI's object, and the models' hashes beside it. */
+/* SwarmUI's object, and the models' hashes next to it. */
 static void read_swarm_models(Reading *r, const cJSON *models)
 {
     const cJSON *item;

@@ -1,6 +1,7 @@
 /*
- * carried.c - what libraries say when they cannot go on, in limn's words. The linker leads their calls here (--wrap in the
- * Makefile) where the program carries them; without this FFTW aborts, and libgomp ends the program with a text of its own.
+ * carried.c - error messages of bundled libraries that cannot continue, in limn's form. The linker redirects their calls here
+ * (--wrap in the Makefile) where the program carries them; without this FFTW aborts, and libgomp ends the program with a text of
+ * its own.
  */
 #include <malloc.h>
 #include <stdarg.h>
@@ -54,8 +55,8 @@ void __wrap_gomp_fatal(const char *fmt, ...)
 }
 
 /*
- * Debian's libmicrohttpd can do TLS by GnuTLS, which has no static library to speak of. limn never asks for TLS: where the program
- * carries the library, these stand for GnuTLS, and each of them fails.
+ * Debian's libmicrohttpd can do TLS by GnuTLS, which has no static library to speak of. limn never asks for TLS: where the
+ * program carries the library, these stand for GnuTLS, and each of them fails.
  */
 #define WITHOUT_TLS(name)                                                                                              \
     int name(void);                                                                                                    \

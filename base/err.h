@@ -1,15 +1,15 @@
 /*
  * err.h - why something failed, in one line for a person.
  *
- * A function that can fail takes `Err *e` last and returns -1 (or NULL) after filling it. The one who knows the
- * context (a file, a tensor) puts it in front with err_in() on the way up. cmd/ prints it once.
+ * A function that can fail takes `Err *e` last and returns -1 (or NULL) after filling it. A caller that knows the
+ * context (a file, a tensor) puts it in front with err_in(). cmd/ prints it once.
  */
 #ifndef LIMN_BASE_ERR_H
 #define LIMN_BASE_ERR_H
 
 typedef enum {
     ERR_FAILED = 1,       /* the work failed: file, memory, weights */
-    ERR_USAGE = 2,        /* the user asked for something that cannot be: option, size, name */
+    ERR_USAGE = 2,        /* the user requested something impossible: option, size, name */
     ERR_INTERRUPTED = 130 /* Ctrl-C */
 } ErrCode;
 

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-/* Bytes that somebody else owns. */
+/* Bytes that are owned elsewhere. */
 typedef struct {
     const unsigned char *data;
     size_t len;
@@ -18,20 +18,20 @@ typedef struct {
 
 /*
  * Maps a regular file read-only. An empty file gives len 0. Error: missing, a directory, unreadable; the text names
- * the path. file_unmap() gives it back.
+ * the path. file_unmap() unmaps it.
  */
 int file_map(Bytes *out, const char *path, Err *e);
-/* Which file it was that was mapped, and in what state: times in seconds and nanoseconds. */
+/* Identity and state of a mapped file; times in seconds and nanoseconds. */
 typedef struct {
     uint64_t dev, ino, size;
     int64_t written[2], changed[2]; /* its content; its content, name or rights */
-    int64_t seen;                   /* when this was asked */
+    int64_t seen;                   /* when this was queried */
 } FileId;
 
 typedef enum {
     FILE_SAME,
-    FILE_REPLACED, /* another has the name now, or none has: what is mapped is what it was */
-    FILE_WRITTEN   /* into it, or it was cut: what is mapped is neither the one nor the other */
+    FILE_REPLACED, /* the name now belongs to another file, or to none: the mapping is still intact */
+    FILE_WRITTEN   /* it was written to or truncated: the mapping is inconsistent */
 } FileChange;
 
 /* Why open() of a path failed, by errno; of a link that leads nowhere, where it leads. Returns -1. */
@@ -39,7 +39,7 @@ int file_unopened(const char *path, Err *e);
 
 /* As file_map(), and *id. */
 int file_map_as(Bytes *out, FileId *id, const char *path, Err *e);
-/* What has become of the file since. */
+/* How the file has changed since. */
 FileChange file_change(const FileId *id, const char *path);
 
 /* The same of an opened file, which stays open; path: for words. */
@@ -66,7 +66,7 @@ int file_check_writable(const char *path, Err *e);
 /* Removes the temporary files of writes in progress, if any; async-signal-safe, for a signal handler. */
 void file_remove_temporary(void);
 
-/* Returns whether the name is taken, be it by a link that leads nowhere; file_exists() is about what can be opened. */
+/* Returns whether the name is taken, even by a dangling link; file_exists() is about what can be opened. */
 bool file_named(const char *path);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);

@@ -1,6 +1,6 @@
 /*
- * folder.h - an opened folder, and what may be done in it. Everything goes by its descriptor, so that a folder which is swapped
- * meanwhile leads nowhere else; no symbolic link below it is followed; and what is emptied, replaced or removed is this user's.
+ * folder.h - an open folder, and operations in it. All of them use its descriptor, so that replacing the folder
+ * meanwhile has no effect; they follow no symbolic link below it, and empty, replace or remove only this user's files.
  *
  * A name is one part ("x.png"); a file is a path below the folder ("a/b/x.png", no "..").
  */
@@ -15,7 +15,7 @@
 
 typedef struct {
     int fd;     /* 0: none is open */
-    char *path; /* what stands before a name in words: "out/", or "" */
+    char *path; /* the prefix of names in messages: "out/", or "" */
 } Folder;
 
 /* A folder that the user named ("": the current one): links on the way to it are followed. Error: none is there. */
@@ -24,7 +24,7 @@ int folder_open(Folder *f, const char *path, Err *e);
 int folder_make(Folder *f, const char *path, Err *e);
 /* The folder of a path, which the user named; *name: what follows, within the path. */
 int folder_of(Folder *f, const char *path, const char **name, Err *e);
-/* A folder below, each part of its path a folder and no link; with make those that are missing are made. Error: errno tells why. */
+/* Opens a folder below; each part of its path must be a folder and no link. make: missing ones are made. Error: see errno. */
 int folder_below(Folder *out, const Folder *f, const char *path, bool make, Err *e);
 void folder_close(Folder *f);
 
@@ -49,8 +49,8 @@ int folder_open_own(const Folder *f, const char *name, int flags, bool *made, Er
 bool folder_remove(const Folder *f, const char *name);
 
 /*
- * Written whole under a name that is limn's own (".limn-...tmp"), fsynced and renamed: under the name is what was there, or all of
- * it. A link of that name is replaced, never written through. Error: nothing changed; what is there is a folder, a device, or
+ * Written whole under a name that is limn's own (".limn-...tmp"), fsynced and renamed: under the name is what was there, or all
+ * of it. A link of that name is replaced, never written through. Error: nothing changed; what is there is a folder, a device, or
  * somebody else's.
  */
 int folder_write(const Folder *f, const char *name, Bytes data, Err *e);

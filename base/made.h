@@ -1,6 +1,6 @@
 /*
- * made.h - files that limn makes under names which others use too: sheet.png, index.html, report.html, compare.csv, compare.json.
- * Each has a mark in it (a text, a meta element, a member, a column) by which the next run knows it; one without is somebody's own, and is neither replaced nor removed.
+ * made.h - files that limn makes under common names (sheet.png, index.html, report.html, compare.csv, compare.json). Each has a
+ * mark (a text, a meta element, a member, a column) for the next run; files without it are not limn's, and stay untouched.
  */
 #ifndef LIMN_BASE_MADE_H
 #define LIMN_BASE_MADE_H

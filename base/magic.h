@@ -1,5 +1,5 @@
 /*
- * magic.h - what a file is, told from its first bytes: what people give where limn expects weights or a PNG.
+ * magic.h - recognises a file's format from its first bytes, for error messages where limn expects weights or a PNG.
  */
 #ifndef LIMN_BASE_MAGIC_H
 #define LIMN_BASE_MAGIC_H

@@ -23,9 +23,9 @@ void *mem_try(size_t size);
 void mem_exhausted(size_t size) __attribute__((noreturn));
 
 /*
- * What happens where a small piece cannot be had: release() may make room (NULL: nothing can), and the call is tried once more; then
- * end() ends the process, and does not return. One pair for the process, as the heap is one: the program's is mem_end_program(), the
- * library's in lib/memory.c.
+ * What happens where a small piece cannot be had: release() may make room (NULL: nothing can), and the call is tried once more;
+ * then end() ends the process, and does not return. One pair for the process, as the heap is one: the program's is
+ * mem_end_program(), the library's in lib/memory.c.
  */
 void mem_last_resort(void (*release)(void), void (*end)(size_t size));
 
@@ -33,8 +33,8 @@ void mem_last_resort(void (*release)(void), void (*end)(size_t size));
 void mem_end_program(size_t size) __attribute__((noreturn));
 
 /*
- * Bytes that can still be had without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.
- * mapped: address space that libraries will take beside, which counts where that is limited (ulimit -v).
+ * Bytes that can still be allocated without swapping: what the system, the control group and the limits leave; SIZE_MAX: unknown.
+ * mapped: address space that libraries will take in addition, which counts if address space is limited (ulimit -v).
  * text, unless NULL: "3 MB are free", or that the limit on address space leaves less.
  */
 enum { MEM_FREE_TEXT = 64 };

@@ -1,8 +1,8 @@
 /*
- * mem_free.c - mem_available() and mem_free() of mem.h. A process's memory is limited by its control group and by every group above
- * it, of version 1 (memory.limit_in_bytes) or 2 (memory.max, memory.high): batch systems, containers and systemd use them so. What
- * such a group holds of files can be dropped and counts as free. Source: Linux, Documentation/admin-guide/cgroup-v2.rst and
- * cgroup-v1/memory.rst.
+ * mem_free.c - mem_available() and mem_free() of mem.h. A process's memory is limited by its control group and by every group
+ * above it, of version 1 (memory.limit_in_bytes) or 2 (memory.max, memory.high): batch systems, containers and systemd use them
+ * so. What such a group holds of files can be dropped and counts as free. Source: Linux, Documentation/admin-guide/cgroup-v2.rst
+ * and cgroup-v1/memory.rst.
  */
 #include "base/mem.h"
 
@@ -115,7 +115,7 @@ static atomic_size_t most; /* a process has one, as it has one ulimit */
 
 void mem_limit(size_t bytes) { atomic_store(&most, bytes); }
 
-/* What that leaves beside the memory that is this process's own: pages of files do not count. SIZE_MAX: there is no limit. */
+/* What that leaves in addition to this process's own memory: pages of files do not count. SIZE_MAX: there is no limit. */
 static size_t limit_left(void)
 {
     size_t limit = atomic_load(&most);

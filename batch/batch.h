@@ -1,6 +1,6 @@
 /*
- * batch.h - a batch from its jobs to its files: opened, surveyed, drawn, merged. Prints nothing and knows no command line: who wants
- * to be told gives a BatchWatch.
+ * batch.h - a batch from its jobs to its files: open, survey, draw, merge. It prints nothing and knows no command line: the
+ * caller passes callbacks in a BatchWatch.
  *
  *     batch_open(&b, options, "jobs.jsonl", takes, &watch, e);
  *     batch_draw(&b, e);      or batch_look(), batch_survey(); or batch_merge()
@@ -94,8 +94,8 @@ typedef struct {
 } MergeCount;
 
 /*
- * open.c. options and what w points to stay the caller's. takes: whether an option is one of the batch's. cancelled may be asked on any
- * thread. Error: what is wrong with options and job file. batch_close() also then.
+ * open.c. options and what w points to stay the caller's. takes: whether an option is one of the batch's. cancelled may be asked
+ * on any thread. Error: what is wrong with options and job file. batch_close() also then.
  */
 int batch_open(Batch *b, const Job *options, const char *jobs, bool (*takes)(const Option *o), const BatchWatch *w,
                bool (*cancelled)(void), Err *e);

@@ -1,7 +1,7 @@
 /*
  * choice.h - prompts with choices in them: {a|b}, {2$$a|b|c}, {1-3$$ and $$a|b}, {0.3::a|b}, __wildcard__, ${name=...} and
- * ${name}, and {field} for a field of the job. The grammar is dynamicprompts' (0.31, parser/parse.py); what is chosen comes from
- * a seed alone, or in combinatorial mode from a number: all choices, one after the other.
+ * ${name}, and {field} for a field of the job. The grammar is dynamicprompts' (0.31, parser/parse.py); choices depend on
+ * a seed alone, or in combinatorial mode on a number: all choices, one after the other.
  */
 #ifndef LIMN_BATCH_CHOICE_H
 #define LIMN_BATCH_CHOICE_H

@@ -1,6 +1,6 @@
 /*
- * expand.h - from the jobs of a file to pictures: the product of all lists, choices made, defaults laid under, a name for each.
- * One picture at a time, so that a million of them take no more memory than one.
+ * expand.h - expands the jobs of a file to pictures: the product of all lists, with choices made, defaults filled in, and a name
+ * for each. One picture at a time, so that a million of them take no more memory than one.
  */
 #ifndef LIMN_BATCH_EXPAND_H
 #define LIMN_BATCH_EXPAND_H

@@ -48,7 +48,7 @@ int batch_open(Batch *b, const Job *options, const char *jobs, bool (*takes)(con
     *b = (Batch){ .options = options, .watch = *w };
     if (shard_parse(&b->shard, j->shard, e)) return -1;
     if (j->keep_going && j->fail_fast) return err_usage(e, "--keep-going and --fail-fast: one of them");
-    if (j->merge && j->shard) return err_usage(e, "--merge joins all shards: --shard has no meaning beside it");
+    if (j->merge && j->shard) return err_usage(e, "--merge joins all shards: --shard has no meaning with it");
     if (j->shard && (j->sheet || j->atlas))
         return err_usage(e, "%s is made of all pictures: give it to limn batch without --shard when they are there",
                          j->sheet ? "--sheet" : "--atlas");

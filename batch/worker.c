@@ -87,7 +87,7 @@ Worker *worker_new(void (*work)(void *ctx, void *task), void *ctx, int most, Err
     pthread_cond_init(&w->changed, NULL);
     int why = pthread_create(&w->thread, NULL, run, w);
     if (!why) return w;
-    err_set(e, "cannot start a thread: %s (a batch takes one beside those that draw: ulimit -u, pids.max)",
+    err_set(e, "cannot start a thread: %s (a batch takes one in addition to those that draw: ulimit -u, pids.max)",
             strerror(why));
     free(w);
     return NULL;

@@ -1,7 +1,7 @@
 /*
- * adapters.c - what LoRAs cost: a step of Stable Diffusion 1.5's UNet, made up in memory, bare and through one of rank 16 and three
- * of rank 64 over every layer, turn by turn in one run, in processor seconds; and how long opening one takes, and what it holds.
- * OMP_WAIT_POLICY=passive: waiting threads do not count.
+ * adapters.c - what LoRAs cost: a step of Stable Diffusion 1.5's UNet, made up in memory, bare and through one of rank 16 and
+ * three of rank 64 over every layer, turn by turn in one run, in processor seconds; and how long opening one takes, and what it
+ * holds. OMP_WAIT_POLICY=passive: waiting threads do not count.
  *
  *     adapters [SIDE [ROUNDS [f32|bf16]]]         pixels on a side: 512
  */
@@ -99,7 +99,7 @@ static void step(Bench *b)
     arena_reset(b->nn.arena, mark);
 }
 
-/* Of all threads: another program beside it makes a step longer, and hardly changes this. */
+/* Of all threads: another running program makes a step longer, but hardly changes this. */
 static double processor_seconds(void)
 {
     struct timespec t;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""limn beside diffusers on the full Stable Diffusion 1.5, 2.1 and XL networks, with random weights.
+"""limn compared with diffusers on the full Stable Diffusion 1.5, 2.1 and XL networks, with random weights.
 
     make parity                       SD 1.5 and 2.1
     bench/parity sdxl                 SD XL (see parity_xl.py): 14 GB of memory and of disk

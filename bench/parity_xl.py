@@ -1,4 +1,4 @@
-"""bench/parity sdxl: limn beside diffusers on the full networks of Stable Diffusion XL (base), with random weights.
+"""bench/parity sdxl: limn compared with diffusers on the full networks of Stable Diffusion XL (base), with random weights.
 
 Both read the same float16 folder of 6.9 GB and compute in float32: 512x512, two steps with guidance. The weights are written tensor
 by tensor, and diffusers has one network in memory at a time (text encoders, UNet, VAE), so that 14 GB suffice. Then limn draws from

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""limn beside what its users could pick instead, on the same work: Stable Diffusion 1.5 at full size, guidance on.
+"""limn compared with the programs that its users could pick instead, on the same work: Stable Diffusion 1.5 at full size, guidance on.
 
     bench/peers.py                          everything there is, each piece in turn; prints a table and ratios
     bench/peers.py --list                   the pieces, and which are measured
-    bench/peers.py --only limn,torch-f32    these again, beside what was measured before
+    bench/peers.py --only limn,torch-f32    these again, with the earlier results of the others
     bench/peers.py --prepare                only installs, builds and converts (no timing)
 
 A piece is one program with one setting, alone in a process of its own under a hard time limit. Measured are a guidance step
@@ -227,7 +227,7 @@ PIECES = [
 ]
 
 # What limn is to reach: a figure of its own, at most so much of the best of those whose name begins so.
-# 8 bits are less exact than what limn chooses itself: limn-int8 is beside them in the table.
+# 8 bits are less exact than what limn chooses itself: limn-int8 is next to them in the table.
 FLOORS = [("step", "sdcpp-default", 1 / 10), ("step", "sdcpp", 1 / 6), ("step", "torch-f32", 1 / 2), ("step", "torch-bf16", 0.8),
           ("step", "openvino-f32", 1), ("step", "openvino-bf16", 1), ("vae", "sdcpp", 1 / 12), ("peak", "sdcpp", 0.75)]
 

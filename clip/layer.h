@@ -1,5 +1,5 @@
 /*
- * layer.h - a layer of CLIP's transformers, of the text half and of the half for pictures. Internal to clip/.
+ * layer.h - a layer of CLIP's transformers, of the text encoder and of the image encoder. Internal to clip/.
  * Source: Radford et al. 2021 (arXiv:2103.00020); names as in transformers' CLIPEncoderLayer.
  */
 #ifndef LIMN_CLIP_LAYER_H

@@ -1,4 +1,4 @@
-/* marks.h - words in capitals that part a prompt: AND, CONCAT, AVERAGE. */
+/* marks.h - words in capitals that split a prompt: AND, CONCAT, AVERAGE. */
 #ifndef LIMN_CLIP_MARKS_H
 #define LIMN_CLIP_MARKS_H
 

@@ -1,5 +1,5 @@
 /*
- * mix.h - a text's embedding as a weighted sum of rows of ids, and the words that ask for one:
+ * mix.h - a text's embedding as a weighted sum of rows of ids, and the syntax for it:
  *
  *     a castle AVERAGE(0.7) a ship          0.7 of the first and 0.3 of the second, as ComfyUI's ConditioningAverage
  *     a castle CONCAT a ship                the rows of both, as its ConditioningConcat
@@ -30,7 +30,7 @@ typedef struct {
     int rows; /* of the sum */
 } Mix;
 
-/* Which words are read. */
+/* Which syntax is read. */
 typedef struct {
     bool words;  /* AVERAGE, CONCAT */
     bool blends; /* .blend(), .and() */

@@ -1,6 +1,6 @@
 /*
- * syntax.h - what in a prompt is another tool's syntax rather than words: <lora:x:1>, (red:1.3), [a:b:0.5], {a|b}, __x__, ...
- * Only seen, not read; emphasis.h reads weights. Sources: A1111 modules/prompt_parser.py and extra_networks.py, ComfyUI
+ * syntax.h - finds other tools' syntax in a prompt: <lora:x:1>, (red:1.3), [a:b:0.5], {a|b}, __x__, ...
+ * It only detects syntax; emphasis.h parses weights. Sources: A1111 modules/prompt_parser.py and extra_networks.py, ComfyUI
  * comfy/sd1_clip.py, sd-dynamic-prompts, compel.
  */
 #ifndef LIMN_CLIP_SYNTAX_H
@@ -36,7 +36,7 @@ typedef struct {
 /* The first of each kind. In time linear in the text but for what brackets hold. */
 void syntax_find(const char *text, SyntaxSpan found[SYNTAX_COUNT]);
 
-/* What limn makes of it, where that language does not read it, as the end of a sentence; NULL: it is read. */
+/* What limn does with it if that syntax does not read it, as the end of a sentence; NULL: it is read. */
 const char *syntax_unread(SyntaxKind kind, const Language *l);
 
 /* The text without its tags (LORA, NETWORK), as A1111 takes it; the caller's. */

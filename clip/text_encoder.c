@@ -130,7 +130,7 @@ static int bind_text_model(Binder *b, TextEncoder *t)
 
 static int text_encoder_bind(Binder *b, TextEncoder *t)
 {
-    /* a whole CLIP's file has the picture half beside ours */
+    /* the file of a whole CLIP also contains the image encoder */
     static const char *const other_half[] = { "vision_model.", "visual_projection.", "logit_scale", NULL };
     for (size_t i = 0; i < weights_count(b->weights); i++) {
         Weight *w = weights_at(b->weights, i);

@@ -27,9 +27,9 @@ int text_encoder_layers(const TextEncoder *t);
 int text_encoder_projection(const TextEncoder *t);           /* width of the pooled output */
 const BoundMemory *text_encoder_bound(const TextEncoder *t); /* its weights by their names, for adapters */
 size_t text_encoder_bytes(const TextEncoder *t);             /* memory of converted weights */
-size_t text_encoder_borrowed(const TextEncoder *t);          /* bytes that are read where the file has them */
+size_t text_encoder_borrowed(const TextEncoder *t);          /* bytes that are used from the file */
 
-/* Vectors [count, width] for the ids behind the vocabulary: vocab, vocab + 1, ... Borrowed; count 0: none. */
+/* Vectors [count, width] for the ids after the vocabulary: vocab, vocab + 1, ... Borrowed; count 0: none. */
 void text_encoder_set_vectors(TextEncoder *t, const float *vectors, int count);
 
 /*

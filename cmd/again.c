@@ -1,6 +1,6 @@
 /*
- * again.c - limn again: a picture drawn again from what is written in it: limn's own byte for byte, other tools' as
- * near as can be.
+ * again.c - limn again: draws a picture again from its metadata: limn's own byte for byte, other tools' as
+ * close as possible.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -208,7 +208,7 @@ static void say_all(const Again *x, const char *command)
 
 /* ---- measured and tried ---- */
 
-/* The original's pixels; a text beside it has none, and other programs may have made it larger. */
+/* The original's pixels; a text file has none, and other programs may have enlarged the picture. */
 static void load_original(Again *x, const char *path)
 {
     const char *note;

@@ -1,4 +1,4 @@
-/* batch.c - limn batch: many pictures from a file of jobs, which can be stopped and go on at any moment. */
+/* batch.c - limn batch: many pictures from a file of jobs; it can be stopped and resumed at any time. */
 #include "cmd/batch.h"
 
 #include "cmd/command.h"

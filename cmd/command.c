@@ -114,7 +114,7 @@ const Command commands[] = {
       "Of other tools it reads A1111's, Forge's, ComfyUI's (--node where its graph has\n"
       "several samplers), InvokeAI's, stable-diffusion.cpp's, fastsdcpu's,\n"
       "Draw Things', Fooocus', SwarmUI's, NovelAI's and Easy Diffusion's, in PNG,\n"
-      "JPEG, WebP, or the text beside a picture. What is not honoured is told, with\n"
+      "JPEG, WebP, or the text next to a picture. What is not honoured is told, with\n"
       "how much it matters; then how near the picture came. docs/again.md tells\n"
       "more.\n",
       cmd_again, .groups = OPTIONS_OF(GROUP_AGAIN) | OPTIONS_OF(GROUP_DRY_RUN) | OPTIONS_OF(GROUP_MODEL_DIR) },

@@ -1,4 +1,4 @@
-/* compare.c - limn compare: cells of a grid, or given pictures, measured; where the results go and what is said. */
+/* compare.c - limn compare: measures the cells of a grid, or given pictures; result files and messages. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <omp.h>
@@ -258,7 +258,7 @@ static int check_shards(const Job *j, Err *e)
 {
     Shard s;
     if (shard_parse(&s, j->shard, e)) return -1;
-    if (j->shard && j->merge) return err_usage(e, "--merge joins all shards: --shard has no meaning beside it");
+    if (j->shard && j->merge) return err_usage(e, "--merge joins all shards: --shard has no meaning with it");
     if ((j->shard || j->merge) && !j->output)
         return err_usage(e, "%s: -o DIR is expected, the folder of all shards", j->shard ? "--shard" : "--merge");
     return 0;

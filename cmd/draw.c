@@ -191,7 +191,7 @@ typedef struct {
     Str sizes, steps;
 } Beside;
 
-/* A picture: its file and those beside it, a line each; with --json one line. */
+/* Reports a picture: its file and the further ones, a line each; with --json one line. */
 static int report(const Run *r, const OutputNames *n, const char *path, const Beside *beside, double seconds, Err *e)
 {
     if (r->job->json) {

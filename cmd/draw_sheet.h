@@ -7,7 +7,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* paths: of PNGs. Beside the first one, under a fresh name: "a-1-sheet.png"; *written is where. title: over it. */
+/*
+ * paths: PNGs. Writes the sheet next to the first one, under a new name: "a-1-sheet.png"; *written is its path. title: on top of
+ * it.
+ */
 int draw_sheet(const char *title, char *const *paths, size_t count, Str *written, Err *e);
 
 #endif

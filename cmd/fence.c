@@ -45,7 +45,7 @@ static char *above(const char *path)
     return len ? mem_strndup(path, len) : mem_strdup(".");
 }
 
-/* What may lie beside a checkpoint and belong to it: other shards, its .yaml, a tokenizer, configs. '*' stands for any letters. */
+/* Files next to a checkpoint that may belong to it: other shards, its .yaml, a tokenizer, configs. '*' stands for any letters. */
 static bool belongs(const char *name)
 {
     static const char *const names[] = {
@@ -93,7 +93,7 @@ static void add_model(List *l, const char *path)
     free(folder);
 }
 
-/* The same of a name that limn pull has fetched: the hub's links lead to blobs beside their snapshot. */
+/* The same of a name that limn pull has fetched: the hub's links lead to blobs outside their snapshot. */
 static void add_named(List *l, const char *name)
 {
     HubName n;

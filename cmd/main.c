@@ -17,7 +17,7 @@
 #include "nn/kernels.h"
 
 /*
- * libgomp's waiting threads spin by default: beside another busy program a picture then takes ten times as long. It reads
+ * libgomp's waiting threads spin by default: while another program is busy, a picture then takes ten times as long. It reads
  * this before main() begins, so it is set before libgomp's own constructor (which has no priority) where limn carries it.
  */
 __attribute__((constructor(101))) static void set_up_threads(void)

@@ -1,4 +1,4 @@
-/* tokens.c - limn tokens: what the tokenizer makes of a prompt. */
+/* tokens.c - limn tokens: the tokens of a prompt. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

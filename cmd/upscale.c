@@ -52,7 +52,7 @@ static void add_stem(Str *out, const char *path)
     str_addn(out, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
 }
 
-/* A fresh name beside others of that kind: a-x4.png, a-x4-2.png. */
+/* A new name: a-x4.png, or a-x4-2.png if that is taken. */
 static int write_fresh(const Run *r, const char *source, double factor, Bytes png, Str *path, Err *e)
 {
     const char *where = r->job->output ? r->job->output : "";

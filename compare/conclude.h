@@ -1,5 +1,5 @@
 /*
- * conclude.h - what the measures mean, in words: what to use, from where on a sampler changes nothing
+ * conclude.h - conclusions from the measures, as text: what to use, from which step count on a sampler changes nothing
  * that can be seen, the order of convergence that was observed, the spread of those that draw fresh noise.
  */
 #ifndef LIMN_COMPARE_CONCLUDE_H

@@ -1,5 +1,5 @@
 /*
- * document.h - what was found, for programs: compare.csv with a row a cell, compare.json with everything, which report.html is
+ * document.h - the results for programs: compare.csv with a row per cell, compare.json with everything, from which report.html is
  * made of too.
  */
 #ifndef LIMN_COMPARE_DOCUMENT_H
@@ -10,8 +10,9 @@
 struct cJSON;
 
 /*
- * sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,flip_worst,spectrum,own_rmse,own_flip_worst,seconds,peak_mb,file, prompt where there are several, and a column for each other axis.
- * RFC 4180 with "\n". What was not measured is empty; the PSNR of equal pictures is inf.
+ * sampler,schedule,steps,seed,evaluations,latent_rmse,psnr,ssim,flip,flip_worst,spectrum,own_rmse,own_flip_worst,seconds,peak_mb,file,
+ * prompt where there are several, and a column for each other axis. RFC 4180 with "\n". What was not measured is empty; the PSNR
+ * of equal pictures is inf.
  */
 void document_csv(const Comparison *c, Str *out);
 

@@ -1,5 +1,5 @@
 /*
- * grid.h - what is compared with what: rows and columns of settings laid over one job.
+ * grid.h - the grid of a comparison: rows and columns of settings applied to one job.
  */
 #ifndef LIMN_COMPARE_GRID_H
 #define LIMN_COMPARE_GRID_H

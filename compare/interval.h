@@ -1,5 +1,5 @@
 /*
- * interval.h - what some measurements say of all of their kind: a mean with its confidence interval, and a share of them.
+ * interval.h - statistics of a sample: a mean with its confidence interval, and a share with its bound.
  * Source: Student 1908, "The probable error of a mean"; Clopper and Pearson 1934, "The use of confidence or fiducial limits".
  */
 #ifndef LIMN_COMPARE_INTERVAL_H
@@ -16,8 +16,8 @@ typedef struct {
 Interval interval_of_mean(const double *v, int n);
 
 /*
- * Of n tried, k had it: the least share of their kind that has it, one-sided, with a confidence that is shared among so many tries:
- * 1 - (1 - INTERVAL_CONFIDENCE) / tries, Bonferroni's correction for one that was chosen from them.
+ * Of n tried, k had it: the least share of their kind that has it, one-sided, with a confidence that is shared among so many
+ * tries: 1 - (1 - INTERVAL_CONFIDENCE) / tries, Bonferroni's correction for one that was chosen from them.
  */
 double interval_least_share(int k, int n, int tries);
 

@@ -160,9 +160,9 @@ int controlnet_fits(const ControlNet *n, const UNet *u, int factor, Err *e)
                 e, "its result %d has %d channels, the model's UNet %d there: it is for another family of models", i,
                 own[i].c, its[i].c);
     if (s->added_width != other->added_width || s->added_ids_dim != other->added_ids_dim)
-        return err_set(e,
-                       "it is told %d numbers beside the text, the model's UNet %d: it is for another family of models",
-                       s->added_width, other->added_width);
+        return err_set(
+            e, "it is told %d numbers besides the text, the model's UNet %d: it is for another family of models",
+            s->added_width, other->added_width);
     if (1 << (n->hint_levels - 1) != factor)
         return err_set(e, "it halves its picture to one in %d, the model's VAE to one in %d", 1 << (n->hint_levels - 1),
                        factor);

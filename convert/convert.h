@@ -1,6 +1,6 @@
 /*
- * convert.h - a model in another layout (a diffusers folder, a single file in LDM's names) or precision. What is written draws what
- * was read: it is opened again and compared before it counts.
+ * convert.h - converts a model to another layout (a diffusers folder, a single file in LDM's names) or precision. The result
+ * draws the same pictures: it is opened again and compared before it appears.
  */
 #ifndef LIMN_CONVERT_CONVERT_H
 #define LIMN_CONVERT_CONVERT_H
@@ -26,8 +26,8 @@ typedef struct {
 } Converted;
 
 /*
- * Makes out, whole or not at all; nothing is replaced. w hears what is passed over, and may stop it. Error: what is wrong with in; what
- * the other layout cannot say; a number that the precision cannot hold.
+ * Makes out, whole or not at all; no file is replaced. w receives what is skipped, and may cancel. Error: what is wrong with in;
+ * what the other layout cannot express; a number that the precision cannot hold.
  */
 int convert(const ConvertJob *j, const Watch *w, Converted *made, Err *e);
 

@@ -1,4 +1,4 @@
-/* layouts.h - how a model is laid out in a single file, and in a diffusers folder. Internal to convert/. */
+/* layouts.h - the layout of a model in a single file, and in a diffusers folder. Internal to convert/. */
 #ifndef LIMN_CONVERT_LAYOUTS_H
 #define LIMN_CONVERT_LAYOUTS_H
 

@@ -1,5 +1,5 @@
 /*
- * plan.h - the tensors of a file that is to be written: what each is called there, and what of the model it is made of. Internal to
+ * plan.h - the tensors of a file to be written: their names, and the model's tensors that they are made from. Internal to
  * convert/.
  */
 #ifndef LIMN_CONVERT_PLAN_H

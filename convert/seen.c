@@ -1,4 +1,4 @@
-/* seen.c - what the x4 upscaler and unCLIP have in a folder beside text encoder, UNet and VAE (pipeline/seen.h). See layouts.h. */
+/* seen.c - the folders of the x4 upscaler and unCLIP other than text encoder, UNet and VAE (pipeline/seen.h). See layouts.h. */
 #include <string.h>
 
 #include <cjson/cJSON.h>

@@ -1,5 +1,5 @@
 /*
- * cache.h - where models lie that were fetched: the hub's cache, which Python's huggingface_hub shares, and limn's own folder of
+ * cache.h - where downloaded models are stored: the hub's cache, shared with Python's huggingface_hub, and limn's own folder of
  * models. Nothing here opens a connection.
  * Source: huggingface_hub, "Understand caching" (docs) and file_download.py.
  *

@@ -1,6 +1,6 @@
 /*
- * download.h - one file fetched into a folder: resumed where an earlier try ended, checked by size and hash, and under its name whole or
- * not at all.
+ * download.h - downloads one file into a folder: resumes where an earlier try ended, checks size and hash, and gives it its name
+ * whole or not at all.
  */
 #ifndef LIMN_HUB_DOWNLOAD_H
 #define LIMN_HUB_DOWNLOAD_H
@@ -9,7 +9,7 @@
 #include "hub/files.h"
 #include "hub/http.h"
 
-/* Who is told how far it is, and asked whether to stop. */
+/* Callbacks for progress and cancelling. */
 typedef struct {
     void *ctx;
     void (*bytes)(void *ctx, const char *path, uint64_t done,
@@ -19,9 +19,9 @@ typedef struct {
 } HubWatch;
 
 /*
- * Fetches `file` as `name` in the folder. While it lasts it is called name.HASH.limn.incomplete, locked, so that two programs do not
- * write it at once. A name that is "" becomes what the server calls the file (name_out: set). Error: what the server, the disk or the
- * hash say; a hash that differs removes what was fetched.
+ * Fetches `file` as `name` in the folder. While it lasts it is called name.HASH.limn.incomplete, locked, so that two programs do
+ * not write it at once. A name that is "" becomes what the server calls the file (name_out: set). Error: what the server, the
+ * disk or the hash say; a hash that differs removes what was fetched.
  */
 int hub_download(const Folder *into, const char *name, const HubFile *file, const char *token, const HubWatch *w,
                  Str *name_out, Err *e);

@@ -172,7 +172,7 @@ static int choose_single(HubFiles *f, Err *e)
     str_release(&names);
     if (count) return count == 1 ? 0 : -1;
     return err_set(
-        e, "no model_index.json, and no file of weights (.safetensors, .gguf) beside it: no model that limn runs");
+        e, "no model_index.json, and no file of weights (.safetensors, .gguf) with it: no model that limn runs");
 }
 
 /* CLIP's own repository, for single files: its vocabulary, not its weights. */
@@ -228,7 +228,7 @@ int hub_files_add_shards(HubFiles *f, const char *path, const char *json, Err *e
         const char *name = cJSON_GetStringValue(item);
         if (failed) break;
         if (!name || strchr(name, '/') || !want(f, "%.*s%s", slash ? (int)(slash - path) + 1 : 0, path, name))
-            failed = err_set(e, "%s is not a file beside it", json_shown(item, buf));
+            failed = err_set(e, "%s is not a file in its folder", json_shown(item, buf));
     }
     cJSON_Delete(root);
     return failed ? err_in(e, path) : 0;

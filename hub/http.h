@@ -1,6 +1,6 @@
 /*
- * http.h - the one place where limn opens a connection: through the program curl (docs/decisions/curl.md). Certificates are checked,
- * redirects are followed here, so that a token is seen by no host but the one that it is for.
+ * http.h - the one place where limn opens a connection: through the program curl (docs/decisions/curl.md). Certificates are
+ * checked, redirects are followed here, so that only the host that a token is for receives it.
  */
 #ifndef LIMN_HUB_HTTP_H
 #define LIMN_HUB_HTTP_H
@@ -45,8 +45,8 @@ typedef struct {
 } HttpReply;
 
 /*
- * Asks, follows redirects (at most 10, never to http from https), and reads the head of the answer. NULL with e set: no connection,
- * no certificate, ...; *again: another try may do better. A status of any kind is no error.
+ * Asks, follows redirects (at most 10, never to http from https), and reads the head of the answer. NULL with e set: no
+ * connection, no certificate, ...; *again: another try may do better. A status of any kind is no error.
  */
 Http *http_open(const HttpAsk *ask, HttpReply *reply, bool *again, Err *e);
 

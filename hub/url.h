@@ -1,5 +1,5 @@
 /*
- * url.h - addresses of the web, as far as fetching files wants them.
+ * url.h - URLs, as far as downloading files needs them.
  * Source: RFC 3986.
  */
 #ifndef LIMN_HUB_URL_H

@@ -1,5 +1,5 @@
 /*
- * atlas.h - many pictures in one: a sprite atlas, PNG and JSON, in the "JSON hash" form that TexturePacker introduced and
+ * atlas.h - sprite atlases: many pictures in one PNG with a JSON file, in the "JSON hash" form that TexturePacker introduced and
  * Phaser, PixiJS and others load.
  */
 #ifndef LIMN_IMAGE_ATLAS_H
@@ -12,13 +12,13 @@
 #include "base/str.h"
 
 typedef struct {
-    const Folder *in; /* of the path, no link below it is read; NULL: the path stands alone */
+    const Folder *in; /* the folder of the path, below which no link is followed; NULL: the path is complete */
     const char *path; /* a PNG */
     const char *name; /* its key in the JSON; no two the same */
 } AtlasFrame;
 
 typedef struct {
-    int side;          /* a page's most pixels on a side */
+    int side;          /* the largest side of a page, in pixels */
     int padding;       /* clear pixels round each frame, so that a filter at its edge finds no neighbour */
     bool power_of_two; /* pages' sides, as old GPUs want them */
 } AtlasShape;

@@ -1,6 +1,6 @@
 /*
- * background.h - a picture's plain background: the colour that most of its border has, as a smooth surface, because what is
- * called plain is often a little brighter in the middle or in a corner.
+ * background.h - finds a picture's plain background: the colour of most of its border, as a smooth surface, because a
+ * plain background is often a little brighter in the middle or in a corner.
  */
 #ifndef LIMN_IMAGE_BACKGROUND_H
 #define LIMN_IMAGE_BACKGROUND_H

@@ -187,7 +187,7 @@ static size_t climb(const Work *w, size_t from, const float b[3], int reach)
 
 /*
  * Whether a pale pixel at the edge is a sharpener's or decoder's overshoot: on the other side of the background's colour than
- * what stands beside it.
+ * what is next to it.
  */
 static bool overshoots(const Work *w, size_t i, const float b[3])
 {

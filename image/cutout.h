@@ -1,6 +1,6 @@
 /*
- * cutout.h - a plain background made transparent: a flood from the border over what looks like it, then the pixels where
- * it meets the thing are unmixed: how much of each is the thing, and which colour the thing has there.
+ * cutout.h - makes a plain background transparent: a flood fill from the border, then the pixels where
+ * it meets the object are unmixed into the object's coverage and its colour.
  */
 #ifndef LIMN_IMAGE_CUTOUT_H
 #define LIMN_IMAGE_CUTOUT_H
@@ -13,7 +13,7 @@
 
 typedef struct {
     double tolerance; /* oklab_distance from the background that still is background */
-    bool holes;       /* also where the flood does not come: inside a ring, between legs */
+    bool holes;       /* also background that the flood fill does not reach: inside a ring, between legs */
 } Cutout;
 
 /*

@@ -1,5 +1,5 @@
 /*
- * exif.h - which way up a picture is to be shown: the one field of Exif that changes pixels; and the bytes of any other. Source: Exif
+ * exif.h - Exif's orientation, its one field that changes how pixels are shown; and the bytes of any other field. Source: Exif
  * 2.32 (CIPA DC-008), 4.6.4, tag 0x0112; the layout is that of TIFF 6.0.
  */
 #ifndef LIMN_IMAGE_EXIF_H
@@ -18,15 +18,15 @@
 int exif_orientation(Bytes exif);
 
 /*
- * The bytes of a tag's value in the first directory, or (inner) in the one that Exif keeps for its own tags, which the first one points
- * to. len 0: it is not there, or lies beyond the end.
+ * The bytes of a tag's value in the first directory, or (inner) in the one that Exif keeps for its own tags, which the first one
+ * points to. len 0: it is not there, or lies beyond the end.
  */
 Bytes exif_value(Bytes exif, uint32_t tag, bool inner);
 
 /* Returns whether width and height change places. */
 bool exif_turns(int orientation);
 
-/* Turns and mirrors the picture so that it stands as it is to be shown. */
+/* Rotates and mirrors the picture to its upright orientation. */
 void exif_upright(Image *im, int orientation);
 
 #endif

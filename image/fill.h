@@ -1,4 +1,4 @@
-/* fill.h - what lies under a mask made of what lies around it, as A1111's masked content "fill" does. */
+/* fill.h - fills the masked part of a picture from its surroundings, like A1111's masked content "fill". */
 #ifndef LIMN_IMAGE_FILL_H
 #define LIMN_IMAGE_FILL_H
 

@@ -1,4 +1,4 @@
-/* fit.h - a picture cut out of another, and brought to another shape, as A1111's and diffusers' resize modes do it. */
+/* fit.h - crops a picture and resizes it to another shape, like A1111's and diffusers' resize modes. */
 #ifndef LIMN_IMAGE_FIT_H
 #define LIMN_IMAGE_FIT_H
 
@@ -23,8 +23,8 @@ Samples fit_to(Samples in, const Fit *f);
 Samples fit_window(Samples in, Region r);
 
 /*
- * Where a mask [h, w, 1] is not 0, with `padding` pixels around it, made wider or higher to the shape of w x h as far as there is room.
- * Source: A1111's modules/masking.py and diffusers' VaeImageProcessor.get_crop_region(). w 0: the mask is 0 everywhere.
+ * Where a mask [h, w, 1] is not 0, with `padding` pixels around it, made wider or higher to the shape of w x h as far as there is
+ * room. Source: A1111's modules/masking.py and diffusers' VaeImageProcessor.get_crop_region(). w 0: the mask is 0 everywhere.
  */
 Region fit_region(Samples mask, int padding, int w, int h);
 

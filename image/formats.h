@@ -1,5 +1,5 @@
 /*
- * formats.h - the readers behind load.h, one a format: each tells what a file announces, and decodes it. Internal to image/.
+ * formats.h - the readers behind load.h, one for each format: each reads a file's header, and decodes it. Internal to image/.
  * None of them allocates for more pixels than PNG_MAX_SIDE and PNG_MAX_PIXELS allow (png.h).
  */
 #ifndef LIMN_IMAGE_FORMATS_H
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "image/image.h"
 
-/* What a file announces. */
+/* A file's header. */
 typedef struct {
     int w, h;        /* as they stand in the file */
     int orientation; /* exif.h's */

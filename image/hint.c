@@ -260,8 +260,8 @@ const HintWay hint_ways[] = {
 /* ---- by name ------------------------------------------------------------------------------------------------------------ */
 
 /*
- * What else tools call a preprocessor, and what to do instead; a name stands for all that go on behind it with '_' or '+'. The first row
- * counts. Source: sd-webui-controlnet's list of modules.
+ * What else tools call a preprocessor, and what to do instead; a name stands for all that go on behind it with '_' or '+'. The
+ * first row counts. Source: sd-webui-controlnet's list of modules.
  */
 static const struct {
     const char *names, *says;
@@ -274,7 +274,7 @@ static const struct {
       "scribble, t2ia",
       "only a network can make that map of a picture, and limn has none: bring the map as a picture" },
     { "ip_adapter, revision, clip_vision, faceid, instant_id",
-      "that is no map: a picture that counts beside the prompt is given by --ip-adapter" },
+      "that is no map: a picture that acts in addition to the prompt is given by --ip-adapter" },
     { "inpaint", "that is no map: a part of a picture is drawn anew by --init-image and --mask" },
     { "reference", "that is no map, and limn has nothing of the kind" },
 };

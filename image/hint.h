@@ -1,5 +1,5 @@
 /*
- * hint.h - control pictures that are made here: edges, lines, tile, blur, ... of a picture. One table: a way is a function and a row.
+ * hint.h - makes control maps: edges, lines, tile, blur, ... of a picture. One table: each method is a function and a row.
  * Those of A1111's sd-webui-controlnet that need no network, with its numbers.
  */
 #ifndef LIMN_IMAGE_HINT_H

@@ -1,4 +1,4 @@
-/* limn.c - limn: an engine and what is drawn by it. See limn.h. */
+/* limn.c - the handle `limn`: an engine and the pictures drawn by it. See limn.h. */
 #include "lib/limn.h"
 
 #include <assert.h>
@@ -120,8 +120,8 @@ const Model *limn_model(const limn *l) { return l->model; }
 /* ---- a call ---- */
 
 /*
- * OpenMP's number of threads is the calling thread's: it is the job's within a call, and the caller's own again afterwards, whichever
- * thread the next call comes from.
+ * OpenMP's number of threads is the calling thread's: it is the job's within a call, and the caller's own again afterwards,
+ * whichever thread the next call comes from.
  */
 typedef struct {
     int threads;

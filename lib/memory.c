@@ -1,8 +1,8 @@
 /*
- * memory.c - memory that runs out, in a process that is not limn's: see limn_on_no_memory(). limn's small allocations never return NULL
+ * memory.c - out-of-memory handling in a foreign process: see limn_on_no_memory(). limn's small allocations never return NULL
  * (base/mem.h); here they take from a reserve, and the work ends at the next place where it can be cancelled.
  *
- * The heap is one for the process, so this is the one thing of the library that is not a handle's.
+ * The process has one heap, so this is the only state of the library that does not belong to a handle.
  */
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -69,7 +69,7 @@ static void convolve_fast(const Nn *nn, const Convolution *c)
     else winograd_convolve(nn, c);
 }
 
-/* The weights as the file has them the fast way, what lies over them beside it. */
+/* The file's weights by the fast algorithm, and their patches as separate products. */
 static void low_rank_beside(Nn *nn, const Convolution *c)
 {
     Product p = product_of(c);

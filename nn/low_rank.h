@@ -1,6 +1,6 @@
 /*
- * low_rank.h - low-rank changes of a matrix as two products beside its own: x W^T + (x down^T) up^T in place of x (W + up down)^T. For
- * a layer of few rows that is less work than changing every weight: the upper levels of a large UNet.
+ * low_rank.h - low-rank changes of a matrix as two additional products: x W^T + (x down^T) up^T instead of x (W + up down)^T. For
+ * a layer with few rows that is less work than changing every weight: the small levels of a large UNet.
  */
 #ifndef LIMN_NN_LOW_RANK_H
 #define LIMN_NN_LOW_RANK_H
@@ -8,8 +8,8 @@
 #include "nn/patch.h"
 
 /*
- * Whether all that lies on w is low-rank and less work beside it, for so many rows of one sample: the same for any number of samples,
- * so that results have the same bits alone and together.
+ * Returns whether all patches of w are low-rank and separate products are less work, for so many rows of one sample: the same for
+ * any number of samples, so that results have the same bits alone and together.
  */
 bool low_rank_pays(const Panels *w, size_t rows);
 

@@ -57,7 +57,7 @@ typedef struct {
     const unsigned char *now[PANEL], *next[PANEL];
 } Rows;
 
-/* Fetches what is left of the next piece where it is longer than this one, beside which as much as itself is fetched. */
+/* Prefetches the rest of the next piece if it is longer than this one, during which only its own length is prefetched. */
 static Rows rows_of(const Panels *p, PanelPiece at, PanelPiece next)
 {
     size_t from = dtype_bytes(p->type[0], at.k), to = dtype_bytes(p->type[0], next.k);

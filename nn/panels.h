@@ -1,7 +1,7 @@
 /*
  * panels.h - weights as products read them: panels of PANEL output columns. They stay where the file has them, row by row, in the
- * format that the file has; a panel (or a piece of it) is changed as patches say (patch.h), transposed and converted to a small buffer whenever a product begins
- * on it, which costs little beside the product. Nothing is copied when a model is opened.
+ * format that the file has; a panel (or a piece of it) is changed as patches say (patch.h), transposed and converted to a small
+ * buffer whenever a product begins on it, which costs little compared with the product. Opening a model copies nothing.
  */
 #ifndef LIMN_NN_PANELS_H
 #define LIMN_NN_PANELS_H
@@ -34,9 +34,9 @@ struct Panels {
     const float *scale[PANELS_JOINED]; /* what each row of a tensor is multiplied by; NULL: nothing */
     int k, n;                          /* depth; columns, the last panel is filled with zeros */
     bool paired;                       /* GEGLU: half of each panel are values, half their gates; n counts both */
-    const Patch *patch;                /* what is laid over the file's values, in turn; NULL: nothing. Borrowed */
-    bool mapped;                       /* a file's pages, which panels_evict() may give back */
-    /* In place of data and patches: writes a piece of a matrix that is made of the patches on another (low_rank.h). */
+    const Patch *patch;                /* patches of the file's values, applied in turn; NULL: none. Borrowed */
+    bool mapped;                       /* data are a file's pages, which panels_evict() may evict */
+    /* Instead of data and patches: writes a piece of a matrix computed from the patches on another (low_rank.h). */
     void (*made)(const Kernels *kernels, const Panels *p, PanelPiece at, float *out);
     const Panels *of;
 };
@@ -55,16 +55,16 @@ static inline size_t panel_cols(const Panels *p, size_t i)
     return n - i * width < width ? n - i * width : width;
 }
 
-/* The matrix row (output channel) that stands in column j of panel i, or -1: filled with zeros. */
+/* The matrix row (output channel) in column j of panel i, or -1: filled with zeros. */
 long panel_row(const Panels *p, size_t i, size_t j);
 
 /*
- * The piece as f32 [k, PANEL]. next: the one that will be wanted after it, fetched meanwhile; rows are far apart, so the processor
- * does not see it coming. It may lie beyond the end.
+ * The piece as f32 [k, PANEL]. next: the piece needed after it, which is prefetched; rows are far apart, so the hardware
+ * prefetcher does not find it. It may lie beyond the end.
  */
 void panel_f32(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, float *out);
 
-/* The same as it is before a patch that lies on the matrix changes it. */
+/* The same before a given patch of the matrix changes it. */
 void panel_before(const Kernels *kernels, const Panels *p, const Patch *until, PanelPiece at, float *out);
 
 /* The same rounded to bfloat16, two values of a column side by side: [k / 2, PANEL, 2]; an odd k ends with zeros. */
@@ -73,7 +73,7 @@ void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPi
 /* The same as integers of 8 bits, whole blocks (kernels.h). at.first: a multiple of BLOCK_I8. */
 void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out);
 
-/* All of it was used and is not needed soon: its pages are evicted (file.h). Does nothing where it is not mapped. */
+/* Evicts its pages (file.h), since it is not needed soon. Does nothing if it is not mapped. */
 void panels_evict(const Panels *p);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * patch.h - changes of weights that are laid over them while products read them: the file's values stay as they are, and nothing
+ * patch.h - changes of weights that are applied while products read them: the file's values stay as they are, and nothing
  * of the model is copied. A panel's piece (panels.h) is read in its format, then each patch of its matrix changes it in turn.
  *
- * Those that add to the weights (low-rank, difference, product, Kronecker) know only themselves; scales and rotations take what
- * the patches before them left. Sources: Hu et al. 2021 (LoRA, arXiv:2106.09685), Hyeon-Woo et al. 2021 (arXiv:2108.06098),
- * Edalati et al. 2022 (arXiv:2212.10650), Liu et al. 2024 (DoRA, arXiv:2402.09353), Qiu et al. 2023 (OFT, arXiv:2306.07280).
+ * Those that add to the weights (low-rank, difference, product, Kronecker) are independent; scales and rotations change what the
+ * earlier patches left. Sources: Hu et al. 2021 (LoRA, arXiv:2106.09685), Hyeon-Woo et al. 2021 (arXiv:2108.06098), Edalati et
+ * al. 2022 (arXiv:2212.10650), Liu et al. 2024 (DoRA, arXiv:2402.09353), Qiu et al. 2023 (OFT, arXiv:2306.07280).
  */
 #ifndef LIMN_NN_PATCH_H
 #define LIMN_NN_PATCH_H
@@ -16,7 +16,7 @@ typedef struct {
     const char *name; /* "low-rank", "difference" */
     /* out [at.k, PANEL] holds the piece as it is so far, and afterwards as the product takes it. On any thread. */
     void (*apply)(const Kernels *k, const Patch *p, const Panels *w, PanelPiece at, float *out);
-    void (*release)(Patch *p); /* of what it holds beside its own block; NULL: nothing */
+    void (*release)(Patch *p); /* frees what it holds outside its own block; NULL: nothing */
     bool mixes;                /* it reads other panels than its own: few of these can lie on one matrix */
 } PatchKind;
 
@@ -48,8 +48,8 @@ Patch *patch_low_rank(const Panels *w, PatchRows at, const float *up, const floa
                       float strength, Err *e);
 
 /*
- * The same with factors of bfloat16, which take half of the memory and of the time: for products that round the changed weights to 16
- * bits anyway. Where no kernel multiplies those it is patch_low_rank().
+ * The same with factors of bfloat16, which take half of the memory and of the time: for products that round the changed weights
+ * to 16 bits anyway. Where no kernel multiplies those it is patch_low_rank().
  */
 Patch *patch_low_rank_rounded(const Panels *w, PatchRows at, const float *up, const float *down, size_t rank,
                               size_t depth, float strength, Err *e);
@@ -69,8 +69,8 @@ Patch *patch_both(Patch *a, Patch *b, Err *e);
 Patch *patch_product(Patch *a, Patch *b, Err *e);
 
 /*
- * W += strength * kron(left, right): left [a, b]; right [rows / a, k / b], whole or up [rows / a, rank] down [rank, k / b]. Taps of
- * a convolution are innermost in right.
+ * W += strength * kron(left, right): left [a, b]; right [rows / a, k / b], whole or up [rows / a, rank] down [rank, k / b]. Taps
+ * of a convolution are innermost in right.
  */
 typedef struct {
     const float *left;
@@ -102,16 +102,16 @@ Patch *patch_rotation(PatchRows at, const float *mix, size_t n, Err *e);
 
 void patch_free(Patch *p); /* NULL too */
 
-/* Lays it over a matrix, after those that are there; the patch stays the caller's. Not while the matrix is used. */
+/* Attaches it to a matrix, after the patches that are there; it stays the caller's. Not while the matrix is used. */
 void patch_lay(Panels *w, Patch *p);
-/* Takes it off; those that were laid after it stay. */
+/* Detaches it; patches attached after it stay. */
 void patch_take_off(Panels *w, const Patch *p);
 
 /* Patches that read other panels than their own may lie on a matrix to this number, as each reads through those before it. */
 enum { PATCH_MIXES_MAX = 4 };
 int patch_mixes(const Panels *w);
 
-/* Squares of the weights as they are with all patches, and `more` (NULL) beside: summed over each row, or each input's rows. */
+/* Sums of squares of the weights with all patches, and with `more` (or NULL) too: over each row, or over each input's rows. */
 void patch_row_squares(const Panels *w, PatchRows at, const Patch *more, double *sum);   /* [rows] */
 void patch_input_squares(const Panels *w, PatchRows at, const Patch *more, double *sum); /* [k] */
 

@@ -1,6 +1,6 @@
 /*
- * patch_low_rank.c - see patch.h and low_rank.h: W + strength * up down, added to the weights as they are read, or as two products of
- * their own beside the layer's.
+ * patch_low_rank.c - see patch.h and low_rank.h: W + strength * up down, added to the weights as they are read, or as two
+ * products of their own, in addition to the layer's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +103,7 @@ Patch *patch_low_rank_rounded(const Panels *w, PatchRows at, const float *up, co
 
 static bool is_low_rank(const Patch *p) { return p->kind == &low_rank || p->kind == &rounded_low_rank; }
 
-/* Ranks of all of them, which stand beside each other as columns of the way down and rows of the way up. */
+/* Ranks of all of them together, joined as columns of the down matrix and rows of the up matrix. */
 static size_t rank_of_all(const Patch *p)
 {
     size_t rank = 0;

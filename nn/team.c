@@ -15,7 +15,7 @@ static void *wait(void *gate)
     return NULL;
 }
 
-/* How many threads beside this one can be there at once. */
+/* How many threads can exist at once in addition to this one. */
 static int can_start(int wanted)
 {
     pthread_t *threads = mem_array((size_t)wanted, sizeof *threads);

@@ -1,6 +1,6 @@
 /*
- * output.h - where a picture goes: limn-00001.png with a fresh number in a folder, a file name, or a template (template.h). A picture
- * that goes to stdout is the caller's.
+ * output.h - the output file of a picture: limn-00001.png with a new number in a folder, a file name, or a template (template.h).
+ * A picture that goes to stdout is the caller's.
  */
 #ifndef LIMN_OUTPUT_OUTPUT_H
 #define LIMN_OUTPUT_OUTPUT_H
@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "pipeline/job.h"
 
-/* What a template's {names} stand for; {prompt}, {steps}, ... are the job's options, {prompt_slug} the prompt in small letters. */
+/* The values of a template's {names}; {prompt}, {steps}, ... are the job's options, {prompt_slug} the prompt in lower case. */
 typedef struct {
     const Job *job;
     const char *model; /* its name; NULL while it is not loaded */

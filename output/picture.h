@@ -1,5 +1,5 @@
 /*
- * picture.h - files of a finished picture, with what made it written inside.
+ * picture.h - files of a finished picture, with its settings as metadata.
  */
 #ifndef LIMN_OUTPUT_PICTURE_H
 #define LIMN_OUTPUT_PICTURE_H

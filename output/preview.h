@@ -1,6 +1,6 @@
 /*
- * preview.h - the file of the picture so far (--preview): in the picture's folder, under its name with "-preview", replaced whole each
- * time and removed when the picture is there. One that limn did not make is never touched.
+ * preview.h - the preview's file (--preview): in the picture's folder, under its name with "-preview", replaced atomically each
+ * time and removed when the picture is finished. A file that limn did not make is never touched.
  */
 #ifndef LIMN_OUTPUT_PREVIEW_H
 #define LIMN_OUTPUT_PREVIEW_H

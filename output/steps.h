@@ -1,5 +1,5 @@
 /*
- * steps.h - --save-steps: what each step predicted that the clean picture would be, as files and in a strip. Not the pictures of
+ * steps.h - --save-steps: each step's prediction of the clean picture, as files and in a strip. These are not the pictures of
  * fewer steps: a run of 5 steps goes down in 5 large steps, the fifth of 20 has come down a quarter of the way.
  */
 #ifndef LIMN_OUTPUT_STEPS_H
@@ -10,8 +10,8 @@
 #include "pipeline/generate.h"
 
 /*
- * Writes p->steps into the folder of the picture whose file is `path`: "x_step-01.png", ... and "x_steps.png" for "x.png". Every file says
- * in its Comment which step it is. *written: their paths, each with a newline.
+ * Writes p->steps into the folder of the picture whose file is `path`: "x_step-01.png", ... and "x_steps.png" for "x.png". Every
+ * file says in its Comment which step it is. *written: their paths, each with a newline.
  */
 int steps_write(const Job *j, const Picture *p, const char *path, Str *written, Err *e);
 

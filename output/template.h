@@ -1,6 +1,6 @@
 /*
- * template.h - names of files from templates, the same language everywhere: "{prompt_slug}-{seed:05}.png". {name} stands for a value,
- * {name:05} is padded with zeros to that many characters, {{ and }} are braces.
+ * template.h - file names from templates, with the same syntax everywhere: "{prompt_slug}-{seed:05}.png". {name} stands for a
+ * value, {name:05} is padded with zeros to that many characters, {{ and }} are braces.
  */
 #ifndef LIMN_OUTPUT_TEMPLATE_H
 #define LIMN_OUTPUT_TEMPLATE_H

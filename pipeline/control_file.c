@@ -131,9 +131,11 @@ static int bind_ip(ControlFile *f, Bytes config, const UNet *like, Err *e)
 static int (*const binders[CONTROL_KINDS])(ControlFile *f, Bytes config, const UNet *like,
                                            Err *e) = { bind_net, bind_t2i, bind_ip };
 
-/* ---- where it is ------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- where it is -------------------------------------------------------------------------------------------------------------
+ */
 
-/* config.json beside a file that has the name that diffusers gives it in a folder. *out.len 0: there is none. */
+/* config.json next to a file that has diffusers' name for weights in a folder. *out.len 0: there is none. */
 static int config_beside(ControlFile *f, Bytes *out, Err *e)
 {
     const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;

@@ -1,4 +1,4 @@
-/* control_told.c - what the UNet is told of pictures in a call. See control.h and told.c. */
+/* control_told.c - the UNet's inputs from control pictures in a call. See control.h and told.c. */
 #include <math.h>
 #include <string.h>
 
@@ -145,7 +145,9 @@ static void tell_maps(const Generator *g, const Unit *u, const Evaluation *ev, U
     if (u->count > in->feature_count) in->feature_count = u->count;
 }
 
-/* ---- the teller ------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- the teller -------------------------------------------------------------------------------------------------------------
+ */
 
 void control_tell(const Generator *g, const Evaluation *ev, UNetInputs *in)
 {

@@ -17,7 +17,7 @@
 #include "pipeline/recipe.h"
 #include "pipeline/refine.h"
 
-/* Beside the model itself. */
+/* In addition to the model itself. */
 typedef struct {
     int width, height;
     size_t weights, memory; /* bytes; memory 0: cannot be said */
@@ -79,7 +79,7 @@ static const char *prediction_name(const Noise *n)
     return n->kind == NETWORK_FLOW ? "flow" : names[n->prediction];
 }
 
-/* What the UNet takes beside noise, seen from its channels. */
+/* What the UNet takes in addition to noise, from its number of channels. */
 static const char *task_of(const Model *m)
 {
     int latent = vae_latent_channels(m->vae), extra = unet_in_channels(m->unet) - latent;
@@ -207,7 +207,7 @@ static void describe_text(const Model *m, const Needs *n, Str *out)
         str_addf(out, "  %-14s %.2f GB with --memory low, %.2f GB with high\n", "", (double)n->choice[0] * 1e-9,
                  (double)n->choice[2] * 1e-9);
     if (n->cached)
-        str_addf(out, "  %-14s %.2f GB of weights beside it, in the system's cache of files\n", "",
+        str_addf(out, "  %-14s %.2f GB of weights more, in the system's cache of files\n", "",
                  (double)n->cached * 1e-9);
     if (n->refiner)
         str_addf(out, "  %-14s %.2f GB (low %.2f, high %.2f): one model rests while the other works\n",

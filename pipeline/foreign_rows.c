@@ -1,8 +1,8 @@
 /*
  * foreign_rows.c - the tables of foreign_rows.h. Sources: diffusers 0.42 (pipelines' __call__), A1111's modules/processing.py,
  * modules/api/models.py and modules/cmd_args.py, ComfyUI's KSampler and cli_args.py, InvokeAI's ldm/invoke/args.py, CompVis'
- * scripts/txt2img.py, stable-diffusion.cpp's examples/cli/README.md, fastsdcpu's src/app.py, mflux's parsers.py, Draw Things' HTTP
- * API.
+ * scripts/txt2img.py, stable-diffusion.cpp's examples/cli/README.md, fastsdcpu's src/app.py, mflux's parsers.py, Draw Things'
+ * HTTP API.
  */
 #include "pipeline/foreign_rows.h"
 
@@ -113,7 +113,7 @@ const Foreign foreign_rows[] = {
     { .names = "base-model, yaml, original-config, original-config-file",
       LINE, .says = "limn sees from the checkpoint what it is; --prediction v says what cannot be seen" },
     { .names = "stepwise-image-output-dir, save-intermediates, log-every-t, save-step-images",
-      LINE, .says = "--save-steps writes what each step predicts, beside the picture" },
+      LINE, .says = "--save-steps writes what each step predicts, next to the picture" },
     { .names = "no-progress, disable-progress-bar, disable-tqdm, disable-console-progressbars, silent",
       LINE, FLAG, .says = "-q, --quiet shows no progress, and says nothing but errors" },
     { .names = "debug, log-level, loglevel",
@@ -154,7 +154,7 @@ const Foreign foreign_rows[] = {
       .letters = "M", LINE, .neutral = "|img_gen|txt2img|text2img|",
       .says = "limn --help shows what limn can do; the mode is its first word" },
     { .names = "override-settings, alwayson-scripts, script-name, script-args",
-      .neutral = "||{}|[]|null|none|", .says = "A1111's settings and scripts; limn's options stand beside the prompt" },
+      .neutral = "||{}|[]|null|none|", .says = "A1111's settings and scripts; limn's options are separate from the prompt" },
     { .names = "override-settings-restore-afterwards, do-not-reload-embeddings, disable-extra-networks",
       .neutral = "*" },
     { .names = "add-noise, return-with-leftover-noise",

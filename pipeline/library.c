@@ -138,7 +138,7 @@ static const LibraryFile *next_of(const Library *l, const LibraryFile *from, con
 static const LibraryFile *only_of(const Library *l, const char *name, const char *key, bool *several, Err *e)
 {
     const LibraryFile *f = next_of(l, l->file, name, key), *other = f ? next_of(l, f + 1, name, key) : NULL;
-    while (other && !other->readable) other = next_of(l, other + 1, name, key); /* x.pt beside x.safetensors */
+    while (other && !other->readable) other = next_of(l, other + 1, name, key); /* x.pt next to x.safetensors */
     if (other && !f->readable) return other;
     *several = other != NULL;
     if (other)

@@ -88,14 +88,14 @@ int memory_reserve(Generator *g, Err *e)
     while (need > available && g->share.batch > 1 && g->share.shrink) need = memory_measure(g, g->share.batch /= 2);
     g->time.memory = need;
     if (need > available && g->share.batch > 1)
-        return err_set(e, "%d pictures of %dx%d at once need %.0f MB beside the model, %s: draw fewer at once",
+        return err_set(e, "%d pictures of %dx%d at once need %.0f MB besides the model, %s: draw fewer at once",
                        g->share.batch, j->width, j->height, (double)need * 1e-6, left);
     if (need > available && g->prompts.rows > LONG_PROMPT)
         return err_set(
-            e, "a prompt in %d pieces needs %.0f MB beside the model, %s: shorten it, or --long-prompt truncate",
+            e, "a prompt in %d pieces needs %.0f MB besides the model, %s: shorten it, or --long-prompt truncate",
             g->prompts.rows, (double)need * 1e-6, left);
     if (need > available)
-        return err_set(e, "a picture of %dx%d needs %.0f MB beside the model, %s: choose a smaller size%s%s", j->width,
+        return err_set(e, "a picture of %dx%d needs %.0f MB besides the model, %s: choose a smaller size%s%s", j->width,
                        j->height, (double)need * 1e-6, left, g->tile == VAE_WHOLE ? ", or --vae-tile auto" : "",
                        g->recipe.window ? "" : ", or --diffusion-tile 512");
     return arena_init(&g->arena, need, e);

@@ -1,7 +1,7 @@
 /*
  * metadata_a1111.c - a picture's settings as A1111 writes them, which most tools read; see metadata.h. Source: its
- * modules/processing.py, create_infotext(): keys in its order, joined by ", ", a value with ',', ':' or a newline quoted as JSON, the
- * whole stripped.
+ * modules/processing.py, create_infotext(): keys in its order, joined by ", ", a value with ',', ':' or a newline quoted as JSON,
+ * the whole stripped.
  */
 #include "pipeline/metadata.h"
 
@@ -164,7 +164,7 @@ static void add_syntax(Str *out, const Job *j)
     if (j->region) add_pair_option(out, "Regions", j, "region");
 }
 
-/* What acts beside the guidance scale, by A1111's and Forge's names where they have it. */
+/* Guidance other than the scale, by A1111's and Forge's names if they have it. */
 static void add_guides(Str *out, const Job *j)
 {
     static const char *const names[][2] = {

@@ -25,7 +25,7 @@ static const double XL_CFG_SCALE = 5; /* diffusers' for networks that are told s
 
 static Bytes text_bytes(const Str *s) { return (Bytes){ (const unsigned char *)str_text(s), s->len }; }
 
-/* limn.json beside model_index.json: what suits the model, within what the command line takes. */
+/* limn.json next to model_index.json: the model's default settings, within the ranges of the command line. */
 static int read_defaults(ModelDefaults *d, Config *c, Err *e)
 {
     if (!c) return 0;
@@ -45,7 +45,7 @@ static int read_defaults(ModelDefaults *d, Config *c, Err *e)
     return 0;
 }
 
-/* How many numbers stand beside the pooled text: what its width leaves of the embedding that the UNet takes. */
+/* The number of inputs in addition to the pooled text: the rest of the UNet's embedding width. */
 static void count_ids(Model *m)
 {
     int added = unet_added_width(m->unet), each = unet_added_id_width(m->unet);
@@ -168,7 +168,7 @@ void model_rest(const Model *m, PartRole role)
     for (const Part *p = NULL; m->large && (p = parts_next(m->files, role, p));) weights_evict(p->weights);
 }
 
-/* Transformed weights are kept where they are asked for, or small beside what is free. */
+/* Transformed weights are kept if requested, or if small compared with the free memory. */
 static int keep_transformed(Model *m, const ModelPaths *p, Err *e)
 {
     const char *why = NULL, *memory = p->memory ? p->memory : "normal";

@@ -1,6 +1,6 @@
 /*
- * parts_file.c - a model as one file (safetensors, GGUF) in LDM naming: SD 1.x, 2.x and XL as their makers released them, and what
- * people merge and fine-tune from them. There is no config: names and shapes tell.
+ * parts_file.c - a model as one file (safetensors, GGUF) in LDM naming: SD 1.x, 2.x and XL as their makers released them, and
+ * what people merge and fine-tune from them. There is no config: names and shapes tell.
  * Source: CompVis/stable-diffusion and Stability-AI/stablediffusion (configs, module names); what is done where is in
  * docs/models.md.
  */
@@ -126,7 +126,7 @@ static int split_checkpoint(Parts *parts, Weights *all, const FileConfig *c, con
     return p->unet ? err_in(e, unet->where) : -1;
 }
 
-/* With what lies beside it. */
+/* With the files next to it. */
 static int read_checkpoint(Parts *parts, Weights *all, const ModelPaths *p, Err *e)
 {
     FileConfig c;

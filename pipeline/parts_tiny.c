@@ -1,6 +1,6 @@
 /*
- * parts_tiny.c - TAESD's files: diffusers' AutoencoderTiny without its config, madebyollin's two files, ComfyUI's one with both halves.
- * Source: madebyollin/taesd; ComfyUI's comfy/taesd/taesd.py and nodes.py (VAELoader.load_taesd).
+ * parts_tiny.c - TAESD's files: diffusers' AutoencoderTiny without its config, madebyollin's two files, ComfyUI's one with both
+ * halves. Source: madebyollin/taesd; ComfyUI's comfy/taesd/taesd.py and nodes.py (VAELoader.load_taesd).
  */
 #define _GNU_SOURCE /* strcasestr */
 #include <math.h>
@@ -123,7 +123,7 @@ static char *other_half(const char *path, bool decoder)
     return other.s;
 }
 
-/* The half that the file lacks, from a file of its own beside it, if one is there. */
+/* The half that the file lacks, from its own file in the same folder, if there is one. */
 static int add_beside(Parts *parts, Weights *out, const char *path, bool decoder, Err *e)
 {
     char *name = other_half(path, decoder), *folder = mem_strdup(path), *slash = strrchr(folder, '/');

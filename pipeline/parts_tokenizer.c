@@ -15,7 +15,7 @@
     "%s: a single file brings no tokenizer. Get CLIP's once: limn pull openai/clip-vit-large-patch14. Or put its "     \
     "vocab.json and merges.txt (from the tokenizer/ folder of any Stable Diffusion model in diffusers layout) into "   \
     "%s "                                                                                                              \
-    "or beside the model, or give their folder with --tokenizer"
+    "or next to the model, or give their folder with --tokenizer"
 
 /* A file of a tokenizer's folder; absent and optional gives {0}. */
 static int get_in(Source *s, const char *folder, const char *name, bool optional, Bytes *out, Err *e)

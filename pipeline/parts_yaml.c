@@ -270,7 +270,7 @@ int file_config_check(const FileConfig *c, const Parts *parts, Err *e)
     return failed ? err_in(e, c->path) : 0;
 }
 
-/* ---- what lies beside it --------------------------------------------------------------------------------------------- */
+/* ---- files next to it ------------------------------------------------------------------------------------------------ */
 
 /* Whether a file that is not named after this checkpoint is named after another one. */
 static bool has_checkpoint(const char *yaml)
@@ -312,7 +312,7 @@ void file_config_note_others(const FileConfig *c, Parts *parts, const char *chec
     char *vae = with_end(checkpoint, ".vae.safetensors");
     char *dir = slash ? mem_strndup(checkpoint, (size_t)(slash - checkpoint) + 1) : mem_strdup("./");
     if (!own_vae && file_exists(vae))
-        parts_note(parts, "%s lies beside it and is not taken, though A1111 takes it by its name: give --vae %s", vae,
+        parts_note(parts, "%s lies next to it and is not taken, though A1111 takes it by its name: give --vae %s", vae,
                    vae);
     free(vae);
     DIR *d = c->path ? NULL : opendir(dir);

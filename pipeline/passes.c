@@ -1,4 +1,4 @@
-/* passes.c - noise to latents, one way down the sigmas. See generator.h. */
+/* passes.c - noise to latents: one pass over the sigmas. See generator.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,9 +83,9 @@ static int after_step(void *ctx, int i, Tensor x, Tensor x0, Err *e)
 }
 
 /*
- * After the first noise. diffusers and A1111 go on with its generator, A1111 with ENSD with that of another seed; ComfyUI draws the
- * first noise on the CPU, and the rest with a generator on the device, on the CPU of the next seed. diffusers' SDE scheduler may
- * have a tree's seed of its own.
+ * After the first noise. diffusers and A1111 go on with its generator, A1111 with ENSD with that of another seed; ComfyUI draws
+ * the first noise on the CPU, and the rest with a generator on the device, on the CPU of the next seed. diffusers' SDE scheduler
+ * may have a tree's seed of its own.
  */
 static void restart_noise(const Recipe *r, Rng *rng, uint64_t *seed)
 {

@@ -1,5 +1,5 @@
 /*
- * prompts_plan.c - a prompt taken apart: its parts, their texts in time, and what each text encoder makes of them. See
+ * prompts_plan.c - splits a prompt: its parts, their texts over the steps, and each text encoder's ids for them. See
  * prompts.h.
  */
 #include "pipeline/prompts_internal.h"

@@ -1,4 +1,4 @@
-/* recipe_checks.c - whether a model can do what a job asks for, and whether its parts belong together. See recipe.h. */
+/* recipe_checks.c - checks whether a model can do what a job requests, and whether its parts belong together. See recipe.h. */
 #include <string.h>
 
 #include "pipeline/hires.h"
@@ -53,7 +53,7 @@ static int check_texts(const Model *m, const Job *j, Err *e)
     int pooled = text_encoder_projection(m->text[m->texts - 1].encoder), added = unet_added_width(m->unet);
     if (added && (m->ids < IDS_MAX - 1 || m->ids > IDS_MAX || pooled + m->ids * unet_added_id_width(m->unet) != added))
         return err_set(
-            e, "the UNet takes %d numbers beside the text, the text encoder pools %d: they do not belong together",
+            e, "the UNet takes %d numbers besides the text, the text encoder pools %d: they do not belong together",
             added, pooled);
     if (j->clip_skip < 1 || j->clip_skip > least)
         return err_usage(e, "clip-skip %d: the text encoder has %d layers", j->clip_skip, least);
@@ -90,9 +90,9 @@ static int check_beside(BesideKind b, const Job *j, Err *e)
         return err_usage(e, "mask, extend: this model is not for parts of a picture");
     if (b == BESIDE_PICTURE && j->strength >= 0 && j->strength < 1 &&
         !(j->compat && strcmp(j->compat, "diffusers") != 0))
-        return err_usage(
-            e, "strength: this model starts from noise and sees the picture beside it; --image-cfg-scale says how "
-               "near to stay");
+        return err_usage(e, "strength: this model starts from noise and sees the picture as a further input; "
+                            "--image-cfg-scale says how "
+                            "near to stay");
     return 0;
 }
 
@@ -171,7 +171,7 @@ static int check_hires(const Model *m, const Job *j, Err *e)
     if (j->mask || j->extend)
         return err_usage(e, "hires: not together with --mask or --extend; limn upscale makes the result larger");
     if (recipe_beside(m) != BESIDE_NOTHING)
-        return err_usage(e, "hires: not with a model that sees a picture beside the latent (%d channels)",
+        return err_usage(e, "hires: not with a model that sees a picture besides the latent (%d channels)",
                          unet_in_channels(m->unet));
     return 0;
 }

@@ -1,4 +1,4 @@
-/* recipe_guidance.c - the methods of guidance that a job asks for, and which can act together, and in which model. See recipe.h. */
+/* recipe_guidance.c - a job's methods of guidance, which of them can be combined, and in which model. See recipe.h. */
 #include <string.h>
 
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-/* start.c - where a run sets out: noise, or a picture with noise on it. See generator.h and init.h. */
+/* start.c - the start of a run: noise, or a picture with noise on it. See generator.h and init.h. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +55,8 @@ int start_encode(Generator *g, Err *e)
 /* ---- the first latent -------------------------------------------------------------------------------------------------- */
 
 /*
- * out [n, h, w, c]: draws of the VAE's latents, scaled. Tools whose generator is not known here take the mean; a VAE that gives the
- * latent itself has nothing drawn. draws: room; rng NULL: the mean.
+ * out [n, h, w, c]: draws of the VAE's latents, scaled. Tools whose generator is not known here take the mean; a VAE that gives
+ * the latent itself has nothing drawn. draws: room; rng NULL: the mean.
  */
 static void draw_latents(const Generator *g, Tensor out, const float *moments, Rng *rng, Tensor draws)
 {

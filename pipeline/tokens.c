@@ -1,4 +1,4 @@
-/* tokens.c - see tokens.h. What is found is put together as JSON; the lines for a person are made of that. */
+/* tokens.c - see tokens.h. The result is built as JSON; the lines for a person are made from that. */
 #include "pipeline/tokens.h"
 
 #include <cjson/cJSON.h>

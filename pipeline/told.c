@@ -1,6 +1,6 @@
 /*
- * told.c - what the UNet is told in an evaluation: a table of tellers, each of which fills its part of the inputs. What acts on the
- * UNet's evaluations is a row here and its functions. See generator.h.
+ * told.c - the UNet's inputs in an evaluation: a table of tellers, each of which fills its part of the inputs. Whatever modifies
+ * the UNet's evaluations is a row here and its functions. See generator.h.
  */
 #include <string.h>
 

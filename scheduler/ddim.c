@@ -51,8 +51,8 @@ static int implicit(const Sampling *s, double eta, const Tensor *from, Err *e)
 }
 
 /*
- * DDIM. Song et al. 2020, arXiv:2010.02502, eq. 12: an Euler step, with its share of fresh noise. diffusers' steps may end beside the
- * next sigma (tl->to): then x counts as at that one, in the scale where its variance is 1.
+ * DDIM. Song et al. 2020, arXiv:2010.02502, eq. 12: an Euler step, with its share of fresh noise. diffusers' steps may end off
+ * the next sigma (tl->to): then x counts as at that one, in the scale where its variance is 1.
  */
 int ddim(const Sampling *s, Err *e) { return implicit(s, s->eta, NULL, e); }
 
@@ -68,8 +68,8 @@ int ddim_cfg_pp(const Sampling *s, Err *e)
 }
 
 /*
- * DDPM. Ho et al. 2020, arXiv:2006.11239, algorithm 2: with the variance "fixed small" DDIM's eq. 16 with eta 1, with "fixed large" beta,
- * also in the step to the clean latent.
+ * DDPM. Ho et al. 2020, arXiv:2006.11239, algorithm 2: with the variance "fixed small" DDIM's eq. 16 with eta 1, with "fixed
+ * large" beta, also in the step to the clean latent.
  */
 int ddpm(const Sampling *s, Err *e)
 {

@@ -203,7 +203,7 @@ static int adaptive(const Sampling *s, Err *e)
 
 /*
  * DPM-Solver-23, adaptive. Lu et al. 2022, arXiv:2206.00927, section 3.4, appendix C: the schedule gives only the ends. Each
- * picture has its own steps, so that it does not hang on those beside it.
+ * picture has its own steps, so that it does not depend on the others in the batch.
  */
 int dpm_adaptive(const Sampling *s, Err *e)
 {

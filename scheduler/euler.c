@@ -69,7 +69,7 @@ int heunpp2(const Sampling *s, Err *e)
         double sigma = churn(s, i, slope), next = s->tl->sigma[i + 1];
         if (denoised_hat(s, x0, sigma, i, e)) return -1;
         slope_of(slope, x, x0, sigma);
-        int more = steps - 1 - i < 2 ? steps - 1 - i : 2; /* slopes beside the first */
+        int more = steps - 1 - i < 2 ? steps - 1 - i : 2; /* slopes in addition to the first */
         double total = (more + 1) * s->tl->sigma[0], first = 1;
         mix(at, 1, x, next - sigma, slope);
         for (int k = 1; k <= more; k++) first -= s->tl->sigma[i + k] / total;

@@ -1,6 +1,6 @@
 /*
- * guide_attention.c - the network against itself, disturbed in its self-attentions: out += scale (prompt - disturbed). Which of them,
- * and how the queries are blurred, is the network's matter (unet/self.h). Perturbed attention guidance, Ahn et al. 2024, arXiv:2403.17377;
+ * guide_attention.c - the network against itself with perturbed self-attention: out += scale (prompt - perturbed). Which layers,
+ * and how the queries are blurred, is handled in unet/self.h. Perturbed attention guidance, Ahn et al. 2024, arXiv:2403.17377;
  * smoothed energy guidance, Hong 2024, arXiv:2408.00760.
  */
 #include <math.h>

@@ -1,7 +1,7 @@
 /*
- * guide_image.c - guidance by the picture beside the latent, for models that edit by instruction. Brooks et al. 2022, arXiv:2211.09800
- * (InstructPix2Pix), eq. 3: F = none + image (picture - none) + text (prompt - picture), where `none` sees neither, and `picture` is the
- * negative prompt's evaluation, which sees the picture. cfg has made picture + text (prompt - picture) of it already.
+ * guide_image.c - guidance by the input picture, for models that edit by instruction. Brooks et al. 2022, arXiv:2211.09800
+ * (InstructPix2Pix), eq. 3: F = none + image (picture - none) + text (prompt - picture), where `none` sees neither, and `picture`
+ * is the negative prompt's evaluation, which sees the picture. cfg has made picture + text (prompt - picture) of it already.
  */
 #include "scheduler/guide_internal.h"
 

@@ -1,5 +1,5 @@
 /*
- * guide_project.c - guidance that looks at which way the two outputs point. Each picture is a vector of its own; sums are in double,
+ * guide_project.c - guidance by projections of the two outputs. Each picture is a vector of its own; sums are in double,
  * results in float32, as in diffusers' guiders.
  */
 #include <math.h>

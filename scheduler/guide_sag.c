@@ -1,7 +1,7 @@
 /*
- * guide_sag.c - self-attention guidance. Hong et al. 2022, arXiv:2210.00939; diffusers' StableDiffusionSAGPipeline: where the middle's
- * self-attention looks more than evenly, the estimate of the clean latent is blurred, brought back to its noise, and the network asked
- * again; out += scale (what it said - what it says of that).
+ * guide_sag.c - self-attention guidance. Hong et al. 2022, arXiv:2210.00939; diffusers' StableDiffusionSAGPipeline: where the
+ * middle's self-attention is above average, the estimate of the clean latent is blurred, noise is added again, and the network
+ * evaluated again; out += scale (first output - second output).
  */
 #include <math.h>
 

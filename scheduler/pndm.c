@@ -1,8 +1,8 @@
 /*
- * pndm.c - pseudo numerical methods. Liu et al. 2022, arXiv:2202.09778: Runge and Kutta's and Adams and Bashforth's weights on the
- * network's outputs, each step DDIM's.
+ * pndm.c - pseudo numerical methods. Liu et al. 2022, arXiv:2202.09778: Runge and Kutta's and Adams and Bashforth's weights on
+ * the network's outputs, each step DDIM's.
  *
- * diffusers' scheduler walks over whole timesteps, N-th parts of the trained ones apart, also where a step then ends beside the
+ * diffusers' scheduler walks over whole timesteps, N-th parts of the trained ones apart, also where a step then ends off the
  * next timestep. So x is held here with unit variance, as there, and each step says its own two sigmas.
  */
 #include <math.h>
@@ -121,9 +121,9 @@ static void half_way(const Sampling *s, Tensor x, double sigma)
 }
 
 /*
- * PLMS from a picture, as diffusers' pipelines run its scheduler: they cut the list of timesteps, in which the second one stands twice, so
- * the run's own second timestep is not repeated, and from the third evaluation on the latent is a step behind the timestep that
- * the network is told. Where only the first timestep is cut off, the second one is evaluated twice (first_twice).
+ * PLMS from a picture, as diffusers' pipelines run its scheduler: they cut the list of timesteps, in which the second one stands
+ * twice, so the run's own second timestep is not repeated, and from the third evaluation on the latent is a step behind the
+ * timestep that the network is told. Where only the first timestep is cut off, the second one is evaluated twice (first_twice).
  */
 static int plms_from_picture(const Sampling *s, Err *e)
 {

@@ -1,7 +1,7 @@
 /*
- * a1111_fields.c - A1111's API: what a request of txt2img and img2img asks for. Names, types and defaults of its fields are facts of its
- * own (modules/api/models.py, modules/processing.py); a field that is left out is the model's default here, where there it is 50 steps
- * of 512x512.
+ * a1111_fields.c - A1111's API: the fields of txt2img and img2img requests. Names, types and defaults of its fields are facts
+ * of its own (modules/api/models.py, modules/processing.py); a field that is left out is the model's default here, where there it
+ * is 50 steps of 512x512.
  */
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -233,7 +233,7 @@ static int set_hires_size(Wish *w, const cJSON *o, Err *e)
     if (x <= 0 && y <= 0) return set_number(w, "hires", scale, e);
     double width = a1111_number(o, "width", w->job.width), height = a1111_number(o, "height", w->job.height);
     if (width <= 0 || height <= 0)
-        return err_usage(e, "hr_resize_x, hr_resize_y: width and height are expected beside them");
+        return err_usage(e, "hr_resize_x, hr_resize_y: width and height are expected with them");
     if (x > 0 && y > 0 && x * height != y * width)
         return err_usage(e, "hr_resize_x, hr_resize_y: %gx%g has another shape than %gx%g", x, y, width, height);
     return set_number(w, "hires", x > 0 ? x / width : y / height, e);

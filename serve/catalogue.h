@@ -1,6 +1,6 @@
 /*
- * catalogue.h - the models that a request may name: those inside the program, the command line's, and those in --model-dir. A name from
- * a request is only compared with these, so that it leads nowhere else.
+ * catalogue.h - the models that a request may name: built-in ones, the command line's, and those in --model-dir. A name from
+ * a request is only compared with these, so it can open no other file.
  */
 #ifndef LIMN_SERVE_CATALOGUE_H
 #define LIMN_SERVE_CATALOGUE_H
@@ -25,8 +25,8 @@ size_t catalogue_count(Catalogue *c);
 bool catalogue_at(Catalogue *c, size_t i, Str *name, Str *path);
 
 /*
- * The path of a model by its name, with its ending or not, perhaps with " [hash]" behind it; appended. Error (ERR_USAGE): there is
- * none of that name.
+ * The path of a model by its name, with its ending or not, perhaps with " [hash]" behind it; appended. Error (ERR_USAGE): there
+ * is none of that name.
  */
 int catalogue_find(Catalogue *c, const char *name, Str *path, Err *e);
 

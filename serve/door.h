@@ -1,10 +1,11 @@
 /*
- * door.h - who is let in, and for how long. Every connection is taken at once, and waits here, at the cost of a descriptor, until the
- * headers of its first request are there; only then does it get one of the few threads. So whoever says nothing, or a byte a second,
- * keeps nobody else out: where an address or the house is full, the one that has been idle longest gives way.
+ * door.h - which connections are served, and for how long. Every connection is accepted at once, and waits here, at the cost of a
+ * descriptor, until the headers of its first request are there; only then does it get one of the few threads. So a client that
+ * sends nothing, or a byte a second, does not block others: if an address has too many connections, or all places are taken, the
+ * one idle longest is closed.
  *
- * Inside, each stage has a time by which it must be over, and a reply must be taken at a pace: a timeout that begins anew with each byte
- * would let a byte a second hold a thread for ever.
+ * After that, each stage has a deadline, and a reply must be read at a minimum rate: a timeout that restarts with each byte
+ * would let a byte a second hold a thread forever.
  */
 #ifndef LIMN_SERVE_DOOR_H
 #define LIMN_SERVE_DOOR_H
@@ -35,7 +36,7 @@ typedef struct Door Door;
 
 /* Takes the listening socket. *out is set before the first one comes in. Error: no thread, no descriptors. */
 int door_open(Door **out, int listening, const DoorRules *rules, const DoorWay *way, Err *e);
-/* Nobody comes in any more; who waits is told so. The listening socket is closed. */
+/* Accepts no more connections, answers those that wait, and closes the listening socket. */
 void door_shut(Door *d);
 void door_free(Door *d); /* after door_shut(), when nobody is inside */
 

@@ -1,5 +1,5 @@
 /*
- * enlarge.h - pictures made larger for a request: by a network of limn upscale's kind, or by Lanczos. The network that was used last stays
+ * enlarge.h - upscales pictures for a request: by a network as in limn upscale, or by Lanczos. The last network used stays
  * open.
  */
 #ifndef LIMN_SERVE_ENLARGE_H
@@ -19,8 +19,8 @@ typedef struct {
 void enlarger_release(Enlarger *n);
 
 /*
- * j: init_image the picture's file; with the network's, NULL: Lanczos; factor; or width and height (0: not said), which it fills and where
- * what is too much is cut off. *png: heap. Error: what is wrong with the files, too large, cancelled (ERR_INTERRUPTED).
+ * j: init_image the picture's file; with the network's, NULL: Lanczos; factor; or width and height (0: not said), which it fills
+ * and where what is too much is cut off. *png: heap. Error: what is wrong with the files, too large, cancelled (ERR_INTERRUPTED).
  */
 int enlarge(Enlarger *n, const Job *j, const Watch *w, Bytes *png, int size[2], Err *e);
 

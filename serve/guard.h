@@ -1,6 +1,6 @@
 /*
- * guard.h - who may send what: a page of some site that the user's browser has open can send requests to this machine, and so can a
- * name that is made to lead here (DNS rebinding). Functions of texts only.
+ * guard.h - who may send what: a page of some site that the user's browser has open can send requests to this machine, and so can
+ * a name that is made to lead here (DNS rebinding). Functions of texts only.
  * Source: Fetch (fetch.spec.whatwg.org) on Origin; Fetch Metadata (w3c) on Sec-Fetch-Site; RFC 7617 (Basic), RFC 6750 (Bearer).
  */
 #ifndef LIMN_SERVE_GUARD_H
@@ -11,10 +11,10 @@
 #include "base/err.h"
 
 typedef struct {
-    char *key;   /* NULL: none is asked for */
+    char *key;   /* NULL: none is needed */
     char *host;  /* of --host */
-    char *allow; /* names beside that, parted by commas; NULL */
-    char *cors;  /* origins that may read replies, parted by commas; NULL */
+    char *allow; /* further names, separated by commas; NULL */
+    char *cors;  /* origins that may read replies, separated by commas; NULL */
 } Guard;
 
 /* Returns whether a request's Host ("name", "name:port", "[::1]:7860") is one of this server's names. */

@@ -1,6 +1,6 @@
 /*
- * http.h - the socket: requests within figures, from those who may send them, to the handler of their route. libmicrohttpd reads HTTP;
- * this file and guard.h decide what of it is let in.
+ * http.h - the socket: checks limits and access of requests, and calls the handler of their route. libmicrohttpd reads HTTP;
+ * this file and guard.h decide which requests are accepted.
  *
  * A handler runs on the connection's own thread and may wait.
  */
@@ -24,7 +24,7 @@ enum {
     HTTP_MAX_BODIES = 256 << 20, /* of all requests at a time */
     HTTP_MAX_HEADERS = 32 << 10,
     HTTP_MAX_CONNECTIONS = 128, /* with a request, or kept after one */
-    HTTP_MAX_WAITING = 1024,    /* beside them, that have not sent a request's headers yet */
+    HTTP_MAX_WAITING = 1024,    /* in addition, those that have not sent a request's headers yet */
     HTTP_MAX_AN_ADDRESS = 64,   /* connections */
     HTTP_HEADER_SECONDS = 10,   /* until a request's headers must be there */
     HTTP_IDLE_SECONDS = 30,     /* until a connection that is kept must be used again */

@@ -15,7 +15,7 @@
 #include "serve/server.h"
 #include "base/json.h"
 
-/* What a request says beside its job. */
+/* Settings of a request other than its job. */
 typedef struct {
     bool url, stream;
     int partial; /* previews that a stream shows of each picture */

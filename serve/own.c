@@ -1,4 +1,4 @@
-/* own.c - limn's own interface: its page, pictures that are kept, health, figures for Prometheus. */
+/* own.c - limn's own interface: its page, stored pictures, health, metrics for Prometheus. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
 #include <stdio.h>

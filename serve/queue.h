@@ -1,9 +1,9 @@
 /*
- * queue.h - what was asked for and not yet drawn, and what became of it. Requests add orders from their threads, one thread draws; every
+ * queue.h - orders that wait to be drawn, and their results. Requests add orders from their threads, one thread draws; every
  * call but order_new() and order_free() may come from any thread.
  *
- * Fairness: pictures are handed out one by one, each to the client who had none for the longest time, and among a client's orders in
- * the order in which they came. So a client who asks for a hundred pictures does not keep out one who asks for one.
+ * Fairness: the next picture goes to the client that has had none for the longest time, and among a client's orders in
+ * the order in which they came. So a client that requests a hundred pictures does not block one that requests one.
  */
 #ifndef LIMN_SERVE_QUEUE_H
 #define LIMN_SERVE_QUEUE_H

@@ -1,4 +1,4 @@
-/* queue_tell.c - what the queue tells of its orders: as JSON, as figures, as previews. See queue.h. */
+/* queue_tell.c - reports on the queue's orders: as JSON, as metrics, as previews. See queue.h. */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>

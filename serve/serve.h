@@ -1,5 +1,6 @@
 /*
- * serve.h - limn serve without its words: one engine, one queue, and HTTP for A1111's API, OpenAI's, limn's own and its page.
+ * serve.h - limn serve without its user interface: one engine, one queue, and HTTP for A1111's API, OpenAI's, limn's own and its
+ * page.
  *
  *     serve_listen(&s, options, e);    key, socket, folder: before the sandbox
  *     serve_open(s, &resumed, e);      models, journal

@@ -1,6 +1,6 @@
 /*
- * server.h - limn serve from inside: what handlers share, and the thread that draws. Internal to serve/; serve.h is what the command
- * knows.
+ * server.h - the inside of limn serve: state that handlers share, and the thread that draws. Internal to serve/; serve.h is what
+ * the command knows.
  */
 #ifndef LIMN_SERVE_SERVER_H
 #define LIMN_SERVE_SERVER_H
@@ -68,8 +68,8 @@ void wish_init(Wish *w, Server *s);
 void wish_release(Wish *w);
 
 /*
- * An option by its name. Error (ERR_USAGE): a value that it does not take, or that is beyond what one request may have; an option that
- * names a file of this machine.
+ * An option by its name. Error (ERR_USAGE): a value that it does not take, or that is beyond what one request may have; an option
+ * that names a file of this machine.
  */
 int wish_set(Wish *w, const char *option, const char *value, Err *e);
 /* A field of JSON: text, number, or true and false. null: as if it were not there. */
@@ -91,8 +91,8 @@ void wish_pass(Wish *w, const char *name);
 int wish_finish(Wish *w, Err *e);
 
 /*
- * A job that was read from a batch file with w's as default: its model and refiner are names, its files those of w, its figures within
- * what one request may have; then it is as wish_finish() leaves one. Error (ERR_USAGE): it is not so.
+ * A job that was read from a batch file with w's as default: its model and refiner are names, its files those of w, its figures
+ * within what one request may have; then it is as wish_finish() leaves one. Error (ERR_USAGE): it is not so.
  */
 int wish_check(Wish *w, Job *j, Err *e);
 
@@ -100,8 +100,8 @@ int wish_check(Wish *w, Job *j, Err *e);
 Order *wish_order(Wish *w, const Call *r);
 
 /*
- * Adds the order and waits for its end, or until the client has gone: then it is cancelled. 0: its state tells what became of it, and it is
- * held: queue_drop(). Error: it was not added, and is freed.
+ * Adds the order and waits for its end, or until the client has gone: then it is cancelled. 0: its state tells what became of it,
+ * and it is held: queue_drop(). Error: it was not added, and is freed.
  */
 int order_run(Server *s, Call *r, Order *t, Err *e);
 /*
@@ -111,8 +111,8 @@ int order_run(Server *s, Call *r, Order *t, Err *e);
 bool order_lost(Server *s, Order *t);
 
 /*
- * openai_stream.c: adds the order, and answers with events until its end. event: "image_generation"; partial: how many previews of each
- * picture are among them. Error: it was not added, and is freed.
+ * openai_stream.c: adds the order, and answers with events until its end. event: "image_generation"; partial: how many previews
+ * of each picture are among them. Error: it was not added, and is freed.
  */
 int openai_stream(Call *r, Reply *out, Order *t, const char *event, int partial, Err *e);
 

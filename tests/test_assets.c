@@ -323,7 +323,7 @@ static void holes_are_asked_for(void **state)
     }
 }
 
-/* What is clear beside an edge has the thing's colour, not the background's: a game's filter would show it as a rim. */
+/* Clear pixels next to an edge have the object's colour, not the background's: a game's filter would show it as a rim. */
 static void colours_reach_past_the_edge(void **state)
 {
     (void)state;

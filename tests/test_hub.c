@@ -269,10 +269,10 @@ static void test_shards(void **state)
         0);
     assert_true(wanted(&f, "unet/a.safetensors") && !wanted(&f, "unet/b.safetensors"));
     assert_said(hub_files_add_shards(&f, path, "{\"weight_map\": {\"x\": \"../x.ckpt\"}}", &e), &e,
-                "not a file beside it");
+                "not a file in its folder");
     assert_said(hub_files_add_shards(&f, path, "{\"weight_map\": {\"x\": \"c.safetensors\"}}", &e), &e,
-                "not a file beside it");
-    assert_said(hub_files_add_shards(&f, path, "{\"weight_map\": {\"x\": 1}}", &e), &e, "not a file beside it");
+                "not a file in its folder");
+    assert_said(hub_files_add_shards(&f, path, "{\"weight_map\": {\"x\": 1}}", &e), &e, "not a file in its folder");
     assert_said(hub_files_add_shards(&f, path, "{}", &e), &e, "weight_map");
     assert_said(hub_files_add_shards(&f, path, "[", &e), &e, path);
     hub_files_release(&f);

@@ -1,6 +1,7 @@
 /*
- * test_i8.c - products of 8-bit integers: every kernel set that has them, against a plain row in C, to the bit. Beside the sets that
- * this CPU runs also avx2vnni in another encoding of the same instructions (kernels_evex.c), where the CPU has only that.
+ * test_i8.c - products of 8-bit integers: every kernel set that has them, against a plain row in C, to the bit. In addition to
+ * the sets that this CPU runs also avx2vnni in another encoding of the same instructions (kernels_evex.c), where the CPU has only
+ * that.
  */
 #include <math.h>
 #include <setjmp.h>

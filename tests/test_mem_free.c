@@ -108,7 +108,7 @@ static void put_v1(const char *dir, const char *group, const char *limit, const 
 #define V1_GROUP(path)                                                                                                 \
     "9:name=systemd:/x\n4:memory:" path "\n3:cpuset:/\n2:cpu,cpuacct:/elsewhere\n1:hugetlb_memory:/no\n0::/\n"
 
-/* Slurm's step within its job, on a machine of version 1; the unified hierarchy beside it has no memory. */
+/* Slurm's step within its job, on a machine of version 1; the unified hierarchy has no memory controller there. */
 static void v1_nested(void **state)
 {
     put_proc(*state, V1_GROUP("/slurm/uid_1000/job_7/step_0"),

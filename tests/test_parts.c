@@ -302,7 +302,7 @@ static void tokenizer_places(void **state)
     setenv("XDG_DATA_HOME", data, 1);
     char *path = checkpoint_put(dir, "sd15.safetensors", "sd15", NULL, NULL);
 
-    assert_said(parts_open(&parts, &(ModelPaths){ .path = path }, &e), &e, "data/limn/clip/ or beside");
+    assert_said(parts_open(&parts, &(ModelPaths){ .path = path }, &e), &e, "data/limn/clip/ or next to");
     parts_release(&parts);
     assert_int_equal(parts_open(&parts, &(ModelPaths){ .path = path, .no_weights = true }, &e), 0);
     assert_null(parts_named(&parts, "text_encoder")->tokenizer.where);

@@ -1,6 +1,6 @@
 /*
- * test_patch.c - a product through patched weights is the product with merged ones, for every kernel set: linear, joined and GEGLU
- * layers, 1x1, gathered and Winograd convolutions, in the file's three formats.
+ * test_patch.c - a product through patched weights is the product with merged ones, for every kernel set: linear, joined and
+ * GEGLU layers, 1x1, gathered and Winograd convolutions, in the file's three formats.
  *
  * In f32 the change is added to the weight in the same precision as merging does, but the sum over the rank has another order.
  * With 16-bit factors the changed weight is rounded, as a merged one would be.
@@ -17,7 +17,7 @@
 #include "scheduler/rng.h"
 #include "tests/support.h"
 
-/* Measured: at most 7e-7 and 8e-5; beside the product 1.4e-6 and 3e-3, as what is between its two factors is rounded too. */
+/* Measured: at most 7e-7 and 8e-5; as separate products 1.4e-6 and 3e-3, as what is between its two factors is rounded too. */
 static const double F32_LIMIT = 1e-6, ROUNDED_LIMIT = 1e-4, BESIDE_F32_LIMIT = 2e-6, BESIDE_ROUNDED_LIMIT = 5e-3;
 
 enum { ARENA = 64 << 20 };
@@ -92,7 +92,7 @@ static void check(Nn *nn, const char *what, bool beside, Tensor a, Tensor b)
 {
     assert_int_equal(tensor_len(a), tensor_len(b));
     assert_error(relative_l2(a.data, b.data, tensor_len(a)), limit_of(nn, beside), "%s %s%s%s", nn->k->name, what,
-                 beside ? ", beside" : "", nn->precision.linear ? ", rounded" : "");
+                 beside ? ", separate" : "", nn->precision.linear ? ", rounded" : "");
 }
 
 static void check_linear(Nn *nn, Rng *r, const char *what, const Shape *s)
@@ -133,7 +133,7 @@ static void check_all(Nn *nn)
     check_conv(nn, &r, "1x1", &(Shape){ 40, 1, 70, false, 0, 0, 70, 3 }, 5, 7, false);
     check_conv(nn, &r, "gathered", &(Shape){ 20, 9, 33, false, 0, 0, 33, 4 }, 9, 7, true);
     check_conv(nn, &r, "Winograd", &(Shape){ 144, 9, 40, false, 0, 0, 40, 16 }, 24, 20, false);
-    /* of few rows: beside the product (low_rank.h) */
+    /* of few rows: as separate products (low_rank.h) */
     check_linear(nn, &r, "wide linear", &(Shape){ 1024, 1, 777, false, 0, 0, 777, 16 });
     check_linear(nn, &r, "wide joined", &(Shape){ 640, 1, 3 * 320, false, 3, 320, 320, 5 });
     check_conv(nn, &r, "wide gathered", &(Shape){ 260, 9, 270, false, 0, 3, 250, 7 }, 9, 7, true);
@@ -195,7 +195,7 @@ static void test_several(void **state)
 enum { LAID = 3 };
 
 /*
- * Some low-rank patches over one wide layer, beside its product: as if merged, alone and with other samples, and not
+ * Some low-rank patches of one wide layer, as separate products: as if merged, alone and with other samples, and not
  * with a scale.
  */
 static void check_beside(Nn *nn, bool rounded)
@@ -230,7 +230,7 @@ static void check_beside(Nn *nn, bool rounded)
     one.n = 1;
     Tensor y = nn_linear(nn, &plain, x), alone = nn_linear(nn, &plain, one), want = nn_linear(nn, &merged, x);
     assert_error(relative_l2(y.data, want.data, tensor_len(y)), rounded ? BESIDE_ROUNDED_LIMIT : BESIDE_F32_LIMIT,
-                 "%s three beside%s", nn->k->name, rounded ? ", rounded" : "");
+                 "%s three separate%s", nn->k->name, rounded ? ", rounded" : "");
     assert_memory_equal(y.data, alone.data, tensor_len(alone) * sizeof(float));
     float keep[N];
     for (int i = 0; i < N; i++) keep[i] = 0.5f;

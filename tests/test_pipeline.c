@@ -1,6 +1,6 @@
 /*
  * test_pipeline.c - whole pictures against diffusers' pipelines: every .safetensors of tests/golden/pipeline and control/cases is
- * a case. Its metadata `job` holds limn's options, one a line (and _model, the folder beside it; _index, which picture of
+ * a case. Its metadata `job` holds limn's options, one a line (and _model, the folder next to it; _index, which picture of
  * the job; _limit, for the latents where they cannot be as exact as usual); its tensors have the names of limn's --trace.
  */
 #include <stdio.h>
@@ -20,7 +20,7 @@ static const double EMBEDS_LIMIT = 1e-6;
 static const double LATENTS_LIMIT = 8e-6;
 static const double IMAGE_PSNR = 110; /* dB, of -1..1; 126 and more measured */
 
-/* What a case says beside the job. */
+/* Settings of a case other than the job. */
 typedef struct {
     char model[256];
     uint64_t index;

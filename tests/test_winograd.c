@@ -189,7 +189,7 @@ static void check_same(Trial *t, Way way, Tensor y)
     for (int threads = 2; threads <= 4; threads++)
         check_bits(t, y, convolve(t, way, threads, 0, t->c.n), name, "threads change bits");
     for (int i = 0; i < t->c.n && t->c.n > 1; i++)
-        check_bits(t, tensor_slice(y, i, 1), convolve(t, way, 1, i, 1), name, "pictures beside it change bits");
+        check_bits(t, tensor_slice(y, i, 1), convolve(t, way, 1, i, 1), name, "other pictures change bits");
     for (int rounded = 0; rounded < 1 + (way.k->gemm_i16 != NULL); rounded++) { /* also the form that is not wanted */
         BoundMemory kept = { 0 };
         Err e;

@@ -1,4 +1,4 @@
-"""base.py - a finished model, frozen: what is trained beside it asks it for latents, for words' meaning and for predictions."""
+"""base.py - a finished model, frozen: other trainings ask it for latents, for words' meaning and for predictions."""
 import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline

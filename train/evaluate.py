@@ -5,7 +5,7 @@ Lists of prompts from the training's grammar: single things whose colour-object 
 single things whose combination never was ("unseen"), two things side by side ("pair"), two of which one stands left of,
 right of, above or below the other ("position": each is judged at its place), and two to five of one thing ("count").
 Each prompt has its own seed. Pictures that already exist are not drawn again, so an interrupted run goes on where it was.
-Sharpness is measured by sharpness.py, beside renders of the same scenes.
+Sharpness is measured by sharpness.py, relative to renders of the same scenes.
 """
 import argparse
 import collections
@@ -64,7 +64,7 @@ def judge_pictures(judge, scenes, paths):
 
 
 def measure_sharpness(scenes, paths):
-    """How soft the drawn pictures are beside renders of the same scenes: ratios, see sharpness.py."""
+    """How soft the drawn pictures are compared with renders of the same scenes: ratios, see sharpness.py."""
     drawn = [np.array(Image.open(path).convert("RGB")) for path in paths]
     rendered = [render.draw(scene, random.Random(i)) for i, scene in enumerate(scenes)]
     plain = [i for i, scene in enumerate(scenes) if scene.style in ("flat", "pixel")]

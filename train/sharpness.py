@@ -1,5 +1,5 @@
 """
-sharpness.py - two numbers that say how soft pictures are, for the reader to hold beside those of renders.
+sharpness.py - two numbers that say how soft pictures are, for the reader to compare with those of renders.
 
 edge_widths   over how many pixels a clear edge goes from 10 to 90 percent of its step
 in_between    the share of pixels whose colour is none of the picture's main ones (flat pictures and pixel art have few)

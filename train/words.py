@@ -1,5 +1,5 @@
 """
-words.py - the words of captions.py's grammar as limn-words.json, which lies beside the model: limn tells which words of a prompt are
+words.py - the words of captions.py's grammar as limn-words.json, which lies next to the model: limn tells which words of a prompt are
 in none of these phrases. `python words.py ../models/sprites/limn-words.json`; export.py writes it too.
 """
 import json
@@ -8,7 +8,7 @@ import sys
 from captions import JOINS, NUMBERS, OPENINGS, SIZE_WORDS, STYLE_AFTER, STYLE_BEFORE, SYNONYMS, plural
 from render import BACKGROUNDS, COLOURS, MATERIALS, OBJECTS, STYLES
 
-# Words without which a prompt says the same: what they stand beside is looked at.
+# Words without which a prompt says the same: their neighbours are looked at.
 SILENT = """the this that these those of with in at to by for from is are its it my your our some one very please picture drawing
  image icon made""".split()
 

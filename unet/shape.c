@@ -193,7 +193,7 @@ static int labels_read(UNetShape *s, Config *c, Err *e)
     s->label_width = config_int(c, "projection_class_embeddings_input_dim", 0, 0, UNET_MAX_CHANNELS);
     if (s->label_width && !s->added_width) return 0;
     return err_set(e, "class_embed_type \"projection\" needs a projection_class_embeddings_input_dim, and no "
-                      "addition_embed_type beside it");
+                      "addition_embed_type with it");
 }
 
 int unet_shape_read(UNetShape *s, Config *c, Err *e)

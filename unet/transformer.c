@@ -99,7 +99,9 @@ void transformer_context(Nn *nn, const Transformer *t, Tensor context, Tensor kv
     }
 }
 
-/* What the prompt gives, and each picture beside it. Ye et al. 2023 (arXiv:2308.06721), eq. 5; the scale is in the values. */
+/*
+ * Attention over the prompt, plus that over each picture. Ye et al. 2023 (arXiv:2308.06721), eq. 5; the scale is in the values.
+ */
 static Tensor attend_cross(Nn *nn, const Attention *a, Tensor q, const Prompted *p)
 {
     Tensor y = nn_attention_cross(nn, q, p->kv, a->kv_at, a->heads);

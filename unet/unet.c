@@ -1,8 +1,8 @@
 /*
- * unet.c - the U: a way down that leaves skips behind, a middle, up blocks that take them. See unet.h.
+ * unet.c - the UNet: an encoder that leaves skips, a middle, up blocks that use them. See unet.h.
  *
- * Easy to get wrong: an up block's first residual block takes the channels of the level below; sizes that cannot be halved come back
- * by the skip's size, not by 2x.
+ * Easy to get wrong: an up block's first residual block takes the channels of the level below; sizes that cannot be halved come
+ * back by the skip's size, not by 2x.
  */
 #include "unet/unet.h"
 

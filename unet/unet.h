@@ -33,8 +33,8 @@ int unet_label_width(const UNet *u);    /* class_embed_type "projection": of wha
 int unet_factor(const UNet *u);         /* latents a pixel of the coarsest level: 8 */
 /*
  * The weights of its convolutions in the form in which they are multiplied, so that a call need not transform them: what they
- * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.precision). The results have the
- * same bits.
+ * take, and their making (on all cores; error: out of memory). rounded: for products that round (Nn.precision). The results have
+ * the same bits.
  */
 size_t unet_transformed_bytes(const UNet *u, bool rounded);
 int unet_keep_transformed(UNet *u, const Kernels *k, bool rounded, Err *e);
@@ -47,8 +47,8 @@ int unet_layers(const UNet *u);
 enum { UNET_MAX_RESIDUALS = 80 };
 int unet_residual_shapes(const UNet *u, int n, int h, int w, Tensor *shapes);
 /*
- * Its attentions to the prompt: how wide they are, and where their columns begin in what unet_context() fills. On the way down, on the
- * way up, then in the middle, which is the order in which IP-Adapters number them. Returns how many.
+ * Its attentions to the prompt: how wide they are, and where their columns begin in what unet_context() fills. On the way down,
+ * on the way up, then in the middle, which is the order in which IP-Adapters number them. Returns how many.
  */
 enum { UNET_MAX_CROSSES = 512 };
 typedef struct {
@@ -76,8 +76,8 @@ int unet_context_columns(const UNet *u);
 void unet_context(Nn *nn, const UNet *u, Tensor context, Tensor kv);
 
 /*
- * Its self-attentions by diffusers' names ("mid_block.attentions.0.transformer_blocks.0.attn1"), numbered on the way down, in the middle,
- * on the way up. Returns how many.
+ * Its self-attentions by diffusers' names ("mid_block.attentions.0.transformer_blocks.0.attn1"), numbered on the way down, in the
+ * middle, on the way up. Returns how many.
  */
 enum { UNET_SELF_NAME = 96 };
 int unet_selfs(const UNet *u);
@@ -116,17 +116,17 @@ typedef struct {
     double b[2], s[2];
 } UNetFreeU;
 
-/* DeepCache, Ma et al. 2023 (arXiv:2312.00858): what the last residual block but one of the way up made serves other steps too. */
+/* DeepCache, Ma et al. 2023 (arXiv:2312.00858): other steps reuse the output of the decoder's last residual block but one. */
 typedef enum {
     DEEP_NONE,
     DEEP_FILL, /* a whole forward that leaves it */
     DEEP_TAKE  /* only conv_in, and from the last residual block on */
 } DeepUse;
 
-/* What a forward needs beside the latent. What the config has no input for stays 0. */
+/* The inputs of a forward pass other than the latent. Inputs that the config does not have stay 0. */
 typedef struct {
     Tensor context; /* [n, tokens, 1, context_width]; or instead */
-    Tensor kv;      /* what unet_context() made of it */
+    Tensor kv;      /* unet_context()'s result for it */
     Tensor pooled;  /* [n, 1, 1, added_width - id_count * added_id_width]: text_time's pooled text embedding */
     const float
         *ids;     /* [n, id_count]: text_time's original size, crop, target size; or the refiner's score as the last */
@@ -141,20 +141,20 @@ typedef struct {
         *residuals; /* [residual_count]: added to the skips in their order, then to the middle (ControlNet); NULL */
     int residual_count;
     const Tensor *
-        features; /* [feature_count] of [1 or n, h, w, channels]: added on the way down, one a level (T2I-Adapter); NULL */
+        features; /* [feature_count] of [1 or n, h, w, channels]: added in the encoder, one per level (T2I-Adapter); NULL */
     int feature_count;
     const Tensor
-        *pictures; /* [picture_count]: keys and values beside kv, of other tokens, columns as its (IP-Adapter); NULL */
+        *pictures; /* [picture_count]: further keys and values with kv's columns, of other tokens (IP-Adapter); NULL */
     int picture_count;
-    UNetSelf self;   /* what is done in self-attentions */
-    UNetFreeU freeu; /* what is done to the way up */
+    UNetSelf self;   /* the variant of self-attention */
+    UNetFreeU freeu; /* changes of the decoder */
     DeepUse deep_use;
     Tensor deep; /* [n, h, w, unet_deep_channels()] */
 } UNetInputs;
 
 /*
- * x [n, h, w, in_channels less what stands beside it], any h and w; t: one timestep for all samples. Returns [n, h, w, out_channels] in nn->arena;
- * all temporaries are given back. Cannot fail.
+ * x [n, h, w, in_channels less those of `beside`], any h and w; t: one timestep for all samples. Returns [n, h, w, out_channels]
+ * in nn->arena; all temporaries are freed. Cannot fail.
  */
 Tensor unet_forward(Nn *nn, const UNet *u, Tensor x, float t, const UNetInputs *in);
 

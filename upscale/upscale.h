@@ -1,6 +1,6 @@
 /*
- * upscale.h - networks that make pictures larger: ESRGAN's and Real-ESRGAN's RRDBNet, Real-ESRGAN's SRVGGNetCompact. What a file
- * holds is told from its tensors' names and shapes.
+ * upscale.h - upscaler networks: ESRGAN's and Real-ESRGAN's RRDBNet, Real-ESRGAN's SRVGGNetCompact. The network of a file
+ * is recognised by its tensors' names and shapes.
  */
 #ifndef LIMN_UPSCALE_UPSCALE_H
 #define LIMN_UPSCALE_UPSCALE_H
@@ -37,13 +37,13 @@ typedef struct {
 
 /*
  * A new image (image_release() it), factor times as large; its alpha by Lanczos. Tiles see as much of their surroundings as a
- * compact network's pixel does, so that they show nowhere; an RRDBNet sees further than that, and differs from the whole picture's
- * by less than a grey level. Error: too large, memory, stopped (ERR_INTERRUPTED).
+ * compact network's pixel does, so that they show nowhere; an RRDBNet sees further than that, and differs from the whole
+ * picture's by less than a grey level. Error: too large, memory, stopped (ERR_INTERRUPTED).
  */
 int upscaler_run(const Upscaler *u, const Image *in, const UpscaleHow *how, Image *out, Err *e);
 
 /*
- * The same to w x h: the network is run again while the picture is smaller, three times at most, and what came of it is brought to the
+ * The same to w x h: the network runs again while the picture is smaller, three times at most, and the result is resized to that
  * size by Lanczos.
  */
 int upscaler_enlarge(const Upscaler *u, const Image *in, int w, int h, const UpscaleHow *how, Image *out, Err *e);

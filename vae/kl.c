@@ -185,7 +185,7 @@ static int kl_bind(Binder *b, Kl *v)
     int z = v->s.latent;
     if (bind_half(b, &v->s, &v->decoder, false)) return -1;
     if (v->s.post_quant && bind_conv(b, &v->post_quant, "post_quant_conv", z, z, 1)) return -1;
-    /* a file without an encoder draws; what may be left of one beside it is not looked at */
+    /* a file without an encoder can draw; remains of one are ignored */
     static const char *const left_over[] = { "quant_conv.weight", "quant_conv.bias", NULL };
     if (!v->base.has_encoder && !bind_has(b, "encoder.conv_in.weight")) return bind_finish(b, left_over);
     if (!bind_has(b, "encoder.conv_in.weight"))

@@ -2,9 +2,9 @@
  * tiny.c - TAESD: diffusers' AutoencoderTiny, 3x3 convolutions and ReLU only. See vae.h.
  * Source: madebyollin/taesd (taesd.py); diffusers models/autoencoders/autoencoder_tiny.py and vae.py (EncoderTiny, DecoderTiny).
  *
- * Easy to get wrong: it works on the sampler's own latents (scaling 1) and on pixels from 0 to 1; the decoder first bends its latent
- * to -3..3; the encoder gives the latent itself, so nothing is drawn; strided convolutions pad all round, where AutoencoderKL's pad
- * right and below only; what stands between levels has neither bias nor activation.
+ * Easy to get wrong: it works on the sampler's own latents (scaling 1) and on pixels from 0 to 1; the decoder first bends its
+ * latent to -3..3; the encoder gives the latent itself, so nothing is drawn; strided convolutions pad all round, where
+ * AutoencoderKL's pad right and below only; what stands between levels has neither bias nor activation.
  */
 #include <math.h>
 #include <stdio.h>
@@ -130,7 +130,7 @@ static int tiny_bind(Binder *b, Tiny *t)
     bool there = bind_has(b, "encoder.layers.0.weight");
     if (!there && !t->base.has_encoder) return bind_finish(b, NULL);
     if (!there)
-        return err_set(b->e, "it has no encoder, which --init-image needs; taesd_encoder.safetensors beside "
+        return err_set(b->e, "it has no encoder, which --init-image needs; taesd_encoder.safetensors next to "
                              "taesd_decoder.safetensors is taken by itself");
     b->check_only = !t->base.has_encoder;
     return bind_half(b, &t->encoder, t->base.latent, true) ? -1 : bind_finish(b, NULL);

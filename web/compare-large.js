@@ -1,4 +1,4 @@
-// compare-large.js - a picture, large, beside what it is measured against: for compare.js, before which it stands in the page.
+// compare-large.js - an enlarged picture next to its reference: for compare.js, before which it stands in the page.
 "use strict";
 // of: the report's data and pictures; files: given pictures are compared; how cells and their references are called.
 const compareLarge = ({ data, pictures, files, $, add, cellName, referenceOf, referenceName, psnrText, number }) => {

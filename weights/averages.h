@@ -1,6 +1,6 @@
 /*
- * averages.h - the averages of a training (EMA) that LDM's checkpoints keep beside the weights, or in their place: names without dots
- * behind "model_ema.", "model_ema.diffusion_modelinput_blocks10in_layers0weight".
+ * averages.h - the averages of a training (EMA) that LDM's checkpoints contain in addition to the weights, or instead: names
+ * without dots behind "model_ema.", "model_ema.diffusion_modelinput_blocks10in_layers0weight".
  * Source: CompVis/latent-diffusion, ldm/modules/ema.py (LitEma).
  */
 #ifndef LIMN_WEIGHTS_AVERAGES_H
@@ -13,8 +13,8 @@
 bool averages_name(const char *flat, Str *out);
 
 /*
- * Where a file has no UNet but its averages, these stand for it: the same tensors under "model." and their names with dots are added.
- * Returns how many; -1: an error.
+ * If a file has no UNet except its averages, these are used as the UNet: the same tensors are added under "model." and their
+ * names with dots. Returns how many; -1: an error.
  */
 int averages_unfold(Weights *all, Err *e);
 

@@ -18,7 +18,8 @@ static const char *const places[] = { "%v.safetensors", ".safetensors.index%v.js
 
 /* What is there instead in folders that were saved otherwise. */
 #define PICKLE                                                                                                         \
-    "a PyTorch pickle, which can hold a program, so limn does not read it, and there is no safetensors file beside it"
+    "a PyTorch pickle, which can hold a program, so limn does not read it, and there is no safetensors file next to "  \
+    "it"
 static const struct {
     const char *name, *what;
 } instead[] = {
@@ -132,7 +133,7 @@ static int read_index(Source *s, const char *file, Weights *w, Err *e)
     {
         const char *shard = cJSON_GetStringValue(item);
         if (!shard || !plain_name(shard)) {
-            err_set(e, "%s: %s is not the name of a .safetensors file beside it", file, json_shown(item, name));
+            err_set(e, "%s: %s is not the name of a .safetensors file next to it", file, json_shown(item, name));
             goto done;
         }
     }

@@ -1,7 +1,7 @@
 /*
- * config.h - a component's config.json, read so that nothing in it is ignored in silence.
+ * config.h - reads a component's config.json so that no key in it is silently ignored.
  *
- * Every getter marks its key as understood. config_finish() fails when a key that nobody asked for is left, unless its
+ * Every getter marks its key as understood. config_finish() fails if a key was never read, unless its
  * value is null, false, or the key begins with '_': an option that limn does not know might change the picture.
  * A value of the wrong type or outside its range is remembered as the first error and reported by config_finish(), so a
  * reader can be a plain list of calls.
@@ -33,8 +33,8 @@ const char *config_str(Config *c, const char *key, const char *dflt); /* borrowe
 /* A list of ints, or one int that stands for all; n entries are written. count: how many the list must have. */
 void config_ints(Config *c, const char *key, int dflt, int *out, int count, int min, int max);
 /*
- * A list of ints, or one int that stands for all; where a row's place has a list, its counts[i] numbers are the row's. Numbers are
- * 1 .. max. out [rows, stride].
+ * A list of ints, or one int that stands for all; where a row's place has a list, its counts[i] numbers are the row's. Numbers
+ * are 1 .. max. out [rows, stride].
  */
 typedef struct {
     const int *counts; /* [rows] */

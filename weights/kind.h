@@ -1,5 +1,5 @@
 /*
- * kind.h - what a safetensors file is: what most of its tensors' names belong to.
+ * kind.h - recognises what a safetensors file is, by what most of its tensors' names belong to.
  */
 #ifndef LIMN_WEIGHTS_KIND_H
 #define LIMN_WEIGHTS_KIND_H

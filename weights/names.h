@@ -1,5 +1,5 @@
 /*
- * names.h - from the names that tensors have in files to diffusers' names, by tables of patterns.
+ * names.h - converts tensor names in files to diffusers' names, by tables of patterns.
  *
  * The LDM tables are for the single files of the Stable Diffusion 1.x and 2.x releases (CompVis/latent-diffusion,
  * openai/guided-diffusion, mlfoundations/open_clip); two short ones bring older and newer diffusers folders to the
@@ -36,8 +36,8 @@ typedef struct {
 } NameShape;
 
 /*
- * How a UNet's input_blocks are numbered behind the prefix: each level has `layers` blocks, then, but for the last, a downsampler.
- * Error: they do not divide evenly.
+ * How a UNet's input_blocks are numbered behind the prefix: each level has `layers` blocks, then, but for the last, a
+ * downsampler. Error: they do not divide evenly.
  */
 int names_numbering(const Weights *all, const char *prefix, NameShape *out, Err *e);
 

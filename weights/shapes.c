@@ -186,7 +186,7 @@ static bool projects_linearly(const Weights *w)
     return false;
 }
 
-/* text_time: what stands beside the timestep, of which the pooled text is a part. */
+/* text_time: the embedding added to the timestep's, of which the pooled text is a part. */
 static void add_pooled(Str *out, const Weights *w)
 {
     int width = shapes_dim(w, 1, "add_embedding.linear_1.weight");
@@ -293,8 +293,8 @@ int shapes_vae(const Weights *w, double scaling_factor, Str *out, Err *e)
 }
 
 /*
- * The blocks of each level of an AutoencoderTiny's half. Behind a level, or its upsampling (`between`), stands a convolution without
- * bias; behind the last one with.
+ * The blocks of each level of an AutoencoderTiny's half. Behind a level, or its upsampling (`between`), stands a convolution
+ * without bias; behind the last one with.
  */
 static int tiny_blocks(const Weights *w, const char *half, int first, int between, int blocks[LEVELS_MAX])
 {

@@ -1,5 +1,5 @@
 /*
- * shapes.h - the config.json that a network must have had, from the shapes of its tensors (diffusers' names), for files
+ * shapes.h - derives a network's config.json from the shapes of its tensors (diffusers' names), for files
  * that bring none. What shapes cannot tell is as in Stable Diffusion 1.x, 2.x and XL: docs/models.md lists it.
  */
 #ifndef LIMN_WEIGHTS_SHAPES_H

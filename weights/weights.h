@@ -12,8 +12,8 @@
 #include "base/file.h"
 
 /*
- * Numbers that limn computes with (dtype_computes()), and others that are known so that a file may have them beside. Those before
- * DT_SAFETENSORS are safetensors' types; the rest are GGUF's, whose values lie in blocks (blocks.h).
+ * Number formats that limn computes with (dtype_computes()), and others that it knows so that a file may contain them too. Those
+ * before DT_SAFETENSORS are safetensors' types; the rest are GGUF's, whose values lie in blocks (blocks.h).
  */
 typedef enum {
     DT_F32,
@@ -57,14 +57,14 @@ typedef struct {
     int64_t shape[WEIGHT_MAX_DIMS];
     const unsigned char *data; /* little-endian, row-major, perhaps unaligned; borrowed from the file */
     size_t bytes;
-    unsigned char *own; /* NULL; or what data points to where no file has it so: heap, the set's */
+    unsigned char *own; /* NULL; or the heap memory that data points to if it is not in a file; owned by the set */
     const unsigned char
         *scale;       /* what the numbers are multiplied by, scales of scale_type, perhaps unaligned; NULL: nothing */
     DType scale_type; /* F32, F16 or BF16 */
     size_t scales;    /* 1, or one for each of shape[0] */
     bool used;        /* set by weights_take(): what is left over is reported as extra */
     bool unchecked;   /* the finite check (for NaN and infinity) is deferred to the first step */
-    bool folded; /* tells of another tensor (a scale, a mark), which knows it by now: it stands for nothing itself */
+    bool folded;      /* belongs to another tensor (a scale, a mark) that has taken it over: not a weight itself */
 } Weight;
 
 typedef struct Weights Weights;

@@ -1,5 +1,5 @@
 /*
- * write.h - files of weights, written tensor by tensor: some pages of memory whatever their size, under their name whole or not at all.
+ * write.h - writes files of weights tensor by tensor, with a few pages of memory for any size; they appear whole or not at all.
  */
 #ifndef LIMN_WEIGHTS_WRITE_H
 #define LIMN_WEIGHTS_WRITE_H
@@ -13,7 +13,7 @@ typedef struct {
     int ndim;
     int64_t shape[WEIGHT_MAX_DIMS];
     const Weight *same; /* its bytes are copied as they are; NULL: numbers() makes them */
-    float scale;        /* of 8-bit floats: the numbers are divided by it, and it is written beside them; 0: none */
+    float scale;        /* of 8-bit floats: the numbers are divided by it, and it is written too; 0: none */
 } WeightOut;
 
 typedef struct {
@@ -28,8 +28,8 @@ typedef struct {
 } WeightsOut;
 
 /*
- * The path's ending tells the format: ".gguf", or safetensors. In GGUF a tensor whose rows are no whole blocks is laid in rows of 256,
- * as ComfyUI-GGUF does. Error: nothing has changed; stopped (ERR_INTERRUPTED); a type that the format does not have.
+ * The path's ending tells the format: ".gguf", or safetensors. In GGUF a tensor whose rows are no whole blocks is laid in rows of
+ * 256, as ComfyUI-GGUF does. Error: nothing has changed; stopped (ERR_INTERRUPTED); a type that the format does not have.
  */
 int weights_write(const char *path, const WeightsOut *out, Err *e);
 

@@ -56,7 +56,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 
 def _path() -> str:
-    """$LIMN_LIBRARY; a copy beside this package; what the linker finds."""
+    """$LIMN_LIBRARY; a copy in this package's folder; what the linker finds."""
     named = os.environ.get("LIMN_LIBRARY")
     if named:
         return named
@@ -68,7 +68,7 @@ def _path() -> str:
 
 def load() -> ctypes.CDLL:
     path = _path()
-    # libgomp's waiting threads would spin, and beside another busy program take ten times as long; it reads this when it is loaded
+    # libgomp's waiting threads would spin, and while another program is busy take ten times as long; it reads this when it is loaded
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         library = ctypes.CDLL(path)

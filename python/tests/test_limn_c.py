@@ -1,4 +1,4 @@
-"""limn_c beside the program: LIMN names that, LIMN_LIBRARY the library. Without numpy and PIL what needs them is passed over."""
+"""limn_c compared with the program: LIMN names that, LIMN_LIBRARY the library. Without numpy and PIL what needs them is passed over."""
 
 from __future__ import annotations
 

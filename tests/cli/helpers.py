@@ -158,7 +158,7 @@ def safetensors(path, header, data=b"", length=None):
 # ---- the runner ----
 
 def run_one(name, test, home):
-    """In a process of its own, as are the tests beside it: an empty folder, a home, and what it prints."""
+    """In a process of its own, as are the other tests: an empty folder, a home, and what it prints."""
     ENV["HOME"] = home
     os.makedirs(home, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="limn-")

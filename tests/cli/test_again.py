@@ -186,7 +186,7 @@ def test_again_comfyui():
     limn(PROMPT, *DRAWN, *plain, "--region", "0,0,1,1,soft=0,over=a gem", "--region", "0.5,0,0.5,0.7,strength=1,area=a star", "-o", "j.png")
     g["42"] = {"class_type": "ConditioningSetAreaPercentage", "inputs": {"width": 0.5, "height": 0.7, "x": 0.5, "y": 0, "strength": 1, "conditioning": ["44", 0]}}
     assert "not honoured" not in same_again("j.png", prompt=json.dumps(g)).err
-    # a loader of all at once; a node that makes a text, beside a number
+    # a loader of all at once; a node that makes a text, next to a number
     g = {"1": {"class_type": "Efficient Loader", "inputs": {"ckpt_name": "sprites", "vae_name": "Baked VAE", "clip_skip": -2, "lora_name": "None",
                "lora_model_strength": 1, "positive": PROMPT, "negative": NEGATIVE, "empty_latent_width": 64, "empty_latent_height": 64}},
          "6": {"class_type": "KSampler (Efficient)", "inputs": {**graph()["6"]["inputs"], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3]}}}
@@ -220,7 +220,7 @@ def test_again_settings():
     drawn("f.png", "--compat", "diffusers", "--sampler", "lcm")
     m = {"lcm_model_id": "sprites", "use_seed": True, "seed": 77, "prompt": PROMPT, "negative_prompt": NEGATIVE, "image_width": 64,
          "image_height": 64, "inference_steps": 4, "guidance_scale": 5, "diffusion_task": "text_to_image", "strength": 0.6}
-    retold("f.png", "0b1c-2.png")  # fastsdcpu writes beside the picture
+    retold("f.png", "0b1c-2.png")  # fastsdcpu writes next to the picture
     write("0b1c.json", json.dumps(m).encode())
     r = limn("again", "0b1c-2.png", "-o", "new.png")
     assert pixels("new.png") == pixels("f.png") and "made by fastsdcpu" in r.err and "the same pixels" in r.err
@@ -405,7 +405,7 @@ def test_again_lora_by_hash():
     err = limn("again", "told.png", "--dry-run").err
     assert "not honoured (another picture): LoRA ink (000000000000): it is not here" in err
     assert "<lora" not in limn("again", "told.png", "--dry-run", "-q").out
-    # beside the prompt
+    # in addition to the prompt
     g = graph(model=["20", 0], sampler_name="euler", scheduler="normal")
     g["20"] = {"class_type": "LoraLoader", "inputs": {"lora_name": "style/pen.safetensors", "strength_model": 0.8, "strength_clip": 1,
                                                       "model": ["1", 0], "clip": ["1", 1]}}

@@ -318,7 +318,7 @@ def test_save_steps():
 
 
 def test_verdict():
-    """One sentence that says what to use, over which pictures it holds, beside the model's default."""
+    """One sentence that says what to use, over which pictures it holds, compared with the model's default."""
     own = [*calm(os.path.join(SPRITES, "limn.json")), "--cfg-scale", "1"]
     out = limn("compare", "a red potion", *own, "--samplers", "euler,dpmpp_2m", "--steps", "4-8:4,30", "--target", "psnr:25", "--seeds", "2", "-o", "c").out
     assert re.match(r"What to use:\n  Use (euler|dpmpp_2m) with \d+ steps\.\n", out), out

@@ -1,4 +1,4 @@
-"""Models that take a picture, or its depths, beside the latent."""
+"""Models that take a picture, or its depths, in addition to the latent."""
 
 from helpers import *
 from test_from_pictures import png

@@ -37,7 +37,7 @@ def peak_mb(args):
 
 
 def test_memory_in_every_command():
-    if b"__asan_init" in read(LIMN):  # what it keeps beside is more than what is measured
+    if b"__asan_init" in read(LIMN):  # what it keeps in addition is more than what is measured
         return
     os.makedirs("g")
     low = {folder: peak_mb(args) for args, folder in commands("--memory", "low")}
@@ -88,4 +88,4 @@ def test_threads_in_every_command():
         four = most_threads(many[0])
         subprocess.run(["rm", "-r", many[1]], check=True)
         os.makedirs("g", exist_ok=True)
-        assert four >= 4 > one, (few[0][0], one, four)  # beside those that draw: one that hashes, one that reads the vocabulary
+        assert four >= 4 > one, (few[0][0], one, four)  # in addition to those that draw: one that hashes, one that reads the vocabulary

@@ -70,7 +70,7 @@ def test_limits_of_the_system():
 
 @on_tiny_model
 def test_a_picture_alone_and_in_company():
-    """A picture that is drawn again alone has the bytes that it had beside others."""
+    """A picture that is drawn again alone has the bytes that it had among others."""
     jobs = [{"prompt": "a red potion", "id": "a", "negative_prompt": "dark"}, {"prompt": "(a:1.2) key", "id": "b"},
             {"prompt": "key", "id": "c", "negative_prompt": ""}, {"prompt": "a potion", "id": "d", "long_prompt": "chunk"}]
     write("j.jsonl", "".join(json.dumps(j) + "\n" for j in jobs).encode())

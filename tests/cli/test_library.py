@@ -1,4 +1,4 @@
-"""liblimn: what `make install` puts where, the symbols it shows, the example in C, and the Python package beside the program."""
+"""liblimn: what `make install` puts where, the symbols it shows, the example in C, and the Python package compared with the program."""
 
 import os
 import re

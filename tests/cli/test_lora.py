@@ -101,7 +101,7 @@ def apart(a, b):
 
 
 def drawing(path):
-    """A picture's packed pixels, without what is written beside them."""
+    """A picture's packed pixels, without its metadata."""
     return [c for c in chunks(read(path)) if c[0] in (b"IDAT", "IDAT")]
 
 
@@ -168,7 +168,7 @@ def test_loras_that_do_not_fit():
          ["1 of its", "nowhere", "--lora-partial"]),
         ({"lora_te2_text_model_x.lora_down.weight": good[stem + ".lora_down.weight"]}, ["fit nothing", "te2: x"]),
         ({stem + ".lora_up.weight": f32([4, 2], [0.0] * 8)}, ["[4, 2]", "another kind of model"]),
-        ({stem + ".hada_w1_a": f32([1], [0.0])}, ["a factor beside those of its LoRA"]),
+        ({stem + ".hada_w1_a": f32([1], [0.0])}, ["a factor besides those of its LoRA"]),
         ({stem + ".dora_scale": f32([1], [0.0])}, ["shapes [1]"]),
         ({stem + ".lora_mid.weight": f32([1], [0.0])}, ["factors of shapes"]),
         ({stem + ".oft_R.weight": f32([1], [0.0])}, ["PEFT's OFT"]),

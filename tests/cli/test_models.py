@@ -131,7 +131,7 @@ def test_vae_without_encoder():
     fails(1, "x", "-m", plain.without(VAE + "decoder.norm_out").save("broken.safetensors"), "--tokenizer", CLIP, says="norm_out")
 
 
-# ---- configurations beside a checkpoint ----
+# ---- configurations next to a checkpoint ----
 
 YAML = """model:
   base_learning_rate: 1.0e-04
@@ -165,7 +165,7 @@ YAML = """model:
 
 
 def test_yaml_beside():
-    """NAME.yaml beside NAME.safetensors counts: what it says is as if the options said it, and it is told."""
+    """NAME.yaml next to NAME.safetensors counts: what it says is as if the options said it, and it is told."""
     given = ["--tokenizer", CLIP]
     checkpoint().save("p.safetensors")
     checkpoint().save("v.safetensors")
@@ -493,7 +493,7 @@ def test_other_formats():
         fails(1, "x", "-m", "plain.safetensors", "--tokenizer", CLIP, "--vae", name, says=["--vae", name, what])
         what = {"x.txt": "not a PNG", "x.json": "JSON", "x.lfs": "LFS"}.get(name, what)
         said = fails(1, "again", name, says=name).err
-        assert any(w in said for w in (what, "nothing is written in it", "a tool's settings")), said  # of any picture, or the text beside it
+        assert any(w in said for w in (what, "nothing is written in it", "a tool's settings")), said  # of any picture, or the text next to it
         r = limn("compare", "real.png", name, code=1)
         assert what in r.err and name in r.err, r.err
     fails(1, "again", "plain.safetensors", says=["a safetensors file", "PNG"])

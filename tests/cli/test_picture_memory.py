@@ -18,7 +18,7 @@ def peak(*args):
 
 @slow
 def test_picture_memory_as_it_was_said():
-    if b"__asan_init" in read(LIMN):  # what it keeps beside is more than what is measured
+    if b"__asan_init" in read(LIMN):  # what it keeps in addition is more than what is measured
         return
     nothing = peak("--version")
     memory = json.loads(limn("info", "sprites", "--json", "-W", "320", "-H", "320").out)["memory_bytes"]

@@ -64,7 +64,7 @@ def test_preview_file():
 
 
 def test_preview_by_every_way():
-    """SD's linear colours, a tiny autoencoder of the model's, one beside it."""
+    """SD's linear colours, a tiny autoencoder of the model's, one of another file."""
     tiny = os.path.join(GOLDEN, "tiny")
     shutil.copytree(SD1, "model", symlinks=False)
     more = ["-m", "model", "-W", "192", "-H", "128", "--seed", "1", "-s", "12", "--preview", "1", "-o", "x.png", "-q", "a red potion"]

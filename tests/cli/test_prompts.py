@@ -285,7 +285,7 @@ def test_sums_of_texts():
 
 @on_tiny_model
 def test_prompts_that_change_in_a_batch():
-    """Each has the picture that it has alone, whatever stands beside it."""
+    """Each has the picture that it has alone, whatever else is in the batch."""
     prompts = ["a red potion", "a [red:blue:0.5] potion", "a [gem:star:0.5]", "a gem AND a star", "a red AND a potion:2", "a [red|blue|gold] gem",
                '("a gem", "a star").blend(1, 2)', "a CONCAT b", "(a:1.2.3)", "a " * 40]
     write("j.jsonl", b"".join(json.dumps({"id": str(i), "prompt": p, "seed": 5}).encode() + b"\n" for i, p in enumerate(prompts)))

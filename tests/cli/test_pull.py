@@ -16,7 +16,7 @@ UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
 
 
 def repository():
-    """A tiny model's files as a repository has them, with what limn does not want beside it."""
+    """A tiny model's files as a repository has them, with files that limn does not want."""
     out = {}
     for at, _, names in os.walk(TINY_MODEL[1], followlinks=True):
         for name in names:

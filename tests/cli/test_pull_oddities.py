@@ -40,7 +40,7 @@ def test_pull_odd_answers():
 
 
 def test_pull_headers_in_any_case():
-    """Names of headers and hexadecimal digits in capitals, with Xet's beside them; a hash that is none counts as none."""
+    """Names of headers and hexadecimal digits in capitals, with Xet's among them; a hash that is none counts as none."""
     data = read(os.path.join(TINY_MODEL[1], UNET_FILE))
     digest = hashlib.sha256(data).hexdigest()
     with Hub({"a.safetensors": data}) as hub:

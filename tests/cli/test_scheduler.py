@@ -54,7 +54,7 @@ def test_scheduler_of_the_hub():
 
 
 def test_scheduler_class_of_the_index():
-    """model_index.json's class counts more than the file's: the hub has files of classes for JAX beside it."""
+    """model_index.json's class counts more than the file's: the hub has files of classes for JAX too."""
     f = PAIRS["files"]["sd-2.1"]["config"]
     expected = next(r for r in PAIRS["rows"] if r["file"] == "sd-2.1" and r["run"] == "DDIMScheduler" and r["steps"] == 6)
     for config, scheduler in [(dict(f, _class_name="FlaxDDIMScheduler"), "DDIMScheduler"), (f, "FlaxDDIMScheduler"),

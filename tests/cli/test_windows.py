@@ -24,7 +24,7 @@ def test_windows():
 
 
 def test_windows_with_what_steers():
-    """Each part sees its own part of the map, of masks and of what stands beside; an IP-Adapter's picture is seen by all."""
+    """Each part sees its own part of the map, of masks and of further input channels; an IP-Adapter's picture is seen by all."""
     from test_control import IP, NET, golden
     from test_from_pictures import pixels, png
     sd1 = ["a red potion", "-m", os.path.join(REPO, "tests/golden/pipeline/sd1"), "-W", "104", "-H", "88", "-s", "3", "--seed", "3", "-q"]

@@ -163,7 +163,7 @@ def test_xl_compat_prompts():
         assert len(long[0]) == 2 * 77 and len(long[3]) == 2 * 77
     first = embedded(model, "a red potion BREAK blue", "--compat", "a1111")
     assert first[2] == embedded(model, "a red potion", "--compat", "a1111")[2]
-    # two prompts of different lengths: beside what is missing stands the empty prompt
+    # two prompts of different lengths: the missing rows are the empty prompt's
     two = embedded(model, "a", "--prompt-2", "a red potion " * 40, "--compat", "comfyui")
     empty = embedded(model, "", "--compat", "comfyui")
     assert two[0][77:] == empty[0] and two[1][77:] != empty[1]

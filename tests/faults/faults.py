@@ -147,7 +147,7 @@ class Faults:
         return places
 
     def same(self, name, now):
-        """What a run has left, beside what it always leaves."""
+        """What a run has left, other than what it always leaves."""
         then, _ = self.baseline(name)
         assert set(now) == set(then), f"files {sorted(set(now) ^ set(then))}"
         for path in then:

@@ -223,7 +223,7 @@ def comfyui(r):
         g["8"]["inputs"]["vae"] = ["14", 0]
     g["9"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "ComfyUI", "images": ["8", 0]}}
     node = None
-    if r.random() < .2:  # another sampler beside it
+    if r.random() < .2:  # another sampler next to it
         g["40"] = {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 5, "cfg": 2, "sampler_name": "euler", "scheduler": "simple",
                                                         "denoise": 1, **common}}
         node = "3"

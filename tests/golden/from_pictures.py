@@ -56,7 +56,7 @@ def soft_mask():
 
 
 def edited(base, job):
-    """Models that take the picture, or its depths, beside the latent."""
+    """Models that take the picture, or its depths, in addition to the latent."""
     init, depth = Image.open(FOLDER / "from_init.png"), "depth" in job
     parts = {k: v for k, v in base.components.items() if k in ("vae", "text_encoder", "tokenizer", "unet")}
     parts["scheduler"] = CLASSES[job["sampler"]].from_config(base.scheduler_config)

@@ -33,7 +33,7 @@ def norm(out, name, c):
 
 
 def ldm_unet(ch, mult, layers, attention, context, in_channels, linear_proj, middle=1, added=0):
-    """attention: transformer layers of each level; added: what stands beside the timestep (SD XL)"""
+    """attention: transformer layers of each level; added: inputs in addition to the timestep (SD XL)"""
     out, p = {}, "model.diffusion_model."
 
     def res(name, i, o):

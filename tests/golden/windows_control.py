@@ -21,7 +21,7 @@ def windows(x):
 
 
 def in_windows(unet, steer):
-    """steer(x, t, text, part of the picture): what the UNet is given beside."""
+    """steer(x, t, text, part of the picture): the further inputs of the UNet."""
     whole = unet.forward
 
     def forward(x, t, encoder_hidden_states=None, **more):

@@ -1,4 +1,4 @@
-"""cost.py LIMN - what a picture over HTTP costs beside the same picture of `limn generate --count`, once the model is open, and how long
+"""cost.py LIMN - what a picture over HTTP costs compared with the same picture of `limn generate --count`, once the model is open, and how long
 it takes until a client hears of its progress. On a quiet machine: the best of several of each, taken in turn."""
 
 import http.client

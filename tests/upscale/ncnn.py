@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ncnn.py MODEL.param OUT.safetensors - Real-ESRGAN's weights out of an ncnn model, under the names of the original release.
 
-MODEL.bin lies beside the .param and has each layer's data in the .param's order. A convolution: a tag of 4 bytes (0x01306B47: float16
+MODEL.bin lies next to the .param and has each layer's data in the .param's order. A convolution: a tag of 4 bytes (0x01306B47: float16
 follows, filled up to 4 bytes; 0: float32), weights [out, in, 3, 3], float32 biases. A PReLU: float32 slopes without a tag.
 """
 import json

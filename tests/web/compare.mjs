@@ -138,7 +138,7 @@ async function slides() {
     await page.keyboard.press("Escape");
     assert.equal(await page.$("#large[open]"), null);
 
-    await page.click('#table tbody tr:has-text("euler_ancestral")'); // which has nothing beside it
+    await page.click('#table tbody tr:has-text("euler_ancestral")'); // which has no reference
     await page.waitForSelector("#large[open] #view img");
     assert.equal(await page.$$eval("#view img", (a) => a.length), 1);
     assert.match(await page.textContent("#view"), /fresh noise/);
