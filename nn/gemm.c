@@ -13,6 +13,7 @@ enum {
     FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
+    STEP_BYTES = 64,   /* of a row at each step in tile registers */
     TILES_DEPTH = 512, /* of k at once in tile registers, at most: 32 KB of a panel, so that sums seldom leave them */
     STEPS = TILES_DEPTH / TILE_DEPTH,
     STAY_BYTES = 768 << 10, /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
@@ -23,7 +24,7 @@ typedef struct {
     const Product *p;
     const Kernels *k;
     Factors factors;
-    bool tiles;    /* bfloat16 in tile registers: `left` is [depth / TILE_DEPTH][strips][TILE_DEPTH] */
+    bool tiles;    /* in tile registers: `left` is [steps][strips][STEP_BYTES]; of 8 bits [pieces][strips] scales follow */
     size_t strips; /* rows up to a multiple of TILE_STRIP, and one more: distances of powers of 2 crowd the caches */
     size_t part;   /* rows that a panel is multiplied with at once, at most */
     size_t piece;  /* of k at once */
@@ -58,11 +59,14 @@ static size_t row_bytes(Factors f, size_t k)
     return k * (f == FACTORS_BF16 ? sizeof(uint16_t) : sizeof(float));
 }
 
+static size_t pieces_of(const Work *w, size_t k) { return (k + w->piece - 1) / w->piece; }
+
 /* Bytes of a panel's first k rows. */
-static size_t panel_bytes(Factors f, size_t k)
+static size_t panel_bytes(const Work *w, size_t k)
 {
-    if (f == FACTORS_I8) return k / BLOCK_I8 * sizeof(ColumnsI8);
-    return k * PANEL * (f == FACTORS_BF16 ? sizeof(uint16_t) : sizeof(float));
+    if (w->factors == FACTORS_I8 && w->tiles) return pieces_of(w, k) * sizeof(ColumnsI8Tiles) + k * PANEL;
+    if (w->factors == FACTORS_I8) return k / BLOCK_I8 * sizeof(ColumnsI8);
+    return k * PANEL * (w->factors == FACTORS_BF16 ? sizeof(uint16_t) : sizeof(float));
 }
 
 static size_t depth_of(Factors f, bool tiles, size_t k)
@@ -89,15 +93,33 @@ static unsigned char *left_of(const Work *w)
     return w->left + (w->own ? (size_t)omp_get_thread_num() * w->strips * w->lda : 0);
 }
 
-/* A row for tile registers: TILE_DEPTH numbers to each step. */
+/* Bytes of a row for tile registers: whole lines of the caches. */
+static size_t tiles_bytes(const Work *w)
+{
+    if (w->factors == FACTORS_BF16) return w->depth * sizeof(uint16_t);
+    return (w->depth + pieces_of(w, w->depth) * sizeof(float) + 63) / 64 * 64;
+}
+
+/* The scales of a piece's rows, of 8 bits in tiles. */
+static float *scales_of(const Work *w, size_t k)
+{
+    return (float *)(void *)(left_of(w) + w->depth * w->strips) + k / w->piece * w->strips;
+}
+
+/* A row for tile registers: STEP_BYTES to each step. */
 static void prepare_steps(const Work *w, const float *src, uint16_t *line, size_t r)
 {
-    size_t k = (size_t)w->p->w->k;
-    uint16_t *to = (uint16_t *)(void *)left_of(w) + r * TILE_DEPTH;
+    size_t k = (size_t)w->p->w->k, apart = w->strips * STEP_BYTES;
+    unsigned char *to = left_of(w) + r * STEP_BYTES;
+    if (w->factors == FACTORS_I8) {
+        for (size_t at = 0; at < k; at += w->piece)
+            scales_of(w, at)[r] = w->k->row_i8_tiles((int8_t *)to + at * w->strips, apart, src + at,
+                                                     k - at < w->piece ? k - at : w->piece);
+        return;
+    }
     w->k->to_bf16(line, src, k);
     memset(line + k, 0, (w->depth - k) * sizeof *line);
-    for (size_t at = 0; at < w->depth; at += TILE_DEPTH)
-        memcpy(to + at * w->strips, line + at, TILE_DEPTH * sizeof *line);
+    for (size_t at = 0; at < w->depth; at += TILE_DEPTH, to += apart) memcpy(to, line + at, STEP_BYTES);
 }
 
 /* Row from + r of the product becomes row r of `left`. */
@@ -114,12 +136,12 @@ static void prepare_row(const Work *w, size_t from, size_t r)
         return;
     }
     if (p->row) p->row(p->ctx, line, p->first + from + r);
-    if (w->factors == FACTORS_I8) {
-        w->k->row_i8(to, (RowI8 *)(void *)(w->left + r * w->lda + w->blocks), src, k);
-        return;
-    }
     if (w->tiles) {
         prepare_steps(w, src, (uint16_t *)(void *)(line + w->depth), r);
+        return;
+    }
+    if (w->factors == FACTORS_I8) {
+        w->k->row_i8(to, (RowI8 *)(void *)(w->left + r * w->lda + w->blocks), src, k);
         return;
     }
     w->k->to_bf16(to, src, k);
@@ -130,7 +152,7 @@ static void prepare_row(const Work *w, size_t from, size_t r)
 static void *place_of(const Work *w, size_t panel, size_t k)
 {
     size_t place = w->all ? panel : (size_t)omp_get_thread_num();
-    return w->right + place * w->room + (w->whole ? panel_bytes(w->factors, k) : 0);
+    return w->right + place * w->room + (w->whole ? panel_bytes(w, k) : 0);
 }
 
 static void *prepare_piece(const Work *w, size_t panel, size_t k)
@@ -141,11 +163,14 @@ static void *prepare_piece(const Work *w, size_t panel, size_t k)
     PanelPiece next = { last ? panel + w->threads : panel, last ? 0 : k + w->piece, w->piece };
     void *right = place_of(w, panel, k);
     switch (w->factors) {
-    case FACTORS_I8: panel_i8(w->k, w->p->w, piece, next, right); break;
+    case FACTORS_I8:
+        if (w->tiles) panel_i8_tiles(w->k, w->p->w, piece, next, right);
+        else panel_i8(w->k, w->p->w, piece, next, right);
+        break;
     case FACTORS_BF16: panel_pairs(w->k, w->p->w, piece, next, right); break;
     default: panel_f32(w->k, w->p->w, piece, next, right); break;
     }
-    if (w->tiles && left < w->piece) {
+    if (w->tiles && w->factors == FACTORS_BF16 && left < w->piece) {
         size_t given = (left + 1) / 2 * 2 * PANEL, steps = (left + TILE_DEPTH - 1) / TILE_DEPTH;
         memset((uint16_t *)right + given, 0, (steps * TILE_DEPTH * PANEL - given) * sizeof(uint16_t));
     }
@@ -160,11 +185,20 @@ static void prepare_panel(const Work *w, size_t panel)
 /* tile (+)= the prepared rows from `first` on, times a piece of a panel. */
 static void multiply_tiles(const Work *w, float *tile, size_t first, const void *right, size_t k, GemmSize s)
 {
+    const unsigned char *next = NULL, *a = left_of(w) + first * STEP_BYTES;
+    if (w->whole && k + w->piece < w->depth) next = (const unsigned char *)right + panel_bytes(w, w->piece);
+    else if (w->own) next = (const unsigned char *)right - panel_bytes(w, k) + w->room; /* the next panel's */
+    if (w->factors == FACTORS_I8) {
+        FactorsI8Tiles f = { .b = right, .apart = w->strips * STEP_BYTES, .next = next, .steps = s.k / BLOCK_I8 };
+        f.a = (const int8_t *)a + k * w->strips;
+        f.row_scale = scales_of(w, k) + first;
+        w->k->gemm_i8_tiles(tile, &f, s.rows, k > 0);
+        return;
+    }
     ptrdiff_t at[STEPS];
     FactorsTiles f = { .at = at, .b = right, .steps = s.k / TILE_DEPTH };
-    f.a = (const uint16_t *)(const void *)left_of(w) + k * w->strips + first * TILE_DEPTH;
-    if (w->whole && k + w->piece < w->depth) f.next = f.b + w->piece * PANEL;
-    else if (w->own) f.next = f.b - k * PANEL + w->room / sizeof *f.b; /* the next panel's */
+    f.a = (const uint16_t *)(const void *)a + k * w->strips;
+    f.next = (const uint16_t *)(const void *)next;
     for (size_t i = 0; i < f.steps; i++) at[i] = (ptrdiff_t)(i * TILE_DEPTH * w->strips);
     w->k->gemm_tiles(tile, &f, s.rows, k > 0);
 }
@@ -220,18 +254,19 @@ static void part_times(const Work *w, size_t first, size_t last)
 static void work_init(Work *w, const Nn *nn, const Product *p)
 {
     Factors f = factors_of(nn, p);
-    bool tiles = f == FACTORS_BF16 && nn->k->gemm_tiles;
+    bool tiles = f == FACTORS_BF16 ? nn->k->gemm_tiles != NULL : f == FACTORS_I8 && nn->k->gemm_i8_tiles;
     size_t threads = (size_t)nn->threads, depth = depth_of(f, tiles, (size_t)p->w->k);
     *w = (Work){
         .p = p, .k = nn->k, .factors = f, .tiles = tiles, .part = PART, .depth = depth, .blocks = depth, .rows = p->rows
     };
     w->piece = DEPTH;
     if (tiles) { /* pieces of nearly equal depth */
-        size_t pieces = (depth + TILES_DEPTH - 1) / TILES_DEPTH;
-        w->piece = ((depth + pieces - 1) / pieces + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
+        size_t most = f == FACTORS_I8 ? I8_TILES_DEPTH : TILES_DEPTH, unit = f == FACTORS_I8 ? BLOCK_I8 : TILE_DEPTH;
+        size_t pieces = (depth + most - 1) / most;
+        w->piece = ((depth + pieces - 1) / pieces + unit - 1) / unit * unit;
     }
     bool copied = !in_place(p, f);
-    w->lda = tiles ? row_bytes(f, depth) : copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
+    w->lda = tiles ? tiles_bytes(w) : copied ? spread(row_bytes(f, depth)) : p->ldx * sizeof(float);
     w->threads = threads;
     if (tiles) {
         w->part = STAY_BYTES / w->lda / TILE_STRIP * TILE_STRIP;
@@ -246,7 +281,7 @@ static void work_init(Work *w, const Nn *nn, const Product *p)
     }
     size_t panels = panels_of(p->w);
     w->whole = (p->w->patch || f == FACTORS_I8 || tiles) && w->rows > w->part && panels >= threads;
-    w->room = panel_bytes(f, w->whole ? depth + w->piece : w->piece);
+    w->room = panel_bytes(w, w->whole ? depth + w->piece : w->piece);
     w->all = w->whole && panels * w->room <= (tiles ? TILES_ALL_BYTES : ALL_BYTES);
     w->own = tiles && w->all && p->rows >= 2 * threads * w->part;
     if (w->own) w->rows = p->rows;

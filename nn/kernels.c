@@ -58,12 +58,11 @@ static bool has(int what)
     static _Atomic int known;
     int found = known;
     if (!found) {
-        enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX_VNNI = 1 << 4 };
+        enum { AMX = 1 << 22 | 1 << 24 | 1 << 25, AVX_VNNI = 1 << 4 }; /* of AMX bfloat16, tiles, 8-bit integers */
         unsigned a, b, c, d;
         found = ASKED;
         if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & AVX_VNNI)) found |= VNNI;
-        if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX_BF16) && (d & AMX_TILE) && tiles_granted())
-            found |= TILES;
+        if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX) == AMX && tiles_granted()) found |= TILES;
         known = found;
     }
     return found & what;

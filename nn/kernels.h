@@ -65,6 +65,25 @@ typedef struct {
     size_t steps;
 } FactorsTiles;
 
+/* Terms of a sum of 8-bit integers in tile registers that share a scale, at most. */
+enum { I8_TILES_DEPTH = 256 };
+
+/* PANEL columns of so many terms: each column's scale, and integers, four of a column side by side, up to whole steps of BLOCK_I8. */
+typedef struct {
+    float scale[PANEL];
+    int8_t q[][PANEL][4];
+} ColumnsI8Tiles;
+
+/* Factors as 8-bit integers as tile registers read them. */
+typedef struct {
+    const int8_t *a;        /* BLOCK_I8 numbers of a row, of the next row ..: there are rows to a multiple of TILE_STRIP */
+    size_t apart;           /* bytes from there to the next step's */
+    const float *row_scale; /* [rows] */
+    const ColumnsI8Tiles *b;
+    const void *next; /* as FactorsTiles has it */
+    size_t steps;
+} FactorsI8Tiles;
+
 /* A tile of a convolution's result. */
 typedef struct {
     float *y;
@@ -135,6 +154,16 @@ typedef struct {
     void (*panel_i8)(ColumnsI8 *y, const unsigned char *const rows[PANEL], const unsigned char *const next[PANEL],
                      DType type, size_t k);
     void (*i8_of_panel)(ColumnsI8 *y, const float *x, size_t k);
+    /*
+     * The same in tile registers, where up to I8_TILES_DEPTH terms share a scale: y (+)= sum * (scale of the column * scale of the
+     * row), in one fused multiply-add. y has rows to a multiple of TILE_STRIP. NULL where the CPU has none.
+     */
+    void (*gemm_i8_tiles)(float *y, const FactorsI8Tiles *f, size_t rows, bool more);
+    /* The left side: k numbers of a row, BLOCK_I8 of them to each step, `apart` bytes from one to the next; returns their scale */
+    float (*row_i8_tiles)(int8_t *y, size_t apart, const float *x, size_t k);
+    void (*panel_i8_tiles)(ColumnsI8Tiles *y, const unsigned char *const rows[PANEL],
+                           const unsigned char *const next[PANEL], DType type, size_t k);
+    void (*i8_tiles_of_panel)(ColumnsI8Tiles *y, const float *x, size_t k);
     /* y = tile + bias + residual, where bias and residual (ldy apart, as y) may be NULL */
     void (*finish_tile)(float *y, size_t ldy, const float *tile, const float *bias, const float *residual, GemmSize s);
     /* The tile's first half of columns times gelu of its second, bias (NULL: none) added to both */

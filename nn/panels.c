@@ -237,6 +237,18 @@ void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece
     }
 }
 
+void panel_i8_tiles(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8Tiles *out)
+{
+    if (!made_or_changed(p) && is_plain(p)) {
+        Rows r = rows_of(p, at, next);
+        kernels->panel_i8_tiles(out, r.now, r.next, p->type[0], at.k);
+        return;
+    }
+    float values[I8_TILES_DEPTH * PANEL];
+    panel_f32(kernels, p, at, next, values);
+    kernels->i8_tiles_of_panel(out, values, at.k);
+}
+
 void panels_evict(const Panels *p)
 {
     for (int i = 0; p->mapped && i < PANELS_JOINED && p->data[i]; i++)

@@ -73,6 +73,9 @@ void panel_pairs(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPi
 /* The same as integers of 8 bits, whole blocks (kernels.h). at.first: a multiple of BLOCK_I8. */
 void panel_i8(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8 *out);
 
+/* The same as tile registers read it: at.k values, at most I8_TILES_DEPTH, share a scale. */
+void panel_i8_tiles(const Kernels *kernels, const Panels *p, PanelPiece at, PanelPiece next, ColumnsI8Tiles *out);
+
 /* Evicts its pages (file.h), since it is not needed soon. Does nothing if it is not mapped. */
 void panels_evict(const Panels *p);
 

@@ -31,5 +31,7 @@ static inline void tiles_end(void) { __asm__ volatile("tilerelease"); }
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"((void *)(to)), "r"((size_t)(stride)) : "memory")
 #define TILE_ZERO(t)            __asm__ volatile("tilezero %tmm" #t)
 #define TILE_MULTIPLY(to, a, b) __asm__ volatile("tdpbf16ps %tmm" #b ", %tmm" #a ", %tmm" #to)
+/* The same of 8-bit integers with a sign, 64 a row; sums of 32 bits. */
+#define TILE_MULTIPLY_I8(to, a, b) __asm__ volatile("tdpbssd %tmm" #b ", %tmm" #a ", %tmm" #to)
 
 #endif

@@ -82,7 +82,8 @@ const char *precision_lacks(const Kernels *k, Precision p)
 static void fit_int8(const char *asked, const Kernels *k, Precision *p)
 {
     if (strcmp(asked, "int8") != 0) return;
-    if (!k->gemm_i16) p->conv = FACTORS_F32;
+    if (k->gemm_tiles) p->conv = FACTORS_BF16;
+    else if (!k->gemm_i16) p->conv = FACTORS_F32;
     if (!k->attention_bf16 || speeds_of(k).chosen.attention == FACTORS_F32) p->attention = FACTORS_F32;
 }
 

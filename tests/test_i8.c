@@ -29,11 +29,11 @@ static Rng rng;
 
 /* ---- the plain row ------------------------------------------------------------------------------------------------------ */
 
-/* BLOCK_I8 numbers as integers; returns their scale. Not a number and infinity are the greatest of all. */
-static float plain_block(int8_t *y, const float *x)
+/* n numbers as integers; returns their scale. Not a number and infinity are the greatest of all. */
+static float plain_scale(int8_t *y, const float *x, size_t n)
 {
     uint32_t most = 0;
-    for (int i = 0; i < BLOCK_I8; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         bits &= 0x7fffffff;
@@ -43,28 +43,40 @@ static float plain_block(int8_t *y, const float *x)
     memcpy(&size, &most, sizeof size);
     bool nothing = size < 0x1p-100f;
     float by = nothing ? 0 : 127.0f / size;
-    for (int i = 0; i < BLOCK_I8; i++) y[i] = isfinite(size) ? (int8_t)lrintf(x[i] * by) : 0;
+    for (size_t i = 0; i < n; i++) y[i] = isfinite(size) ? (int8_t)lrintf(x[i] * by) : 0;
     return nothing ? 0 : size / 127.0f;
 }
 
-/* y [rows, cols] of x [rows, k] and w [cols, k]: blocks one after the other, the last one filled with zeros. */
-static void plain_product(float *y, const float *x, const float *w, size_t rows, size_t cols, size_t k)
+static float plain_block(int8_t *y, const float *x) { return plain_scale(y, x, BLOCK_I8); }
+
+/* Terms of a sum of k that share a scale: in tile registers blocks are longer, and of nearly equal length (gemm.c). */
+static size_t block_of(const Kernels *set, size_t k)
 {
-    size_t blocks = (k + BLOCK_I8 - 1) / BLOCK_I8;
+    size_t steps = (k + BLOCK_I8 - 1) / BLOCK_I8, most = I8_TILES_DEPTH / BLOCK_I8, blocks = (steps + most - 1) / most;
+    return set->gemm_i8_tiles ? (steps + blocks - 1) / blocks * BLOCK_I8 : BLOCK_I8;
+}
+
+/* y [rows, cols] of x [rows, k] and w [cols, k]: blocks one after the other. */
+static void plain_product(float *y, const float *x, const float *w, size_t rows, size_t cols, size_t k, size_t block)
+{
+    int8_t *i = mem_array(rows * k, 1), *j = mem_array(cols * k, 1);
+    float *row = mem_array(rows, sizeof *row), *column = mem_array(cols, sizeof *column);
     memset(y, 0, rows * cols * sizeof *y);
-    for (size_t b = 0; b < blocks; b++)
+    for (size_t at = 0; at < k; at += block) {
+        size_t n = k - at < block ? k - at : block;
+        for (size_t r = 0; r < rows; r++) row[r] = plain_scale(i + r * k, x + r * k + at, n);
+        for (size_t c = 0; c < cols; c++) column[c] = plain_scale(j + c * k, w + c * k + at, n);
         for (size_t r = 0; r < rows; r++)
             for (size_t c = 0; c < cols; c++) {
-                float p[BLOCK_I8] = { 0 }, q[BLOCK_I8] = { 0 };
-                int8_t i[BLOCK_I8], j[BLOCK_I8];
-                size_t n = k - b * BLOCK_I8 < BLOCK_I8 ? k - b * BLOCK_I8 : BLOCK_I8;
-                memcpy(p, x + r * k + b * BLOCK_I8, n * sizeof *p);
-                memcpy(q, w + c * k + b * BLOCK_I8, n * sizeof *q);
-                float row = plain_block(i, p), column = plain_block(j, q);
                 int32_t sum = 0;
-                for (int t = 0; t < BLOCK_I8; t++) sum += i[t] * j[t];
-                y[r * cols + c] = fmaf((float)sum, column * row, y[r * cols + c]);
+                for (size_t t = 0; t < n; t++) sum += i[r * k + t] * j[c * k + t];
+                y[r * cols + c] = fmaf((float)sum, column[c] * row[r], y[r * cols + c]);
             }
+    }
+    free(i);
+    free(j);
+    free(row);
+    free(column);
 }
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------------ */
@@ -168,7 +180,7 @@ static void test_extremes(void **state)
     float x[ROWS * DEEP], w[PANEL * DEEP], want[ROWS * PANEL];
     for (size_t i = 0; i < ROWS * DEEP; i++) x[i] = i / DEEP % 3 == 0 && i % 2 ? -3 : 3;
     for (size_t i = 0; i < PANEL * DEEP; i++) w[i] = i / DEEP % 5 == 1 ? -1 : 1;
-    plain_product(want, x, w, ROWS, PANEL, DEEP);
+    plain_product(want, x, w, ROWS, PANEL, DEEP, BLOCK_I8);
     FOR_SETS(k)
     {
         _Alignas(64) int8_t a[ROWS][DEEP + 2 * sizeof(RowI8)];
@@ -219,16 +231,18 @@ static void test_products(void **state)
               *want = mem_array(rows * n, sizeof *want);
         fill(x, rows * k);
         fill(w, n * k);
-        plain_product(want, x, w, rows, n, k);
-        for (size_t j = 0; j < rows * n; j++) want[j] += 0; /* without a bias -0 becomes 0 */
         const Panels p = { .data = { (unsigned char *)w }, .k = cases[i].k, .n = cases[i].n };
         FOR_SETS(set)
-        for (int threads = 1; threads < 4; threads++) {
-            float *y = product(set, threads, &p, x, rows);
-            if (memcmp(y, want, rows * n * sizeof *y) != 0)
-                fail_msg("%s: %zu rows, %zu terms, %zu columns on %d threads: other bits", set->name, rows, k, n,
-                         threads);
-            free(y);
+        {
+            plain_product(want, x, w, rows, n, k, block_of(set, k));
+            for (size_t j = 0; j < rows * n; j++) want[j] += 0; /* without a bias -0 becomes 0 */
+            for (int threads = 1; threads < 4; threads++) {
+                float *y = product(set, threads, &p, x, rows);
+                if (memcmp(y, want, rows * n * sizeof *y) != 0)
+                    fail_msg("%s: %zu rows, %zu terms, %zu columns on %d threads: other bits", set->name, rows, k, n,
+                             threads);
+                free(y);
+            }
         }
         free(x);
         free(w);

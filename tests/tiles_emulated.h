@@ -13,6 +13,7 @@ typedef union {
     unsigned char bytes[16][64];
     uint16_t halves[16][32];
     float sums[16][16];
+    int32_t ints[16][16];
 } EmulatedTile;
 
 static _Thread_local EmulatedTile emulated_tiles[8];
@@ -54,9 +55,21 @@ static __attribute__((noinline)) void emulated_multiply(int to, int a, int b)
     _mm_setcsr(mode);
 }
 
+static __attribute__((noinline)) void emulated_multiply_i8(int to, int a, int b)
+{
+    for (int m = 0; m < 16; m++)
+        for (int n = 0; n < 16; n++) {
+            int32_t sum = 0;
+            for (int k = 0; k < 64; k++)
+                sum += (int8_t)emulated_tiles[a].bytes[m][k] * (int8_t)emulated_tiles[b].bytes[k / 4][4 * n + k % 4];
+            emulated_tiles[to].ints[m][n] = (int32_t)((uint32_t)emulated_tiles[to].ints[m][n] + (uint32_t)sum);
+        }
+}
+
 #define TILE_LOAD(t, from, stride) emulated_load(t, from, stride)
 #define TILE_STORE(t, to, stride)  emulated_store(t, to, stride)
 #define TILE_ZERO(t)               memset(&emulated_tiles[t], 0, sizeof emulated_tiles[t])
 #define TILE_MULTIPLY(to, a, b)    emulated_multiply(to, a, b)
+#define TILE_MULTIPLY_I8(to, a, b) emulated_multiply_i8(to, a, b)
 
 #endif
