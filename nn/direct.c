@@ -48,7 +48,7 @@ typedef struct {
     size_t group;      /* panels of them */
     uint16_t *pixels;  /* [blocks][room][TILE_DEPTH] */
     uint16_t *weights; /* [group][blocks][PIECE, PANEL]; or [threads][PIECE, PANEL] */
-    float *g;          /* [threads][PIECE][PANEL] */
+    uint16_t *g;       /* [threads][PIECE / 2][PANEL][2] */
     float *tile;       /* [threads][PART_MOST][PANEL] */
     float *line;       /* [threads][2][in]: a pixel normalised, and rounded */
 } Work;
@@ -137,11 +137,11 @@ static void put_row(const Work *w, const Band *b, size_t r)
 
 static void convert(const Work *w, size_t panel, size_t block, uint16_t *to)
 {
-    float *g = w->g + (size_t)omp_get_thread_num() * PIECE * PANEL;
+    uint16_t *g = w->g + (size_t)omp_get_thread_num() * PIECE * PANEL;
     bool last = block + 1 == w->blocks;
     PanelPiece piece = { panel, block * PIECE, PIECE };
     PanelPiece next = { last ? panel + 1 : panel, last ? 0 : (block + 1) * PIECE, PIECE };
-    panel_f32(w->k, &w->c->conv->w, piece, next, g);
+    panel_pairs(w->k, &w->c->conv->w, piece, next, g);
     w->k->tap_pairs(to, g);
 }
 

@@ -76,8 +76,8 @@ typedef struct {
 
 /* Factors as 8-bit integers as tile registers read them. */
 typedef struct {
-    const int8_t *a;        /* BLOCK_I8 numbers of a row, of the next row ..: there are rows to a multiple of TILE_STRIP */
-    size_t apart;           /* bytes from there to the next step's */
+    const int8_t *a; /* BLOCK_I8 numbers of a row, of the next row ..: there are rows to a multiple of TILE_STRIP */
+    size_t apart;    /* bytes from there to the next step's */
     const float *row_scale; /* [rows] */
     const ColumnsI8Tiles *b;
     const void *next; /* as FactorsTiles has it */
@@ -132,8 +132,8 @@ typedef struct {
     void (*to_bf16)(uint16_t *y, const float *x, size_t n); /* rounded to nearest even */
     /* The same in tile registers; y has rows to a multiple of TILE_STRIP. NULL where the CPU has none. */
     void (*gemm_tiles)(float *y, const FactorsTiles *f, size_t rows, bool more);
-    /* Its right side for nine taps, [9][TILE_DEPTH / 2, PANEL, 2], of weights x [TILE_DEPTH, 9, PANEL]. */
-    void (*tap_pairs)(uint16_t *y, const float *x);
+    /* Its right side for nine taps, [9][TILE_DEPTH / 2, PANEL, 2], of x [TILE_DEPTH * 9 / 2, PANEL, 2], as files order them. */
+    void (*tap_pairs)(uint16_t *y, const uint16_t *x);
     /*
      * The same from 16-bit integers: x = scale * integer, of 15 bits or more where the largest sums allow it, so that a
      * product's sum of k terms is exact in 32 bits. k even, at most 256. NULL where the CPU has no such product.

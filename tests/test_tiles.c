@@ -67,6 +67,33 @@ static void test_same_bits(void **state)
     free(n);
 }
 
+/* Of 8 bits: the greatest sums too, and rows that are no whole strip. */
+static void test_same_integers(void **state)
+{
+    (void)state;
+    if (!tiles_in_c() || !in_silicon()) skip();
+    enum { BLOCK = STEPS * BLOCK_I8, A = 64 * BLOCK, B = BLOCK * PANEL };
+    int8_t *a = mem_array(A, 1);
+    ColumnsI8Tiles *b = mem_array(1, sizeof *b + B);
+    float scale[64], y[2][64 * PANEL];
+    for (size_t rows = 1; rows < 64; rows += 9)
+        for (int extreme = 0; extreme < 2; extreme++) {
+            for (size_t i = 0; i < A; i++) a[i] = (int8_t)(extreme ? -128 : below(&rng, 256) - 128);
+            for (size_t i = 0; i < B; i++) (&b->q[0][0][0])[i] = (int8_t)(extreme ? -128 : below(&rng, 256) - 128);
+            for (size_t i = 0; i < 64; i++) scale[i] = of_bf16(any_bf16(0));
+            for (size_t i = 0; i < PANEL; i++) b->scale[i] = of_bf16(any_bf16(0));
+            for (size_t i = 0; i < 64 * PANEL; i++) y[0][i] = y[1][i] = of_bf16(any_bf16(0));
+            const FactorsI8Tiles f = { .a = a, .apart = 64 * BLOCK_I8, .row_scale = scale, .b = b, .steps = STEPS };
+            for (int more = 0; more < 2; more++) {
+                in_silicon()->gemm_i8_tiles(y[0], &f, rows, more);
+                tiles_in_c()->gemm_i8_tiles(y[1], &f, rows, more);
+                assert_memory_equal(y[0], y[1], rows * PANEL * sizeof(float));
+            }
+        }
+    free(a);
+    free(b);
+}
+
 /* Each result against its sum in double; 96 terms of 8 bits each way, summed in f32. */
 static void test_sums(void **state)
 {
@@ -98,7 +125,7 @@ typedef struct {
     Arena arena;
     Conv conv;
     Linear linear;
-    Tensor x, qkv, y[3];
+    Tensor x, qkv, y[4];
 } Layers;
 
 static Tensor tensor_random(int h, int w, int c)
@@ -115,6 +142,8 @@ static void layers_run(Layers *l, const Kernels *k)
     l->y[0] = nn_conv2d(&nn, &l->conv, l->x);
     l->y[1] = nn_linear(&nn, &l->linear, l->x);
     l->y[2] = nn_attention_joined(&nn, l->qkv, 2, false);
+    nn.precision.linear = FACTORS_I8;
+    l->y[3] = nn_linear(&nn, &l->linear, l->x);
 }
 
 static void test_layers(void **state)
@@ -137,7 +166,7 @@ static void test_layers(void **state)
         l[i].qkv = qkv;
         layers_run(&l[i], sets[i]);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         size_t len = tensor_len(l[0].y[i]);
         if (sets[1] == tiles_in_c()) assert_memory_equal(l[0].y[i].data, l[1].y[i].data, len * sizeof(float));
         else assert_true(relative_l2(l[0].y[i].data, l[1].y[i].data, len) < 1e-2); /* 8 bits, against 8 or 24 */
@@ -152,7 +181,7 @@ static void test_layers(void **state)
 int main(void)
 {
     rng_init(&rng, RNG_TORCH, 3);
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_same_bits), cmocka_unit_test(test_sums),
-                                        cmocka_unit_test(test_layers) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_same_bits), cmocka_unit_test(test_same_integers),
+                                        cmocka_unit_test(test_sums), cmocka_unit_test(test_layers) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

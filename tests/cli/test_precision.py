@@ -37,7 +37,7 @@ def test_precision_of_eight_bits():
     if not has("int8"):
         return
     named = written("x.png")
-    assert named in ("int8", "conv:i16+linear:int8+attention:f32"), named
+    assert named in ("int8", "conv:i16+linear:int8+attention:f32", "conv:bf16+linear:int8+attention:bf16"), named
     limn("again", "x.png", "-q", "-o", "y.png")
     assert written("y.png") == named and open("y.png", "rb").read() == open("x.png", "rb").read()
     limn("a red potion", *SIZE, "-q", "-o", "z.png", "--precision", MIX)
