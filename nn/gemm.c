@@ -13,7 +13,7 @@ enum {
     FEW = 64,                 /* rows of a sample: for less, rounding weights to 8 bits takes longer than it saves */
     PREPARED_BYTES = 8 << 20, /* of the left side at once: a share of L3 */
     ALL_BYTES = 16 << 20,     /* of all panels at once, likewise */
-    STEP_BYTES = 64,   /* of a row at each step in tile registers */
+    STEP_BYTES = 64,          /* of a row at each step in tile registers */
     TILES_DEPTH = 512, /* of k at once in tile registers, at most: 32 KB of a panel, so that sums seldom leave them */
     STEPS = TILES_DEPTH / TILE_DEPTH,
     STAY_BYTES = 768 << 10, /* of the left side that stay in L2 from panel to panel: tile registers read it so fast */
@@ -24,7 +24,7 @@ typedef struct {
     const Product *p;
     const Kernels *k;
     Factors factors;
-    bool tiles;    /* in tile registers: `left` is [steps][strips][STEP_BYTES]; of 8 bits [pieces][strips] scales follow */
+    bool tiles; /* in tile registers: `left` is [steps][strips][STEP_BYTES]; of 8 bits [pieces][strips] scales follow */
     size_t strips; /* rows up to a multiple of TILE_STRIP, and one more: distances of powers of 2 crowd the caches */
     size_t part;   /* rows that a panel is multiplied with at once, at most */
     size_t piece;  /* of k at once */
