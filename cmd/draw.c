@@ -50,7 +50,7 @@ typedef struct {
     TerminalPlace place;
     bool preview_file; /* previews are written to one */
     char date[16];
-    const DrawEye *eye; /* NULL: nobody's */
+    const DrawEye *eye; /* NULL: none */
 } Run;
 
 static void tell_user(const char *what, const char *text)

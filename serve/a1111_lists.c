@@ -79,7 +79,7 @@ static void models_list(Call *r, Reply *out)
         free(stem);
         cJSON_AddNullToObject(o, "hash");
         cJSON_AddNullToObject(o, "sha256");
-        json_add_text(o, "filename", str_text(&name)); /* where it lies is nobody's business */
+        json_add_text(o, "filename", str_text(&name)); /* clients need not know its folder */
         cJSON_AddNullToObject(o, "config");
         str_clear(&name);
         str_clear(&path);

@@ -195,7 +195,7 @@ static bool matches(const char *pattern, const char *path, const char **tail)
     return strncmp(pattern, path, len - 1) == 0 && path[len - 1];
 }
 
-/* NULL: there is none; allow: the methods that the path has, "" if it is nobody's. */
+/* NULL: there is none; allow: the methods that the path has, "" if no route has the path. */
 static const Route *find_route(Incoming *in)
 {
     const char *asked = strcmp(in->r.method, "HEAD") == 0 ? "GET" : in->r.method;

@@ -73,7 +73,7 @@ static void metrics(Call *r, Reply *out)
 
 /* ---- pictures ---- */
 
-/* "limn-00017.png", as limn names pictures: what else lies in the folder is nobody's business. */
+/* "limn-00017.png", as limn names pictures: other files in the folder are not shown. */
 static bool picture_name(const char *name)
 {
     if (!str_starts(name, "limn-")) return false;

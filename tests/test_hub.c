@@ -187,7 +187,7 @@ static void test_choice(void **state)
     }
 }
 
-/* The x4 upscaler and unCLIP have parts of their own; an image encoder without a normaliser is nobody's. */
+/* The x4 upscaler and unCLIP have parts of their own; an image encoder without a normaliser belongs to no known model. */
 static void test_parts_of_their_own(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * test_tiles.c - products in tile registers (AMX): the processor's are to the bit those in C, whose rounding tiles_emulated.h tells;
- * where the processor has none, those in C are held to exact sums.
+ * test_tiles.c - products in tile registers (AMX): the processor's are to the bit those in C, whose rounding tiles_emulated.h
+ * tells; where the processor has none, those in C are held to exact sums.
  */
 #include <float.h>
 #include <math.h>
@@ -26,7 +26,7 @@ static float of_bf16(uint16_t h)
     return x;
 }
 
-/* Numbers of many sizes: ordinary, subnormal, nearly the greatest. No NaN: which bits those have is nobody's promise. */
+/* Numbers of many sizes: ordinary, subnormal, nearly the greatest. No NaN: their bits are not specified. */
 static uint16_t any_bf16(int kind)
 {
     unsigned r = (unsigned)below(&rng, 1 << 16);
