@@ -59,11 +59,11 @@ class Base:
             z = self.step(z, t, earlier, hidden, empty, guidance)
         return z
 
-    def loss(self, z, texts, unet_inputs=lambda noisy, t, hidden: dict(z=noisy), earliest=0):
-        """The training's own loss at timesteps evenly spread from `earliest` on."""
+    def loss(self, z, texts, unet_inputs=lambda noisy, t, hidden: dict(z=noisy), earliest=0, weights=1):
+        """The training's own loss at timesteps evenly spread from `earliest` on. weights: of the cells, [n, 1, cells, cells], or 1."""
         n = len(z)
         t = (earliest + (torch.randperm(n) + torch.rand(n)) * (TIMESTEPS - earliest) / n).long().clamp(max=TIMESTEPS - 1).to(DEVICE)
         noisy, v = noised(self.scheduler, z, t, torch.randn_like(z))
         hidden = self.words(texts)
         more = unet_inputs(noisy, t, hidden)
-        return (self.predict(more.pop("z"), t, hidden, **more) - v).square().mean()
+        return (weights * (self.predict(more.pop("z"), t, hidden, **more) - v).square()).mean()

@@ -3,7 +3,7 @@ measure_adapter.py - what the adapters of train_adapter.py are worth: drawn by l
 
     style    share of pictures that a classifier of renders calls blueprints, with the LoRA and without
     fast     object, colour and number right: 4 steps with the LCM-LoRA, the model's own defaults without
-    token    share of pictures in which the judge sees a snowman, with the embedding and without
+    token    share of pictures in which the judge sees the new thing, with the embedding and without
     control  overlap (intersection over union) of the drawn and the asked silhouettes, with the edges and without
     inpaint  one of two things replaced: is the new one right, and is the rest of the picture equal to the byte?
 """
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors import safe_open
 from torch import nn
 
 import evaluate
@@ -111,14 +112,16 @@ def fast(drawn, adapter, count):
 
 
 def token(drawn, adapter, count):
+    with safe_open(adapter, "pt") as file:
+        thing = file.metadata()["name"].strip("<>")
     scenes = []
     for i, scene in enumerate(some_scenes(count, kind="single")):
         rng = random.Random(i)
-        scenes.append(replace(scene, things=(("snowman", rng.choice(["red", "blue", "purple", "orange", "teal"])),),
+        scenes.append(replace(scene, things=((thing, rng.choice(["red", "blue", "purple", "orange", "teal"])),),
                               background=rng.choice(BACKGROUNDS)))
-    prompts = [caption(scene, random.Random(i)).replace("snowman", "<snowman>") for i, scene in enumerate(scenes)]
-    print("snowman:", shares(drawn.right(drawn.draw("token", prompts, lambda _: ["--embedding", adapter]), scenes)))
-    without = drawn.draw("token-without", [p.replace("<snowman>", "snowman") for p in prompts])
+    prompts = [caption(scene, random.Random(i)).replace(thing, f"<{thing}>") for i, scene in enumerate(scenes)]
+    print(f"{thing}:", shares(drawn.right(drawn.draw("token", prompts, lambda _: ["--embedding", adapter]), scenes)))
+    without = drawn.draw("token-without", [p.replace(f"<{thing}>", thing) for p in prompts])
     print("without the embedding:", shares(drawn.right(without, scenes)))
 
 

@@ -1009,6 +1009,24 @@ def snowman(pen, colour):
         pen.stroke(WOOD, .06)
 
 
+def lollipop(pen, colour):
+    r = pen.vary(.54, .60)
+    pen.box(-.06, 0, .12, .98, .05)
+    pen.fill(WHITE)
+    pen.circle(0, -.36, r)
+    pen.fill(colour)
+    for turn in range(3):
+        a = turn * 2 * math.pi / 3
+        pen.context.arc(.28 * math.cos(a), -.36 + .28 * math.sin(a), .26, a, a + math.pi)
+        pen.scratch(light(colour, .8), .09)
+
+
+def target(pen, colour):
+    for i in range(4):
+        pen.circle(0, 0, (.90 - .23 * i) * pen.vary(.99, 1.01))
+        (pen.mark if i else pen.fill)(WHITE if i % 2 else colour)
+
+
 def named(functions):
     return {f.__name__.replace("_", " "): f for f in functions}
 
@@ -1018,4 +1036,4 @@ THINGS = named((
     flower, moon, cloud, flame, mug, book, arrow, hammer, axe, lantern, egg, leaf, cactus, rocket, ghost, slime, cat,
     boat, car, bird, butterfly, umbrella, bell, candle, balloon, pear, hat, skull, tent, drum, flag, lock, donut, planet, robot,
     castle, turtle, anchor, ice_cream))
-NEVER_SHOWN = named((snowman,))    # in no training picture: what a textual inversion has to learn
+NEVER_SHOWN = named((snowman, lollipop, target))    # in no training picture: what a textual inversion has to learn

@@ -3,7 +3,7 @@ train_adapter.py - small additions to a finished model, each trained in minutes 
 
     style    a LoRA (kohya's names): white lines on blue paper where the caption says "blueprint"
     fast     an LCM-LoRA (Luo et al. 2023, arXiv:2311.05556) for 2 to 4 steps without guidance
-    token    a textual inversion (Gal et al. 2022, arXiv:2208.01618) of a thing that the model never saw
+    token    a textual inversion (Gal et al. 2022, arXiv:2208.01618) of a thing that the model never saw (--thing)
     control  a ControlNet (Zhang et al. 2023, arXiv:2302.05543) that follows the lines of an edge map
     inpaint  a ControlNet that sees the picture around what is to be drawn anew
 
@@ -29,6 +29,7 @@ from fast_norm import use_fast_norm
 from lora import add_lora, load_kohya, lora_parameters, save_kohya
 from networks import noised, tokenize
 from optim import Clock
+from shapes import NEVER_SHOWN
 from train_model import EMPTY
 
 
@@ -153,15 +154,15 @@ def fast(base, args, jump=TIMESTEPS // 50):
 
 # -- a new thing ---------------------------------------------------------------------------------------------------------
 
-def token(base, args, name="<snowman>", begin=("ghost", "hat")):
-    """begin: known words, as many vectors as these, that are nearest to the thing."""
+def token(base, args):
     def make(rng):
         scene = render.random_scene(rng, kind="single")
         background = rng.choice(["light blue", "green", "dark blue", "gray", "pink", "black"])
-        scene = render.Scene((("snowman", rng.choice(["red", "blue", "purple", "orange", "teal"])),), style=scene.style,
+        scene = render.Scene(((args.thing, rng.choice(["red", "blue", "purple", "orange", "teal"])),), style=scene.style,
                              size=scene.size, background=background)
         return render.draw(scene, rng), scene
 
+    begin = args.begin.split(",")
     pool, vectors = Pool(base, make, args.pictures, 5 * 10**6), len(begin)
     stand_ins = [f"<new{i}>" for i in range(vectors)]
     base.tokenizer.add_tokens(stand_ins)
@@ -176,10 +177,10 @@ def token(base, args, name="<snowman>", begin=("ghost", "hat")):
     def loss(rng, samples):
         z, items = pool.batch(rng, samples)
         # What stands there is settled while there is much noise: later steps would drown the word's small gradient.
-        return base.loss(z, [caption(scene, rng).replace("snowman", " ".join(stand_ins)) for _, scene in items], earliest=400)
+        return base.loss(z, [caption(scene, rng).replace(args.thing, " ".join(stand_ins)) for _, scene in items], earliest=400)
 
     fit([new], loss, args, 1e-2)
-    save_file({"emb_params": new.detach().half().contiguous()}, args.output, {"format": "pt", "name": name})
+    save_file({"emb_params": new.detach().half().contiguous()}, args.output, {"format": "pt", "name": f"<{args.thing}>"})
 
 
 # -- control and inpainting ----------------------------------------------------------------------------------------------
@@ -211,8 +212,11 @@ def control(base, args):
     fit_control(base, net, pool, args, words=.5, image=lambda item: np.repeat(item[2][None], 3, 0).astype(np.float32))
 
 
-def fit_control(base, net, pool, args, words, image):
-    """words: share of captions that say something. image: an item of the pool -> its map [3, h, w] of 0..1."""
+def fit_control(base, net, pool, args, words, image, weights=None):
+    """
+    words: share of captions that say something. image: an item of the pool -> its map [3, h, w] of 0..1. weights: items -> how much
+    each cell of the latents counts.
+    """
     def loss(rng, samples):
         z, items = pool.batch(rng, samples)
         maps = torch.from_numpy(np.stack([image(item) for item in items])).to(DEVICE)
@@ -222,7 +226,8 @@ def fit_control(base, net, pool, args, words, image):
                 down, mid = net(noisy, t, encoder_hidden_states=hidden, controlnet_cond=maps, return_dict=False)
             return dict(z=noisy, down_block_additional_residuals=down, mid_block_additional_residual=mid)
 
-        return base.loss(z, [caption(item[1], rng) if rng.random() < words else "" for item in items], inputs)
+        return base.loss(z, [caption(item[1], rng) if rng.random() < words else "" for item in items], inputs,
+                         weights=weights(items) if weights else 1)
 
     fit(list(net.parameters()), loss, args, 3e-4)
     net.half().save_pretrained(args.output)
@@ -254,7 +259,13 @@ def inpaint(base, args):
     if args.init:
         net.load_state_dict(ControlNetModel.from_pretrained(args.init).state_dict())
     pool = Pool(base, make, args.pictures, 7 * 10**6)
-    fit_control(base, net, pool, args, words=1 - EMPTY, image=lambda item: item[2].transpose(2, 0, 1) / np.float32(255))
+
+    def weights(items):
+        """Only what is drawn anew counts: the rest is given back anyway, and to repeat it would be the easiest thing to learn."""
+        masks = F.avg_pool2d(torch.from_numpy(np.stack([item[3] for item in items]))[:, None], 8).to(DEVICE)
+        return masks / masks.mean()
+
+    fit_control(base, net, pool, args, words=1 - EMPTY, image=lambda item: item[2].transpose(2, 0, 1) / np.float32(255), weights=weights)
 
 
 KINDS = dict(style=style, fast=fast, token=token, control=control, inpaint=inpaint)
@@ -271,6 +282,8 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1 if DEVICE == "cuda" else os.cpu_count())
     parser.add_argument("--rank", type=int, default=4, help="of a LoRA")
+    parser.add_argument("--thing", default="snowman", choices=NEVER_SHOWN, help="for token: what no training picture shows")
+    parser.add_argument("--begin", default="ghost,hat", help="for token: known words that are nearest to it, a vector each")
     parser.add_argument("--guidance", type=float, default=4.0, help="that an LCM-LoRA learns by heart")
     args = parser.parse_args()
     torch.manual_seed(0)
