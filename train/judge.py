@@ -67,12 +67,11 @@ def labels(things):
     return torch.tensor([(OBJECTS.index(o), PAINTS.index(c), n - 1) for o, c, n in things], device=DEVICE)
 
 
-def rendered_views(seed, count, materials=.1):
-    """materials: their share among paints; the judge trains on more than evaluate.py asks for, since they are the hardest to tell."""
+def rendered_views(seed, count):
     seen = []
     while len(seen) < count:
         rng = random.Random(seed * 100_003 + len(seen))
-        scene = render.random_scene(rng, held=rng.random() < .1, kind=rng.choice(("single", "single", "pair", "count")), materials=materials)
+        scene = render.random_scene(rng, held=rng.random() < .1, kind=rng.choice(("single", "single", "pair", "count")))
         if scene.kind == "single" and rng.random() < .06:
             scene = replace(scene, things=((rng.choice(list(NEVER_SHOWN)), scene.things[0][1]),))
         seen += views(to_tensor(render.draw(scene, rng)[None])[0], scene)
@@ -111,7 +110,7 @@ def main():
     optimizer = make_optimizer([(judge, 1.0)], 2e-3, plain=("body.0.0", "object", "colour", "number"))
     clock, step, mean = Clock(args.minutes, 30), 0, np.zeros(3)
     while not clock.done():
-        seen = rendered_views(step, args.batch, materials=.3)
+        seen = rendered_views(step, args.batch)
         x = roughen(torch.stack([view for view, _ in seen]).contiguous(memory_format=torch.channels_last))
         wanted = labels([thing for _, thing in seen])
         judge.train()
